@@ -1,0 +1,253 @@
+"""The model file: safetensors, format 1. No pickle; tensors are host arrays, whatever trained them.
+
+Metadata, all text: `nnxp_version`, `format`, `config` (JSON: layers, loss, optimizer, dtype, seed, classes,
+preprocessing), `state` (JSON: epoch, step, iterations, history) and `sha256`, over the canonical JSON of config, state
+and every tensor's name, dtype and shape, followed by the tensors' bytes in order of name. Tensors are named
+"0.weights", "0.biases", ..., the optimizer's "optimizer.momentum", "optimizer.cache", flat like the store.
+"""
+
+import hashlib
+import json
+import math
+import os
+import struct
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nnxp.errors import ModelFileError
+from nnxp.layers import LAYERS, Layer
+
+if TYPE_CHECKING:
+    from nnxp.sequential import Sequential
+
+FORMAT = "1"
+Tensors = dict[str, npt.NDArray[Any]]
+
+
+def save(model: "Sequential", path: Any) -> None:
+    """Writes a model's file, whole or not at all: beside its place first, then renamed.
+
+    Raises
+    ------
+    OSError
+        The folder is missing or cannot be written.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise IsADirectoryError(f"got the folder {path}, expected a file name such as {path / 'model.safetensors'}")
+    content = to_bytes(model)
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"cannot save {path.name}: there is no folder {path.parent}; create it first")
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def load(path: Any, *, backend: Any = None, layers: dict[str, type[Layer]] | None = None) -> "Sequential":
+    """Reads a model from a file that `Sequential.save` wrote.
+
+    Parameters
+    ----------
+    path
+        The file.
+    backend
+        Where the model is to run; by default the first X decides.
+    layers
+        Your own layer classes by name, where the model has some.
+
+    Returns
+    -------
+    Sequential
+        With its weights, optimizer state and history: `fit` goes on where it stopped.
+
+    Raises
+    ------
+    ModelFileError
+        The file is damaged, of another format, or holds a layer that is not known.
+    FileNotFoundError
+        There is no such file.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no model file {path}")
+    try:
+        return from_bytes(path.read_bytes(), backend=backend, layers=layers)
+    except ModelFileError as error:
+        raise ModelFileError(f"{path}: {error}") from error.__cause__
+
+
+def to_bytes(model: "Sequential") -> bytes:
+    """The content of a model's file."""
+    from safetensors.numpy import save as serialize
+
+    from nnxp import __version__
+
+    config = {
+        "layers": [layer.config() for layer in model.layers],
+        "loss": None if model.loss is None else model.loss.config(),
+        "optimizer": model.optimizer.config(),
+        "dtype": model.dtype,
+        "seed": model.seed,
+        "classes": model.classes,
+        "preprocessing": model.preprocessing,
+    }
+    state = {
+        "epoch": model.epoch,
+        "step": model.step,
+        "iterations": model.optimizer.iterations,
+        "history": {name: [v if math.isfinite(v) else None for v in values] for name, values in model.history.items()},
+    }
+    tensors = _tensors(model)
+    texts = {"config": _canonical(config), "state": _canonical(state)}
+    digest = _digest(texts, tensors)
+    return bytes(serialize(tensors, {"nnxp_version": __version__, "format": FORMAT, **texts, "sha256": digest}))
+
+
+def from_bytes(content: bytes, *, backend: Any = None, layers: dict[str, type[Layer]] | None = None) -> "Sequential":
+    """The model whose file has this content."""
+    metadata, tensors = _read(content)
+    config, state = _json(metadata, "config"), _json(metadata, "state")
+    try:
+        model = _build(config, backend, layers or {})
+        _restore(model, config, state, tensors)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ModelFileError(f"its configuration is not one of format {FORMAT} ({type(error).__name__}: {error})") from error
+    return model
+
+
+def _read(content: bytes) -> tuple[dict[str, str], Tensors]:
+    """Metadata and tensors, once the header and the digest are right."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import load as deserialize
+
+    if len(content) < 8 or (size := struct.unpack("<Q", content[:8])[0]) > len(content) - 8:
+        raise ModelFileError("it is truncated, or no safetensors file: its header is longer than the file")
+    try:
+        header = json.loads(content[8 : 8 + size], object_pairs_hook=_without_duplicates)
+        tensors = dict(deserialize(content))
+    except (ValueError, RecursionError, SafetensorError) as error:
+        raise ModelFileError(f"it is truncated, damaged, or no safetensors file ({error})") from None
+    metadata = header.get("__metadata__", {}) if isinstance(header, dict) else {}
+    if "nnxp_version" not in metadata:
+        raise ModelFileError("it is a safetensors file, but no nnxp model: save one with model.save(path)")
+    if metadata.get("format") != FORMAT:
+        raise ModelFileError(
+            f"it has format {metadata.get('format')!r}, written by nnxp {metadata['nnxp_version']}; this version reads format "
+            f"{FORMAT}: update nnxp"
+        )
+    texts = {name: metadata.get(name, "") for name in ("config", "state")}
+    if metadata.get("sha256") != _digest(texts, tensors):
+        raise ModelFileError("its content does not match its checksum: it was damaged or changed; take another copy")
+    return metadata, tensors
+
+
+def _build(config: dict[str, Any], backend: Any, own: dict[str, type[Layer]]) -> "Sequential":
+    from nnxp.activations import ACTIVATIONS
+    from nnxp.losses import LOSSES
+    from nnxp.optimizers import OPTIMIZERS
+    from nnxp.sequential import Sequential
+
+    known = {cls.__name__: cls for cls in (*LAYERS, *ACTIVATIONS)} | own
+    layers = [_object(entry, known, "layer", 'nnxp.load(path, layers={"Mine": Mine})') for entry in config["layers"]]
+    loss = config["loss"] and _object(config["loss"], {cls.__name__: cls for cls in LOSSES}, "loss", "an nnxp that has it")
+    optimizer = _object(config["optimizer"], {cls.__name__: cls for cls in OPTIMIZERS}, "optimizer", "an nnxp that has it")
+    try:
+        model = Sequential(layers, loss, optimizer, backend=backend, dtype=config["dtype"], seed=config["seed"])
+    except ValueError as error:
+        raise ModelFileError(f"its layers do not fit together: {error}") from error
+    model.classes, model.preprocessing = config["classes"], config["preprocessing"]
+    return model
+
+
+def _object(entry: dict[str, Any], known: dict[str, Any], what: str, fix: str) -> Any:
+    options = dict(entry)
+    name = options.pop("class")
+    if name not in known:
+        raise ModelFileError(f"it has the {what} {name!r}, which is not known here: give its class with {fix}")
+    try:
+        return known[name](**options)
+    except (TypeError, ValueError) as error:
+        raise ModelFileError(f"its {what} {name} cannot be built from {options}: {error}") from error
+
+
+def _restore(model: "Sequential", config: dict[str, Any], state: dict[str, Any], tensors: Tensors) -> None:
+    expected = {
+        f"{i}.{name}": tuple(shape) for i, layer in enumerate(model.layers) for name, shape in layer.shapes().items()
+    }
+    slots = {name: tensor for name, tensor in tensors.items() if name.startswith("optimizer.")}
+    got = {name: tuple(tensor.shape) for name, tensor in tensors.items() if name not in slots}
+    if got != expected:
+        wrong = sorted(set(got.items()) ^ set(expected.items()))[0][0]
+        raise ModelFileError(f"its tensor {wrong!r} has shape {got.get(wrong)}, its configuration says {expected.get(wrong)}")
+    if any(str(tensor.dtype) != config["dtype"] for tensor in tensors.values()):
+        raise ModelFileError(f"its tensors are not all {config['dtype']}, as its configuration says")
+    for i, layer in enumerate(model.layers):
+        for name in layer.parameters:
+            setattr(layer, name, tensors[f"{i}.{name}"])
+    size = sum(math.prod(shape) for shape in expected.values())
+    if slots and ({*slots} != {f"optimizer.{name}" for name in model.optimizer.slots} or any(t.shape != (size,) for t in slots.values())):
+        raise ModelFileError(f"its optimizer state {sorted(slots)} does not fit {type(model.optimizer).__name__} and {size} parameters")
+    model.restore_optimizer({name.partition(".")[2]: tensor for name, tensor in slots.items()})
+    model.epoch, model.step = int(state["epoch"]), int(state["step"])
+    model.history = {name: [math.nan if v is None else v for v in values] for name, values in state["history"].items()}
+    model.optimizer.iterations = int(state["iterations"])
+
+
+def _tensors(model: "Sequential") -> Tensors:
+    to_numpy = model.store.backend.to_numpy
+    tensors = {
+        f"{i}.{name}": np.ascontiguousarray(to_numpy(getattr(layer, name)))
+        for i, layer in enumerate(model.layers)
+        for name in layer.parameters
+    }
+    for name, slot in model.optimizer.saved_state(model.store).items():
+        tensors[f"optimizer.{name}"] = np.ascontiguousarray(to_numpy(slot))
+    return tensors
+
+
+def _canonical(value: Any) -> str:
+    try:
+        return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"the model's options, classes, preprocessing or history do not fit in JSON: {error}") from None
+
+
+def _digest(texts: dict[str, str], tensors: Tensors) -> str:
+    names = sorted(tensors)
+    outline = [[name, str(tensors[name].dtype), list(tensors[name].shape)] for name in names]
+    digest = hashlib.sha256(_canonical([texts["config"], texts["state"], outline]).encode())
+    for name in names:
+        digest.update(np.ascontiguousarray(tensors[name]).tobytes())
+    return digest.hexdigest()
+
+
+def _json(metadata: dict[str, str], name: str) -> dict[str, Any]:
+    value = json.loads(metadata[name], object_pairs_hook=_without_duplicates)
+    if not isinstance(value, dict):
+        raise ModelFileError(f"its {name} is no JSON object")
+    return value
+
+
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) < len(pairs):
+        raise ValueError("a key occurs twice in its header")
+    return result
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

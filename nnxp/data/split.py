@@ -1,0 +1,95 @@
+"""One division of rows into two parts, the same for the same seed on every machine."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from nnxp import random
+from nnxp.errors import DataError
+
+Indices = NDArray[np.int64]
+
+
+def split(
+    y_or_n: int | ArrayLike, fraction: float, seed: int, stratify: bool = True
+) -> tuple[Indices, Indices]:
+    """Divide row indices into those to train on and those held out.
+
+    Exactly ``t = round(fraction * n)`` rows are held out. With class labels and `stratify`, class c with
+    ``n_c`` rows gives ``t * n_c / n`` of them to within one (the largest-remainder method; equal remainders
+    are decided by the seed), and keeps a row to train on.
+
+    Parameters
+    ----------
+    y_or_n : int or array_like
+        The labels, (n,) of a whole-number dtype; targets of another dtype or shape, or a number of rows n,
+        are divided without classes.
+    fraction : float
+        The share held out, between 0 and 1, both excluded.
+    seed : int
+        The same seed gives the same rows, from `nnxp.random`.
+    stratify : bool, default True
+        Whether classes keep their shares.
+
+    Returns
+    -------
+    train, held_out : numpy.ndarray of int64
+        Together every index once, each in ascending order.
+
+    Raises
+    ------
+    DataError
+        The fraction is out of range or leaves one part without a row, or a class has too few rows.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nnxp import data
+    >>> y = np.repeat([0, 1], [60, 30])
+    >>> train, held_out = data.split(y, 0.2, seed=0)
+    >>> np.bincount(y[held_out]).tolist()
+    [12, 6]
+    """
+    y: NDArray[Any] | None = None if isinstance(y_or_n, (int, np.integer)) else np.asarray(y_or_n)
+    n = len(y) if y is not None and y.ndim > 0 else int(np.asarray(y_or_n).item())
+    if not 0 < fraction < 1:
+        raise DataError(f"fraction is the share of rows held out, between 0 and 1 (0.2, say); got {fraction}")
+    total = round(fraction * n)
+    if not 0 < total < n:
+        raise DataError(
+            f"holding out {fraction:g} of {n} rows leaves {n - total} to train on and {total} held out; each "
+            "part needs one at least: change the fraction or bring more rows"
+        )
+    order = random.permutation(random.key(seed, "split"), n)
+    if y is None or not stratify or y.ndim != 1 or y.dtype.kind not in "iu":
+        held_out = order[:total]
+    else:
+        held_out = _stratified(y, order, total, seed)
+    is_held_out = np.zeros(n, dtype=np.bool_)
+    is_held_out[held_out] = True
+    return np.flatnonzero(~is_held_out), np.flatnonzero(is_held_out)
+
+
+def _stratified(y: NDArray[Any], order: Indices, total: int, seed: int) -> Indices:
+    """The held-out rows, class by class, in the shuffled order."""
+    labels, inverse, counts = np.unique(y, return_inverse=True, return_counts=True)
+    if counts.min() == 1:
+        label = labels[counts.argmin()]
+        raise DataError(
+            f"class {label} has one row only, which cannot be both trained on and held out: bring more rows "
+            "of it, leave it out, or pass stratify=False"
+        )
+    shares, remainders = np.divmod(total * counts, len(y))  # whole numbers: no rounding to argue about
+    # One row more for the classes with the largest remainders, last of all for those it would use up.
+    ties = random.permutation(random.key(seed, "split", 1), len(labels))
+    by_claim = np.lexsort((ties, -remainders, shares + 1 == counts))
+    shares[by_claim[: total - shares.sum()]] += 1
+    if np.any(shares == counts):
+        label = labels[(shares == counts).argmax()]
+        raise DataError(
+            f"holding out {total} of {len(y)} rows leaves none of class {label} to train on: lower the "
+            "fraction"
+        )
+    in_order = inverse[order]
+    return np.concatenate([order[in_order == c][:share] for c, share in enumerate(shares)])

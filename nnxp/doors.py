@@ -1,0 +1,124 @@
+"""The doors: where arrays come in, and where everything about them is checked, once."""
+
+from typing import Any, ClassVar, Self
+
+from nnxp.backends import DTYPES, Backend, check_dtype, dtype_of, get_backend, library_of
+from nnxp.errors import BackendMismatchError
+from nnxp.typing import Array, ArrayLike
+
+
+class Switch:
+    """`backend=` and `dtype=`, with one meaning on every layer, activation, loss, optimizer and model.
+
+    With `backend=` given, lists and NumPy arrays move in. Without it, the first array seen decides, and a
+    later one of another library or device is refused.
+    """
+
+    default_backend: ClassVar[Any] = None
+    _backend: Backend | None = None
+    _named = False
+    _dtype: str | None = None
+
+    def __init__(self, backend: Any = None, dtype: str | None = None) -> None:
+        spec = self.default_backend if backend is None else backend
+        self._dtype = None if dtype is None else check_dtype(dtype)
+        if spec is not None:
+            self._backend, self._named = get_backend(spec, dtype), True
+
+    @property
+    def backend(self) -> Backend:
+        """The backend that was named, or that the first array decided; NumPy if neither happened yet."""
+        if self._backend is None:
+            self._backend = get_backend("numpy", self._dtype)
+        return self._backend
+
+    @property
+    def dtype(self) -> str:
+        """The name of the parameters' dtype."""
+        return self._dtype or (self._backend.dtype if self._backend else "float32")
+
+    @property
+    def _computes_in(self) -> str | None:
+        """What inputs are cast to; None follows theirs."""
+        return self._dtype
+
+    def _enter(self, x: ArrayLike) -> Backend:
+        """The backend that x is used on: x decides it, agrees with it, moves into it or is refused."""
+        if self._backend is None:
+            self._backend = get_backend(x, self._dtype)
+        elif not self._named and not isinstance(x, list | tuple | int | float) and not self._backend.owns(x):
+            name, mine = library_of(x), self._backend.name
+            if not (name == "numpy" and mine == "numpy"):
+                raise BackendMismatchError(
+                    f"got an array of {name} on {getattr(x, 'device', 'its device')}, but this {type(self).__name__} "
+                    f"follows {mine}, which it saw first: pass an array of {mine}, or build the "
+                    f'{type(self).__name__} with backend="{mine}", which lets NumPy arrays move in'
+                )
+        return self._backend
+
+    def _matrix(self, x: ArrayLike, name: str = "inputs") -> Array:
+        """x as (n, m) floats on the backend; a vector is one row."""
+        backend = self._enter(x)
+        x = backend.asarray(x, dtype=self._computes_in)
+        if x.ndim == 1:
+            x = x[None, :]
+        if x.ndim != 2:
+            raise ValueError(
+                f"got {name} of shape {tuple(x.shape)}, expected two dimensions, (samples, features): "
+                f"{'X.reshape(len(X), -1) flattens each sample' if x.ndim > 2 else 'wrap the number in a list'}"
+            )
+        return x
+
+    def _on(self, backend: Backend, dtype: str) -> Self:
+        """Takes a model's backend and dtype, or says how the two disagree."""
+        if self._named and self.backend.name != backend.name:
+            raise BackendMismatchError(
+                f"this {type(self).__name__} uses {self._backend.name}, its model {backend.name}: give backend= to the model only"
+            )
+        if self._dtype not in (None, dtype):
+            raise ValueError(
+                f"this {type(self).__name__} has dtype={self._dtype!r}, its model {dtype!r}: give dtype= to the model only"
+            )
+        self._backend = backend
+        return self
+
+
+def same_length(n: int, other: int, name: str) -> None:
+    """Raises where there is not one entry a sample."""
+    if other != n:
+        raise ValueError(f"got {other} {name} for {n} samples, expected one for each")
+
+
+def sample_weights(backend: Backend, weights: ArrayLike | None, n: int, dtype: str) -> Array | None:
+    """Weights (n,), not negative, finite and not all zero, on the backend."""
+    if weights is None:
+        return None
+    w = backend.asarray(weights, dtype=dtype)
+    if w.ndim != 1 or w.shape[0] != n:
+        raise ValueError(f"got sample_weight of shape {tuple(w.shape)}, expected ({n},): one weight a sample")
+    xp = backend.xp
+    with backend.context():
+        if not bool(xp.all(xp.logical_and(xp.isfinite(w), w >= 0))):
+            raise ValueError("got a sample_weight that is negative or not finite, expected numbers from 0 up")
+        if not bool(xp.any(w > 0)):
+            raise ValueError("got sample_weight that is 0 for every sample: nothing would be learned; give some sample weight")
+    return w
+
+
+def finite(backend: Backend, x: Array, name: str) -> None:
+    """Raises where x holds NaN or infinity, and names the first place."""
+    xp = backend.xp
+    with backend.context():
+        good = xp.isfinite(x)
+        if bool(xp.all(good)):
+            return
+        row = int(xp.argmin(xp.astype(xp.all(xp.reshape(good, (x.shape[0], -1)), axis=1), xp.int8)))
+        column = int(xp.argmin(xp.astype(xp.reshape(good[row, ...], (-1,)), xp.int8)))
+    raise ValueError(
+        f"got {name} with NaN or infinity, first at row {row}, column {column}: fill or drop such rows before training"
+    )
+
+
+def floating(x: Array) -> bool:
+    """Whether x has one of the two precisions that are computed in."""
+    return dtype_of(x) in DTYPES

@@ -1,0 +1,368 @@
+"""The textbook: every element-wise piece of mathematics, once, in plain array code.
+
+A formula takes arrays (`Array`; `Row` and `Column` where one is broadcast) and Python floats.
+x is an input, y its output, dy and dx their gradients, w a weight and g its gradient. A gradient
+stands below its function. Keyword-only parameters are fixed when a formula is fused. No branch of
+a `where` overflows for finite input, since NumPy evaluates both.
+
+>>> import numpy as np
+>>> relu(np.array([-1.0, 0.0, 2.0])).tolist()
+[0.0, 0.0, 2.0]
+"""
+
+import math
+
+from nnxp.kernels import vocabulary as xp
+from nnxp.typing import Array, Column, Row
+
+SELU_ALPHA = 1.6732632423543772
+SELU_SCALE = 1.0507009873554805
+"""α and λ of Klambauer et al. 2017 (arXiv:1706.02515), equation 14, to float64."""
+GELU_SCALE = math.sqrt(2 / math.pi)
+GELU_CUBIC = 0.044715
+
+
+# --- shaping ---------------------------------------------------------------------------------------
+
+
+def add_row(z: Array, b: Row) -> Array:
+    """z + b, a dense layer's bias."""
+    return z + b
+
+
+def scale_rows(dx: Array, w: Column) -> Array:
+    """dx · w, each sample's gradient by its weight."""
+    return dx * w
+
+
+def scaled(g: Array, factor: Array) -> Array:
+    """g · factor, a gradient clipped by its norm (Pascanu et al. 2013, algorithm 1)."""
+    return g * factor
+
+
+def clipped(g: Array, bound: float) -> Array:
+    """g, limited to [-bound, bound] element by element."""
+    return xp.maximum(xp.minimum(g, bound), -bound)
+
+
+def rescale(x: Array, scale: Array, offset: Array) -> Array:
+    """x · scale + offset."""
+    return x * scale + offset
+
+
+def rescale_grad(dy: Array, scale: Array) -> Array:
+    """dy · scale."""
+    return dy * scale
+
+
+def dropout(x: Array, kept: Array, scale: float) -> Array:
+    """x · scale where kept, else 0, with scale = 1 / (1 - rate): inverted dropout
+    (Srivastava et al. 2014, section 10)."""
+    return xp.where(kept, x * scale, 0)
+
+
+dropout_grad = dropout
+"""The same mask and scale, applied to dy."""
+
+
+def regularized_grad(dw: Array, w: Array, l1: float, l2: float) -> Array:
+    """dw + l1 · sign(w) + 2 · l2 · w, the gradient of l1 Σ|w| + l2 Σw² added to the loss's."""
+    return dw + l1 * xp.sign(w) + 2 * l2 * w
+
+
+# --- activations -----------------------------------------------------------------------------------
+
+
+def relu(x: Array) -> Array:
+    """max(0, x). Nair and Hinton 2010."""
+    return xp.maximum(x, 0)
+
+
+def relu_grad(y: Array, dy: Array) -> Array:
+    """dy where y > 0, else 0; 0 at the kink."""
+    return xp.where(y > 0, dy, 0)
+
+
+def leaky_relu(x: Array, slope: float) -> Array:
+    """x where x > 0, else slope · x. Maas et al. 2013."""
+    return xp.where(x > 0, x, slope * x)
+
+
+def leaky_relu_grad(x: Array, dy: Array, slope: float) -> Array:
+    """dy where x > 0, else slope · dy; slope at the kink."""
+    return xp.where(x > 0, dy, slope * dy)
+
+
+def elu(x: Array, alpha: float) -> Array:
+    """x where x > 0, else α(eˣ - 1). Clevert et al. 2016 (arXiv:1511.07289), equation 15."""
+    return xp.where(x > 0, x, alpha * xp.expm1(xp.minimum(x, 0)))
+
+
+def elu_grad(x: Array, dy: Array, alpha: float) -> Array:
+    """dy where x > 0, else α eˣ dy."""
+    return xp.where(x > 0, dy, dy * alpha * xp.exp(xp.minimum(x, 0)))
+
+
+def selu(x: Array) -> Array:
+    """λ · elu(x, α). Klambauer et al. 2017 (arXiv:1706.02515), equation 2."""
+    return SELU_SCALE * elu(x, SELU_ALPHA)
+
+
+def selu_grad(x: Array, dy: Array) -> Array:
+    """λ · elu_grad(x, dy, α)."""
+    return SELU_SCALE * elu_grad(x, dy, SELU_ALPHA)
+
+
+def sigmoid(x: Array) -> Array:
+    """1 / (1 + e⁻ˣ), from e^-|x|, which never overflows and keeps small values exact."""
+    e = xp.exp(-xp.abs(x))
+    return xp.where(x >= 0, 1 / (1 + e), e / (1 + e))
+
+
+def sigmoid_grad(y: Array, dy: Array) -> Array:
+    """dy · y(1 - y)."""
+    return dy * y * (1 - y)
+
+
+def tanh(x: Array) -> Array:
+    """tanh x."""
+    return xp.tanh(x)
+
+
+def tanh_grad(y: Array, dy: Array) -> Array:
+    """dy · (1 - y²)."""
+    return dy * (1 - y * y)
+
+
+def softplus(x: Array) -> Array:
+    """log(1 + eˣ) = max(x, 0) + log(1 + e^-|x|). Dugas et al. 2001."""
+    return xp.maximum(x, 0) + xp.log1p(xp.exp(-xp.abs(x)))
+
+
+def softplus_grad(x: Array, dy: Array) -> Array:
+    """dy · sigmoid(x)."""
+    return dy * sigmoid(x)
+
+
+def silu(x: Array) -> Array:
+    """x · sigmoid(x). Hendrycks and Gimpel 2016 (arXiv:1606.08415); also called swish."""
+    return x * sigmoid(x)
+
+
+def silu_grad(x: Array, dy: Array) -> Array:
+    """dy · s(1 + x(1 - s)) with s = sigmoid(x) and 1 - s = sigmoid(-x)."""
+    return dy * sigmoid(x) * (1 + x * sigmoid(-x))
+
+
+def mish(x: Array) -> Array:
+    """x · tanh(softplus(x)). Misra 2019 (arXiv:1908.08681), equation 1."""
+    return x * xp.tanh(softplus(x))
+
+
+def mish_grad(x: Array, dy: Array) -> Array:
+    """dy · (t + x(1 - t²) sigmoid(x)) with t = tanh(softplus(x))."""
+    t = xp.tanh(softplus(x))
+    return dy * (t + x * ((1 - t * t) * sigmoid(x)))
+
+
+def gelu(x: Array) -> Array:
+    """x Φ(x) = x/2 · (1 + erf(x/√2)), exact. Hendrycks and Gimpel 2016 (arXiv:1606.08415), section 2."""
+    return 0.5 * x * (1 + xp.erf(x * math.sqrt(0.5)))
+
+
+def gelu_grad(x: Array, dy: Array) -> Array:
+    """dy · (Φ(x) + x φ(x)), φ the normal density, which is 0 in float64 beyond |x| = 40."""
+    z = xp.minimum(xp.abs(x), 40)
+    density = xp.exp(-0.5 * z * z) * (1 / math.sqrt(2 * math.pi))
+    return dy * (0.5 * (1 + xp.erf(x * math.sqrt(0.5))) + x * density)
+
+
+def gelu_tanh(x: Array) -> Array:
+    """x/2 · (1 + tanh(√(2/π)(x + 0.044715x³))), the paper's approximation of `gelu`.
+    Beyond |x| = 10 the tanh is ±1 in float64, so x³ is taken within that."""
+    z = xp.maximum(xp.minimum(x, 10), -10)
+    return 0.5 * x * (1 + xp.tanh(GELU_SCALE * (z + GELU_CUBIC * z * z * z)))
+
+
+def gelu_tanh_grad(x: Array, dy: Array) -> Array:
+    """dy · ((1 + t)/2 + x/2 · (1 - t²) √(2/π)(1 + 3 · 0.044715x²)) with t the tanh of `gelu_tanh`."""
+    z = xp.maximum(xp.minimum(x, 10), -10)
+    t = xp.tanh(GELU_SCALE * (z + GELU_CUBIC * z * z * z))
+    return dy * (0.5 * (1 + t) + 0.5 * x * ((1 - t * t) * GELU_SCALE * (1 + 3 * GELU_CUBIC * z * z)))
+
+
+# --- losses, before the mean over a sample's outputs -----------------------------------------------
+
+
+def squared_error(p: Array, y: Array) -> Array:
+    """(p - y)²."""
+    return (p - y) * (p - y)
+
+
+def squared_error_grad(p: Array, y: Array) -> Array:
+    """2(p - y)."""
+    return 2 * (p - y)
+
+
+def absolute_error(p: Array, y: Array) -> Array:
+    """|p - y|."""
+    return xp.abs(p - y)
+
+
+def absolute_error_grad(p: Array, y: Array) -> Array:
+    """sign(p - y); 0 at the kink."""
+    return xp.sign(p - y)
+
+
+def huber(p: Array, y: Array, delta: float) -> Array:
+    """e²/2 where |e| ≤ δ, else δ(|e| - δ/2), with e = p - y. Huber 1964, equation 2.4 (as δ(·)).
+    Written as c(|e| - c/2) with c = min(|e|, δ), so that nothing large is squared."""
+    e = xp.abs(p - y)
+    c = xp.minimum(e, delta)
+    return c * (e - 0.5 * c)
+
+
+def huber_grad(p: Array, y: Array, delta: float) -> Array:
+    """e, limited to [-δ, δ]."""
+    return clipped(p - y, delta)
+
+
+def binary_crossentropy(p: Array, y: Array, epsilon: float) -> Array:
+    """-(y log p + (1 - y) log(1 - p)), p taken within [ε, 1 - ε]."""
+    p = xp.maximum(xp.minimum(p, 1 - epsilon), epsilon)
+    return -(y * xp.log(p) + (1 - y) * xp.log1p(-p))
+
+
+def binary_crossentropy_grad(p: Array, y: Array, epsilon: float) -> Array:
+    """(p - y) / (p(1 - p)), p taken within [ε, 1 - ε]."""
+    p = xp.maximum(xp.minimum(p, 1 - epsilon), epsilon)
+    return (p - y) / (p * (1 - p))
+
+
+def sigmoid_crossentropy(z: Array, y: Array) -> Array:
+    """`binary_crossentropy` of sigmoid(z): max(z, 0) - zy + log(1 + e^-|z|), which cannot overflow."""
+    return xp.maximum(z, 0) - z * y + xp.log1p(xp.exp(-xp.abs(z)))
+
+
+def sigmoid_crossentropy_grad(z: Array, y: Array) -> Array:
+    """sigmoid(z) - y."""
+    return sigmoid(z) - y
+
+
+# --- optimizers, in order of increasing complexity -------------------------------------------------
+
+
+def sgd(w: Array, g: Array, lr: float) -> Array:
+    """w - lr · g."""
+    return w - lr * g
+
+
+def momentum(w: Array, g: Array, m: Array, lr: float, beta: float, *, nesterov: bool) -> tuple[Array, Array]:
+    """m = βm + lr · g; w - m: the learning rate inside the momentum (Polyak 1964).
+    Nesterov: w - (βm + lr · g), the form of Sutskever et al. 2013 rewritten for the look-ahead weights."""
+    m = beta * m + lr * g
+    if nesterov:
+        return w - (beta * m + lr * g), m
+    return w - m, m
+
+
+def adagrad(w: Array, g: Array, c: Array, lr: float, epsilon: float) -> tuple[Array, Array]:
+    """c = c + g²; w - lr · g / (√c + ε). Duchi et al. 2011, with ε outside the root."""
+    c = c + g * g
+    return w - lr * g / (xp.sqrt(c) + epsilon), c
+
+
+def rmsprop(w: Array, g: Array, c: Array, lr: float, rho: float, epsilon: float) -> tuple[Array, Array]:
+    """c = ρc + (1 - ρ)g²; w - lr · g / (√c + ε). Hinton 2012, lecture 6e, with ε outside the root."""
+    c = rho * c + (1 - rho) * g * g
+    return w - lr * g / (xp.sqrt(c) + epsilon), c
+
+
+def adam(
+    w: Array,
+    g: Array,
+    m: Array,
+    c: Array,
+    lr: float,
+    beta_1: float,
+    beta_2: float,
+    epsilon: float,
+    correction_1: float,
+    correction_2: float,
+) -> tuple[Array, Array, Array]:
+    """m = β₁m + (1 - β₁)g; c = β₂c + (1 - β₂)g²; w - lr · m̂ / (√ĉ + ε) with m̂ = m / (1 - β₁ᵗ) and
+    ĉ = c / (1 - β₂ᵗ). Kingma and Ba 2015 (arXiv:1412.6980), algorithm 1, not its rearrangement."""
+    m = beta_1 * m + (1 - beta_1) * g
+    c = beta_2 * c + (1 - beta_2) * g * g
+    return w - lr * (m / correction_1) / (xp.sqrt(c / correction_2) + epsilon), m, c
+
+
+def adamw(
+    w: Array,
+    g: Array,
+    m: Array,
+    c: Array,
+    lr: float,
+    beta_1: float,
+    beta_2: float,
+    epsilon: float,
+    correction_1: float,
+    correction_2: float,
+    weight_decay: float,
+) -> tuple[Array, Array, Array]:
+    """`adam` from w - lr · λ · w: the decay beside the gradient, not in it. Loshchilov and Hutter 2019
+    (arXiv:1711.05101), algorithm 2, the decay multiplied by the learning rate as in PyTorch."""
+    w = w - lr * weight_decay * w
+    return adam(w, g, m, c, lr, beta_1, beta_2, epsilon, correction_1, correction_2)
+
+
+# --- chance ----------------------------------------------------------------------------------------
+
+
+def splitmix64(z: Array) -> Array:
+    """The finaliser of SplitMix64 on signed 64-bit integers that wrap around: two xor-shifts with a
+    multiplication each and a third xor-shift. Steele, Lea and Flood 2014, figure 14 with the constants
+    of Stafford's mix 13. A right shift of a negative number fills with ones: the mask takes them off."""
+    z = (z ^ ((z >> 30) & 0x3FFFFFFFF)) * -0x40A7B892E31B1A47
+    z = (z ^ ((z >> 27) & 0x1FFFFFFFFF)) * -0x6B2FB644ECCEEE15
+    return z ^ ((z >> 31) & 0x1FFFFFFFF)
+
+
+# --- the error function ----------------------------------------------------------------------------
+
+# W. J. Cody's coefficients, highest power first, as in his routine CALERF (netlib, specfun).
+NEAR_P = (1.85777706184603153e-1, 3.16112374387056560, 1.13864154151050156e2, 3.77485237685302021e2,
+          3.20937758913846947e3)  # fmt: skip
+NEAR_Q = (1.0, 2.36012909523441209e1, 2.44024637934444173e2, 1.28261652607737228e3, 2.84423683343917062e3)
+MIDDLE_P = (2.15311535474403846e-8, 5.64188496988670089e-1, 8.88314979438837594, 6.61191906371416295e1,
+            2.98635138197400131e2, 8.81952221241769090e2, 1.71204761263407058e3, 2.05107837782607147e3,
+            1.23033935479799725e3)  # fmt: skip
+MIDDLE_Q = (1.0, 1.57449261107098347e1, 1.17693950891312499e2, 5.37181101862009858e2, 1.62138957456669019e3,
+            3.29079923573345963e3, 4.36261909014324716e3, 3.43936767414372164e3, 1.23033935480374942e3)  # fmt: skip
+FAR_P = (1.63153871373020978e-2, 3.05326634961232344e-1, 3.60344899949804439e-1, 1.25781726111229246e-1,
+         1.60837851487422766e-2, 6.58749161529837803e-4)  # fmt: skip
+FAR_Q = (1.0, 2.56852019228982242, 1.87295284992346725, 5.27905102951428412e-1, 6.05183413124413191e-2,
+         2.33520497626869185e-3)  # fmt: skip
+
+
+def polynomial(x: Array, coefficients: tuple[float, ...]) -> Array:
+    """Σᵢ cᵢ xⁿ⁻ⁱ, the highest power first, by Horner's rule."""
+    total = coefficients[0] * x
+    for c in coefficients[1:-1]:
+        total = (total + c) * x
+    return total + coefficients[-1]
+
+
+def erf(x: Array) -> Array:
+    """2/√π ∫₀ˣ exp(-t²) dt by rational approximations (Cody, Mathematics of Computation 23, 1969, pages
+    631-637): x P(x²)/Q(x²) up to 0.46875, 1 - exp(-x²) P(x)/Q(x) up to 4, and beyond
+    1 - exp(-x²) (1/√π - r P(r)/Q(r)) / x with r = 1/x². Each piece is kept within its own interval."""
+    a = xp.minimum(xp.abs(x), 6)  # erf(6) is 1 in float64
+    t = xp.minimum(a, 0.46875)
+    near = t * polynomial(t * t, NEAR_P) / polynomial(t * t, NEAR_Q)
+    t = xp.minimum(xp.maximum(a, 0.46875), 4)
+    middle = 1 - xp.exp(-t * t) * polynomial(t, MIDDLE_P) / polynomial(t, MIDDLE_Q)
+    t = xp.maximum(a, 4)
+    r = 1 / (t * t)
+    far = 1 - xp.exp(-t * t) * (1 / math.sqrt(math.pi) - r * polynomial(r, FAR_P) / polynomial(r, FAR_Q)) / t
+    return xp.sign(x) * xp.where(a <= 0.46875, near, xp.where(a <= 4, middle, far))

@@ -1,0 +1,115 @@
+"""The named kernels: what is not element-wise, in functions of the array API standard alone.
+
+`reference(xp)` is the table for one namespace. A backend may replace single entries by faster ones:
+tables merge as dictionaries, so that a missing entry is slower, never wrong. Every kernel is called as
+`kernel(*arrays, *floats, out=None) -> out`; `out` is an array, or a tuple where there are two results.
+"""
+
+from typing import Any
+
+from nnxp.typing import Array, Kernel, Namespace
+
+
+def _deliver(out: Any, *results: Array) -> Any:
+    """The results, written into `out` where it is given."""
+    if out is not None:
+        for target, result in zip(out if isinstance(out, tuple) else (out,), results, strict=True):
+            target[...] = result
+        return out
+    return results if len(results) > 1 else results[0]
+
+
+def reference(xp: Namespace) -> dict[str, Kernel]:
+    """The table of named kernels on namespace `xp`: n samples, m features or classes."""
+
+    def matmul(a: Array, b: Array, out: Array = None) -> Array:
+        """a b, the matrix product."""
+        return _deliver(out, xp.matmul(a, b))
+
+    def column_sums(a: Array, out: Array = None) -> Array:
+        """Σᵢ aᵢⱼ, shape (1, m)."""
+        return _deliver(out, xp.sum(a, axis=0, keepdims=True))
+
+    def row_means(a: Array, out: Array = None) -> Array:
+        """Σⱼ aᵢⱼ / m, shape (n,)."""
+        return _deliver(out, xp.mean(a, axis=1))
+
+    def weighted_mean(a: Array, w: Array | None, out: Array = None) -> Array:
+        """Σᵢ wᵢaᵢ / Σᵢ wᵢ of a vector, 0-d; the plain mean where w is None; 0 where Σ w is 0."""
+        if w is None:
+            return _deliver(out, xp.asarray(xp.mean(a)))
+        total = xp.sum(w)
+        return _deliver(out, xp.asarray(xp.sum(w * a) / xp.where(total > 0, total, 1)))
+
+    def squared_norm(a: Array, out: Array = None) -> Array:
+        """Σ a², 0-d."""
+        return _deliver(out, xp.asarray(xp.sum(a * a)))
+
+    def absolute_sum(a: Array, out: Array = None) -> Array:
+        """Σ |a|, 0-d."""
+        return _deliver(out, xp.asarray(xp.sum(xp.abs(a))))
+
+    def gather(a: Array, rows: Array, out: Array = None) -> Array:
+        """a's rows in the order of the indices `rows`, which the caller has checked."""
+        return _deliver(out, xp.take(a, rows, axis=0))
+
+    def argmax(a: Array, out: Array = None) -> Array:
+        """Each row's index of the largest value, the first of equals, shape (n,)."""
+        return _deliver(out, xp.argmax(a, axis=1))
+
+    def softmax(x: Array, out: Array = None) -> Array:
+        """exp(xᵢⱼ - maxⱼ xᵢⱼ) / Σⱼ exp(xᵢⱼ - maxⱼ xᵢⱼ)."""
+        e = xp.exp(x - xp.max(x, axis=1, keepdims=True))
+        return _deliver(out, e / xp.sum(e, axis=1, keepdims=True))
+
+    def softmax_grad(y: Array, dy: Array, out: Array = None) -> Array:
+        """yᵢⱼ (dyᵢⱼ - Σₖ dyᵢₖ yᵢₖ), softmax's Jacobian-vector product."""
+        return _deliver(out, y * (dy - xp.sum(dy * y, axis=1, keepdims=True)))
+
+    def targets(labels: Array, like: Array) -> tuple[Array, Array]:
+        """Rows of class weights, and where a row's label is within range, shape (n, 1)."""
+        n, m = like.shape
+        if labels.ndim == 2:
+            return labels, xp.ones((n, 1), dtype=xp.bool, device=like.device)
+        classes = xp.arange(m, dtype=labels.dtype, device=like.device)
+        hot = xp.astype(labels[:, None] == classes[None, :], like.dtype)
+        return hot, xp.logical_and(labels >= 0, labels < m)[:, None]
+
+    def probability_error(p: Array, labels: Array, out: Array = None) -> Array:
+        """pᵢⱼ - tᵢⱼ, the gradient of `softmax_crossentropy` from probabilities that were kept."""
+        t, valid = targets(labels, p)
+        return _deliver(out, xp.where(valid, p - t, 0))
+
+    def crossentropy(p: Array, labels: Array, floor: float, out: Any = None) -> Any:
+        """-Σⱼ tᵢⱼ log pᵢⱼ, shape (n,), and its gradient -tᵢⱼ / pᵢⱼ, p no smaller than `floor`. Labels are
+        class indices (n,) or rows t (n, m); one out of range makes that loss NaN and its gradient 0."""
+        t, valid = targets(labels, p)
+        p = xp.maximum(p, floor)
+        losses = -xp.sum(t * xp.log(p), axis=1)
+        return _deliver(out, xp.where(valid[:, 0], losses, xp.nan), -t / p)
+
+    def softmax_crossentropy(z: Array, labels: Array, out: Any = None) -> Any:
+        """`crossentropy` of softmax(z), computed from z: log Σⱼ exp(zᵢⱼ) - Σⱼ tᵢⱼ zᵢⱼ, shape (n,), and its
+        gradient softmax(z)ᵢⱼ - tᵢⱼ, for rows t that sum to 1."""
+        t, valid = targets(labels, z)
+        z = z - xp.max(z, axis=1, keepdims=True)
+        e = xp.exp(z)
+        total = xp.sum(e, axis=1, keepdims=True)
+        losses = xp.log(total[:, 0]) - xp.sum(xp.where(t != 0, t * z, 0), axis=1)
+        return _deliver(out, xp.where(valid[:, 0], losses, xp.nan), xp.where(valid, e / total - t, 0))
+
+    return {
+        "matmul": matmul,
+        "column_sums": column_sums,
+        "row_means": row_means,
+        "weighted_mean": weighted_mean,
+        "squared_norm": squared_norm,
+        "absolute_sum": absolute_sum,
+        "gather": gather,
+        "argmax": argmax,
+        "softmax": softmax,
+        "softmax_grad": softmax_grad,
+        "probability_error": probability_error,
+        "crossentropy": crossentropy,
+        "softmax_crossentropy": softmax_crossentropy,
+    }

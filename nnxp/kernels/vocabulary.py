@@ -1,0 +1,149 @@
+"""The few functions that formulas are written in.
+
+Import this module as `xp` and a formula reads like array code. Called as it stands, each function
+looks at its argument: a Python number goes to `math`, an array to its own namespace. `Bound` is the
+same vocabulary for one namespace, which then is not asked for again.
+"""
+
+import functools
+import math
+from collections.abc import Callable
+from types import FunctionType
+from typing import Any
+
+import numpy as np
+
+from nnxp.typing import Array, Namespace
+
+WORDS = ("abs", "erf", "exp", "expm1", "log", "log1p", "maximum", "minimum", "sign", "sqrt", "tanh", "where")
+
+
+class Bound:
+    """The vocabulary of one namespace: attributes named as in `WORDS`."""
+
+    def __init__(self, namespace: Namespace) -> None:
+        for word in WORDS:
+            if word != "erf":
+                setattr(self, word, getattr(namespace, word))
+        self.erf: Callable[[Array], Array] = _native_erf(namespace) or functools.partial(_erf, self)
+
+
+class _Numbers:
+    """The vocabulary of Python floats."""
+
+    abs, erf, exp, expm1 = abs, math.erf, math.exp, math.expm1
+    log, log1p, maximum, minimum = math.log, math.log1p, max, min
+    sqrt, tanh = math.sqrt, math.tanh
+
+    @staticmethod
+    def sign(x: float) -> float:
+        return float((x > 0) - (x < 0))
+
+    @staticmethod
+    def where(condition: bool, a: float, b: float) -> float:
+        return a if condition else b
+
+
+def _native_erf(namespace: Namespace) -> Callable[[Array], Array] | None:
+    """PyTorch has an `erf` of its own; the array API standard has none."""
+    return getattr(namespace, "erf", None)
+
+
+def _erf(xp: Any, x: Array) -> Array:
+    from nnxp.kernels import formulas
+
+    return bind(formulas.erf, xp)(x)
+
+
+@functools.cache
+def bound(namespace: Namespace) -> Bound:
+    """The vocabulary of `namespace`, built once."""
+    return Bound(namespace)
+
+
+def bind(formula: Callable[..., Any], words: Any) -> Callable[..., Any]:
+    """The formula with its `xp`, and that of every formula of its module, standing for `words`."""
+    assert isinstance(formula, FunctionType)
+    scope = dict(formula.__globals__, xp=words)
+    for name, other in formula.__globals__.items():
+        if isinstance(other, FunctionType) and other.__module__ == formula.__module__:
+            scope[name] = _within(scope, other)
+    return _within(scope, formula)
+
+
+def _within(scope: dict[str, Any], function: FunctionType) -> FunctionType:
+    """The function with `scope` for its global names."""
+    new = FunctionType(function.__code__, scope, function.__name__, function.__defaults__, function.__closure__)
+    new.__kwdefaults__ = function.__kwdefaults__
+    return new
+
+
+def _of(*values: Any) -> Any:
+    for value in values:
+        if isinstance(value, np.ndarray | np.generic) and not isinstance(value, float):
+            return bound(np)
+        if not isinstance(value, bool | int | float):
+            import array_api_compat
+
+            return bound(array_api_compat.array_namespace(value))
+    return _Numbers
+
+
+def abs(x: Array) -> Array:
+    """|x|."""
+    return _of(x).abs(x)
+
+
+def erf(x: Array) -> Array:
+    """The error function 2/√π ∫₀ˣ exp(-t²) dt: native where there is one, else `formulas.erf`."""
+    return _of(x).erf(x)
+
+
+def exp(x: Array) -> Array:
+    """e^x."""
+    return _of(x).exp(x)
+
+
+def expm1(x: Array) -> Array:
+    """e^x - 1, exact near 0."""
+    return _of(x).expm1(x)
+
+
+def log(x: Array) -> Array:
+    """The natural logarithm."""
+    return _of(x).log(x)
+
+
+def log1p(x: Array) -> Array:
+    """log(1 + x), exact near 0."""
+    return _of(x).log1p(x)
+
+
+def maximum(a: Array, b: Array) -> Array:
+    """The larger of two, element by element; NaN if either is."""
+    return _of(a, b).maximum(a, b)
+
+
+def minimum(a: Array, b: Array) -> Array:
+    """The smaller of two, element by element; NaN if either is."""
+    return _of(a, b).minimum(a, b)
+
+
+def sign(x: Array) -> Array:
+    """-1, 0 or 1."""
+    return _of(x).sign(x)
+
+
+def sqrt(x: Array) -> Array:
+    """The square root."""
+    return _of(x).sqrt(x)
+
+
+def tanh(x: Array) -> Array:
+    """The hyperbolic tangent."""
+    return _of(x).tanh(x)
+
+
+def where(condition: Array, a: Array, b: Array) -> Array:
+    """`a` where the condition holds, else `b`. Both are evaluated: neither may overflow."""
+    return _of(condition).where(condition, a, b)

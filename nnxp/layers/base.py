@@ -1,0 +1,305 @@
+"""The base class of layers: what a layer declares, and the doors around its two methods."""
+
+import functools
+import inspect
+import weakref
+from collections.abc import Callable
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from nnxp import random
+from nnxp.backends import library_of
+from nnxp.buffers import Buffers
+from nnxp.doors import Switch
+from nnxp.errors import NotComputedError
+from nnxp.parameters import Entry, ParameterStore
+from nnxp.typing import Array, ArrayLike, Kernel
+
+
+class Parameter:
+    """A layer's parameter: reads as a view of the layer's store; assigning writes into the view."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __get__(self, layer: "Layer | None", owner: type) -> Any:
+        return self if layer is None else layer.store.view(layer.position, self.name)
+
+    def __set__(self, layer: "Layer", value: ArrayLike) -> None:
+        if layer._store is None:
+            layer._assign(self.name, value)
+        else:
+            layer._store.write(layer._store.view(layer.position, self.name), value, self.name)
+
+
+class Gradient:
+    """The gradient of a parameter, likewise a view."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __get__(self, layer: "Layer | None", owner: type) -> Any:
+        if layer is None:
+            return self
+        if layer.position not in layer.store.computed:
+            raise NotComputedError(f"{type(layer).__name__} has no d{self.name} yet: call backward(dvalues) first")
+        return layer.store.gradient(layer.position, self.name)
+
+    def __set__(self, layer: "Layer", value: ArrayLike) -> None:
+        layer.store.write(layer.store.gradient(layer.position, self.name), value, "d" + self.name)
+        layer.store.computed.add(layer.position)
+
+
+class Layer(Switch):
+    """A differentiable function of a batch: forward, and backward beside it.
+
+    A layer of your own is a subclass with these two methods. Inside them arrays are of the layer's
+    backend, `(n, n_in)` and of one dtype; `nnxp.check_gradients` says whether they agree.
+
+    Attributes
+    ----------
+    parameters : tuple of str
+        Names of the trained arrays. Assign each in `__init__`; the gradient of `scale` is `dscale`. A name
+        that ends in "biases" is a bias, which weight decay may leave out.
+    options : tuple of str
+        Names of the constructor's keywords, kept as attributes: what a model file stores.
+    reads : tuple of str
+        What `backward` reads besides its argument: "inputs", "output".
+    inputs, output, dinputs : Array
+        (n, n_in), (n, n_out), (n, n_in): assignable.
+
+    Examples
+    --------
+    >>> import nnxp
+    >>> class Scale(nnxp.Layer):
+    ...     parameters = ("scale",)
+    ...     def __init__(self, n):
+    ...         super().__init__()
+    ...         self.scale = [[1.0] * n]
+    ...     def forward(self, inputs, training=False):
+    ...         self.inputs = inputs
+    ...         self.output = inputs * self.scale
+    ...         return self.output
+    ...     def backward(self, dvalues):
+    ...         self.dscale = self.backend.kernels["column_sums"](dvalues * self.inputs)
+    ...         self.dinputs = dvalues * self.scale
+    ...         return self.dinputs
+    >>> nnxp.check_gradients(Scale(2), [[1.0, 2.0], [3.0, 4.0]]).passed
+    True
+    """
+
+    parameters: ClassVar[tuple[str, ...]] = ()
+    options: ClassVar[tuple[str, ...]] = ()
+    reads: ClassVar[tuple[str, ...]] = ("inputs",)
+    _forward: ClassVar[Callable[..., Array]]
+    _backward: ClassVar[Callable[..., Array]]
+
+    inputs: Array
+    output: Array
+    dinputs: Array
+
+    initializer_before: ClassVar[str | None] = "glorot_uniform"
+    """The initializer that suits a dense layer in front of this one; None leaves it to the next layer."""
+    seed: int | None = None
+    moment: tuple[int, ...] | None = None
+    needs_dinputs = True
+    buffers = Buffers()
+    position = 0
+    _store: ParameterStore | None = None
+    _assigned: dict[str, Any]
+    _model: Any = None
+    _missing: str = "call {method} first"
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        super().__init_subclass__(**keywords)
+        for name in cls.__dict__.get("parameters", ()):
+            setattr(cls, name, Parameter(name))
+            setattr(cls, "d" + name, Gradient(name))
+        if "forward" in cls.__dict__:
+            forward = cls.__dict__["forward"]
+            takes_training = "training" in inspect.signature(forward).parameters
+            cls._forward = forward if takes_training else lambda self, x, training: forward(self, x)
+            cls.forward = _forward_door(forward)  # type: ignore[method-assign]
+        if "backward" in cls.__dict__:
+            cls._backward = cls.__dict__["backward"]
+            cls.backward = _backward_door(cls._backward)  # type: ignore[method-assign]
+
+    def forward(self, inputs: ArrayLike, training: bool = False) -> Array:
+        """Sets and returns `output`, (n, n_out)."""
+        raise NotImplementedError(f"{type(self).__name__} defines no forward(self, inputs, training=False)")
+
+    def backward(self, dvalues: ArrayLike) -> Array:
+        """Sets the parameters' gradients and `dinputs`, (n, n_in), from the loss's gradient by `output`."""
+        raise NotImplementedError(f"{type(self).__name__} defines no backward(self, dvalues)")
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "_assigned":
+            self._assigned = {}
+            return self._assigned
+        if name in ("inputs", "output", "dinputs"):
+            method = "backward(dvalues)" if name == "dinputs" else "forward(inputs)"
+            raise NotComputedError(f"{type(self).__name__} has no {name}: " + self._missing.format(method=method))
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def __getstate__(self) -> dict[str, Any]:
+        """A copy belongs to no model and shares no buffers."""
+        return {k: v for k, v in self.__dict__.items() if k not in ("_model", "_missing", "buffers", "moment", "needs_dinputs")}
+
+    def output_width(self, n_in: int | None) -> int | None:
+        """The number of outputs for `n_in` inputs; None where it cannot be told. Raises where they do not fit."""
+        return n_in
+
+    def config(self) -> dict[str, Any]:
+        """The class and its options, as JSON can hold them."""
+        return {"class": type(self).__name__, **{name: getattr(self, name) for name in self.options}}
+
+    # --- parameters --------------------------------------------------------------------------------
+
+    @property
+    def _computes_in(self) -> str | None:
+        return self.dtype if self.parameters else self._dtype
+
+    @property
+    def store(self) -> ParameterStore:
+        """The flat store that holds the parameters: the layer's own, made when first needed, or its model's."""
+        if self._store is None:
+            self.bind(ParameterStore(self.backend, self.dtype, self.entries(0)), 0, self.seed)
+        assert self._store is not None
+        return self._store
+
+    def gradient(self, name: str) -> Array:
+        """The view that the gradient of parameter `name` is to be written into."""
+        return self.store.gradient(self.position, name)
+
+    def parameter_shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shape of each parameter: by default that of the value assigned in `__init__`."""
+        missing = [name for name in self.parameters if name not in self._assigned]
+        if missing:
+            raise ValueError(f"{type(self).__name__} declares the parameter {missing[0]!r} but never assigns it: do so in __init__")
+        return {name: tuple(self._assigned[name].shape) for name in self.parameters}
+
+    def initial(self, name: str, key: int, following: "Layer | None") -> np.ndarray[Any, Any]:
+        """A host array of initial values for a parameter that nobody assigned, from a key of `nnxp.random`."""
+        raise NotImplementedError(f"{type(self).__name__} assigns no {name} and draws none")
+
+    def entries(self, position: int) -> list[Entry]:
+        """What the layer keeps in a store, as its owner number `position`."""
+        return [Entry(position, name, shape, _kind(name)) for name, shape in self.shapes().items()]
+
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shape of each parameter, drawn or not."""
+        if self._store is None:
+            return self.parameter_shapes() if self.parameters else {}
+        return {name: tuple(self._store.view(self.position, name).shape) for name in self.parameters}
+
+    def join(self, model: Any) -> None:
+        """Becomes part of a model; raises where it is part of another that still exists."""
+        other = self._model() if self._model is not None else None
+        if other is not None and other is not model:
+            raise ValueError(f"this {type(self).__name__} already belongs to another model: give each model layers of its own (copy.deepcopy)")
+        self._model = weakref.ref(model)
+        self._missing = (
+            "the training step does not compute it, or nothing has run yet; model.forward(X) and then model.backward(y) "
+            "run layer by layer and keep everything"
+        )
+
+    def bind(self, store: ParameterStore, position: int, seed: int | None, following: "Layer | None" = None) -> Self:
+        """Moves the parameters into `store`: those drawn or assigned keep their values, others are drawn.
+
+        Parameters
+        ----------
+        store
+            A store with this layer's `entries(position)`.
+        position
+            The layer's index in its model.
+        seed
+            The model's seed; None draws from fresh entropy.
+        following
+            The next layer: what initializer suits depends on it.
+        """
+        old, old_position = self._store, self.position
+        seed = random.fresh_seed() if seed is None else seed
+        for number, name in enumerate(self.parameters):
+            if old is not None:
+                value = old.view(old_position, name)
+            elif name in self._assigned:
+                value = self._assigned[name]
+            else:
+                value = self.initial(name, random.key(seed, "weights", position, number), following)
+            if library_of(value) != "numpy" and not store.backend.owns(value):
+                value = self.backend.to_numpy(value)
+            store.write(store.view(position, name), value, name)
+        if old is not None:
+            store.former.extend([old.token, *old.former])
+        self._store, self.position, self._backend = store, position, store.backend
+        self._dtype = store.dtype if self.parameters else self._dtype
+        self._assigned = {}
+        return self
+
+    def _assign(self, name: str, value: ArrayLike) -> None:
+        if library_of(value) == "numpy":
+            value = np.array(value)  # a host value decides no backend: it moves in where the layer goes
+        else:
+            value = self._enter(value).asarray(value, dtype=self.dtype, copy=True)
+        expected = self._declared_shape(name)
+        if expected is not None and tuple(value.shape) != expected and (1, *value.shape) != expected:
+            raise ValueError(f"got {name} of shape {tuple(value.shape)}, expected {expected}")
+        self._assigned[name] = value
+
+    def _declared_shape(self, name: str) -> tuple[int, ...] | None:
+        """The shape that a value assigned to a parameter must have; None takes any."""
+        return None
+
+    # --- running -----------------------------------------------------------------------------------
+
+    def kernel(self, name: str) -> Kernel:
+        """A named kernel of the backend."""
+        return self.backend.kernels[name]
+
+    def take(self, name: str, shape: tuple[int, ...]) -> Array | None:
+        """Where to write the result `name`: None makes a kernel return a new array."""
+        return self.buffers.take(self, name, shape)
+
+    def run_forward(self, inputs: Array, training: bool) -> Array:
+        """`forward` past the door: the caller has checked the inputs."""
+        return type(self)._forward(self, inputs, training)
+
+    def run_backward(self, dvalues: Array) -> Array | None:
+        """`backward` past the door."""
+        dinputs = type(self)._backward(self, dvalues)
+        if self.parameters:
+            self.store.computed.add(self.position)
+        return dinputs
+
+
+def _kind(name: str) -> str:
+    return "biases" if name.endswith("biases") else "weights"
+
+
+def _forward_door(forward: Callable[..., Array]) -> Callable[..., Array]:
+    @functools.wraps(forward)
+    def door(self: Layer, inputs: ArrayLike, training: bool = False) -> Array:
+        x = self._matrix(inputs)
+        self.output_width(x.shape[1])
+        with self.backend.context():
+            return self.run_forward(x, training)
+
+    return door
+
+
+def _backward_door(backward: Callable[..., Array]) -> Callable[..., Array]:
+    @functools.wraps(backward)
+    def door(self: Layer, dvalues: ArrayLike) -> Array | None:
+        dvalues = self._matrix(dvalues, "dvalues")
+        for name in self.reads:
+            value = getattr(self, name)
+            if not self.backend.owns(value) or value.ndim != 2:
+                setattr(self, name, self._matrix(value, name))
+        rows = [getattr(self, name).shape[0] for name in self.reads]
+        if any(n != dvalues.shape[0] for n in rows):
+            raise ValueError(f"got dvalues with {dvalues.shape[0]} rows, expected {rows[0]}, as many as the last forward had")
+        with self.backend.context():
+            return self.run_backward(dvalues)
+
+    return door

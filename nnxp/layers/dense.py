@@ -1,0 +1,150 @@
+"""The dense layer."""
+
+from typing import Any
+
+import numpy as np
+
+from nnxp.initializers import Initializer, get_initializer
+from nnxp.kernels import formulas
+from nnxp.layers.base import Layer
+from nnxp.naming import snake_case
+from nnxp.regularizers import add_gradient, penalty
+from nnxp.typing import Array, ArrayLike
+
+
+def positive(name: str, value: Any) -> int:
+    """The value, if it is a whole number from 1 up."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+        raise ValueError(f"got {name}={value!r}, expected a whole number from 1 up")
+    return int(value)
+
+
+def not_negative(name: str, value: Any) -> float:
+    """The value as a float, if it is a number from 0 up."""
+    if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not 0 <= float(value) < float("inf"):
+        raise ValueError(f"got {name}={value!r}, expected a number from 0 up")
+    return float(value)
+
+
+class Dense(Layer):
+    """y = x W + b, every input to every neuron.
+
+    Backward: dW = xᵀ dy, db = Σᵢ dyᵢ, dx = dy Wᵀ.
+
+    Parameters
+    ----------
+    n_in, n_out : int
+        Numbers of inputs and of neurons.
+    initializer : str or Initializer, optional
+        How the weights begin. By default the one that suits the activation that follows in a model:
+        "he_normal" for the ReLU family and for a layer on its own, "glorot_uniform" for sigmoid, tanh,
+        softmax and a last layer, "lecun_normal" for SELU. Biases begin at 0.
+    l1, l2, bias_l1, bias_l2 : float
+        Coupled penalties l1 Σ|W| + l2 ΣW², part of the reported loss and of the gradients.
+    seed : int, optional
+        For a layer on its own; a model gives its layers its own seed.
+    backend, dtype
+        See `nnxp.get_backend`; parameters are "float32" by default, and inputs are cast to their dtype.
+
+    Attributes
+    ----------
+    weights, biases : Array
+        (n_in, n_out) and (1, n_out): views of a flat store, drawn when first read. Assigning copies in.
+    dweights, dbiases : Array
+        Their gradients, in memory that the next backward uses again: copy one to keep it.
+    inputs, output, dinputs : Array
+        (n, n_in), (n, n_out), (n, n_in).
+
+    Examples
+    --------
+    >>> layer = Dense(2, 1)
+    >>> layer.weights = [[2.0], [3.0]]
+    >>> layer.forward([[1.0, 1.0], [0.0, 2.0]]).tolist()
+    [[5.0], [6.0]]
+    >>> layer.backward([[1.0], [10.0]]).tolist()
+    [[2.0, 3.0], [20.0, 30.0]]
+    >>> layer.dweights.tolist(), layer.dbiases.tolist()
+    ([[1.0], [21.0]], [[11.0]])
+    """
+
+    parameters = ("weights", "biases")
+    options = ("n_in", "n_out", "initializer", "l1", "l2", "bias_l1", "bias_l2")
+
+    def __init__(
+        self,
+        n_in: int,
+        n_out: int,
+        *,
+        initializer: str | Initializer | None = None,
+        l1: float = 0.0,
+        l2: float = 0.0,
+        bias_l1: float = 0.0,
+        bias_l2: float = 0.0,
+        seed: int | None = None,
+        backend: Any = None,
+        dtype: str | None = None,
+    ) -> None:
+        super().__init__(backend, dtype)
+        self.n_in, self.n_out = positive("n_in", n_in), positive("n_out", n_out)
+        self.initializer = None if initializer is None else get_initializer(initializer)
+        self.l1, self.l2 = not_negative("l1", l1), not_negative("l2", l2)
+        self.bias_l1, self.bias_l2 = not_negative("bias_l1", bias_l1), not_negative("bias_l2", bias_l2)
+        self.seed = seed
+
+    def forward(self, inputs: ArrayLike, training: bool = False) -> Array:
+        """x W + b, (n, n_out)."""
+        self.inputs = inputs
+        out = self.take("output", (inputs.shape[0], self.n_out))
+        z = self.kernel("matmul")(inputs, self.weights, out=out)
+        self.output = self.backend.fuse(formulas.add_row, into=("z",))(z, self.biases)
+        return self.output
+
+    def backward(self, dvalues: ArrayLike) -> Array:
+        """Sets `dweights`, `dbiases` and `dinputs` from dy, (n, n_out)."""
+        matmul = self.kernel("matmul")
+        matmul(self.inputs.T, dvalues, out=self.gradient("weights"))
+        self.kernel("column_sums")(dvalues, out=self.gradient("biases"))
+        for name, l1, l2 in self._penalties():
+            add_gradient(self.backend, self.gradient(name), getattr(self, name), l1, l2)
+        if not self.needs_dinputs:
+            self.__dict__.pop("dinputs", None)
+            return None
+        self.dinputs = matmul(dvalues, self.weights.T, out=self.take("dinputs", (dvalues.shape[0], self.n_in)))
+        return self.dinputs
+
+    def penalty(self) -> Array | None:
+        """The regularization's part of the loss, 0-d; None where there is none."""
+        parts = [penalty(self.backend, getattr(self, name), l1, l2) for name, l1, l2 in self._penalties()]
+        return sum(parts) if parts else None
+
+    def _penalties(self) -> list[tuple[str, float, float]]:
+        both = (("weights", self.l1, self.l2), ("biases", self.bias_l1, self.bias_l2))
+        return [(name, l1, l2) for name, l1, l2 in both if l1 or l2]
+
+    def output_width(self, n_in: int | None) -> int:
+        """n_out; raises ValueError where the inputs are not n_in wide."""
+        if n_in is not None and n_in != self.n_in:
+            raise ValueError(f"got {n_in} features a sample, expected {self.n_in}: this layer is Dense({self.n_in}, {self.n_out})")
+        return self.n_out
+
+    def parameter_shapes(self) -> dict[str, tuple[int, ...]]:
+        """(n_in, n_out) and (1, n_out)."""
+        return {"weights": (self.n_in, self.n_out), "biases": (1, self.n_out)}
+
+    def _declared_shape(self, name: str) -> tuple[int, ...]:
+        return self.parameter_shapes()[name]
+
+    def initial(self, name: str, key: int, following: Layer | None) -> np.ndarray[Any, Any]:
+        """Weights from the initializer, biases 0."""
+        if name == "biases":
+            return np.zeros((1, self.n_out), dtype=np.float64)
+        suiting = "he_normal" if following is None else following.initializer_before
+        initializer = get_initializer(self.initializer or suiting or "glorot_uniform")
+        return initializer.draw(key, (self.n_in, self.n_out))
+
+    def config(self) -> dict[str, Any]:
+        """The options, the initializer by its name."""
+        config = super().config()
+        if self.initializer is not None:
+            config["initializer"] = snake_case(type(self.initializer).__name__)
+        return config

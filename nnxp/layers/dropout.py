@@ -1,0 +1,60 @@
+"""Dropout."""
+
+from typing import Any
+
+from nnxp import random
+from nnxp.kernels import formulas
+from nnxp.layers.base import Layer
+from nnxp.typing import Array, ArrayLike
+
+
+class Dropout(Layer):
+    """While training, sets each value to 0 with probability `rate` and divides the others by 1 - rate.
+
+    y = x · kept / (1 - rate): inverted dropout, so that the expected output is the input and nothing is
+    left to do afterwards (Srivastava et al. 2014, section 10). The mask of each step follows from the seed
+    alone, the same on every backend. Backward after a forward with `training=False` is the identity.
+
+    Parameters
+    ----------
+    rate : float
+        The share that is dropped, from 0 up to but not including 1.
+    seed : int, optional
+        For a layer on its own, which counts its own calls; a model gives its layers its seed, epoch and step.
+    backend, dtype
+        See `nnxp.get_backend`; by default those of the inputs.
+    """
+
+    options = ("rate",)
+    reads = ()
+    initializer_before = None
+
+    def __init__(self, rate: float, *, seed: int | None = None, backend: Any = None, dtype: str | None = None) -> None:
+        super().__init__(backend, dtype)
+        if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 <= rate < 1:
+            raise ValueError(f"got rate={rate!r}, expected the share to drop, from 0 up to but not including 1")
+        self.rate = float(rate)
+        self.seed = random.fresh_seed() if seed is None else seed
+        self.moment: tuple[int, ...] | None = None  # (layer, epoch, step), set by a model
+        self.calls = 0
+        self._kept: Array | None = None
+
+    def forward(self, inputs: ArrayLike, training: bool = False) -> Array:
+        """x · kept / (1 - rate) while training, else x itself."""
+        self.inputs, self.output, self._kept = inputs, inputs, None
+        if training and self.rate > 0:
+            moment = (0, 0, self.calls) if self.moment is None else self.moment
+            self.calls += 1
+            assert self.seed is not None
+            self._kept = random.kept(self.backend, random.key(self.seed, "dropout", *moment), inputs.shape, self.rate)
+            drop = self.backend.fuse(formulas.dropout)
+            self.output = drop(inputs, self._kept, 1 / (1 - self.rate), out=self.take("output", inputs.shape))
+        return self.output
+
+    def backward(self, dvalues: ArrayLike) -> Array:
+        """dy · kept / (1 - rate), with the last forward's mask."""
+        self.dinputs = dvalues
+        if self._kept is not None:
+            drop = self.backend.fuse(formulas.dropout_grad)
+            self.dinputs = drop(dvalues, self._kept, 1 / (1 - self.rate), out=self.take("dinputs", dvalues.shape))
+        return self.dinputs

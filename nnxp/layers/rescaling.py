@@ -1,0 +1,88 @@
+"""A fixed rescaling of the inputs, part of the model and of its file."""
+
+from typing import Any
+
+from nnxp.kernels import formulas
+from nnxp.layers.base import Layer
+from nnxp.typing import Array, ArrayLike
+
+
+class Rescaling(Layer):
+    """y = x · scale + offset, with numbers that are not trained.
+
+    `Rescaling(1 / 255)` takes bytes to [0, 1]; with one number a feature it standardises: scale = 1/σ,
+    offset = -μ/σ.
+
+    Parameters
+    ----------
+    scale, offset : float or sequence of float
+        One number for all features, or one for each.
+    backend, dtype
+        See `nnxp.get_backend`.
+
+    Examples
+    --------
+    >>> Rescaling(scale=[0.5, 1.0], offset=-1.0).forward([[4.0, 4.0]]).tolist()
+    [[1.0, 3.0]]
+    """
+
+    options = ("scale", "offset")
+    reads = ()
+    initializer_before = None
+
+    def __init__(
+        self,
+        scale: float | list[float],
+        offset: float | list[float] = 0.0,
+        *,
+        backend: Any = None,
+        dtype: str | None = None,
+    ) -> None:
+        super().__init__(backend, dtype)
+        self.scale, self.offset = _numbers("scale", scale), _numbers("offset", offset)
+        widths = {len(value) for value in (self.scale, self.offset) if isinstance(value, list)}
+        if len(widths) > 1:
+            raise ValueError(f"got scale and offset for {sorted(widths)} features: give both for the same number")
+        self.width = widths.pop() if widths else None
+        self._rows: dict[tuple[str, str], tuple[Array, Array]] = {}
+
+    def forward(self, inputs: ArrayLike, training: bool = False) -> Array:
+        """x · scale + offset."""
+        self.inputs = inputs
+        scale, offset = self._as_rows(inputs)
+        out = self.take("output", inputs.shape)
+        self.output = self.backend.fuse(formulas.rescale)(inputs, scale, offset, out=out)
+        return self.output
+
+    def backward(self, dvalues: ArrayLike) -> Array:
+        """dy · scale."""
+        scale, _ = self._as_rows(dvalues)
+        self.dinputs = self.backend.fuse(formulas.rescale_grad)(dvalues, scale, out=self.take("dinputs", dvalues.shape))
+        return self.dinputs
+
+    def output_width(self, n_in: int | None) -> int | None:
+        """n_in; raises ValueError where there are numbers for another count of features."""
+        if None not in (n_in, self.width) and n_in != self.width:
+            raise ValueError(f"got {n_in} features a sample, expected {self.width}: this Rescaling has one number for each")
+        return self.width if n_in is None else n_in
+
+    def _as_rows(self, like: Array) -> tuple[Any, Any]:
+        """Scale and offset as floats, or as (1, m) arrays of `like`'s dtype, made once."""
+        if self.width is None:
+            return self.scale, self.offset
+        place = (self.backend.name, str(like.dtype))
+        if place not in self._rows:
+            self._rows[place] = tuple(  # type: ignore[assignment]
+                self.backend.xp.astype(self.backend.asarray([value], dtype="float64"), like.dtype)
+                if isinstance(value, list)
+                else value
+                for value in (self.scale, self.offset)
+            )
+        return self._rows[place]
+
+
+def _numbers(name: str, value: Any) -> float | list[float]:
+    try:
+        return [float(v) for v in value] if hasattr(value, "__len__") else float(value)
+    except (TypeError, ValueError):
+        raise ValueError(f"got {name}={value!r}, expected a number, or a sequence with one for each feature") from None

@@ -1,0 +1,34 @@
+"""Snake-case names for classes: `"mean_squared_error"` for `MeanSquaredError`, `"adamw"` for `AdamW`."""
+
+import difflib
+import re
+from collections.abc import Iterable
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+def snake_case(name: str) -> str:
+    """LeakyReLU -> leaky_relu: a capital starts a word where a small letter stands on both sides of it or
+    before and after its run.
+
+    Examples
+    --------
+    >>> [snake_case(name) for name in ("MeanSquaredError", "LeakyReLU", "AdamW", "RMSprop", "HeNormal")]
+    ['mean_squared_error', 'leaky_relu', 'adamw', 'rmsprop', 'he_normal']
+    """
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z][a-z])", "_", name).lower()
+
+
+def lookup(spec: Any, base: type[T], classes: Iterable[type[T]], what: str) -> T:
+    """The object that a user named: an instance as it is, a class or a snake_case name with its defaults."""
+    if isinstance(spec, base):
+        return spec
+    if isinstance(spec, type) and issubclass(spec, base):
+        return spec()
+    names = {snake_case(cls.__name__): cls for cls in classes}
+    if isinstance(spec, str) and spec in names:
+        return names[spec]()
+    near = difflib.get_close_matches(str(spec), names, 1)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    raise ValueError(f"got {what} {spec!r}, expected an object or one of {', '.join(sorted(names))}{hint}")

@@ -1,0 +1,377 @@
+"""Optimizers: a formula each, the names of its slots, and the learning rate's decay.
+
+An update walks the flat (value, gradient) stretches of its target: a layer, a model, or a list of either.
+State (momentum, cache) lives here, laid out like the store it belongs to. Learning rates and corrections
+are Python floats, computed in float64, and never change an array's dtype.
+"""
+
+import weakref
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from nnxp.backends import Backend
+from nnxp.doors import Switch
+from nnxp.errors import BackendMismatchError
+from nnxp.kernels import formulas
+from nnxp.layers.base import Layer
+from nnxp.layers.dense import not_negative
+from nnxp.naming import lookup
+from nnxp.parameters import ParameterStore, Span, Token
+from nnxp.typing import Array
+
+Target = Any
+"""A layer, a model, or a list of them."""
+
+
+class Optimizer(Switch):
+    """The base class.
+
+    Parameters
+    ----------
+    learning_rate : float
+        The step size before decay.
+    decay : float
+        Inverse-time decay: the rate is learning_rate / (1 + decay · iterations).
+    clip_norm : float, optional
+        The largest Euclidean norm that the gradients of one call's target may have together; longer ones are
+        scaled down (Pascanu et al. 2013, algorithm 1). On the device, without waiting for it.
+    clip_value : float, optional
+        The largest magnitude of a single gradient element.
+    backend
+        Where given, targets of another backend are refused; otherwise targets decide.
+
+    Attributes
+    ----------
+    iterations : int
+        Finished steps; `post_update_params` moves it.
+    current_learning_rate : float
+        The decayed rate; `pre_update_params` sets it.
+    """
+
+    slots: ClassVar[tuple[str, ...]] = ()
+    options: ClassVar[tuple[str, ...]] = ("learning_rate", "decay", "clip_norm", "clip_value")
+
+    def __init__(
+        self,
+        learning_rate: float,
+        *,
+        decay: float = 0.0,
+        clip_norm: float | None = None,
+        clip_value: float | None = None,
+        backend: Any = None,
+    ) -> None:
+        super().__init__(backend)
+        self.learning_rate = not_negative("learning_rate", learning_rate)
+        self.decay = not_negative("decay", decay)
+        self.clip_norm = None if clip_norm is None else _above_zero("clip_norm", clip_norm)
+        self.clip_value = None if clip_value is None else _above_zero("clip_value", clip_value)
+        self.current_learning_rate = self.learning_rate
+        self.iterations = 0
+        self._state: weakref.WeakKeyDictionary[Token, list[Array]] = weakref.WeakKeyDictionary()
+
+    def pre_update_params(self) -> None:
+        """Sets the decayed learning rate; call before the updates of a step."""
+        self.current_learning_rate = self.learning_rate / (1.0 + self.decay * self.iterations)
+
+    def update_params(self, target: Target) -> None:
+        """Changes the parameters of a layer, a model, or a list of them by their gradients.
+
+        Raises
+        ------
+        RuntimeError
+            No backward has computed the gradients yet, or this optimizer's state belongs to a store that the
+            layer has left.
+        """
+        pieces = _pieces(target)
+        self._check(pieces)
+        for store in {id(store): store for store, _ in pieces}.values():
+            with store.backend.context():
+                self._update(store, [span for other, span in pieces if other is store], self._clip_factor(pieces))
+
+    def post_update_params(self) -> None:
+        """Counts the step; call after its updates."""
+        self.iterations += 1
+
+    def step(self, backend: Backend, w: Array, g: Array, slots: list[Array], kind: str) -> None:
+        """Updates one stretch in place: parameters w, gradients g, all flat and of one kind."""
+        raise NotImplementedError(f"{type(self).__name__} defines no step")
+
+    def reset(self) -> None:
+        """Forgets all state and starts again at iteration 0."""
+        self._state.clear()
+        self.iterations, self.current_learning_rate = 0, self.learning_rate
+
+    def state(self, store: ParameterStore) -> list[Array]:
+        """The slots kept for a store: flat arrays (trained,), zero before the first step."""
+        if store.token not in self._state:
+            if any(token in self._state for token in store.former):
+                raise RuntimeError(
+                    f"this {type(self).__name__} has state from training a layer by itself, which is now part of a model: "
+                    "call optimizer.reset() to start afresh, or give the model an optimizer of its own"
+                )
+            xp, store_dtype = store.backend.xp, getattr(store.backend.xp, store.dtype)
+            self._state[store.token] = [
+                xp.zeros((store.trained,), dtype=store_dtype, device=store.backend.device) for _ in self.slots
+            ]
+        return self._state[store.token]
+
+    def saved_state(self, store: ParameterStore) -> dict[str, Array]:
+        """The slots by name, once there are any for the store: what a model file holds."""
+        return dict(zip(self.slots, self._state[store.token], strict=True)) if store.token in self._state else {}
+
+    def restore_state(self, store: ParameterStore, slots: dict[str, Array]) -> None:
+        """Takes over slots that `saved_state` gave, of any library."""
+        if sorted(slots) != sorted(self.slots) or any(tuple(s.shape) != (store.trained,) for s in slots.values()):
+            raise ValueError(
+                f"got optimizer state {({n: tuple(s.shape) for n, s in slots.items()})}, expected {self.slots} of shape ({store.trained},)"
+            )
+        for slot, name in zip(self.state(store), self.slots, strict=True):
+            slot[...] = store.backend.asarray(slots[name], dtype=store.dtype)
+
+    def config(self) -> dict[str, Any]:
+        """The class and its options, as JSON can hold them."""
+        return {"class": type(self).__name__, **{name: getattr(self, name) for name in self.options}}
+
+    def _check(self, pieces: list[tuple[ParameterStore, Span]]) -> None:
+        for store, _ in pieces:
+            if self._named and store.backend.name != self.backend.name:
+                raise BackendMismatchError(
+                    f"this {type(self).__name__} was built for {self.backend.name}, its target uses {store.backend.name}: "
+                    "leave out the optimizer's backend=, which follows its target"
+                )
+
+    def _clip_factor(self, pieces: list[tuple[ParameterStore, Span]]) -> Array | None:
+        """min(1, clip_norm / ‖g‖) over all pieces, 0-d on the device."""
+        if self.clip_norm is None or not pieces:
+            return None
+        backend = pieces[0][0].backend
+        xp, squared = backend.xp, backend.kernels["squared_norm"]
+        norm = xp.sqrt(sum(squared(self._limited(store, span)) for store, span in pieces))
+        return self.clip_norm / xp.maximum(norm, self.clip_norm)
+
+    def _limited(self, store: ParameterStore, span: Span) -> Array:
+        g = store.gradients[span.start : span.stop]
+        if self.clip_value is None:
+            return g
+        return store.backend.fuse(formulas.clipped)(g, self.clip_value)
+
+    def _update(self, store: ParameterStore, spans: list[Span], factor: Array | None) -> None:
+        slots = self.state(store)
+        for span in spans:
+            g = self._limited(store, span)
+            if factor is not None:
+                g = store.backend.fuse(formulas.scaled)(g, factor)
+            part = slice(span.start, span.stop)
+            self.step(store.backend, store.values[part], g, [slot[part] for slot in slots], span.kind)
+
+
+class SGD(Optimizer):
+    """w = w - lr · g; with momentum β: m = βm + lr · g; w = w - m.
+
+    The learning rate stands inside the momentum, as in Polyak 1964. PyTorch multiplies m by the rate instead,
+    which is the same while the rate is constant. `nesterov=True` takes w = w - (βm + lr · g) with the new m
+    (Sutskever et al. 2013).
+
+    Parameters
+    ----------
+    learning_rate : float
+        0.01 by default.
+    momentum : float
+        β, from 0 (none) to below 1.
+    nesterov : bool
+        Needs momentum.
+    decay, clip_norm, clip_value, backend
+        See `Optimizer`.
+    """
+
+    options = ("learning_rate", "momentum", "nesterov", "decay", "clip_norm", "clip_value")
+
+    def __init__(self, learning_rate: float = 0.01, *, momentum: float = 0.0, nesterov: bool = False, **common: Any) -> None:
+        super().__init__(learning_rate, **common)
+        self.momentum, self.nesterov = _share("momentum", momentum), bool(nesterov)
+        if nesterov and not momentum:
+            raise ValueError("got nesterov=True without momentum: give momentum=0.9, say")
+        self.slots = ("momentum",) if self.momentum else ()  # type: ignore[misc]
+
+    def step(self, backend: Backend, w: Array, g: Array, slots: list[Array], kind: str) -> None:
+        """See the class."""
+        lr = self.current_learning_rate
+        if not slots:
+            backend.fuse(formulas.sgd, into=("w",))(w, g, lr)
+        else:
+            update = backend.fuse(formulas.momentum, into=("w", "m"), nesterov=self.nesterov)
+            update(w, g, slots[0], lr, self.momentum)
+
+
+class Adagrad(Optimizer):
+    """c = c + g²; w = w - lr · g / (√c + ε). Duchi et al. 2011, with ε outside the root; PyTorch's ε is 1e-10.
+
+    Parameters
+    ----------
+    learning_rate : float
+        0.01 by default.
+    epsilon : float
+        ε, 1e-7 by default.
+    decay, clip_norm, clip_value, backend
+        See `Optimizer`.
+    """
+
+    slots = ("cache",)
+    options = ("learning_rate", "epsilon", "decay", "clip_norm", "clip_value")
+
+    def __init__(self, learning_rate: float = 0.01, *, epsilon: float = 1e-7, **common: Any) -> None:
+        super().__init__(learning_rate, **common)
+        self.epsilon = _above_zero("epsilon", epsilon)
+
+    def step(self, backend: Backend, w: Array, g: Array, slots: list[Array], kind: str) -> None:
+        """See the class."""
+        update = backend.fuse(formulas.adagrad, into=("w", "c"))
+        update(w, g, slots[0], self.current_learning_rate, self.epsilon)
+
+
+class RMSprop(Optimizer):
+    """c = ρc + (1 - ρ)g²; w = w - lr · g / (√c + ε). Hinton 2012, lecture 6e, with ε outside the root; PyTorch's
+    ρ (alpha) is 0.99 and its ε 1e-8.
+
+    Parameters
+    ----------
+    learning_rate : float
+        0.001 by default.
+    rho : float
+        ρ, 0.9 by default.
+    epsilon : float
+        ε, 1e-7 by default.
+    decay, clip_norm, clip_value, backend
+        See `Optimizer`.
+    """
+
+    slots = ("cache",)
+    options = ("learning_rate", "rho", "epsilon", "decay", "clip_norm", "clip_value")
+
+    def __init__(self, learning_rate: float = 0.001, *, rho: float = 0.9, epsilon: float = 1e-7, **common: Any) -> None:
+        super().__init__(learning_rate, **common)
+        self.rho, self.epsilon = _share("rho", rho), _above_zero("epsilon", epsilon)
+
+    def step(self, backend: Backend, w: Array, g: Array, slots: list[Array], kind: str) -> None:
+        """See the class."""
+        update = backend.fuse(formulas.rmsprop, into=("w", "c"))
+        update(w, g, slots[0], self.current_learning_rate, self.rho, self.epsilon)
+
+
+class Adam(Optimizer):
+    """m = β₁m + (1 - β₁)g; c = β₂c + (1 - β₂)g²; w = w - lr · m̂ / (√ĉ + ε), with m̂ = m / (1 - β₁ᵗ) and
+    ĉ = c / (1 - β₂ᵗ). Kingma and Ba 2015 (arXiv:1412.6980), algorithm 1; ε is 1e-7 here, 1e-8 there and in PyTorch.
+
+    Parameters
+    ----------
+    learning_rate : float
+        0.001 by default.
+    beta_1, beta_2 : float
+        β₁ and β₂, 0.9 and 0.999 by default.
+    epsilon : float
+        ε, 1e-7 by default.
+    decay, clip_norm, clip_value, backend
+        See `Optimizer`.
+    """
+
+    slots = ("momentum", "cache")
+    options = ("learning_rate", "beta_1", "beta_2", "epsilon", "decay", "clip_norm", "clip_value")
+
+    def __init__(
+        self,
+        learning_rate: float = 0.001,
+        *,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+        **common: Any,
+    ) -> None:
+        super().__init__(learning_rate, **common)
+        self.beta_1, self.beta_2 = _share("beta_1", beta_1), _share("beta_2", beta_2)
+        self.epsilon = _above_zero("epsilon", epsilon)
+
+    def step(self, backend: Backend, w: Array, g: Array, slots: list[Array], kind: str) -> None:
+        """See the class."""
+        backend.fuse(formulas.adam, into=("w", "m", "c"))(w, g, *slots, *self._scalars())
+
+    def _scalars(self) -> tuple[float, ...]:
+        t = self.iterations + 1
+        corrections = (1 - self.beta_1**t, 1 - self.beta_2**t)
+        return (self.current_learning_rate, self.beta_1, self.beta_2, self.epsilon, *corrections)
+
+
+class AdamW(Adam):
+    """Adam from w - lr · λ · w: decay beside the gradient. Loshchilov and Hutter 2019 (arXiv:1711.05101),
+    algorithm 2, the decay multiplied by the learning rate as in PyTorch.
+
+    Parameters
+    ----------
+    learning_rate, beta_1, beta_2, epsilon
+        See `Adam`.
+    weight_decay : float
+        λ, 0.01 by default.
+    decay_biases : bool
+        True, as in PyTorch: every parameter decays. False: weights only.
+    decay, clip_norm, clip_value, backend
+        See `Optimizer`.
+    """
+
+    options = (
+        "learning_rate",
+        "weight_decay",
+        "decay_biases",
+        "beta_1",
+        "beta_2",
+        "epsilon",
+        "decay",
+        "clip_norm",
+        "clip_value",
+    )
+
+    def __init__(
+        self, learning_rate: float = 0.001, *, weight_decay: float = 0.01, decay_biases: bool = True, **adam: Any
+    ) -> None:
+        super().__init__(learning_rate, **adam)
+        self.weight_decay, self.decay_biases = not_negative("weight_decay", weight_decay), bool(decay_biases)
+
+    def step(self, backend: Backend, w: Array, g: Array, slots: list[Array], kind: str) -> None:
+        """See the class."""
+        weight_decay = self.weight_decay if self.decay_biases or kind == "weights" else 0.0
+        backend.fuse(formulas.adamw, into=("w", "m", "c"))(w, g, *slots, *self._scalars(), weight_decay)
+
+
+def _pieces(target: Target) -> list[tuple[ParameterStore, Span]]:
+    """The target's stores and stretches; raises where a gradient is missing."""
+    layers: Sequence[Any] = target if isinstance(target, list | tuple) else getattr(target, "layers", [target])
+    pieces = []
+    for layer in layers:
+        if not isinstance(layer, Layer):
+            raise TypeError(f"got {layer!r} to update, expected a layer, a model, or a list of layers")
+        if not layer.parameters:
+            continue
+        if layer.position not in layer.store.computed:
+            raise RuntimeError(f"{type(layer).__name__} has no gradients yet: call backward(dvalues) before update_params")
+        pieces.extend((layer.store, span) for span in layer.store.spans(layer.position))
+    return pieces
+
+
+def _share(name: str, value: Any) -> float:
+    value = not_negative(name, value)
+    if value >= 1:
+        raise ValueError(f"got {name}={value!r}, expected a number from 0 up to but not including 1")
+    return value
+
+
+def _above_zero(name: str, value: Any) -> float:
+    value = not_negative(name, value)
+    if value == 0:
+        raise ValueError(f"got {name}=0, expected a number above 0")
+    return value
+
+
+OPTIMIZERS = (SGD, Adagrad, RMSprop, Adam, AdamW)
+
+
+def get_optimizer(spec: Any) -> Optimizer:
+    """An optimizer from an object, a class, or a name such as "adamw"."""
+    return lookup(spec, Optimizer, OPTIMIZERS, "optimizer")

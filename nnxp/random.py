@@ -1,0 +1,109 @@
+"""Counter-based random numbers: the same key gives the same bits on every backend.
+
+The i-th number of a key is the i-th output of SplitMix64 seeded with that key: the finaliser
+`formulas.splitmix64` of key + (i + 1)γ, with γ = 2⁶⁴/φ rounded to odd (Steele, Lea and Flood, "Fast
+splittable pseudorandom number generators", OOPSLA 2014, figure 14). Its period is 2⁶⁴, each 64-bit value
+occurring once. All arithmetic is on signed 64-bit integers that wrap around.
+
+A key is folded from (seed, purpose, counters): other purposes, layers, epochs and steps get streams of
+their own. Floating-point draws are made on the host, so that backends agree bit for bit.
+"""
+
+import math
+import secrets
+
+import numpy as np
+import numpy.typing as npt
+
+from nnxp.backends import Backend
+from nnxp.kernels import formulas
+from nnxp.typing import Array
+
+GAMMA = -0x61C8864680B583EB
+"""SplitMix64's increment 0x9E3779B97F4A7C15, as a signed integer."""
+_MASK = (1 << 64) - 1
+PURPOSES = ("weights", "order", "dropout", "split", "data", "entropy")
+
+
+def fresh_seed() -> int:
+    """A seed from the operating system, for where none was given."""
+    return secrets.randbits(63)
+
+
+def key(seed: int, purpose: str, *counters: int) -> int:
+    """The signed 64-bit key of one stream.
+
+    Parameters
+    ----------
+    seed
+        Any Python integer.
+    purpose
+        One of `PURPOSES`: what the numbers are for.
+    counters
+        Layer index, epoch, step, ...
+
+    Examples
+    --------
+    >>> key(0, "dropout", 1, 2) == key(0, "dropout", 1, 2), key(0, "dropout", 1, 2) == key(0, "dropout", 2, 1)
+    (True, False)
+    """
+    state = _mix(int(seed))
+    for part in (PURPOSES.index(purpose), len(counters), *counters):
+        state = _mix(state + (GAMMA & _MASK) * (1 + int(part)))
+    return state - (1 << 64) if state >> 63 else state
+
+
+def _mix(z: int) -> int:
+    """`formulas.splitmix64` of one Python integer, unsigned."""
+    z &= _MASK
+    z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
+    z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & _MASK
+    return z ^ (z >> 31)
+
+
+def bits(backend: Backend, key: int, n: int) -> Array:
+    """n numbers of 64 random bits, shape (n,), int64, made on the backend's device.
+
+    Examples
+    --------
+    >>> import nnxp
+    >>> bits(nnxp.get_backend("numpy"), 0, 2).tolist() == [0xE220A8397B1DCDAF - 2**64, 0x6E789E6AA1B965F4]
+    True
+    """
+    xp = backend.xp
+    counter = xp.arange(1, n + 1, dtype=xp.int64, device=backend.device)
+    return backend.fuse(formulas.splitmix64)(counter * GAMMA + key)
+
+
+def kept(backend: Backend, key: int, shape: tuple[int, ...], rate: float) -> Array:
+    """Which elements dropout keeps: a Boolean array, True with probability 1 - rate.
+
+    The top 24 bits of each element's number, in row-major order, are below round((1 - rate) 2²⁴).
+    """
+    numbers = bits(backend, key, math.prod(shape))
+    keep = ((numbers >> 40) & 0xFFFFFF) < round((1 - rate) * 2**24)
+    return backend.xp.reshape(keep, shape)
+
+
+def _host_bits(key: int, n: int) -> npt.NDArray[np.int64]:
+    counter = np.arange(1, n + 1, dtype=np.int64)
+    numbers: npt.NDArray[np.int64] = formulas.splitmix64(counter * GAMMA + key)
+    return numbers
+
+
+def uniform(key: int, shape: tuple[int, ...]) -> npt.NDArray[np.float64]:
+    """Uniform in [0, 1): the top 53 bits of each number. Made on the host, float64."""
+    top = (_host_bits(key, math.prod(shape)) >> 11) & ((1 << 53) - 1)
+    return (top.astype(np.float64) * 2.0**-53).reshape(shape)
+
+
+def normal(key: int, shape: tuple[int, ...]) -> npt.NDArray[np.float64]:
+    """Standard normal by Box and Muller 1958: √(-2 log(1 - u)) cos 2πv. Made on the host, float64."""
+    n = math.prod(shape)
+    u, v = uniform(key, (2, n))
+    return (np.sqrt(-2 * np.log1p(-u)) * np.cos(2 * np.pi * v)).reshape(shape)
+
+
+def permutation(key: int, n: int) -> npt.NDArray[np.int64]:
+    """0 to n - 1 in random order: the order that sorts n hashes. Made on the host, int64."""
+    return np.argsort(_host_bits(key, n), kind="stable").astype(np.int64)

@@ -1,0 +1,411 @@
+"""A model: layers in a row, a loss and an optimizer."""
+
+import copy
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from nnxp import random
+from nnxp.activations import ACTIVATIONS, Activation, Linear, Sigmoid, Softmax
+from nnxp.backends import library_of
+from nnxp.buffers import Buffers
+from nnxp.doors import Switch, finite, same_length, sample_weights
+from nnxp.layers import LAYERS, Layer
+from nnxp.layers.dense import positive
+from nnxp.losses import (
+    BinaryCrossentropy,
+    CategoricalCrossentropy,
+    Loss,
+    SigmoidCrossentropy,
+    SoftmaxCrossentropy,
+    get_loss,
+)
+from nnxp.naming import lookup
+from nnxp.optimizers import Optimizer, get_optimizer
+from nnxp.parameters import ParameterStore
+from nnxp.training import Batches, Training, evaluate
+from nnxp.typing import Array, ArrayLike
+
+PREDICTION_BATCH = 8192
+"""Rows that a prediction computes at once, so that its memory does not grow with X."""
+
+
+class Sequential(Switch):
+    """Layers that feed each other, trained by backpropagation.
+
+    Parameters
+    ----------
+    layers : sequence of Layer or str
+        In order; an activation may be given by its name.
+    loss : str or Loss, optional
+        "categorical_crossentropy" (after a softmax), "binary_crossentropy" (after a sigmoid),
+        "mean_squared_error", ...; without one the model predicts but does not train.
+    optimizer : str or Optimizer
+        "adam" by default.
+    backend, dtype
+        See `nnxp.get_backend`: without `backend=`, the first X decides; "float32" by default.
+    seed : int, optional
+        Initial weights, batch order and dropout follow from it, the same on every backend. Fresh entropy by default.
+
+    Attributes
+    ----------
+    layers : list of Layer
+    history : dict of list
+        One entry an epoch: "loss", "accuracy" or "rmse", the same with "val_", "learning_rate", "seconds".
+    epoch, step : int
+        Finished epochs and steps, over all fits.
+    classes : list of str or None
+        Names of the classes, for people; saved with the model.
+    preprocessing : dict
+        How rows of a file become rows of X; saved with the model.
+
+    Examples
+    --------
+    >>> import numpy as np, nnxp
+    >>> X = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]]); y = [0, 1, 1, 0]
+    >>> model = nnxp.Sequential([nnxp.Dense(2, 16), "tanh", nnxp.Dense(16, 2), "softmax"],
+    ...     loss="categorical_crossentropy", optimizer=nnxp.Adam(learning_rate=0.05), seed=0)
+    >>> history = model.fit(X, y, epochs=100, batch_size=4)
+    >>> model.evaluate(X, y)["accuracy"]
+    1.0
+    >>> model.predict(X).argmax(axis=1).tolist()
+    [0, 1, 1, 0]
+    """
+
+    def __init__(
+        self,
+        layers: Sequence[Layer | str],
+        loss: str | Loss | None = None,
+        optimizer: str | Optimizer = "adam",
+        *,
+        backend: Any = None,
+        dtype: str | None = None,
+        seed: int | None = None,
+    ) -> None:
+        super().__init__(backend, dtype)
+        self.layers = [_layer(layer) for layer in layers]
+        if not self.layers or len({id(layer) for layer in self.layers}) < len(self.layers):
+            raise ValueError("got no layers, or one layer twice: give a list of layers, each its own object")
+        self.loss = None if loss is None else get_loss(loss)
+        self.optimizer = get_optimizer(optimizer)
+        self.seed = random.fresh_seed() if seed is None else int(seed)
+        self.history: dict[str, list[float]] = {}
+        self.epoch = self.step = 0
+        self.classes: list[str] | None = None
+        self.preprocessing: dict[str, Any] = {}
+        self._training: Training | None = None
+        self._store: ParameterStore | None = None
+        self._local = threading.local()
+        self._slots: dict[str, Array] = {}
+        self.n_in, self.n_out = self._widths()
+        self._check_loss()
+        if self._named:
+            self._bind()
+
+    # --- binding -----------------------------------------------------------------------------------
+
+    @property
+    def store(self) -> ParameterStore:
+        """The flat store of all parameters; reading it before any X decides for NumPy."""
+        if self._store is None:
+            self._bind()
+        assert self._store is not None
+        return self._store
+
+    @property
+    def training(self) -> Training:
+        """The bound training step."""
+        if self.loss is None:
+            raise ValueError('got a model without a loss, expected one to train or evaluate: Sequential(layers, loss="...")')
+        _ = self.store
+        if self._training is None:
+            self._training = Training(self)
+        return self._training
+
+    def _bind(self) -> None:
+        """Moves all parameters into one store on the backend; draws those that are not drawn yet."""
+        given = {layer._dtype for layer in self.layers if layer.parameters and layer._dtype is not None}
+        if self._dtype is None and len(given) == 1:
+            self._dtype = given.pop()
+        backend, dtype = self.backend, self.dtype
+        backend.with_dtype(dtype)  # raises where the device has no such dtype
+        entries = [entry for i, layer in enumerate(self.layers) for entry in layer._on(backend, dtype).entries(i)]
+        with backend.context():
+            store = ParameterStore(backend, dtype, entries)
+            for i, layer in enumerate(self.layers):
+                layer.seed = self.seed
+                layer.join(self)
+                layer.bind(store, i, self.seed, self._following(i))
+        if self.loss is not None:
+            self.loss._on(backend, dtype)
+        self._store = store
+        self.restore_optimizer(self._slots)
+
+    def restore_optimizer(self, slots: dict[str, Array]) -> None:
+        """Gives the optimizer the state that a model file held, now or when the backend is decided."""
+        self._slots = {} if self._store is not None else slots
+        if self._store is not None and slots:
+            self.optimizer.restore_state(self._store, slots)
+
+    def _following(self, i: int) -> Layer:
+        """The layer that decides how layer i begins: the next with an opinion; Linear after the last."""
+        return next((layer for layer in self.layers[i + 1 :] if layer.initializer_before is not None), Linear())
+
+    def _widths(self) -> tuple[int | None, int | None]:
+        first = width = None
+        for i, layer in enumerate(self.layers):
+            try:
+                width = layer.output_width(width)
+            except ValueError as error:
+                raise ValueError(f"layer {i} does not fit the one before it: {error}") from None
+        for layer in self.layers:
+            first = first or getattr(layer, "n_in", None) or getattr(layer, "width", None)
+        return first, width
+
+    def _check_loss(self) -> None:
+        last, loss = self.layers[-1], self.loss
+        name, end = type(loss).__name__, type(last).__name__
+        known = isinstance(last, (*LAYERS, *ACTIVATIONS))
+        for kind, needed in ((CategoricalCrossentropy, Softmax), (BinaryCrossentropy, Sigmoid)):
+            if isinstance(loss, kind) and known and not isinstance(last, needed):
+                raise ValueError(
+                    f"{name} takes probabilities, but the last layer is {end}: end with {needed.__name__}(), or use "
+                    f"{kind.__name__}(from_logits=True)"
+                )
+        for pair, twice in ((SoftmaxCrossentropy, Softmax), (SigmoidCrossentropy, Sigmoid)):
+            if isinstance(loss, pair) and isinstance(last, Softmax | Sigmoid):
+                raise ValueError(f"{name} takes logits and holds a {twice.__name__} itself, but the last layer is {end}: leave {end}() out")
+        if len(self.layers) > 1 and isinstance(last, Softmax) and isinstance(self.layers[-2], Softmax | Sigmoid):
+            raise ValueError(f"got {type(self.layers[-2]).__name__} and Softmax in a row, expected one: leave the first out")
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Sequential":
+        from nnxp import checkpoint
+
+        own = {type(layer).__name__: type(layer) for layer in self.layers}
+        return checkpoint.from_bytes(checkpoint.to_bytes(self), backend=self._backend, layers=own)
+
+    # --- the doors ---------------------------------------------------------------------------------
+
+    def _inputs(self, X: ArrayLike, name: str = "X") -> Array:
+        """X as (n, features) on the backend: bytes stay bytes, all else has the model's dtype."""
+        backend = self._enter(X)
+        _ = self.store
+        if not hasattr(X, "shape"):
+            X = backend._admit(X)
+        shape = tuple(X.shape)
+        if len(shape) == 1:
+            raise ValueError(f"got {name} of shape {shape}, expected (samples, features): one sample is {name}.reshape(1, -1)")
+        if len(shape) != 2:
+            raise ValueError(f"got {name} of shape {shape}, expected (samples, features): {name}.reshape(len({name}), -1) flattens each")
+        if self.n_in is not None and shape[1] != self.n_in:
+            raise ValueError(f"got {name} with {shape[1]} features, expected {self.n_in}, as the first layer takes")
+        is_bytes = str(getattr(X, "dtype", "")).rpartition(".")[2] == "uint8"
+        return backend.asarray(X, dtype="uint8" if is_bytes else self.dtype)
+
+    def _batches(self, X: ArrayLike, y: ArrayLike, w: ArrayLike | None, batch_size: int, name: str = "X") -> Batches:
+        """Inputs, labels and weights, all checked, as a fit or an evaluation takes them."""
+        X = self._inputs(X, name)
+        if X.shape[0] == 0:
+            raise ValueError(f"got {name} with no samples, expected at least one")
+        if str(X.dtype).rpartition(".")[2] != "uint8":
+            finite(self.backend, X, name)
+        loss = self.training.plan.loss
+        labels = loss.prepare(y, self.n_out, self.dtype)
+        same_length(int(X.shape[0]), int(labels.shape[0]), "labels")
+        weights = sample_weights(self.backend, w, int(X.shape[0]), self.dtype)
+        return Batches(self, X, labels, weights, positive("batch_size", batch_size))
+
+    # --- using it ----------------------------------------------------------------------------------
+
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        epochs: int = 1,
+        batch_size: int = 32,
+        *,
+        sample_weight: ArrayLike | None = None,
+        validation_data: tuple[ArrayLike, ...] | None = None,
+        validation_split: float | None = None,
+        progress: bool | None = None,
+    ) -> dict[str, list[float]]:
+        """Trains; a second call goes on where the first stopped.
+
+        Parameters
+        ----------
+        X
+            (n, features) numbers; uint8 stays uint8 in memory, everything else is cast to the model's dtype.
+        y
+            Class indices (n,), one-hot rows (n, classes), or targets (n,) or (n, outputs), as the loss takes.
+        epochs, batch_size
+            Passes over the data, each in a new order, and samples a step; the last batch may be shorter.
+        sample_weight
+            (n,) weights from 0 up.
+        validation_data
+            (X, y) or (X, y, sample_weight), evaluated after each epoch.
+        validation_split
+            Instead: the share of X to hold out, stratified by class; the same samples at every call.
+        progress
+            A progress bar; by default on a terminal only.
+
+        Returns
+        -------
+        dict of list
+            The whole `history`.
+
+        Raises
+        ------
+        ValueError, TypeError
+            X, y or weights are not what the model can train on.
+        NonFiniteLossError
+            The loss became NaN or infinite; the weights are those of the last finite epoch.
+        """
+        epochs = positive("epochs", epochs)
+        if validation_data is not None and validation_split is not None:
+            raise ValueError("got validation_data and validation_split, expected one of them")
+        data = self._batches(X, y, sample_weight, batch_size)
+        validation = None
+        if validation_data is not None:
+            if not isinstance(validation_data, tuple | list) or len(validation_data) not in (2, 3):
+                raise ValueError("got validation_data that is not (X, y) or (X, y, sample_weight)")
+            weight = validation_data[2] if len(validation_data) == 3 else None
+            validation = self._batches(validation_data[0], validation_data[1], weight, PREDICTION_BATCH, "validation X")
+        elif validation_split is not None:
+            data, validation = self._split(data, validation_split)
+        with self.backend.context():
+            self.training.run(data, validation, epochs, progress)
+        return {name: list(values) for name, values in self.history.items()}
+
+    def _split(self, data: Batches, fraction: float) -> tuple[Batches, Batches]:
+        from nnxp.data import split
+
+        loss = self.training.plan.loss
+        stratify = loss.classifies and loss.truth(data.y).ndim == 1
+        labels: Any = self.backend.to_numpy(loss.truth(data.y)) if stratify else data.n
+        parts = []
+        for rows, size in zip(split(labels, fraction, self.seed, stratify=stratify), (data.batch_size, PREDICTION_BATCH), strict=True):
+            index = self.backend.asarray(rows, dtype="int64")
+            gather = self.backend.kernels["gather"]
+            w = None if data.w is None else gather(data.w, index)
+            parts.append(Batches(self, gather(data.X, index), gather(data.y, index), w, size))
+        return parts[0], parts[1]
+
+    def train_step(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Array:
+        """One step on one batch: the loss before the update, a new 0-d array that stays on the device.
+
+        Shapes and dtypes are checked, and the values of what comes from the host; values that lie on a device
+        are not, since that would wait for it: a label out of range there makes the loss NaN.
+        """
+        x = self._inputs(X)
+        n = int(x.shape[0])
+        if n == 0:
+            raise ValueError("got X with no samples, expected at least one")
+        training, backend = self.training, self.backend
+        labels = training.plan.loss.prepare(y, self.n_out, self.dtype, scan=False)
+        same_length(n, int(labels.shape[0]), "labels")
+        weights = sample_weights(backend, sample_weight, n, self.dtype)
+        with backend.context():
+            return training.step(backend.asarray(x, dtype=self.dtype), labels, weights)[0]
+
+    def evaluate(self, X: ArrayLike, y: ArrayLike, *, sample_weight: ArrayLike | None = None) -> dict[str, float]:
+        """The mean loss, penalties included, and "accuracy" or "rmse", as floats."""
+        data = self._batches(X, y, sample_weight, PREDICTION_BATCH)
+        with self.backend.context():
+            return evaluate(self, data)
+
+    def predict(self, X: ArrayLike) -> Array:
+        """The last layer's output (n, n_out), a new array in X's library and on its device.
+
+        Shapes and dtype are checked; X is not searched for NaN, which comes out as NaN.
+        """
+        x, backend = self._inputs(X), self.backend
+        layers = self.private_layers(self.layers)
+        parts = []
+        with backend.context():
+            n = int(x.shape[0])
+            for start in range(0, max(1, n), PREDICTION_BATCH):
+                out = backend.asarray(x[start : min(n, start + PREDICTION_BATCH), ...], dtype=self.dtype)
+                for layer in layers:
+                    out = layer.run_forward(out, False)
+                parts.append(out)
+            result = parts[0] if len(parts) > 1 or out is not x else backend.asarray(out, copy=True)
+            result = backend.xp.concat(parts, axis=0) if len(parts) > 1 else result
+        return backend.to_numpy(result) if library_of(X) == "numpy" and backend.library != "numpy" else result
+
+    def private_layers(self, layers: list[Layer]) -> list[Layer]:
+        """This thread's copies of the layers: the same parameters, inputs and outputs of their own."""
+        made = self._local.__dict__.setdefault("layers", {})
+        if made.get("store") is not self.store:
+            made.clear()
+            made["store"] = self.store
+        twins = []
+        for layer in layers:
+            if id(layer) not in made:
+                twin = made[id(layer)] = copy.copy(layer)
+                twin.buffers = Buffers()
+                for name in ("inputs", "output", "dinputs"):
+                    twin.__dict__.pop(name, None)
+            twins.append(made[id(layer)])
+        return twins
+
+    def forward(self, X: ArrayLike, training: bool = False) -> Array:
+        """Runs layer by layer and keeps every layer's `inputs` and `output`, for a reader to look at."""
+        out = self.backend.asarray(self._inputs(X), dtype=self.dtype)
+        with self.backend.context():
+            for position, layer in enumerate(self.layers):
+                layer.buffers, layer.moment = Buffers(), (position, self.epoch, self.step)
+                out = layer.run_forward(out, training)
+        return out
+
+    def backward(self, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Array:
+        """Runs layer by layer after `forward`, from the loss's own derivative to the first layer's `dinputs`."""
+        if self.loss is None:
+            raise ValueError('got a model without a loss, expected one: Sequential(layers, loss="...")')
+        dvalues: Any = self.loss.backward(self.layers[-1].output, y, sample_weight)
+        with self.backend.context():
+            for layer in reversed(self.layers):
+                layer.needs_dinputs = True
+                dvalues = layer.run_backward(dvalues)
+        return dvalues
+
+    def penalties(self) -> list[Array]:
+        """The layers' regularization penalties, 0-d each."""
+        found = [layer.penalty() for layer in self.layers if hasattr(layer, "penalty")]
+        return [penalty for penalty in found if penalty is not None]
+
+    def summary(self) -> None:
+        """Prints each layer with its output width and its number of parameters."""
+        from nnxp.tables import print_table
+
+        rows, total = [], 0
+        width = self.n_in
+        for i, layer in enumerate(self.layers):
+            width = layer.output_width(width)
+            count = sum(int(np.prod(shape)) for shape in layer.shapes().values())
+            total += count
+            rows.append([str(i), type(layer).__name__, "?" if width is None else str(width), f"{count:,}"])
+        where = self._backend.name if self._backend else "decided by the first X"
+        caption = f"{total:,} parameters, {self.dtype}, {total * (4 if self.dtype == 'float32' else 8):,} bytes; backend: {where}"
+        print_table(["", "layer", "outputs", "parameters"], rows, caption)
+
+    def plan(self) -> None:
+        """Prints what one training step runs, in order."""
+        for number, line in enumerate(self.training.plan.lines(), 1):
+            print(f"{number:3d}  {line}")
+
+    def save(self, path: Any) -> None:
+        """Writes the model, its optimizer's state and its history to a safetensors file (see `nnxp.load`)."""
+        from nnxp import checkpoint
+
+        checkpoint.save(self, path)
+
+
+def _layer(spec: Any) -> Layer:
+    if isinstance(spec, Layer):
+        return spec
+    if isinstance(spec, str):
+        return lookup(spec, Activation, ACTIVATIONS, "layer")
+    raise TypeError(f"got {spec!r} as a layer, expected a layer such as Dense(2, 3), or an activation's name")
+

@@ -1,0 +1,230 @@
+"""A model's loop: the plan of one step, the batches of an epoch, and what to do when numbers stop being finite."""
+
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nnxp import random
+from nnxp.buffers import Buffers
+from nnxp.errors import NonFiniteLossError
+from nnxp.layers import Layer
+from nnxp.losses import Loss
+from nnxp.progress import Progress
+from nnxp.typing import Array
+
+if TYPE_CHECKING:
+    from nnxp.sequential import Sequential
+
+INTERVALS = 20
+"""How often an epoch reads its losses, shows them and checks that they are finite."""
+
+
+class Plan:
+    """One training step of a model: which layers run forward and backward, and which loss.
+
+    A last `Softmax` (`Sigmoid`) before categorical (binary) cross-entropy is left out, and the fused pair takes the
+    logits. Backward ends at the first layer with parameters, which computes no `dinputs`.
+    """
+
+    def __init__(self, model: "Sequential") -> None:
+        assert model.loss is not None
+        pair = model.loss.from_logits_kind()
+        self.loss: Loss = model.loss if pair is None else pair._on(model.backend, model.dtype)
+        self.layers: list[Layer] = model.layers if pair is None else model.layers[:-1]
+        self.left_out: list[Layer] = [] if pair is None else model.layers[-1:]
+        first = next((i for i, layer in enumerate(self.layers) if layer.parameters), len(self.layers))
+        self.backward = self.layers[first:][::-1]
+        self.buffers = Buffers(model.backend, model.dtype)
+
+    def lines(self) -> list[str]:
+        """The step in words, in order."""
+        lines = [f"{type(layer).__name__}.forward" for layer in self.layers]
+        name = type(self.loss).__name__
+        lines.append(f"{name} from {'logits' if self.left_out else 'predictions'}: loss and gradient")
+        for layer in self.backward:
+            last = layer is self.backward[-1]
+            lines.append(f"{type(layer).__name__}.backward" + (", gradients of its parameters only" if last else ""))
+        return lines
+
+
+class Training:
+    """Runs a bound model's steps and epochs."""
+
+    def __init__(self, model: "Sequential") -> None:
+        self.model, self.plan = model, Plan(model)
+        self.backend = model.backend
+
+    def forward_backward(self, x: Array, y: Array, w: Array | None) -> tuple[Array, Array]:
+        """The mean loss, penalties included, and the predictions of one batch; gradients are set."""
+        model, plan, kernels = self.model, self.plan, self.backend.kernels
+        out = x
+        for position, layer in enumerate(plan.layers):
+            layer.buffers, layer.moment = plan.buffers, (position, model.epoch, model.step)
+            layer.needs_dinputs = layer is not plan.backward[-1] if plan.backward else True
+            out = layer.run_forward(out, True)
+        losses, gradient = plan.loss.both(out, y)
+        loss = kernels["weighted_mean"](losses, w)
+        for penalty in model.penalties():
+            loss = loss + penalty
+        dvalues: Any = plan.loss.mean_gradient(gradient, w)
+        for layer in plan.backward:
+            dvalues = layer.run_backward(dvalues)
+        for layer in plan.left_out:
+            for name in ("inputs", "output", "dinputs"):
+                layer.__dict__.pop(name, None)
+        return loss, out
+
+    def step(self, x: Array, y: Array, w: Array | None) -> tuple[Array, Array]:
+        """`forward_backward`, then one update of the parameters."""
+        loss, out = self.forward_backward(x, y, w)
+        optimizer = self.model.optimizer
+        optimizer.pre_update_params()
+        optimizer.update_params(self.model.layers)
+        optimizer.post_update_params()
+        self.model.step += 1
+        return loss, out
+
+    def epoch(self, data: "Batches", bar: Progress, text: str) -> dict[str, float]:
+        """One pass over the data in a new order: the mean loss and metric, as floats."""
+        model, backend, xp = self.model, self.backend, self.backend.xp
+        order = random.permutation(random.key(model.seed, "order", model.epoch), data.n)
+        batches = list(data.batches(order))
+        interval = -(-len(batches) // INTERVALS)
+        total = score = weight = 0.0
+        for start in range(0, len(batches), interval):
+            chunk = batches[start : start + interval]
+            kept = xp.empty((2, len(chunk)), dtype=getattr(xp, model.dtype), device=backend.device)
+            for i, rows in enumerate(chunk):
+                x, y, w = data.batch(rows)
+                kept[0, i], out = self.step(x, y, w)
+                kept[1, i] = _weighted_sum(xp, self.plan.loss.score(out, y), w)
+            losses, scores = backend.to_numpy(kept).astype(np.float64)
+            if not np.all(np.isfinite(losses)):
+                bad = int(np.argmin(np.isfinite(losses)))
+                raise _Stopped(model.step - len(chunk) + bad, chunk[bad])
+            sizes = np.asarray([data.weight(rows) for rows in chunk], dtype=np.float64)
+            total, score, weight = total + float(losses @ sizes), score + float(scores.sum()), weight + float(sizes.sum())
+            bar.advance(len(chunk), f"{text}  loss {total / weight:.4f}" if weight else text)
+        model.epoch += 1
+        return means(self.plan.loss, total, score, weight)
+
+    def run(self, data: "Batches", validation: "Batches | None", epochs: int, show: bool | None) -> None:
+        """`epochs` epochs, each recorded in the model's history."""
+        model = self.model
+        kept = model.store.backend.asarray(model.store.values, dtype=model.dtype, copy=True)
+        # what NumPy would warn of, the check of the losses finds on every backend
+        with Progress(epochs * data.steps, show) as bar, np.errstate(all="ignore"):
+            for number in range(epochs):
+                start = time.perf_counter()
+                try:
+                    record = self.epoch(data, bar, f"epoch {number + 1}/{epochs}")
+                except _Stopped as stop:
+                    raise self._explain(stop, data, kept) from None
+                kept[...] = model.store.values
+                if validation is not None:
+                    record |= {f"val_{name}": value for name, value in evaluate(model, validation).items()}
+                record["learning_rate"] = model.optimizer.current_learning_rate
+                record["seconds"] = time.perf_counter() - start
+                for name, value in record.items():
+                    model.history.setdefault(name, []).append(value)
+
+    def _explain(self, stop: "_Stopped", data: "Batches", kept: Array) -> NonFiniteLossError:
+        """Finds where the numbers stopped being finite, and puts the last finite epoch's weights back."""
+        model = self.model
+        x, y, w = data.batch(stop.rows)
+        where = self._first_not_finite(x, y, w, "")
+        model.store.values[...] = kept
+        with np.errstate(all="ignore"):
+            where = self._first_not_finite(x, y, w, " from the weights of the last finite epoch") or where
+        model.store.computed.clear()
+        model.optimizer.reset()
+        return NonFiniteLossError(
+            f"the loss of step {stop.step} (epoch {model.epoch + 1}) is not a finite number; running that batch again, "
+            f"{where or 'every value is finite, so the weights diverged during the epoch'}. The weights are those of the "
+            f"last finite epoch and the optimizer starts afresh: lower the learning rate (now "
+            f"{model.optimizer.learning_rate:g}), give the optimizer clip_norm=1.0, or rescale the inputs"
+        )
+
+    def _first_not_finite(self, x: Array, y: Array, w: Array | None, note: str) -> str:
+        xp, out = self.backend.xp, x
+
+        def broken(a: Array) -> bool:
+            return not bool(xp.all(xp.isfinite(a)))
+
+        with np.errstate(all="ignore"):
+            for position, layer in enumerate(self.plan.layers):
+                for name in layer.parameters:
+                    if broken(getattr(layer, name)):
+                        return f"the first values that are not finite are the {name} of layer {position}, {type(layer).__name__}{note}"
+                out = layer.run_forward(out, True)
+                if broken(out):
+                    return f"the first values that are not finite are the output of layer {position}, {type(layer).__name__}{note}"
+            return "the loss itself is not finite" + note if broken(self.plan.loss.losses(out, y)) else ""
+
+
+class _Stopped(Exception):
+    """A loss that is not finite: its step and its rows."""
+
+    def __init__(self, step: int, rows: npt.NDArray[np.int64]) -> None:
+        super().__init__(step)
+        self.step, self.rows = step, rows
+
+
+class Batches:
+    """Checked data on a model's backend, gathered batch by batch."""
+
+    def __init__(self, model: "Sequential", X: Array, y: Array, w: Array | None, batch_size: int) -> None:
+        self.backend, self.dtype = model.backend, model.dtype
+        self.X, self.y, self.w = X, y, w
+        self.n, self.batch_size = int(X.shape[0]), batch_size
+        self.steps = -(-self.n // batch_size)
+        self._host_w = None if w is None else model.backend.to_numpy(w).astype(np.float64)
+
+    def batches(self, order: npt.NDArray[np.int64]) -> Iterator[npt.NDArray[np.int64]]:
+        """The rows of each batch; the last may be shorter."""
+        for start in range(0, self.n, self.batch_size):
+            yield order[start : start + self.batch_size]
+
+    def batch(self, rows: npt.NDArray[np.int64]) -> tuple[Array, Array, Array | None]:
+        """Inputs, labels and weights of some rows."""
+        gather = self.backend.kernels["gather"]
+        index = self.backend.asarray(rows, dtype="int64")
+        x = self.backend.asarray(gather(self.X, index), dtype=self.dtype)
+        return x, gather(self.y, index), None if self.w is None else gather(self.w, index)
+
+    def weight(self, rows: npt.NDArray[np.int64]) -> float:
+        """The sum of the rows' weights."""
+        return float(len(rows) if self._host_w is None else self._host_w[rows].sum())
+
+
+def evaluate(model: "Sequential", data: Batches) -> dict[str, float]:
+    """The mean loss, penalties included, and the metric over all data, nothing trained."""
+    assert model.loss is not None
+    plan, xp = model.training.plan, model.backend.xp
+    layers = model.private_layers(plan.layers)
+    total = score = weight = 0.0
+    for rows in data.batches(np.arange(data.n, dtype=np.int64)):
+        x, y, w = data.batch(rows)
+        for layer in layers:
+            x = layer.run_forward(x, False)
+        total += float(_weighted_sum(xp, plan.loss.losses(x, y), w))
+        score += float(_weighted_sum(xp, plan.loss.score(x, y), w))
+        weight += data.weight(rows)
+    record = means(plan.loss, total, score, weight)
+    record["loss"] += sum(float(penalty) for penalty in model.penalties())
+    return record
+
+
+def _weighted_sum(xp: Any, values: Array, w: Array | None) -> Array:
+    return xp.sum(values if w is None else w * values)
+
+
+def means(loss: Loss, total: float, score: float, weight: float) -> dict[str, float]:
+    """{"loss": ..., "accuracy" or "rmse": ...} from weighted sums."""
+    mean = score / weight if weight else float("nan")
+    return {"loss": total / weight if weight else float("nan"), loss.metric: mean if loss.classifies else mean**0.5}
+
+

@@ -1,0 +1,22 @@
+"""Names for what formulas and layers pass around.
+
+The libraries share no array class, so a type checker sees `Any`; the names carry the shape.
+"""
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+Array: TypeAlias = Any
+"""An array of the bound namespace."""
+Row: TypeAlias = Any
+"""An array of shape (1, m), broadcast over the rows of an (n, m) array."""
+Column: TypeAlias = Any
+"""An array of shape (n, 1), broadcast over the columns of an (n, m) array."""
+ArrayLike: TypeAlias = Any
+"""An array of any supported library, or nested lists of numbers."""
+Namespace: TypeAlias = Any
+"""A module that follows the Python array API standard."""
+Device: TypeAlias = Any
+"""A device object of an array library."""
+Kernel: TypeAlias = Callable[..., Any]
+"""`kernel(*arrays, *floats, out=None) -> out`."""

@@ -1,0 +1,121 @@
+"""The project's checks. `nox` runs the quick ones, `nox -s NAME` one, `nox --list` names them all."""
+
+import os
+import tempfile
+from pathlib import Path
+
+import nox
+from packaging.requirements import Requirement
+
+nox.needs_version = ">=2025.5"
+nox.options.error_on_missing_interpreters = False  # also where CI is set: test on the Pythons there are
+nox.options.reuse_venv = "yes"
+
+ROOT = Path(__file__).resolve().parent
+PYPROJECT = nox.project.load_toml("pyproject.toml")
+PYTHONS = nox.project.python_versions(PYPROJECT)
+
+LIGHT_BACKENDS = "numpy,numpy-readonly,array_api_strict,array_api_strict-device1"
+CPU_BACKENDS = f"{LIGHT_BACKENDS},torch"
+TORCH = "torch==2.13.0"
+TORCH_PYTHON = "3.11"
+
+
+def group(*names: str) -> tuple[str, ...]:
+    """The requirements of dependency groups, for every pip (`--group` needs a recent one)."""
+    return nox.project.dependency_groups(PYPROJECT, *names)
+
+
+@nox.session(python=PYTHONS)
+def tests(session: nox.Session) -> None:
+    """The tests on NumPy and array-api-strict."""
+    session.install("-e", ".", *group("test"))
+    session.run("pytest", *session.posargs, env={"NNXP_TEST_BACKENDS": LIGHT_BACKENDS})
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Ruff's rules and layout, and the types."""
+    session.install("-e", ".", *group("lint"))
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+    session.run("mypy")
+
+
+@nox.session
+def wheel(session: nox.Session) -> None:
+    """Build the sdist and from it the wheel, and use the wheel where the sources cannot be imported."""
+    session.install("build")
+    with tempfile.TemporaryDirectory() as folder:
+        session.run("python", "-m", "build", "--outdir", f"{folder}/dist", ".", silent=True)
+        (built,) = Path(folder, "dist").glob("*.whl")
+        session.run("python", "-m", "venv", f"{folder}/venv")
+        session.chdir(folder)
+        python = f"{folder}/venv/bin/python"
+        nnxp = f"{folder}/venv/bin/nnxp"
+
+        def run(*args: str) -> None:
+            session.run(*args, external=True, env={"PYTHONPATH": None})
+
+        run(python, "-m", "pip", "install", "--quiet", str(built), "pytest>=9")
+        run(python, "-c", f"import nnxp; assert nnxp.__file__.startswith({folder!r}), nnxp.__file__")
+        run(python, "-m", "pytest", "--doctest-modules", "--pyargs", "nnxp")
+        run(nnxp, "--version")
+        run(nnxp, "train", "digits", "--epochs", "1", "--out", "run")
+        run(nnxp, "evaluate", "run/model.safetensors", "digits")
+
+
+@nox.session(python=TORCH_PYTHON, default=False)
+def tests_torch(session: nox.Session) -> None:
+    """The tests on every backend of the CPU, with the coverage that the project requires."""
+    session.install("-e", ".", TORCH, *group("test"))
+    env = {"NNXP_TEST_BACKENDS": CPU_BACKENDS}
+    session.run("pytest", "--cov", "--cov-report=term", *session.posargs, env=env)
+
+
+@nox.session(python=TORCH_PYTHON, default=False)
+def lowest(session: nox.Session) -> None:
+    """The tests on the lowest versions that pyproject.toml allows."""
+    requirements = [Requirement(text) for text in PYPROJECT["project"]["dependencies"]]
+    pins = [str(requirement).replace(">=", "==") for requirement in requirements]
+    session.install("-e", ".", TORCH, *group("test"), *pins)
+    session.run("pytest", *session.posargs, env={"NNXP_TEST_BACKENDS": CPU_BACKENDS})
+
+
+@nox.session(default=False, venv_backend="none")
+def cupy_on_host(session: nox.Session) -> None:
+    """The tests of the backend matrix on the real CuPy, over host memory: no GPU is needed.
+
+    Its set-up is `setup.sh` in the folder NNXP_FAKEGPU, by default `../shared/fakegpu`; it makes the virtual
+    environment that is used here, so that CuPy is installed once.
+    """
+    source = Path(os.environ.get("NNXP_FAKEGPU", ROOT.parent / "shared" / "fakegpu")).resolve()
+    if not (source / "setup.sh").is_file():
+        session.skip(f"no setup.sh in {source}: set NNXP_FAKEGPU to the folder that has it")
+    folder = ROOT / ".nox" / "cupy_on_host"
+    session.run("bash", str(source / "setup.sh"), str(folder), external=True)
+    python = str(folder / "venv" / "bin" / "python")
+    session.run(python, "-m", "pip", "install", "--quiet", "-e", ".", *group("test"), external=True)
+    env = {
+        "NNXP_TEST_BACKENDS": "cupy",
+        "NNXP_FAKEGPU": str(source),
+        "NNXP_FAKEGPU_BUILD": str(folder / "build"),
+        "NNXP_HOSTCUDA_CACHE": str(folder / "kernels"),
+        "CUPY_CACHE_DIR": str(folder / "cupy"),
+    }
+    session.run(python, "-m", "pytest", "-m", "matrix", *session.posargs, env=env, external=True)
+
+
+@nox.session(default=False)
+def gpu(session: nox.Session) -> None:
+    """The tests of the backend matrix on an NVIDIA GPU; `nox -s gpu -- cupy12` for CUDA 12."""
+    extra = session.posargs[0] if session.posargs else "cupy13"
+    session.install("-e", f".[{extra}]", *group("test"))
+    session.run("pytest", "-m", "gpu", env={"NNXP_TEST_BACKENDS": "cupy"})
+
+
+@nox.session(default=False)
+def bench(session: nox.Session) -> None:
+    """The benchmarks, written to bench.json."""
+    session.install("-e", ".", *group("bench"))
+    session.run("pytest", "benchmarks", "--benchmark-json=bench.json", *session.posargs)

@@ -1,0 +1,62 @@
+"""What must happen before the first test, and the `backend` fixture that runs a test once per backend."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+# array-api-strict at its strictest: the newest edition (its default), and nothing optional. It reads these
+# when it is imported, and so do the examples and commands that the tests start.
+os.environ["ARRAY_API_STRICT_BOOLEAN_INDEXING"] = "false"
+os.environ["ARRAY_API_STRICT_DATA_DEPENDENT_SHAPES"] = "false"
+os.environ["ARRAY_API_STRICT_ENABLED_EXTENSIONS"] = ""
+
+# No test fails for being slow on a busy machine.
+settings.register_profile("nnxp", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("nnxp")
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# CuPy over host memory (`nox -s cupy_on_host`) has to be in place before anything imports CuPy.
+if "NNXP_FAKEGPU_BUILD" in os.environ:
+    sys.path.insert(0, os.environ.get("NNXP_FAKEGPU", str(ROOT.parent / "shared" / "fakegpu")))
+    import fakegpu
+
+    fakegpu.install(os.environ["NNXP_FAKEGPU_BUILD"])
+
+from tests import matrix  # noqa: E402  (matrix may import CuPy)
+
+
+def _parameters() -> list[object]:
+    try:
+        targets = matrix.selected()
+    except ValueError as error:
+        raise pytest.UsageError(str(error)) from None
+    on_device = () if matrix.on_host_memory() else (pytest.mark.gpu,)
+    return [pytest.param(t, id=t.name, marks=on_device if t.module == "cupy" else ()) for t in targets]
+
+
+# Not function-scoped: hypothesis draws many inputs for one call of a test, and a target does not change.
+@pytest.fixture(scope="module", params=_parameters())
+def backend(request: pytest.FixtureRequest) -> matrix.Target:
+    """One target of the backend matrix."""
+    target: matrix.Target = request.param
+    return target
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The stand-ins leave it to the garbage collector to close the files they read; not ours to fail on."""
+    if matrix.on_host_memory():
+        config.addinivalue_line("filterwarnings", "ignore:unclosed file.*cuda_cpu_shim:ResourceWarning")
+
+
+@pytest.hookimpl(tryfirst=True)  # before `-m` selects
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    gpu = matrix.has_gpu() if any(item.get_closest_marker("gpu") for item in items) else False
+    for item in items:
+        if "backend" in getattr(item, "fixturenames", ()):
+            item.add_marker("matrix")
+        if item.get_closest_marker("gpu") and not gpu:
+            item.add_marker(pytest.mark.skip(reason="needs an NVIDIA GPU and CuPy; there: nox -s gpu"))
