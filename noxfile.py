@@ -68,7 +68,7 @@ def wheel(session: nox.Session) -> None:
 @nox.session(python=TORCH_PYTHON, default=False)
 def tests_torch(session: nox.Session) -> None:
     """The tests on every backend of the CPU, with the coverage that the project requires."""
-    session.install("-e", ".", TORCH, *group("test"))
+    session.install("-e", ".[sklearn]", TORCH, *group("test"))
     env = {"NNXP_TEST_BACKENDS": CPU_BACKENDS}
     session.run("pytest", "--cov", "--cov-report=term", *session.posargs, env=env)
 
@@ -80,6 +80,13 @@ def lowest(session: nox.Session) -> None:
     pins = [str(requirement).replace(">=", "==") for requirement in requirements]
     session.install("-e", ".", TORCH, *group("test"), *pins)
     session.run("pytest", *session.posargs, env={"NNXP_TEST_BACKENDS": CPU_BACKENDS})
+
+
+@nox.session(default=False)
+def jax(session: nox.Session) -> None:
+    """What is said about JAX's arrays, which only the stateless parts take."""
+    session.install("-e", ".", "jax", *group("test"))
+    session.run("pytest", "tests/test_jax.py", *session.posargs)
 
 
 @nox.session(default=False, venv_backend="none")

@@ -4,6 +4,7 @@ Their mathematics stands in `nnxp.kernels.formulas`; a class here names a formul
 whether the gradient is computed from the inputs or from the output.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -197,8 +198,8 @@ class Softmax(Activation):
 
 
 def _number(name: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError(f"got {name}={value!r}, expected a number")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError(f"got {name}={value!r}, expected a finite number")
     return float(value)
 
 

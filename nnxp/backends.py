@@ -250,16 +250,17 @@ def _numpy(library: str, device: str) -> Backend:
 def _import(library: str) -> ModuleType:
     try:
         return importlib.import_module(library)
-    except ImportError as error:
-        fix = INSTALL.get(library, f"pip install {library.replace('_', '-')}, or check the name")
-        if getattr(error, "name", None) in (library, library.partition(".")[0]):
-            raise BackendUnavailableError(f'backend "{library}" needs the package {library}, which is missing: {fix}') from None
-        raise BackendUnavailableError(f"{library} is installed but does not import: {error}. Reinstall it: {fix}") from error
-    except OSError as error:
-        raise BackendUnavailableError(
-            f"{library} is installed but does not import: {error}. A cache folder that cannot be written is the "
-            "usual cause: point CUPY_CACHE_DIR (and HOME) at one that can"
-        ) from error
+    except (ImportError, OSError) as error:
+        missing = isinstance(error, ImportError) and error.name in (library, library.partition(".")[0])
+        if missing and library not in INSTALL:
+            raise BackendUnavailableError(
+                f'got backend "{library}", which is not installed here; the names are "numpy", "cupy", "torch", '
+                '"array_api_strict" and "auto", and that of any package that follows the array API standard'
+            ) from None
+        if missing:
+            raise BackendUnavailableError(f'backend "{library}" needs the package {library}, which is missing: {INSTALL[library]}') from None
+        cause = "its cache folder has to be writable (CUPY_CACHE_DIR, HOME)" if isinstance(error, OSError) else "reinstall it"
+        raise BackendUnavailableError(f"{library} is installed but does not import: {error}; {cause}") from error
 
 
 def _cupy(library: str, device: str) -> Backend:
@@ -311,29 +312,33 @@ def _prove(backend: Backend, fix: str) -> None:
 def _torch(library: str, device: str) -> Backend:
     torch = _import("torch")
     xp = importlib.import_module("array_api_compat.torch")
-    kind, _, index = (device or "cpu").partition(":")
+    kind = device.partition(":")[0] or "cpu"
     try:
+        if kind == "mps" and not torch.backends.mps.is_available():
+            raise RuntimeError("this machine has no Apple GPU, or macOS or PyTorch is too old for it")
         place = torch.empty(0, device=device or "cpu").device
     except (RuntimeError, AssertionError) as error:
-        cause = str(error).splitlines()[0]
+        cause = str(error).splitlines()[0].partition(". ")[0]
         raise BackendUnavailableError(
             f'backend "torch:{device}" is not available here: {cause}. Use backend="torch" for the CPU, or install the '
             "PyTorch build for that device from pytorch.org"
         ) from None
     synchronize = getattr(getattr(torch, kind, None), "synchronize", None)
     return Backend(
-        "torch" if place.type == "cpu" else f"torch:{place}",
+        "torch" if kind == "cpu" else f"torch:{place}",
         xp,
         place,
         "float32",
         reference(xp),
         _to_numpy=lambda x: x.detach().cpu().numpy(),
-        _synchronize=(lambda: synchronize(place)) if synchronize and kind != "cpu" else (lambda: None),
+        _synchronize=synchronize if synchronize and kind != "cpu" else lambda: None,
     )
 
 
 def _generic(library: str, device: str) -> Backend:
     """Any namespace that follows the array API standard."""
+    if not all(part.isidentifier() for part in library.split(".")):
+        raise BackendUnavailableError(f'got backend {library!r}, expected "numpy", "cupy", "torch", "auto" or a package\'s name')
     module = _import(library)
     probe = getattr(module, "asarray", None)
     if probe is None or not hasattr(module, "matmul"):
@@ -394,7 +399,7 @@ def _auto() -> Backend:
         try:
             backend = get_backend(spec)
         except BackendUnavailableError as error:
-            tried.append(f"{spec}: {error}")
+            tried.append(str(error).partition(". ")[0].partition(": pip ")[0])
         else:
             return replace(backend, reason=f"{backend.name} runs here")
     return replace(_numpy("numpy", ""), reason="no GPU backend runs here (" + "; ".join(tried) + ")")

@@ -1,9 +1,10 @@
 """The model file: safetensors, format 1. No pickle; tensors are host arrays, whatever trained them.
 
 Metadata, all text: `nnxp_version`, `format`, `config` (JSON: layers, loss, optimizer, dtype, seed, classes,
-preprocessing), `state` (JSON: epoch, step, iterations, history) and `sha256`, over the canonical JSON of config, state
-and every tensor's name, dtype and shape, followed by the tensors' bytes in order of name. Tensors are named
-"0.weights", "0.biases", ..., the optimizer's "optimizer.momentum", "optimizer.cache", flat like the store.
+preprocessing), `state` (JSON: epoch, step, iterations, history) and `sha256`, over the canonical JSON of
+version, config, state and every tensor's name, dtype and shape, followed by the tensors' bytes in order of
+name. Tensors are named "0.weights", "0.biases", ..., the optimizer's "optimizer.momentum", "optimizer.cache",
+flat like the store.
 """
 
 import hashlib
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from nnxp.backends import get_backend
 from nnxp.errors import ModelFileError
 from nnxp.layers import LAYERS, Layer
 
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from nnxp.sequential import Sequential
 
 FORMAT = "1"
+TEXTS = ("nnxp_version", "config", "state")
+"""What the checksum covers beside the tensors."""
 Tensors = dict[str, npt.NDArray[Any]]
 
 
@@ -38,7 +42,9 @@ def save(model: "Sequential", path: Any) -> None:
     """
     path = Path(path)
     if path.is_dir():
-        raise IsADirectoryError(f"got the folder {path}, expected a file name such as {path / 'model.safetensors'}")
+        raise IsADirectoryError(
+            f"got the folder {path}, expected a file name such as {path / 'model.safetensors'}"
+        )
     content = to_bytes(model)
     if not path.parent.is_dir():
         raise FileNotFoundError(f"cannot save {path.name}: there is no folder {path.parent}; create it first")
@@ -107,23 +113,32 @@ def to_bytes(model: "Sequential") -> bytes:
         "epoch": model.epoch,
         "step": model.step,
         "iterations": model.optimizer.iterations,
-        "history": {name: [v if math.isfinite(v) else None for v in values] for name, values in model.history.items()},
+        "history": {
+            name: [v if math.isfinite(v) else None for v in values] for name, values in model.history.items()
+        },
     }
     tensors = _tensors(model)
-    texts = {"config": _canonical(config), "state": _canonical(state)}
+    texts = {"nnxp_version": __version__, "config": _canonical(config), "state": _canonical(state)}
     digest = _digest(texts, tensors)
-    return bytes(serialize(tensors, {"nnxp_version": __version__, "format": FORMAT, **texts, "sha256": digest}))
+    return bytes(serialize(tensors, {"format": FORMAT, **texts, "sha256": digest}))
 
 
-def from_bytes(content: bytes, *, backend: Any = None, layers: dict[str, type[Layer]] | None = None) -> "Sequential":
+def from_bytes(
+    content: bytes, *, backend: Any = None, layers: dict[str, type[Layer]] | None = None
+) -> "Sequential":
     """The model whose file has this content."""
+    backend = None if backend is None else get_backend(backend)
     metadata, tensors = _read(content)
-    config, state = _json(metadata, "config"), _json(metadata, "state")
     try:
+        config, state = _json(metadata, "config"), _json(metadata, "state")
         model = _build(config, backend, layers or {})
         _restore(model, config, state, tensors)
-    except (KeyError, TypeError, AttributeError) as error:
-        raise ModelFileError(f"its configuration is not one of format {FORMAT} ({type(error).__name__}: {error})") from error
+    except ModelFileError:
+        raise
+    except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
+        raise ModelFileError(
+            f"its configuration is not one of format {FORMAT} ({type(error).__name__}: {error})"
+        ) from error
     return model
 
 
@@ -136,20 +151,24 @@ def _read(content: bytes) -> tuple[dict[str, str], Tensors]:
         raise ModelFileError("it is truncated, or no safetensors file: its header is longer than the file")
     try:
         header = json.loads(content[8 : 8 + size], object_pairs_hook=_without_duplicates)
+        metadata = header.get("__metadata__", {}) if isinstance(header, dict) else {}
+        if not isinstance(metadata, dict) or "nnxp_version" not in metadata:
+            raise ModelFileError("it holds no nnxp model: save one with model.save(path)")
+        if metadata.get("format") != FORMAT:
+            raise ModelFileError(
+                f"it has format {metadata.get('format')!r}, written by nnxp {metadata['nnxp_version']}; this "
+                f"version reads format {FORMAT}: update nnxp"
+            )
         tensors = dict(deserialize(content))
-    except (ValueError, RecursionError, SafetensorError) as error:
+    except ModelFileError:
+        raise
+    except (KeyError, ValueError, RecursionError, SafetensorError) as error:
         raise ModelFileError(f"it is truncated, damaged, or no safetensors file ({error})") from None
-    metadata = header.get("__metadata__", {}) if isinstance(header, dict) else {}
-    if "nnxp_version" not in metadata:
-        raise ModelFileError("it is a safetensors file, but no nnxp model: save one with model.save(path)")
-    if metadata.get("format") != FORMAT:
-        raise ModelFileError(
-            f"it has format {metadata.get('format')!r}, written by nnxp {metadata['nnxp_version']}; this version reads format "
-            f"{FORMAT}: update nnxp"
-        )
-    texts = {name: metadata.get(name, "") for name in ("config", "state")}
+    texts = {name: metadata.get(name, "") for name in TEXTS}
     if metadata.get("sha256") != _digest(texts, tensors):
-        raise ModelFileError("its content does not match its checksum: it was damaged or changed; take another copy")
+        raise ModelFileError(
+            "its content does not match its checksum: it was damaged or changed; take another copy"
+        )
     return metadata, tensors
 
 
@@ -160,11 +179,19 @@ def _build(config: dict[str, Any], backend: Any, own: dict[str, type[Layer]]) ->
     from nnxp.sequential import Sequential
 
     known = {cls.__name__: cls for cls in (*LAYERS, *ACTIVATIONS)} | own
-    layers = [_object(entry, known, "layer", 'nnxp.load(path, layers={"Mine": Mine})') for entry in config["layers"]]
-    loss = config["loss"] and _object(config["loss"], {cls.__name__: cls for cls in LOSSES}, "loss", "an nnxp that has it")
-    optimizer = _object(config["optimizer"], {cls.__name__: cls for cls in OPTIMIZERS}, "optimizer", "an nnxp that has it")
+    layers = [
+        _object(entry, known, "layer", 'nnxp.load(path, layers={"Mine": Mine})') for entry in config["layers"]
+    ]
+    loss = config["loss"] and _object(
+        config["loss"], {cls.__name__: cls for cls in LOSSES}, "loss", "an nnxp that has it"
+    )
+    optimizer = _object(
+        config["optimizer"], {cls.__name__: cls for cls in OPTIMIZERS}, "optimizer", "an nnxp that has it"
+    )
     try:
-        model = Sequential(layers, loss, optimizer, backend=backend, dtype=config["dtype"], seed=config["seed"])
+        model = Sequential(
+            layers, loss, optimizer, backend=backend, dtype=config["dtype"], seed=config["seed"]
+        )
     except ValueError as error:
         raise ModelFileError(f"its layers do not fit together: {error}") from error
     model.classes, model.preprocessing = config["classes"], config["preprocessing"]
@@ -175,7 +202,9 @@ def _object(entry: dict[str, Any], known: dict[str, Any], what: str, fix: str) -
     options = dict(entry)
     name = options.pop("class")
     if name not in known:
-        raise ModelFileError(f"it has the {what} {name!r}, which is not known here: give its class with {fix}")
+        raise ModelFileError(
+            f"it has the {what} {name!r}, which is not known here: give its class with {fix}"
+        )
     try:
         return known[name](**options)
     except (TypeError, ValueError) as error:
@@ -184,24 +213,36 @@ def _object(entry: dict[str, Any], known: dict[str, Any], what: str, fix: str) -
 
 def _restore(model: "Sequential", config: dict[str, Any], state: dict[str, Any], tensors: Tensors) -> None:
     expected = {
-        f"{i}.{name}": tuple(shape) for i, layer in enumerate(model.layers) for name, shape in layer.shapes().items()
+        f"{i}.{name}": tuple(shape)
+        for i, layer in enumerate(model.layers)
+        for name, shape in layer.shapes().items()
     }
     slots = {name: tensor for name, tensor in tensors.items() if name.startswith("optimizer.")}
     got = {name: tuple(tensor.shape) for name, tensor in tensors.items() if name not in slots}
     if got != expected:
         wrong = sorted(set(got.items()) ^ set(expected.items()))[0][0]
-        raise ModelFileError(f"its tensor {wrong!r} has shape {got.get(wrong)}, its configuration says {expected.get(wrong)}")
+        raise ModelFileError(
+            f"its tensor {wrong!r} has shape {got.get(wrong)}, its configuration says {expected.get(wrong)}"
+        )
     if any(str(tensor.dtype) != config["dtype"] for tensor in tensors.values()):
         raise ModelFileError(f"its tensors are not all {config['dtype']}, as its configuration says")
     for i, layer in enumerate(model.layers):
         for name in layer.parameters:
             setattr(layer, name, tensors[f"{i}.{name}"])
     size = sum(math.prod(shape) for shape in expected.values())
-    if slots and ({*slots} != {f"optimizer.{name}" for name in model.optimizer.slots} or any(t.shape != (size,) for t in slots.values())):
-        raise ModelFileError(f"its optimizer state {sorted(slots)} does not fit {type(model.optimizer).__name__} and {size} parameters")
+    if slots and (
+        {*slots} != {f"optimizer.{name}" for name in model.optimizer.slots}
+        or any(t.shape != (size,) for t in slots.values())
+    ):
+        raise ModelFileError(
+            f"its optimizer state {sorted(slots)} does not fit {type(model.optimizer).__name__} and {size} "
+            "parameters"
+        )
     model.restore_optimizer({name.partition(".")[2]: tensor for name, tensor in slots.items()})
     model.epoch, model.step = int(state["epoch"]), int(state["step"])
-    model.history = {name: [math.nan if v is None else v for v in values] for name, values in state["history"].items()}
+    model.history = {
+        name: [math.nan if v is None else v for v in values] for name, values in state["history"].items()
+    }
     model.optimizer.iterations = int(state["iterations"])
 
 
@@ -221,13 +262,15 @@ def _canonical(value: Any) -> str:
     try:
         return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     except (TypeError, ValueError) as error:
-        raise TypeError(f"the model's options, classes, preprocessing or history do not fit in JSON: {error}") from None
+        raise TypeError(
+            f"the model's options, classes, preprocessing or history do not fit in JSON: {error}"
+        ) from None
 
 
 def _digest(texts: dict[str, str], tensors: Tensors) -> str:
     names = sorted(tensors)
     outline = [[name, str(tensors[name].dtype), list(tensors[name].shape)] for name in names]
-    digest = hashlib.sha256(_canonical([texts["config"], texts["state"], outline]).encode())
+    digest = hashlib.sha256(_canonical([*(texts[name] for name in TEXTS), outline]).encode())
     for name in names:
         digest.update(np.ascontiguousarray(tensors[name]).tobytes())
     return digest.hexdigest()

@@ -47,14 +47,14 @@ class Switch:
         if self._backend is None:
             self._backend = get_backend(x, self._dtype)
         elif not self._named and not isinstance(x, list | tuple | int | float) and not self._backend.owns(x):
-            name, mine = library_of(x), self._backend.name
+            name, mine = library_of(x), self.backend.name
             if not (name == "numpy" and mine == "numpy"):
                 raise BackendMismatchError(
                     f"got an array of {name} on {getattr(x, 'device', 'its device')}, but this {type(self).__name__} "
                     f"follows {mine}, which it saw first: pass an array of {mine}, or build the "
                     f'{type(self).__name__} with backend="{mine}", which lets NumPy arrays move in'
                 )
-        return self._backend
+        return self.backend
 
     def _matrix(self, x: ArrayLike, name: str = "inputs") -> Array:
         """x as (n, m) floats on the backend; a vector is one row."""
@@ -73,7 +73,7 @@ class Switch:
         """Takes a model's backend and dtype, or says how the two disagree."""
         if self._named and self.backend.name != backend.name:
             raise BackendMismatchError(
-                f"this {type(self).__name__} uses {self._backend.name}, its model {backend.name}: give backend= to the model only"
+                f"this {type(self).__name__} uses {self.backend.name}, its model {backend.name}: give backend= to the model only"
             )
         if self._dtype not in (None, dtype):
             raise ValueError(

@@ -1,21 +1,25 @@
 """Is a layer's backward the derivative of its forward? Checked against central differences, in float64."""
 
 import copy
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from nnxp import random
-from nnxp.backends import get_backend, library_of
 from nnxp.layers.base import Layer
 from nnxp.losses import Loss
 from nnxp.parameters import ParameterStore
-from nnxp.typing import ArrayLike
+from nnxp.typing import Array, ArrayLike
+
+Host: TypeAlias = npt.NDArray[np.float64]
 
 STEP = 2.0**-17
-"""About the cube root of float64's epsilon, which balances the difference quotient's two errors, ε/h and h²."""
+"""About the cube root of float64's epsilon: it balances the difference quotient's two errors, ε/h and h²."""
+SMALLEST = 1e-3
+"""Gradients below this share of the value that is differentiated drown in the quotient's rounding error."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +31,7 @@ class Worst:
     got: float
     expected: float
     error: float
-    """|got - expected| over the largest magnitude in that gradient, or over 1 if that is larger."""
+    """|got - expected| over the largest magnitude in that gradient (or over `SMALLEST` if that is larger)."""
 
 
 @dataclass(frozen=True)
@@ -44,24 +48,33 @@ class GradientReport:
         return all(w.error <= self.tolerance for w in self.worst)
 
     def __str__(self) -> str:
-        lines = [f"{self.layer}: gradients {'agree' if self.passed else 'DISAGREE'} (tolerance {self.tolerance:g})"]
+        lines = [
+            f"{self.layer}: gradients {'agree' if self.passed else 'DISAGREE'} (tolerance {self.tolerance:g})"
+        ]
         for w in self.worst:
             place = ", ".join(map(str, w.index))
             lines.append(
-                f"  {w.gradient:<12} worst at [{place}]: got {w.got:.9g}, expected {w.expected:.9g}, error {w.error:.2g}"
-                + ("" if w.error <= self.tolerance else "  <--")
+                f"  {w.gradient:<12} worst at [{place}]: got {w.got:.9g}, expected {w.expected:.9g}, "
+                f"error {w.error:.2g}" + ("" if w.error <= self.tolerance else "  <--")
             )
         return "\n".join(lines)
 
 
 def check_gradients(
-    subject: Any, X: ArrayLike, y: ArrayLike | None = None, *, training: bool = False, tolerance: float = 1e-6, seed: int = 0
+    subject: Any,
+    X: ArrayLike,
+    y: ArrayLike | None = None,
+    *,
+    training: bool = False,
+    tolerance: float = 1e-6,
+    seed: int = 0,
 ) -> GradientReport:
     """Compares `backward` with central differences (f(x + h) - f(x - h)) / 2h, element by element.
 
     Works on a float64 copy, so that float32's rounding does not blur the verdict and nothing of the
     subject changes. Differences of a layer are taken of Σ output · r with a random r, those of a loss or of
-    a model with a loss, of the mean loss. Choose X away from kinks, as ReLU has at 0.
+    a model with a loss, of the mean loss; penalties of the layers are added to both. Choose X away from
+    kinks, as ReLU has at 0.
 
     Parameters
     ----------
@@ -86,7 +99,7 @@ def check_gradients(
     Raises
     ------
     ValueError
-        y is missing for a loss or a model.
+        y is missing for a loss or a model; a method returns None; a gradient has the wrong shape.
 
     Examples
     --------
@@ -98,50 +111,49 @@ def check_gradients(
     layers, loss = _parts(subject)
     if loss is not None and y is None:
         raise ValueError(f"got no y, expected one: the gradient of {name} is that of its loss")
-    if not isinstance(subject, Layer | Loss) and library_of(X) != "numpy":
-        X = get_backend(X).to_numpy(X)
+    backend = subject._enter(X)
+    if not isinstance(subject, Layer | Loss):
+        _ = subject.store  # a model draws for all its layers
     layers = [_double(layer, i) for i, layer in enumerate(layers)]
     if loss is not None:
         loss = copy.copy(loss)
         loss._dtype = "float64"
-    backend = (layers[0] if layers else loss)._enter(X)  # type: ignore[union-attr]
     x = np.array(backend.to_numpy(backend.asarray(X, dtype="float64")), dtype=np.float64)
     x = x[None, :] if x.ndim == 1 else x
 
-    def run(values: npt.NDArray[Any]) -> Any:
-        out: Any = backend.asarray(values, dtype="float64", copy=True)
+    def run(values: Host) -> Array:
+        out = backend.asarray(values, dtype="float64", copy=True)
         for layer in layers:
-            if hasattr(layer, "calls"):
-                layer.calls = 0  # the same random numbers each time
-            out = layer.forward(out, training=training)
+            out = _returned(layer.forward(out, training=training), layer, "forward", "output")
         return out
 
-    direction = random.normal(random.key(seed, "data"), tuple(run(x).shape)) if loss is None else None
-
-    def objective(values: npt.NDArray[Any]) -> float:
-        out = run(values)
-        if loss is None:
-            return float(np.sum(backend.to_numpy(out) * direction))
-        penalties = [float(p) for p in (layer.penalty() for layer in layers if hasattr(layer, "penalty")) if p is not None]
-        return float(loss.calculate(out, y)) + sum(penalties)
-
     out = run(x)
-    gradient: Any = backend.asarray(direction, dtype="float64") if loss is None else loss.backward(out, y)
+    direction = random.normal(random.key(seed, "data"), tuple(out.shape))
+
+    def objective() -> float:
+        out = run(x)
+        found = [layer.penalty() for layer in layers if hasattr(layer, "penalty")]
+        penalties = sum(float(penalty) for penalty in found if penalty is not None)
+        if loss is None:
+            return float(np.sum(backend.to_numpy(out) * direction)) + penalties
+        return float(loss.calculate(out, y)) + penalties
+
+    gradient = backend.asarray(direction, dtype="float64") if loss is None else loss.backward(out, y)
     for layer in reversed(layers):
-        gradient = layer.backward(gradient)
-    worst = [_worst("dinputs", backend.to_numpy(gradient), x, lambda: objective(x))]
+        gradient = _returned(layer.backward(gradient), layer, "backward", "dinputs")
+    worst = [_worst("dinputs", backend.to_numpy(gradient), x, objective)]
     for i, layer in enumerate(layers):
         for parameter in layer.parameters:
             got = backend.to_numpy(getattr(layer, "d" + parameter)).copy()
-            host = np.array(backend.to_numpy(getattr(layer, parameter)))
+            values = np.array(backend.to_numpy(getattr(layer, parameter)))
 
-            def changed(layer: Layer = layer, parameter: str = parameter, host: npt.NDArray[Any] = host) -> float:
-                setattr(layer, parameter, host)
-                return objective(x)
+            def assigned(layer: Layer = layer, parameter: str = parameter, values: Host = values) -> float:
+                setattr(layer, parameter, values)
+                return objective()
 
             label = f"d{parameter}" if len(layers) == 1 else f"{i}.d{parameter}"
-            worst.append(_worst(label, got, host, changed))
-            changed()
+            worst.append(_worst(label, got, values, assigned))
+            setattr(layer, parameter, values)
     return GradientReport(name, tuple(sorted(worst, key=lambda w: -w.error)), tolerance)
 
 
@@ -150,41 +162,56 @@ def _parts(subject: Any) -> tuple[list[Layer], Loss | None]:
         return [subject], None
     if isinstance(subject, Loss):
         return [], subject
-    if hasattr(subject, "layers"):
+    if hasattr(subject, "layers") and hasattr(subject, "loss"):
         return subject.layers, subject.loss
     raise TypeError(f"got {subject!r}, expected a layer, a loss or a Sequential")
 
 
 def _double(layer: Layer, position: int) -> Layer:
-    """A float64 copy of a layer, with a store of its own."""
+    """A float64 copy of a layer, with a store of its own and the same random numbers at every call."""
     twin = copy.copy(layer)
-    twin.moment, twin._dtype, twin.needs_dinputs = None, "float64", True
-    twin.__dict__.pop("buffers", None)
+    twin.moment, twin._dtype, twin.needs_dinputs = (position, 0, 0), "float64", True
     if layer.parameters:
         _ = layer.store  # draws what was not drawn
-        values = {name: layer.backend.to_numpy(getattr(layer, name)) for name in layer.parameters}
-        twin._store, twin._assigned = None, {name: np.array(value, dtype=np.float64) for name, value in values.items()}
+        twin._store, twin._assigned = None, {}
+        for name in layer.parameters:
+            values = layer.backend.to_numpy(getattr(layer, name))
+            twin._assigned[name] = np.array(values, dtype=np.float64)
         twin.bind(ParameterStore(layer.backend, "float64", twin.entries(0)), 0, 0)
     return twin
 
 
-def _worst(gradient: str, got: npt.NDArray[Any], values: npt.NDArray[Any], objective: Any) -> Worst:
+def _returned(result: Any, layer: Layer, method: str, attribute: str) -> Array:
+    if result is None:
+        raise ValueError(
+            f"got None from {type(layer).__name__}.{method}, expected an array: end it with "
+            f"`return self.{attribute}`"
+        )
+    return result
+
+
+def _worst(gradient: str, got: Host, values: Host, objective: Callable[[], float]) -> Worst:
     """Steps each element of `values` both ways, in place, and compares the quotient with `got`."""
-    expected = np.zeros(values.shape, dtype=np.float64)
-    for index in np.ndindex(*values.shape):
-        kept = values[index]
-        step = STEP * max(1.0, abs(kept))
-        values[index] = kept + step
-        above, high = objective(), values[index]
-        values[index] = kept - step
-        below, low = objective(), values[index]
-        values[index] = kept
-        expected[index] = (above - below) / (high - low)
-    if tuple(got.shape) != tuple(values.shape):
-        raise ValueError(f"{gradient} has shape {tuple(got.shape)}, expected {tuple(values.shape)}, that of what it is the gradient of")
+    if got.shape != values.shape:
+        raise ValueError(
+            f"got {gradient} of shape {got.shape}, expected {values.shape}: the shape of what it is the "
+            "gradient of"
+        )
     if not values.size:
         return Worst(gradient, (), 0.0, 0.0, 0.0)
-    error = np.abs(got - expected) / max(1.0, float(np.max(np.abs(expected))))
+    expected = np.zeros_like(values)
+    for index in np.ndindex(*values.shape):
+        kept = float(values[index])
+        step = STEP * max(1.0, abs(kept))
+        values[index] = high = kept + step
+        above = objective()
+        values[index] = low = kept - step
+        below = objective()
+        values[index] = kept
+        expected[index] = (above - below) / (high - low)
+    smallest = SMALLEST * max(1.0, abs(objective()))
+    scale = max(smallest, float(np.max(np.abs(expected))))
+    error = np.abs(got - expected) / scale
     error = np.where(np.isnan(error), np.inf, error)
     index = tuple(int(i) for i in np.unravel_index(int(np.argmax(error)), error.shape))
     return Worst(gradient, index, float(got[index]), float(expected[index]), float(error[index]))

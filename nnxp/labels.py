@@ -24,7 +24,8 @@ def categorical(
     y = _array(backend, y)
     if y.ndim == 2 and y.shape[1] == 1 and n_classes != 1:
         raise ValueError(
-            f"got labels of shape {tuple(y.shape)}, a column, expected class indices (n,): y.reshape(-1) makes them"
+            f"got labels of shape {tuple(y.shape)}, a column, expected class indices (n,): "
+            "y.reshape(-1) makes them"
         )
     if y.ndim == 1:
         return _indices(backend, y, n_classes, scan)
@@ -50,7 +51,8 @@ def categorical(
 def _indices(backend: Backend, y: Array, n_classes: int | None, scan: bool) -> Array:
     if not dtype_of(y).startswith(("int", "uint", "bool")):
         raise ValueError(
-            f"got class labels of dtype {dtype_of(y)}, expected integers from 0: y.astype(int), or a regression loss"
+            f"got class labels of dtype {dtype_of(y)}, expected integers from 0: y.astype(int), or a "
+            "regression loss"
         )
     limit = n_classes or 2**62
     y = np.asarray(y, dtype=np.int64) if isinstance(y, np.ndarray) else backend.asarray(y, dtype="int64")
@@ -58,8 +60,8 @@ def _indices(backend: Backend, y: Array, n_classes: int | None, scan: bool) -> A
         host = y if isinstance(y, np.ndarray) else backend.to_numpy(y)
         last = "..." if n_classes is None else n_classes - 1
         raise ValueError(
-            f"got class labels from {host.min()} to {host.max()}, expected 0 to {last}: number the classes from 0 "
-            "(np.unique(y, return_inverse=True)[1]) or widen the last layer"
+            f"got class labels from {host.min()} to {host.max()}, expected 0 to {last}: number the classes "
+            "from 0 (np.unique(y, return_inverse=True)[1]) or widen the last layer"
         )
     return backend.asarray(y, dtype="int64")
 
@@ -92,7 +94,8 @@ def real(backend: Backend, y: ArrayLike, n_out: int | None, dtype: str, scan: bo
     y = backend.asarray(_columns(backend, y, n_out), dtype=dtype)
     if not _holds(backend, y, scan, lambda xp: xp.isfinite(y)):
         raise ValueError(
-            "got targets with NaN or infinity, expected finite numbers: fill or drop such rows before training"
+            "got targets with NaN or infinity, expected finite numbers: fill or drop such rows before "
+            "training"
         )
     return y
 

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from nnxp import labels
 from nnxp.backends import dtype_of
-from nnxp.doors import Switch, sample_weights, same_length
+from nnxp.doors import Switch, same_length, sample_weights
 from nnxp.kernels import formulas
 from nnxp.naming import lookup
 from nnxp.typing import Array, ArrayLike
@@ -60,6 +60,7 @@ class Loss(Switch):
             (n,) weights from 0 up, not all 0; 1 each by default.
         """
         p, y, w = self._door(y_pred, y, sample_weight)
+        _some(p)
         with self.backend.context():
             return self.backend.kernels["weighted_mean"](self.losses(p, y), w)
 
@@ -93,10 +94,11 @@ class Loss(Switch):
 
     def mean_gradient(self, gradient: Array, w: Array | None) -> Array:
         """The gradient of the weighted mean from those of the samples."""
+        _some(gradient)
         xp = self.backend.xp
         scale_rows = self.backend.fuse(formulas.scale_rows)
         if w is None:
-            return scale_rows(gradient, 1 / max(1, gradient.shape[0]))
+            return scale_rows(gradient, 1 / gradient.shape[0])
         total = xp.sum(w)
         return scale_rows(gradient, (w / xp.where(total > 0, total, 1))[:, None])
 
@@ -125,12 +127,19 @@ class Loss(Switch):
         """The class and its options, as JSON can hold them."""
         return {"class": type(self).__name__, **{name: getattr(self, name) for name in self.options}}
 
-    def _door(self, y_pred: ArrayLike, y: ArrayLike, w: ArrayLike | None) -> tuple[Array, Array, Array | None]:
+    def _door(
+        self, y_pred: ArrayLike, y: ArrayLike, w: ArrayLike | None
+    ) -> tuple[Array, Array, Array | None]:
         p = self._matrix(y_pred, "y_pred")
         dtype = dtype_of(p)
         prepared = self.prepare(y, p.shape[1], dtype)
         same_length(p.shape[0], prepared.shape[0], "labels")
         return p, prepared, sample_weights(self.backend, w, p.shape[0], dtype)
+
+
+def _some(samples: Array) -> None:
+    if samples.shape[0] == 0:
+        raise ValueError("got no samples, expected at least one: a mean of nothing has no value")
 
 
 class _ElementwiseLoss(Loss):
@@ -245,8 +254,9 @@ class BinaryCrossentropy(_ElementwiseLoss):
 
 
 class SoftmaxCrossentropy(Loss):
-    """Categorical cross-entropy of softmax(z), fused: computed from the logits z, so that it neither overflows
-    nor takes the logarithm of 0. ℓᵢ = log Σⱼ exp(zᵢⱼ) - zᵢₖ for class k; its gradient is softmax(z) - one-hot(k).
+    """Categorical cross-entropy of softmax(z), fused: computed from the logits z, so that it neither
+    overflows nor takes the logarithm of 0. ℓᵢ = log Σⱼ exp(zᵢⱼ) - zᵢₖ for class k; its gradient is
+    softmax(z) - one-hot(k).
 
     Examples
     --------

@@ -14,6 +14,9 @@ from nnxp import activations, layers, losses, optimizers
 from nnxp.backends import get_backend
 from nnxp.typing import Array, ArrayLike
 
+SMALLEST_PROBABILITY = 1e-7
+"""What the book clips probabilities to before the logarithm, so that a loss is at most 16.1."""
+
 Neuron = layers.Neuron
 Layer = layers.NeuronLayer
 
@@ -26,11 +29,22 @@ class Layer_Dense(layers.Dense):
         self.weights = 0.01 * np.random.randn(n_inputs, n_neurons)  # noqa: NPY002
 
 
+class Loss_CategoricalCrossentropy(losses.CategoricalCrossentropy):
+    """`nnxp.CategoricalCrossentropy` that counts a probability below 1e-7 as 1e-7, as the book does; its
+    gradient is not cut off."""
+
+    def both(self, p: Array, y: Array) -> tuple[Array, Array]:
+        """Loss and gradient of probabilities."""
+        losses, _ = self.backend.kernels["crossentropy"](p, y, SMALLEST_PROBABILITY)
+        return losses, super().both(p, y)[1]
+
+
 class Activation_Softmax_Loss_CategoricalCrossentropy(losses.SoftmaxCrossentropy):
     """Softmax and categorical cross-entropy as one, with the book's calls.
 
-    `forward(inputs, y)` sets `output`, the probabilities, and returns the mean loss; `backward(dvalues, y)`
-    takes those probabilities and sets `dinputs` = (probabilities - one-hot) / n.
+    `forward(inputs, y)` sets `output`, the probabilities, and returns the mean loss, in which one below 1e-7
+    counts as 1e-7; `backward(dvalues, y)` takes those probabilities and sets `dinputs` =
+    (probabilities - one-hot) / n.
     """
 
     output: Array
@@ -38,9 +52,11 @@ class Activation_Softmax_Loss_CategoricalCrossentropy(losses.SoftmaxCrossentropy
     def forward(self, y_pred: ArrayLike, y: ArrayLike) -> Array:
         """The mean loss of logits (n, m), a 0-d array."""
         z, y, _ = self._door(y_pred, y, None)
+        kernels = self.backend.kernels
         with self.backend.context():
-            self.output = self.backend.kernels["softmax"](z)
-            return self.backend.kernels["weighted_mean"](self.losses(z, y), None)
+            self.output = kernels["softmax"](z)
+            losses, _ = kernels["crossentropy"](self.output, y, SMALLEST_PROBABILITY)
+            return kernels["weighted_mean"](losses, None)
 
     def backward(self, dvalues: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Array:
         """(probabilities - one-hot) / n, (n, m), of probabilities `dvalues`."""
@@ -102,7 +118,6 @@ class Optimizer_Adam(optimizers.Adam):
 LayerDense = Layer_Dense
 ActivationReLU = Activation_ReLU = activations.ReLU
 ActivationSoftmax = Activation_Softmax = activations.Softmax
-Loss_CategoricalCrossentropy = losses.CategoricalCrossentropy
 
 __all__ = [
     "ActivationReLU",

@@ -48,7 +48,7 @@ class Optimizer(Switch):
         The decayed rate; `pre_update_params` sets it.
     """
 
-    slots: ClassVar[tuple[str, ...]] = ()
+    slots: tuple[str, ...] = ()
     options: ClassVar[tuple[str, ...]] = ("learning_rate", "decay", "clip_norm", "clip_value")
 
     def __init__(
@@ -84,9 +84,11 @@ class Optimizer(Switch):
         """
         pieces = _pieces(target)
         self._check(pieces)
+        factor = self._clip_factor(pieces)
         for store in {id(store): store for store, _ in pieces}.values():
             with store.backend.context():
-                self._update(store, [span for other, span in pieces if other is store], self._clip_factor(pieces))
+                spans = [span for other, span in pieces if other is store]
+                self._update(store, spans, factor)
 
     def post_update_params(self) -> None:
         """Counts the step; call after its updates."""
@@ -106,8 +108,9 @@ class Optimizer(Switch):
         if store.token not in self._state:
             if any(token in self._state for token in store.former):
                 raise RuntimeError(
-                    f"this {type(self).__name__} has state from training a layer by itself, which is now part of a model: "
-                    "call optimizer.reset() to start afresh, or give the model an optimizer of its own"
+                    f"this {type(self).__name__} has state from training a layer by itself, which is now "
+                    "part of a model: call optimizer.reset() to start afresh, or give the model an optimizer "
+                    "of its own"
                 )
             xp, store_dtype = store.backend.xp, getattr(store.backend.xp, store.dtype)
             self._state[store.token] = [
@@ -117,14 +120,14 @@ class Optimizer(Switch):
 
     def saved_state(self, store: ParameterStore) -> dict[str, Array]:
         """The slots by name, once there are any for the store: what a model file holds."""
-        return dict(zip(self.slots, self._state[store.token], strict=True)) if store.token in self._state else {}
+        return dict(zip(self.slots, self._state.get(store.token, ()), strict=False))
 
     def restore_state(self, store: ParameterStore, slots: dict[str, Array]) -> None:
         """Takes over slots that `saved_state` gave, of any library."""
-        if sorted(slots) != sorted(self.slots) or any(tuple(s.shape) != (store.trained,) for s in slots.values()):
-            raise ValueError(
-                f"got optimizer state {({n: tuple(s.shape) for n, s in slots.items()})}, expected {self.slots} of shape ({store.trained},)"
-            )
+        got = {name: tuple(slot.shape) for name, slot in slots.items()}
+        expected = dict.fromkeys(self.slots, (store.trained,))
+        if got != expected:
+            raise ValueError(f"got optimizer state of shapes {got}, expected {expected}")
         for slot, name in zip(self.state(store), self.slots, strict=True):
             slot[...] = store.backend.asarray(slots[name], dtype=store.dtype)
 
@@ -136,8 +139,9 @@ class Optimizer(Switch):
         for store, _ in pieces:
             if self._named and store.backend.name != self.backend.name:
                 raise BackendMismatchError(
-                    f"this {type(self).__name__} was built for {self.backend.name}, its target uses {store.backend.name}: "
-                    "leave out the optimizer's backend=, which follows its target"
+                    f"got a target on {store.backend.name}, expected one on {self.backend.name}, for which "
+                    f"this {type(self).__name__} was built: leave out the optimizer's backend=, and it "
+                    "follows its target"
                 )
 
     def _clip_factor(self, pieces: list[tuple[ParameterStore, Span]]) -> Array | None:
@@ -186,12 +190,14 @@ class SGD(Optimizer):
 
     options = ("learning_rate", "momentum", "nesterov", "decay", "clip_norm", "clip_value")
 
-    def __init__(self, learning_rate: float = 0.01, *, momentum: float = 0.0, nesterov: bool = False, **common: Any) -> None:
+    def __init__(
+        self, learning_rate: float = 0.01, *, momentum: float = 0.0, nesterov: bool = False, **common: Any
+    ) -> None:
         super().__init__(learning_rate, **common)
         self.momentum, self.nesterov = _share("momentum", momentum), bool(nesterov)
         if nesterov and not momentum:
             raise ValueError("got nesterov=True without momentum: give momentum=0.9, say")
-        self.slots = ("momentum",) if self.momentum else ()  # type: ignore[misc]
+        self.slots = ("momentum",) if self.momentum else ()
 
     def step(self, backend: Backend, w: Array, g: Array, slots: list[Array], kind: str) -> None:
         """See the class."""
@@ -204,7 +210,8 @@ class SGD(Optimizer):
 
 
 class Adagrad(Optimizer):
-    """c = c + g²; w = w - lr · g / (√c + ε). Duchi et al. 2011, with ε outside the root; PyTorch's ε is 1e-10.
+    """c = c + g²; w = w - lr · g / (√c + ε). Duchi et al. 2011, with ε outside the root; PyTorch's ε is
+    1e-10.
 
     Parameters
     ----------
@@ -230,8 +237,8 @@ class Adagrad(Optimizer):
 
 
 class RMSprop(Optimizer):
-    """c = ρc + (1 - ρ)g²; w = w - lr · g / (√c + ε). Hinton 2012, lecture 6e, with ε outside the root; PyTorch's
-    ρ (alpha) is 0.99 and its ε 1e-8.
+    """c = ρc + (1 - ρ)g²; w = w - lr · g / (√c + ε). Hinton 2012, lecture 6e, with ε outside the root;
+    PyTorch's ρ (alpha) is 0.99 and its ε 1e-8.
 
     Parameters
     ----------
@@ -248,7 +255,9 @@ class RMSprop(Optimizer):
     slots = ("cache",)
     options = ("learning_rate", "rho", "epsilon", "decay", "clip_norm", "clip_value")
 
-    def __init__(self, learning_rate: float = 0.001, *, rho: float = 0.9, epsilon: float = 1e-7, **common: Any) -> None:
+    def __init__(
+        self, learning_rate: float = 0.001, *, rho: float = 0.9, epsilon: float = 1e-7, **common: Any
+    ) -> None:
         super().__init__(learning_rate, **common)
         self.rho, self.epsilon = _share("rho", rho), _above_zero("epsilon", epsilon)
 
@@ -260,7 +269,8 @@ class RMSprop(Optimizer):
 
 class Adam(Optimizer):
     """m = β₁m + (1 - β₁)g; c = β₂c + (1 - β₂)g²; w = w - lr · m̂ / (√ĉ + ε), with m̂ = m / (1 - β₁ᵗ) and
-    ĉ = c / (1 - β₂ᵗ). Kingma and Ba 2015 (arXiv:1412.6980), algorithm 1; ε is 1e-7 here, 1e-8 there and in PyTorch.
+    ĉ = c / (1 - β₂ᵗ). Kingma and Ba 2015 (arXiv:1412.6980), algorithm 1; ε is 1e-7 here, 1e-8 there and in
+    PyTorch.
 
     Parameters
     ----------
@@ -275,7 +285,15 @@ class Adam(Optimizer):
     """
 
     slots = ("momentum", "cache")
-    options = ("learning_rate", "beta_1", "beta_2", "epsilon", "decay", "clip_norm", "clip_value")
+    options: ClassVar[tuple[str, ...]] = (
+        "learning_rate",
+        "beta_1",
+        "beta_2",
+        "epsilon",
+        "decay",
+        "clip_norm",
+        "clip_value",
+    )
 
     def __init__(
         self,
@@ -316,20 +334,15 @@ class AdamW(Adam):
         See `Optimizer`.
     """
 
-    options = (
-        "learning_rate",
-        "weight_decay",
-        "decay_biases",
-        "beta_1",
-        "beta_2",
-        "epsilon",
-        "decay",
-        "clip_norm",
-        "clip_value",
-    )
+    options = (*Adam.options, "weight_decay", "decay_biases")
 
     def __init__(
-        self, learning_rate: float = 0.001, *, weight_decay: float = 0.01, decay_biases: bool = True, **adam: Any
+        self,
+        learning_rate: float = 0.001,
+        *,
+        weight_decay: float = 0.01,
+        decay_biases: bool = True,
+        **adam: Any,
     ) -> None:
         super().__init__(learning_rate, **adam)
         self.weight_decay, self.decay_biases = not_negative("weight_decay", weight_decay), bool(decay_biases)
@@ -342,31 +355,35 @@ class AdamW(Adam):
 
 def _pieces(target: Target) -> list[tuple[ParameterStore, Span]]:
     """The target's stores and stretches; raises where a gradient is missing."""
-    layers: Sequence[Any] = target if isinstance(target, list | tuple) else getattr(target, "layers", [target])
-    pieces = []
+    layers: Sequence[Any] = (
+        target if isinstance(target, list | tuple) else getattr(target, "layers", [target])
+    )
+    pieces: list[tuple[ParameterStore, Span]] = []
     for layer in layers:
         if not isinstance(layer, Layer):
             raise TypeError(f"got {layer!r} to update, expected a layer, a model, or a list of layers")
         if not layer.parameters:
             continue
         if layer.position not in layer.store.computed:
-            raise RuntimeError(f"{type(layer).__name__} has no gradients yet: call backward(dvalues) before update_params")
+            raise RuntimeError(
+                f"{type(layer).__name__} has no gradients yet: call backward(dvalues) before update_params"
+            )
         pieces.extend((layer.store, span) for span in layer.store.spans(layer.position))
     return pieces
 
 
 def _share(name: str, value: Any) -> float:
-    value = not_negative(name, value)
-    if value >= 1:
+    share = not_negative(name, value)
+    if share >= 1:
         raise ValueError(f"got {name}={value!r}, expected a number from 0 up to but not including 1")
-    return value
+    return share
 
 
 def _above_zero(name: str, value: Any) -> float:
-    value = not_negative(name, value)
-    if value == 0:
+    number = not_negative(name, value)
+    if number == 0:
         raise ValueError(f"got {name}=0, expected a number above 0")
-    return value
+    return number
 
 
 OPTIMIZERS = (SGD, Adagrad, RMSprop, Adam, AdamW)

@@ -47,6 +47,8 @@ def key(seed: int, purpose: str, *counters: int) -> int:
     >>> key(0, "dropout", 1, 2) == key(0, "dropout", 1, 2), key(0, "dropout", 1, 2) == key(0, "dropout", 2, 1)
     (True, False)
     """
+    if purpose not in PURPOSES:
+        raise ValueError(f"got purpose={purpose!r}, expected one of {', '.join(PURPOSES)}")
     state = _mix(int(seed))
     for part in (PURPOSES.index(purpose), len(counters), *counters):
         state = _mix(state + (GAMMA & _MASK) * (1 + int(part)))
@@ -94,14 +96,16 @@ def _host_bits(key: int, n: int) -> npt.NDArray[np.int64]:
 def uniform(key: int, shape: tuple[int, ...]) -> npt.NDArray[np.float64]:
     """Uniform in [0, 1): the top 53 bits of each number. Made on the host, float64."""
     top = (_host_bits(key, math.prod(shape)) >> 11) & ((1 << 53) - 1)
-    return (top.astype(np.float64) * 2.0**-53).reshape(shape)
+    numbers: npt.NDArray[np.float64] = top.astype(np.float64) * 2.0**-53
+    return numbers.reshape(shape)
 
 
 def normal(key: int, shape: tuple[int, ...]) -> npt.NDArray[np.float64]:
     """Standard normal by Box and Muller 1958: √(-2 log(1 - u)) cos 2πv. Made on the host, float64."""
     n = math.prod(shape)
     u, v = uniform(key, (2, n))
-    return (np.sqrt(-2 * np.log1p(-u)) * np.cos(2 * np.pi * v)).reshape(shape)
+    numbers: npt.NDArray[np.float64] = np.sqrt(-2 * np.log1p(-u)) * np.cos(2 * np.pi * v)
+    return numbers.reshape(shape)
 
 
 def permutation(key: int, n: int) -> npt.NDArray[np.int64]:

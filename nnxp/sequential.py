@@ -2,6 +2,7 @@
 
 import copy
 import threading
+import weakref
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from nnxp import random
 from nnxp.activations import ACTIVATIONS, Activation, Linear, Sigmoid, Softmax
-from nnxp.backends import library_of
+from nnxp.backends import dtype_of, library_of
 from nnxp.buffers import Buffers
 from nnxp.doors import Switch, finite, same_length, sample_weights
 from nnxp.layers import LAYERS, Layer
@@ -47,7 +48,8 @@ class Sequential(Switch):
     backend, dtype
         See `nnxp.get_backend`: without `backend=`, the first X decides; "float32" by default.
     seed : int, optional
-        Initial weights, batch order and dropout follow from it, the same on every backend. Fresh entropy by default.
+        Initial weights, batch order and dropout follow from it, the same on every backend. Fresh entropy by
+        default.
 
     Attributes
     ----------
@@ -88,7 +90,7 @@ class Sequential(Switch):
         self.layers = [_layer(layer) for layer in layers]
         if not self.layers or len({id(layer) for layer in self.layers}) < len(self.layers):
             raise ValueError("got no layers, or one layer twice: give a list of layers, each its own object")
-        self.loss = None if loss is None else get_loss(loss)
+        self.loss = None if loss is None else copy.copy(get_loss(loss))  # another model may be elsewhere
         self.optimizer = get_optimizer(optimizer)
         self.seed = random.fresh_seed() if seed is None else int(seed)
         self.history: dict[str, list[float]] = {}
@@ -97,20 +99,21 @@ class Sequential(Switch):
         self.preprocessing: dict[str, Any] = {}
         self._training: Training | None = None
         self._store: ParameterStore | None = None
-        self._local = threading.local()
+        self._binding = threading.Lock()
         self._slots: dict[str, Array] = {}
         self.n_in, self.n_out = self._widths()
         self._check_loss()
         if self._named:
-            self._bind()
+            _ = self.store
 
     # --- binding -----------------------------------------------------------------------------------
 
     @property
     def store(self) -> ParameterStore:
         """The flat store of all parameters; reading it before any X decides for NumPy."""
-        if self._store is None:
-            self._bind()
+        with self._binding:  # two threads may predict at once
+            if self._store is None:
+                self._bind()
         assert self._store is not None
         return self._store
 
@@ -118,7 +121,10 @@ class Sequential(Switch):
     def training(self) -> Training:
         """The bound training step."""
         if self.loss is None:
-            raise ValueError('got a model without a loss, expected one to train or evaluate: Sequential(layers, loss="...")')
+            raise ValueError(
+                "got a model without a loss, expected one to train or evaluate: "
+                'Sequential(layers, loss="...")'
+            )
         _ = self.store
         if self._training is None:
             self._training = Training(self)
@@ -131,12 +137,15 @@ class Sequential(Switch):
             self._dtype = given.pop()
         backend, dtype = self.backend, self.dtype
         backend.with_dtype(dtype)  # raises where the device has no such dtype
-        entries = [entry for i, layer in enumerate(self.layers) for entry in layer._on(backend, dtype).entries(i)]
+        for layer in self.layers:  # all before any is changed: one may belong to another model
+            layer.join(self)
+        entries = [
+            entry for i, layer in enumerate(self.layers) for entry in layer._on(backend, dtype).entries(i)
+        ]
         with backend.context():
             store = ParameterStore(backend, dtype, entries)
             for i, layer in enumerate(self.layers):
                 layer.seed = self.seed
-                layer.join(self)
                 layer.bind(store, i, self.seed, self._following(i))
         if self.loss is not None:
             self.loss._on(backend, dtype)
@@ -151,17 +160,22 @@ class Sequential(Switch):
 
     def _following(self, i: int) -> Layer:
         """The layer that decides how layer i begins: the next with an opinion; Linear after the last."""
-        return next((layer for layer in self.layers[i + 1 :] if layer.initializer_before is not None), Linear())
+        return next(
+            (layer for layer in self.layers[i + 1 :] if layer.initializer_before is not None), Linear()
+        )
 
     def _widths(self) -> tuple[int | None, int | None]:
+        """The numbers of inputs and of outputs; None where a layer of the user's own hides it."""
         first = width = None
+        hidden = False
         for i, layer in enumerate(self.layers):
             try:
-                width = layer.output_width(width)
+                width = _width(layer, width)
             except ValueError as error:
                 raise ValueError(f"layer {i} does not fit the one before it: {error}") from None
-        for layer in self.layers:
-            first = first or getattr(layer, "n_in", None) or getattr(layer, "width", None)
+            if first is None and not hidden:
+                first = getattr(layer, "n_in", None) or getattr(layer, "width", None)
+                hidden = not isinstance(layer, (Activation, *LAYERS))
         return first, width
 
     def _check_loss(self) -> None:
@@ -171,20 +185,33 @@ class Sequential(Switch):
         for kind, needed in ((CategoricalCrossentropy, Softmax), (BinaryCrossentropy, Sigmoid)):
             if isinstance(loss, kind) and known and not isinstance(last, needed):
                 raise ValueError(
-                    f"{name} takes probabilities, but the last layer is {end}: end with {needed.__name__}(), or use "
-                    f"{kind.__name__}(from_logits=True)"
+                    f"{name} takes probabilities, but the last layer is {end}: end with {needed.__name__}(), "
+                    f"or use {kind.__name__}(from_logits=True)"
                 )
         for pair, twice in ((SoftmaxCrossentropy, Softmax), (SigmoidCrossentropy, Sigmoid)):
             if isinstance(loss, pair) and isinstance(last, Softmax | Sigmoid):
-                raise ValueError(f"{name} takes logits and holds a {twice.__name__} itself, but the last layer is {end}: leave {end}() out")
-        if len(self.layers) > 1 and isinstance(last, Softmax) and isinstance(self.layers[-2], Softmax | Sigmoid):
-            raise ValueError(f"got {type(self.layers[-2]).__name__} and Softmax in a row, expected one: leave the first out")
+                raise ValueError(
+                    f"{name} takes logits and holds a {twice.__name__} itself, but the last layer is {end}: "
+                    f"leave {end}() out"
+                )
+        before = self.layers[-2] if len(self.layers) > 1 else None
+        if isinstance(last, Softmax) and isinstance(before, Softmax | Sigmoid):
+            raise ValueError(
+                f"got {type(before).__name__} and Softmax in a row, expected one: leave the first out"
+            )
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "Sequential":
-        from nnxp import checkpoint
-
-        own = {type(layer).__name__: type(layer) for layer in self.layers}
-        return checkpoint.from_bytes(checkpoint.to_bytes(self), backend=self._backend, layers=own)
+        twin = copy.copy(self)
+        twin._binding, twin._training = threading.Lock(), None
+        for name in ("_store", "layers", "loss", "history", "classes", "preprocessing", "_slots"):
+            setattr(twin, name, copy.deepcopy(getattr(self, name), memo))
+        twin.optimizer = copy.copy(self.optimizer)
+        twin.optimizer._state = weakref.WeakKeyDictionary()
+        if self._store is not None:
+            for layer in twin.layers:
+                layer.join(twin)
+            twin.restore_optimizer(self.optimizer.saved_state(self._store))
+        return twin
 
     # --- the doors ---------------------------------------------------------------------------------
 
@@ -196,23 +223,33 @@ class Sequential(Switch):
             X = backend._admit(X)
         shape = tuple(X.shape)
         if len(shape) == 1:
-            raise ValueError(f"got {name} of shape {shape}, expected (samples, features): one sample is {name}.reshape(1, -1)")
+            raise ValueError(
+                f"got {name} of shape {shape}, expected (samples, features): one sample is "
+                f"{name}.reshape(1, -1)"
+            )
         if len(shape) != 2:
-            raise ValueError(f"got {name} of shape {shape}, expected (samples, features): {name}.reshape(len({name}), -1) flattens each")
+            raise ValueError(
+                f"got {name} of shape {shape}, expected (samples, features): "
+                f"{name}.reshape(len({name}), -1) flattens each sample"
+            )
         if self.n_in is not None and shape[1] != self.n_in:
-            raise ValueError(f"got {name} with {shape[1]} features, expected {self.n_in}, as the first layer takes")
+            raise ValueError(
+                f"got {name} with {shape[1]} features, expected {self.n_in}, as the first layer takes"
+            )
         is_bytes = str(getattr(X, "dtype", "")).rpartition(".")[2] == "uint8"
         return backend.asarray(X, dtype="uint8" if is_bytes else self.dtype)
 
-    def _batches(self, X: ArrayLike, y: ArrayLike, w: ArrayLike | None, batch_size: int, name: str = "X") -> Batches:
+    def _batches(
+        self, X: ArrayLike, y: ArrayLike, w: ArrayLike | None, batch_size: int, name: str = "X"
+    ) -> Batches:
         """Inputs, labels and weights, all checked, as a fit or an evaluation takes them."""
         X = self._inputs(X, name)
         if X.shape[0] == 0:
             raise ValueError(f"got {name} with no samples, expected at least one")
-        if str(X.dtype).rpartition(".")[2] != "uint8":
+        if dtype_of(X) != "uint8":
             finite(self.backend, X, name)
         loss = self.training.plan.loss
-        labels = loss.prepare(y, self.n_out, self.dtype)
+        labels = loss.prepare(y, self._outputs(X), self.dtype)
         same_length(int(X.shape[0]), int(labels.shape[0]), "labels")
         weights = sample_weights(self.backend, w, int(X.shape[0]), self.dtype)
         return Batches(self, X, labels, weights, positive("batch_size", batch_size))
@@ -271,10 +308,12 @@ class Sequential(Switch):
             if not isinstance(validation_data, tuple | list) or len(validation_data) not in (2, 3):
                 raise ValueError("got validation_data that is not (X, y) or (X, y, sample_weight)")
             weight = validation_data[2] if len(validation_data) == 3 else None
-            validation = self._batches(validation_data[0], validation_data[1], weight, PREDICTION_BATCH, "validation X")
-        elif validation_split is not None:
-            data, validation = self._split(data, validation_split)
+            validation = self._batches(
+                validation_data[0], validation_data[1], weight, PREDICTION_BATCH, "validation X"
+            )
         with self.backend.context():
+            if validation_split is not None:
+                data, validation = self._split(data, validation_split)
             self.training.run(data, validation, epochs, progress)
         return {name: list(values) for name, values in self.history.items()}
 
@@ -285,7 +324,11 @@ class Sequential(Switch):
         stratify = loss.classifies and loss.truth(data.y).ndim == 1
         labels: Any = self.backend.to_numpy(loss.truth(data.y)) if stratify else data.n
         parts = []
-        for rows, size in zip(split(labels, fraction, self.seed, stratify=stratify), (data.batch_size, PREDICTION_BATCH), strict=True):
+        for rows, size in zip(
+            split(labels, fraction, self.seed, stratify=stratify),
+            (data.batch_size, PREDICTION_BATCH),
+            strict=True,
+        ):
             index = self.backend.asarray(rows, dtype="int64")
             gather = self.backend.kernels["gather"]
             w = None if data.w is None else gather(data.w, index)
@@ -302,14 +345,18 @@ class Sequential(Switch):
         n = int(x.shape[0])
         if n == 0:
             raise ValueError("got X with no samples, expected at least one")
+        if library_of(X) == "numpy" and dtype_of(x) != "uint8":
+            finite(self.backend, x, "X")
         training, backend = self.training, self.backend
-        labels = training.plan.loss.prepare(y, self.n_out, self.dtype, scan=False)
+        labels = training.plan.loss.prepare(y, self._outputs(x), self.dtype, scan=False)
         same_length(n, int(labels.shape[0]), "labels")
         weights = sample_weights(backend, sample_weight, n, self.dtype)
         with backend.context():
             return training.step(backend.asarray(x, dtype=self.dtype), labels, weights)[0]
 
-    def evaluate(self, X: ArrayLike, y: ArrayLike, *, sample_weight: ArrayLike | None = None) -> dict[str, float]:
+    def evaluate(
+        self, X: ArrayLike, y: ArrayLike, *, sample_weight: ArrayLike | None = None
+    ) -> dict[str, float]:
         """The mean loss, penalties included, and "accuracy" or "rmse", as floats."""
         data = self._batches(X, y, sample_weight, PREDICTION_BATCH)
         with self.backend.context():
@@ -322,32 +369,33 @@ class Sequential(Switch):
         """
         x, backend = self._inputs(X), self.backend
         layers = self.private_layers(self.layers)
-        parts = []
+        n = int(x.shape[0])
         with backend.context():
-            n = int(x.shape[0])
-            for start in range(0, max(1, n), PREDICTION_BATCH):
-                out = backend.asarray(x[start : min(n, start + PREDICTION_BATCH), ...], dtype=self.dtype)
-                for layer in layers:
-                    out = layer.run_forward(out, False)
-                parts.append(out)
-            result = parts[0] if len(parts) > 1 or out is not x else backend.asarray(out, copy=True)
-            result = backend.xp.concat(parts, axis=0) if len(parts) > 1 else result
-        return backend.to_numpy(result) if library_of(X) == "numpy" and backend.library != "numpy" else result
+            parts = [
+                self._run(layers, x[start : min(n, start + PREDICTION_BATCH), ...])
+                for start in range(0, max(1, n), PREDICTION_BATCH)
+            ]
+            result = backend.xp.concat(parts, axis=0)  # a new array, also where a layer returned its input
+        return backend.to_numpy(result) if library_of(X) == "numpy" else result
+
+    def _run(self, layers: list[Layer], x: Array) -> Array:
+        out = self.backend.asarray(x, dtype=self.dtype)
+        for layer in layers:
+            out = layer.run_forward(out, False)
+        return out
+
+    def _outputs(self, x: Array) -> int:
+        """The number of outputs; one row is run to find it where a layer of the user's own hides it."""
+        if self.n_out is not None:
+            return self.n_out
+        with self.backend.context():
+            return int(self._run(self.private_layers(self.layers), x[:1, ...]).shape[1])
 
     def private_layers(self, layers: list[Layer]) -> list[Layer]:
-        """This thread's copies of the layers: the same parameters, inputs and outputs of their own."""
-        made = self._local.__dict__.setdefault("layers", {})
-        if made.get("store") is not self.store:
-            made.clear()
-            made["store"] = self.store
-        twins = []
-        for layer in layers:
-            if id(layer) not in made:
-                twin = made[id(layer)] = copy.copy(layer)
-                twin.buffers = Buffers()
-                for name in ("inputs", "output", "dinputs"):
-                    twin.__dict__.pop(name, None)
-            twins.append(made[id(layer)])
+        """Copies of the layers for one call: the same parameters, inputs and outputs of their own."""
+        twins = [copy.copy(layer) for layer in layers]
+        for twin in twins:
+            twin.buffers = Buffers()
         return twins
 
     def forward(self, X: ArrayLike, training: bool = False) -> Array:
@@ -360,7 +408,7 @@ class Sequential(Switch):
         return out
 
     def backward(self, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Array:
-        """Runs layer by layer after `forward`, from the loss's own derivative to the first layer's `dinputs`."""
+        """Runs layer by layer after `forward`, from the loss's own derivative to the first `dinputs`."""
         if self.loss is None:
             raise ValueError('got a model without a loss, expected one: Sequential(layers, loss="...")')
         dvalues: Any = self.loss.backward(self.layers[-1].output, y, sample_weight)
@@ -382,12 +430,13 @@ class Sequential(Switch):
         rows, total = [], 0
         width = self.n_in
         for i, layer in enumerate(self.layers):
-            width = layer.output_width(width)
+            width = _width(layer, width)
             count = sum(int(np.prod(shape)) for shape in layer.shapes().values())
             total += count
             rows.append([str(i), type(layer).__name__, "?" if width is None else str(width), f"{count:,}"])
         where = self._backend.name if self._backend else "decided by the first X"
-        caption = f"{total:,} parameters, {self.dtype}, {total * (4 if self.dtype == 'float32' else 8):,} bytes; backend: {where}"
+        size = total * np.dtype(self.dtype).itemsize
+        caption = f"{total:,} parameters, {self.dtype}, {size:,} bytes; backend: {where}"
         print_table(["", "layer", "outputs", "parameters"], rows, caption)
 
     def plan(self) -> None:
@@ -409,3 +458,9 @@ def _layer(spec: Any) -> Layer:
         return lookup(spec, Activation, ACTIVATIONS, "layer")
     raise TypeError(f"got {spec!r} as a layer, expected a layer such as Dense(2, 3), or an activation's name")
 
+
+def _width(layer: Layer, n_in: int | None) -> int | None:
+    """The layer's number of outputs; None for one of the user's own that does not say."""
+    width = layer.output_width(n_in)
+    says = isinstance(layer, (Activation, *LAYERS)) or type(layer).output_width is not Layer.output_width
+    return width if says else None

@@ -1,6 +1,8 @@
-"""A model's loop: the plan of one step, the batches of an epoch, and what to do when numbers stop being finite."""
+"""A model's loop: the plan of a step, the batches of an epoch, and what to do where a loss is not finite."""
 
+import math
 import time
+import weakref
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -25,8 +27,8 @@ INTERVALS = 20
 class Plan:
     """One training step of a model: which layers run forward and backward, and which loss.
 
-    A last `Softmax` (`Sigmoid`) before categorical (binary) cross-entropy is left out, and the fused pair takes the
-    logits. Backward ends at the first layer with parameters, which computes no `dinputs`.
+    A last `Softmax` (`Sigmoid`) before categorical (binary) cross-entropy is left out, and the fused pair
+    takes the logits. Backward ends at the first layer with parameters, which computes no `dinputs`.
     """
 
     def __init__(self, model: "Sequential") -> None:
@@ -46,7 +48,9 @@ class Plan:
         lines.append(f"{name} from {'logits' if self.left_out else 'predictions'}: loss and gradient")
         for layer in self.backward:
             last = layer is self.backward[-1]
-            lines.append(f"{type(layer).__name__}.backward" + (", gradients of its parameters only" if last else ""))
+            lines.append(
+                f"{type(layer).__name__}.backward" + (", gradients of its parameters only" if last else "")
+            )
         return lines
 
 
@@ -54,12 +58,16 @@ class Training:
     """Runs a bound model's steps and epochs."""
 
     def __init__(self, model: "Sequential") -> None:
-        self.model, self.plan = model, Plan(model)
+        self.model: Sequential = weakref.proxy(model)  # the model owns this: no cycle keeps it alive
+        self.plan = Plan(model)
         self.backend = model.backend
 
     def forward_backward(self, x: Array, y: Array, w: Array | None) -> tuple[Array, Array]:
         """The mean loss, penalties included, and the predictions of one batch; gradients are set."""
         model, plan, kernels = self.model, self.plan, self.backend.kernels
+        for layer in model.layers:  # what this step does not compute is not to be read
+            for name in ("inputs", "output", "dinputs"):
+                layer.__dict__.pop(name, None)
         out = x
         for position, layer in enumerate(plan.layers):
             layer.buffers, layer.moment = plan.buffers, (position, model.epoch, model.step)
@@ -68,13 +76,10 @@ class Training:
         losses, gradient = plan.loss.both(out, y)
         loss = kernels["weighted_mean"](losses, w)
         for penalty in model.penalties():
-            loss = loss + penalty
+            loss += penalty  # in place: it stays a 0-d array
         dvalues: Any = plan.loss.mean_gradient(gradient, w)
         for layer in plan.backward:
             dvalues = layer.run_backward(dvalues)
-        for layer in plan.left_out:
-            for name in ("inputs", "output", "dinputs"):
-                layer.__dict__.pop(name, None)
         return loss, out
 
     def step(self, x: Array, y: Array, w: Array | None) -> tuple[Array, Array]:
@@ -104,73 +109,88 @@ class Training:
             losses, scores = backend.to_numpy(kept).astype(np.float64)
             if not np.all(np.isfinite(losses)):
                 bad = int(np.argmin(np.isfinite(losses)))
-                raise _Stopped(model.step - len(chunk) + bad, chunk[bad])
+                raise _Stopped(model.step - len(chunk) + bad, chunk[bad], first=start + bad == 0)
             sizes = np.asarray([data.weight(rows) for rows in chunk], dtype=np.float64)
-            total, score, weight = total + float(losses @ sizes), score + float(scores.sum()), weight + float(sizes.sum())
+            total, score, weight = (
+                total + float(losses @ sizes),
+                score + float(scores.sum()),
+                weight + float(sizes.sum()),
+            )
             bar.advance(len(chunk), f"{text}  loss {total / weight:.4f}" if weight else text)
-        model.epoch += 1
         return means(self.plan.loss, total, score, weight)
 
     def run(self, data: "Batches", validation: "Batches | None", epochs: int, show: bool | None) -> None:
         """`epochs` epochs, each recorded in the model's history."""
-        model = self.model
-        kept = model.store.backend.asarray(model.store.values, dtype=model.dtype, copy=True)
+        model, values, xp = self.model, self.model.store.values, self.backend.xp
+        # What an epoch began with, and the same of the last epoch whose first loss was finite.
+        begun, kept = (self.backend.asarray(values, dtype=model.dtype, copy=True) for _ in range(2))
         # what NumPy would warn of, the check of the losses finds on every backend
         with Progress(epochs * data.steps, show) as bar, np.errstate(all="ignore"):
             for number in range(epochs):
                 start = time.perf_counter()
+                begun[...] = values
                 try:
                     record = self.epoch(data, bar, f"epoch {number + 1}/{epochs}")
+                    if number == epochs - 1 and not bool(xp.all(xp.isfinite(values))):
+                        raise _Stopped(model.step, next(data.batches(np.arange(data.n))), first=False)
                 except _Stopped as stop:
-                    raise self._explain(stop, data, kept) from None
-                kept[...] = model.store.values
+                    raise self._explain(stop, data, kept if stop.first else begun) from None
+                begun, kept = kept, begun
+                model.epoch += 1
                 if validation is not None:
                     record |= {f"val_{name}": value for name, value in evaluate(model, validation).items()}
                 record["learning_rate"] = model.optimizer.current_learning_rate
                 record["seconds"] = time.perf_counter() - start
-                for name, value in record.items():
-                    model.history.setdefault(name, []).append(value)
+                self._record(record)
+
+    def _record(self, record: dict[str, float]) -> None:
+        """One entry an epoch in each list of the history: NaN for what an epoch does not have."""
+        history = self.model.history
+        before = max(map(len, history.values()), default=0)
+        for name in {**history, **record}:
+            history.setdefault(name, [math.nan] * before).append(record.get(name, math.nan))
 
     def _explain(self, stop: "_Stopped", data: "Batches", kept: Array) -> NonFiniteLossError:
-        """Finds where the numbers stopped being finite, and puts the last finite epoch's weights back."""
+        """Finds where the numbers stopped being finite, and puts finite weights back."""
         model = self.model
-        x, y, w = data.batch(stop.rows)
-        where = self._first_not_finite(x, y, w, "")
+        where = self._first_not_finite(stop, data)
         model.store.values[...] = kept
-        with np.errstate(all="ignore"):
-            where = self._first_not_finite(x, y, w, " from the weights of the last finite epoch") or where
+        where = self._first_not_finite(stop, data, " from the weights put back") or where
         model.store.computed.clear()
         model.optimizer.reset()
         return NonFiniteLossError(
-            f"the loss of step {stop.step} (epoch {model.epoch + 1}) is not a finite number; running that batch again, "
-            f"{where or 'every value is finite, so the weights diverged during the epoch'}. The weights are those of the "
-            f"last finite epoch and the optimizer starts afresh: lower the learning rate (now "
-            f"{model.optimizer.learning_rate:g}), give the optimizer clip_norm=1.0, or rescale the inputs"
+            f"the loss of step {stop.step} (epoch {model.epoch + 1}) is not a finite number; running that "
+            f"batch again, {where or 'every value is finite, so the weights diverged during the epoch'}. The "
+            "weights are back at the last that began an epoch with a finite loss, and the optimizer starts "
+            f"afresh: lower the learning rate (now {model.optimizer.learning_rate:g}), give the optimizer "
+            "clip_norm=1.0, or rescale the inputs"
         )
 
-    def _first_not_finite(self, x: Array, y: Array, w: Array | None, note: str) -> str:
-        xp, out = self.backend.xp, x
+    def _first_not_finite(self, stop: "_Stopped", data: "Batches", note: str = "") -> str:
+        """What is the first not to be finite when a batch is run again, in words; "" where all is."""
+        xp = self.backend.xp
+        out, y, _ = data.batch(stop.rows)
 
         def broken(a: Array) -> bool:
             return not bool(xp.all(xp.isfinite(a)))
 
-        with np.errstate(all="ignore"):
-            for position, layer in enumerate(self.plan.layers):
-                for name in layer.parameters:
-                    if broken(getattr(layer, name)):
-                        return f"the first values that are not finite are the {name} of layer {position}, {type(layer).__name__}{note}"
-                out = layer.run_forward(out, True)
-                if broken(out):
-                    return f"the first values that are not finite are the output of layer {position}, {type(layer).__name__}{note}"
-            return "the loss itself is not finite" + note if broken(self.plan.loss.losses(out, y)) else ""
+        for position, layer in enumerate(self.plan.layers):
+            layer.moment = (position, self.model.epoch, stop.step)
+            found = [f"the {name}" for name in layer.parameters if broken(getattr(layer, name))]
+            out = layer.run_forward(out, True)
+            found += ["the output"] if broken(out) else []
+            if found:
+                first = f"{found[0]} of layer {position}, {type(layer).__name__}"
+                return f"the first values that are not finite are {first}{note}"
+        return "the loss itself is not finite" + note if broken(self.plan.loss.losses(out, y)) else ""
 
 
 class _Stopped(Exception):
-    """A loss that is not finite: its step and its rows."""
+    """A loss that is not finite: its step, its rows, and whether it is the first of its epoch."""
 
-    def __init__(self, step: int, rows: npt.NDArray[np.int64]) -> None:
+    def __init__(self, step: int, rows: npt.NDArray[np.int64], first: bool) -> None:
         super().__init__(step)
-        self.step, self.rows = step, rows
+        self.step, self.rows, self.first = step, rows, first
 
 
 class Batches:
@@ -225,6 +245,7 @@ def _weighted_sum(xp: Any, values: Array, w: Array | None) -> Array:
 def means(loss: Loss, total: float, score: float, weight: float) -> dict[str, float]:
     """{"loss": ..., "accuracy" or "rmse": ...} from weighted sums."""
     mean = score / weight if weight else float("nan")
-    return {"loss": total / weight if weight else float("nan"), loss.metric: mean if loss.classifies else mean**0.5}
-
-
+    return {
+        "loss": total / weight if weight else float("nan"),
+        loss.metric: mean if loss.classifies else mean**0.5,
+    }

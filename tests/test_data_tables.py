@@ -4,6 +4,7 @@ import contextlib
 import csv
 import io
 import json
+import struct
 import warnings
 import zipfile
 
@@ -434,11 +435,52 @@ def test_npz_of_another_format_is_refused(tmp_path):
         data.npz(tmp_path / "a.npz")
 
 
+def reserved_block(content):
+    """The first block of X's deflate stream, right after the local header, of the type that is reserved."""
+    name, extra = struct.unpack_from("<HH", content, 26)
+    content[30 + name + extra] = 0x07
+
+
+def encrypted(content):
+    content[content.index(b"PK\x01\x02") + 8] |= 1
+
+
+@pytest.mark.parametrize(
+    ("damage", "compressed", "message"),
+    [
+        (reserved_block, True, "array 'X' cannot be read: .*invalid block type"),
+        (encrypted, False, "array 'X' cannot be read: .*encrypted"),
+    ],
+    ids=["zlib", "encrypted"],
+)
+def test_a_damaged_array_is_refused(damage, compressed, message, tmp_path):
+    buffer = io.BytesIO()
+    save_as = np.savez_compressed if compressed else np.savez
+    save_as(buffer, X=np.arange(12.0).reshape(4, 3), y=[0, 1, 0, 1])
+    content = bytearray(buffer.getvalue())
+    damage(content)
+    (tmp_path / "a.npz").write_bytes(content)
+    with pytest.raises(DataError, match=message):
+        data.npz(tmp_path / "a.npz")
+
+
+def test_an_array_larger_than_any_memory_is_refused(tmp_path):
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(
+        header, {"descr": "<f8", "fortran_order": False, "shape": (10**15, 3)}
+    )
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
+        archive.writestr("X.npy", header.getvalue())
+    with pytest.raises(DataError, match="array 'X' cannot be read: Unable to allocate"):
+        data.npz(tmp_path / "a.npz")
+
+
 @in_folder
 @given(content=st.data(), compressed=st.booleans())
 def test_a_damaged_npz_is_read_or_refused(content, compressed, tmp_path):
     buffer = io.BytesIO()
-    (np.savez_compressed if compressed else np.savez)(buffer, X=np.arange(12.0).reshape(4, 3), y=[0, 1, 0, 1])
+    save_as = np.savez_compressed if compressed else np.savez
+    save_as(buffer, X=np.arange(12.0).reshape(4, 3), y=[0, 1, 0, 1])
     damaged = bytearray(buffer.getvalue())
     for _ in range(content.draw(st.integers(1, 3))):
         damaged[content.draw(st.integers(0, len(damaged) - 1))] = content.draw(st.integers(0, 255))

@@ -79,7 +79,7 @@ class Arrays:
         import zipfile  # here, because it would double the time of `import nnxp.data`
 
         self.path = path
-        # What damaged zip files and array headers have been seen to raise.
+        # What damaged zip files and array headers can raise.
         self.damage = (zipfile.BadZipFile, zlib.error, EOFError, ValueError, MemoryError, RuntimeError)
         try:
             with zipfile.ZipFile(path) as archive:

@@ -139,5 +139,5 @@ def did_you_mean(name: str, names: Iterable[str]) -> str:
     """`` Did you mean 'digits'?``, or nothing where no name is close."""
     import difflib  # here, because only an error needs it
 
-    close = difflib.get_close_matches(name, list(names), n=1)
+    close = difflib.get_close_matches(name, list(names), n=1, cutoff=0.65)
     return f" Did you mean {close[0]!r}?" if close else ""

@@ -38,17 +38,17 @@ class Table:
     def cells(self, name: str) -> list[str]:
         """One column, no cell of it missing."""
         cells = self.columns[name]
-        for i, cell in enumerate(cells):
-            if cell.lower() in MISSING:
-                raise self.complaint(
-                    i, name, f"the cell is missing (it holds {cell!r}); fill it or remove the row"
-                )
+        if not MISSING.isdisjoint(map(str.lower, cells)):
+            i = [cell.lower() in MISSING for cell in cells].index(True)
+            raise self.complaint(
+                i, name, f"the cell is missing (it holds {cells[i]!r}); fill it or remove the row"
+            )
         return cells
 
     def holds_numbers(self, name: str) -> bool:
         """True where every cell is a number, False where none is."""
         cells = self.cells(name)
-        is_number = [NUMBER.fullmatch(cell) is not None for cell in cells]
+        is_number = list(map(bool, map(NUMBER.fullmatch, cells)))
         count = sum(is_number)
         if 0 < count < len(cells):
             numeric = 2 * count >= len(cells)
@@ -66,10 +66,10 @@ class Table:
     def numbers(self, name: str) -> Array:
         """One column of finite numbers, float64."""
         cells = self.cells(name)
-        for i, cell in enumerate(cells):
-            if NUMBER.fullmatch(cell) is None:
-                raise self.complaint(i, name, f"{cell!r} is not a number")
-        values = np.array([float(cell) for cell in cells], dtype=np.float64)
+        if not all(map(NUMBER.fullmatch, cells)):
+            i = list(map(NUMBER.fullmatch, cells)).index(None)
+            raise self.complaint(i, name, f"{cells[i]!r} is not a number")
+        values = np.array(list(map(float, cells)), dtype=np.float64)
         if not np.isfinite(values).all():
             i = int((~np.isfinite(values)).argmax())
             raise self.complaint(i, name, f"{cells[i]} is larger than float64 can hold")

@@ -21,7 +21,8 @@ def positive(name: str, value: Any) -> int:
 
 def not_negative(name: str, value: Any) -> float:
     """The value as a float, if it is a number from 0 up."""
-    if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not 0 <= float(value) < float("inf"):
+    number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+    if not number or not 0 <= float(value) < float("inf"):
         raise ValueError(f"got {name}={value!r}, expected a number from 0 up")
     return float(value)
 
@@ -109,7 +110,8 @@ class Dense(Layer):
         if not self.needs_dinputs:
             self.__dict__.pop("dinputs", None)
             return None
-        self.dinputs = matmul(dvalues, self.weights.T, out=self.take("dinputs", (dvalues.shape[0], self.n_in)))
+        out = self.take("dinputs", (dvalues.shape[0], self.n_in))
+        self.dinputs = matmul(dvalues, self.weights.T, out=out)
         return self.dinputs
 
     def penalty(self) -> Array | None:
@@ -124,7 +126,10 @@ class Dense(Layer):
     def output_width(self, n_in: int | None) -> int:
         """n_out; raises ValueError where the inputs are not n_in wide."""
         if n_in is not None and n_in != self.n_in:
-            raise ValueError(f"got {n_in} features a sample, expected {self.n_in}: this layer is Dense({self.n_in}, {self.n_out})")
+            raise ValueError(
+                f"got {n_in} features a sample, expected {self.n_in}: this layer is "
+                f"Dense({self.n_in}, {self.n_out})"
+            )
         return self.n_out
 
     def parameter_shapes(self) -> dict[str, tuple[int, ...]]:

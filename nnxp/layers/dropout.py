@@ -29,10 +29,14 @@ class Dropout(Layer):
     reads = ()
     initializer_before = None
 
-    def __init__(self, rate: float, *, seed: int | None = None, backend: Any = None, dtype: str | None = None) -> None:
+    def __init__(
+        self, rate: float, *, seed: int | None = None, backend: Any = None, dtype: str | None = None
+    ) -> None:
         super().__init__(backend, dtype)
         if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 <= rate < 1:
-            raise ValueError(f"got rate={rate!r}, expected the share to drop, from 0 up to but not including 1")
+            raise ValueError(
+                f"got rate={rate!r}, expected the share to drop, from 0 up to but not including 1"
+            )
         self.rate = float(rate)
         self.seed = random.fresh_seed() if seed is None else seed
         self.moment: tuple[int, ...] | None = None  # (layer, epoch, step), set by a model
@@ -46,15 +50,16 @@ class Dropout(Layer):
             moment = (0, 0, self.calls) if self.moment is None else self.moment
             self.calls += 1
             assert self.seed is not None
-            self._kept = random.kept(self.backend, random.key(self.seed, "dropout", *moment), inputs.shape, self.rate)
-            drop = self.backend.fuse(formulas.dropout)
-            self.output = drop(inputs, self._kept, 1 / (1 - self.rate), out=self.take("output", inputs.shape))
+            key = random.key(self.seed, "dropout", *moment)
+            self._kept = random.kept(self.backend, key, inputs.shape, self.rate)
+            drop, out = self.backend.fuse(formulas.dropout), self.take("output", inputs.shape)
+            self.output = drop(inputs, self._kept, 1 / (1 - self.rate), out=out)
         return self.output
 
     def backward(self, dvalues: ArrayLike) -> Array:
         """dy · kept / (1 - rate), with the last forward's mask."""
         self.dinputs = dvalues
         if self._kept is not None:
-            drop = self.backend.fuse(formulas.dropout_grad)
-            self.dinputs = drop(dvalues, self._kept, 1 / (1 - self.rate), out=self.take("dinputs", dvalues.shape))
+            drop, out = self.backend.fuse(formulas.dropout_grad), self.take("dinputs", dvalues.shape)
+            self.dinputs = drop(dvalues, self._kept, 1 / (1 - self.rate), out=out)
         return self.dinputs

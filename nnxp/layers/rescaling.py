@@ -2,6 +2,9 @@
 
 from typing import Any
 
+import numpy as np
+
+from nnxp.backends import dtype_of
 from nnxp.kernels import formulas
 from nnxp.layers.base import Layer
 from nnxp.typing import Array, ArrayLike
@@ -42,7 +45,9 @@ class Rescaling(Layer):
         self.scale, self.offset = _numbers("scale", scale), _numbers("offset", offset)
         widths = {len(value) for value in (self.scale, self.offset) if isinstance(value, list)}
         if len(widths) > 1:
-            raise ValueError(f"got scale and offset for {sorted(widths)} features: give both for the same number")
+            raise ValueError(
+                f"got scale and offset for {sorted(widths)} features, expected the same number for both"
+            )
         self.width = widths.pop() if widths else None
         self._rows: dict[tuple[str, str], tuple[Array, Array]] = {}
 
@@ -57,32 +62,43 @@ class Rescaling(Layer):
     def backward(self, dvalues: ArrayLike) -> Array:
         """dy · scale."""
         scale, _ = self._as_rows(dvalues)
-        self.dinputs = self.backend.fuse(formulas.rescale_grad)(dvalues, scale, out=self.take("dinputs", dvalues.shape))
+        out = self.take("dinputs", dvalues.shape)
+        self.dinputs = self.backend.fuse(formulas.rescale_grad)(dvalues, scale, out=out)
         return self.dinputs
 
     def output_width(self, n_in: int | None) -> int | None:
         """n_in; raises ValueError where there are numbers for another count of features."""
         if None not in (n_in, self.width) and n_in != self.width:
-            raise ValueError(f"got {n_in} features a sample, expected {self.width}: this Rescaling has one number for each")
+            raise ValueError(
+                f"got {n_in} features a sample, expected {self.width}: this Rescaling has one number for each"
+            )
         return self.width if n_in is None else n_in
 
     def _as_rows(self, like: Array) -> tuple[Any, Any]:
         """Scale and offset as floats, or as (1, m) arrays of `like`'s dtype, made once."""
         if self.width is None:
             return self.scale, self.offset
-        place = (self.backend.name, str(like.dtype))
+        place = (self.backend.name, dtype_of(like))
         if place not in self._rows:
-            self._rows[place] = tuple(  # type: ignore[assignment]
-                self.backend.xp.astype(self.backend.asarray([value], dtype="float64"), like.dtype)
-                if isinstance(value, list)
-                else value
-                for value in (self.scale, self.offset)
-            )
+            self._rows[place] = (self._as_row(self.scale, place[1]), self._as_row(self.offset, place[1]))
         return self._rows[place]
+
+    def _as_row(self, value: float | list[float], dtype: str) -> Any:
+        return self.backend.asarray([value], dtype=dtype) if isinstance(value, list) else value
 
 
 def _numbers(name: str, value: Any) -> float | list[float]:
     try:
-        return [float(v) for v in value] if hasattr(value, "__len__") else float(value)
-    except (TypeError, ValueError):
-        raise ValueError(f"got {name}={value!r}, expected a number, or a sequence with one for each feature") from None
+        numbers = np.asarray(value)
+    except ValueError:  # rows of unequal lengths
+        numbers = np.empty(0, dtype=object)
+    if (
+        numbers.dtype.kind not in "fiu"
+        or numbers.ndim > 1
+        or not numbers.size
+        or not np.isfinite(numbers).all()
+    ):
+        raise ValueError(
+            f"got {name}={value!r}, expected a finite number, or a sequence with one for each feature"
+        )
+    return [float(number) for number in numbers] if numbers.ndim else float(numbers)

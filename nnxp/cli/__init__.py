@@ -1,0 +1,79 @@
+"""The command `nnxp`: train, evaluate and predict without writing Python.
+
+A command that works ends with exit code 0. One that cannot ends with 2 and a single line on standard error that
+says why; with `--debug` Python's traceback stands before it. Nothing is left half-written either way.
+"""
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+from nnxp.cli.options import parser
+
+INTERRUPTED, BROKEN_PIPE = 130, 141  # 128 and the signal's number, as shells have it
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command and gives its exit code.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        The words after `nnxp`; those of the process by default.
+
+    Examples
+    --------
+    >>> main(["train", "digits", "--epochs", "no"])  # and on standard error: nnxp: error: argument --epochs: ...
+    2
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    try:
+        code = _run(words)
+        sys.stdout.flush()  # here, where a closed pipe can still be answered
+        return code
+    except KeyboardInterrupt:
+        print("nnxp: interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        _discard_output()
+        return BROKEN_PIPE
+    except Exception as error:
+        if "--debug" in words:
+            import traceback
+
+            traceback.print_exc()
+        print(f"nnxp: error: {_explain(error)}", file=sys.stderr)
+        return 2
+
+
+def _run(words: list[str]) -> int:
+    commands = parser()
+    try:
+        args = commands.parse_args(words)
+    except SystemExit as done:  # --help and --version
+        return int(done.code or 0)
+    if args.command is None:
+        commands.print_help()
+    else:
+        importlib.import_module(f"nnxp.cli.{args.command}").run(args)
+    return 0
+
+
+def _explain(error: Exception) -> str:
+    """What went wrong, on one line."""
+    from nnxp.errors import BackendUnavailableError
+
+    text = " ".join(str(error).split())
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":  # PyTorch has its own
+        return f"out of memory ({text or 'no more is said'}): try a smaller --batch-size or fewer units in --hidden"
+    if isinstance(error, OSError) and error.strerror and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    if isinstance(error, OSError | ValueError | FloatingPointError | BackendUnavailableError):
+        return text or type(error).__name__
+    return f"{type(error).__name__}: {text}; this was not expected: run it again with --debug and report what it prints"
+
+
+def _discard_output() -> None:
+    """Nobody reads standard output any more: Python's own flush at the end shall not complain."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,198 @@
+"""The words and options of the command line, and their help texts. Imports nothing that is slow."""
+
+import argparse
+import re
+from typing import NoReturn
+
+from nnxp import __version__
+from nnxp.cli.recipes import RECIPES
+
+DATA = "digits, spiral, moons, fashion-mnist, mnist, a .csv or .npz file, or a folder of IDX files (MNIST's format)"
+
+EXAMPLES = """\
+examples:
+  nnxp train digits
+  nnxp train fashion-mnist --hidden 512,512 --epochs 20 --backend auto --out runs/fashion
+  nnxp train measurements.csv --target species
+  nnxp evaluate runs/fashion/model.safetensors fashion-mnist
+  nnxp predict runs/measurements/model.safetensors new.csv --out predictions.csv
+"""
+TRAIN = """\
+Train a network and write a run folder: the model (model.safetensors), the course of the training (history.csv,
+curves.png) and its result (summary.json). Data without a test part of their own are divided: one fifth of the rows,
+drawn with the seed and with equal shares of every class, is set aside and only tested on.
+"""
+EVALUATE = """\
+Test a trained model: on the test part of the data, on the rows that its own training set aside if the data are the
+same, else on all rows. The output says which.
+"""
+PREDICT = """\
+Predict for every row of a file: the class and the probability of each class, or the value, as CSV. Columns of a CSV
+file are found by name; the target's column need not be there.
+"""
+
+
+class UsageError(ValueError):
+    """Options that are not understood, or do not fit together."""
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse's, with errors of one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raises instead of printing the usage and leaving."""
+        raise UsageError(f"{message} (see {self.prog} --help)")
+
+
+def parser() -> Parser:
+    """The parser of `nnxp` and its commands."""
+    main = Parser(
+        prog="nnxp",
+        description="Neural networks on NumPy, CuPy or PyTorch arrays. `nnxp COMMAND --help` explains a command.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    main.add_argument("--version", action="version", version=f"nnxp {__version__}")
+    commands = main.add_subparsers(dest="command", metavar="COMMAND", title="commands")
+    for name, summary, text, add in (
+        ("train", "train a network on a data set", TRAIN, _train),
+        ("evaluate", "test a trained model", EVALUATE, _evaluate),
+        ("predict", "let a trained model predict", PREDICT, _predict),
+    ):
+        command = commands.add_parser(
+            name,
+            help=summary,
+            description=text,
+            epilog=_recipes() if name == "train" else None,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+        add(command)
+        command.add_argument(
+            "--backend",
+            metavar="NAME",
+            default="numpy",
+            help="where to compute: numpy (default), cupy, torch, torch:mps, ..., or auto, which looks for a GPU",
+        )
+        command.add_argument("--debug", action="store_true", help="show Python's traceback of an error")
+    return main
+
+
+def _train(command: argparse.ArgumentParser) -> None:
+    command.add_argument("data", metavar="DATA", help=DATA)
+    data = command.add_argument_group("the data")
+    data.add_argument("--data-dir", metavar="DIR", help="the folder of the files of fashion-mnist or mnist")
+    data.add_argument(
+        "--target",
+        metavar="NAME",
+        help="what to predict: a column of the CSV file, or an array of the npz file (y)",
+    )
+    data.add_argument(
+        "--validation-split",
+        type=_share,
+        metavar="SHARE",
+        help="hold out this share of the training rows and follow it in the curves; without it, the curves follow the "
+        "test part, which never chooses anything",
+    )
+    network = command.add_argument_group("the network (see the settings below for what is not given)")
+    network.add_argument(
+        "--hidden",
+        type=_hidden,
+        metavar="N,N,...",
+        help="units of each hidden layer, 512,512 for instance, or none",
+    )
+    network.add_argument(
+        "--activation", metavar="NAME", help="after each hidden layer: relu, silu, gelu, tanh, ..."
+    )
+    network.add_argument(
+        "--dropout",
+        type=_share,
+        metavar="RATE",
+        help="share of each hidden layer's outputs dropped while training",
+    )
+    network.add_argument(
+        "--loss",
+        metavar="NAME",
+        help="classes: categorical_crossentropy; numbers: mean_squared_error (default), mean_absolute_error or huber, "
+        "of the error in standard deviations of the target",
+    )
+    network.add_argument(
+        "--dtype", choices=("float32", "float64"), default="float32", help="precision (default: %(default)s)"
+    )
+    training = command.add_argument_group("the training")
+    training.add_argument("--optimizer", metavar="NAME", help="sgd, adagrad, rmsprop, adam or adamw")
+    training.add_argument("--learning-rate", type=float, metavar="RATE", help="the size of a step")
+    training.add_argument(
+        "--decay", type=float, metavar="RATE", help="the learning rate is divided by 1 + RATE * steps"
+    )
+    training.add_argument(
+        "--momentum", type=float, metavar="SHARE", help="sgd only: how much of the last step is kept"
+    )
+    training.add_argument(
+        "--weight-decay", type=float, metavar="RATE", help="adamw only: how fast weights shrink"
+    )
+    training.add_argument(
+        "--clip-norm", type=float, metavar="NORM", help="the largest norm of a step's gradient"
+    )
+    training.add_argument("--epochs", type=int, metavar="N", help="passes over the training rows")
+    training.add_argument("--batch-size", type=int, metavar="N", help="rows of one step")
+    training.add_argument(
+        "--seed",
+        type=int,
+        default=0,
+        metavar="N",
+        help="initial weights, order, dropout, test rows (default: 0)",
+    )
+    out = command.add_argument_group("the results")
+    out.add_argument(
+        "--out", metavar="FOLDER", help="the run folder (default: runs/ and the name of the data)"
+    )
+    out.add_argument("--overwrite", action="store_true", help="replace a run that is there already")
+    out.add_argument("--quiet", action="store_true", help="print nothing but errors")
+
+
+def _evaluate(command: argparse.ArgumentParser) -> None:
+    command.add_argument("model", metavar="MODEL", help="a model.safetensors")
+    command.add_argument("data", metavar="DATA", help=DATA)
+    command.add_argument(
+        "--data-dir", metavar="DIR", help="the folder of the files of fashion-mnist or mnist"
+    )
+    command.add_argument("--json", action="store_true", help="print the result as JSON")
+
+
+def _predict(command: argparse.ArgumentParser) -> None:
+    command.add_argument("model", metavar="MODEL", help="a model.safetensors")
+    command.add_argument(
+        "file",
+        metavar="FILE",
+        help="a .csv or .npz file, or an IDX file of images, as the model was trained on",
+    )
+    command.add_argument("--out", metavar="FILE", help="the CSV file to write (default: standard output)")
+    command.add_argument("--overwrite", action="store_true", help="replace the file that is there already")
+
+
+def _recipes() -> str:
+    """The settings by data set, for the end of the help text."""
+    lines = (f"  {name:14} {recipe}" for name, recipe in RECIPES.items())
+    return "settings where none are given:\n" + "\n".join(lines)
+
+
+def _hidden(text: str) -> tuple[int, ...]:
+    if text == "none":
+        return ()
+    if not re.fullmatch(r"0*[1-9][0-9]*(,0*[1-9][0-9]*)*", text):
+        raise argparse.ArgumentTypeError(
+            f"got {text!r}, expected whole numbers above 0 such as 512,512, or none"
+        )
+    return tuple(int(width) for width in text.split(","))
+
+
+def _share(text: str) -> float:
+    try:
+        share = float(text)
+    except ValueError:
+        share = -1.0
+    if not 0 <= share < 1:
+        raise argparse.ArgumentTypeError(f"got {text!r}, expected a number from 0 up to but not including 1")
+    return share

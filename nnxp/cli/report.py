@@ -1,0 +1,146 @@
+"""What `nnxp train` and `nnxp evaluate` print, and the picture of a run."""
+
+import math
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nnxp import plots
+from nnxp.cli.recipes import Recipe
+from nnxp.cli.results import Result, library_version, predict
+from nnxp.cli.runs import FILES
+from nnxp.data import Dataset
+from nnxp.layers import Dense, Dropout
+from nnxp.sequential import Sequential
+from nnxp.tables import print_table
+
+MOST_PAIRS = 5
+SMALL = 4
+"""Up to so many classes the whole confusion matrix is shown, else the pairs most often confused."""
+PIXELS = (4, 64)
+"""The smallest and largest height and width of an array that is shown as a picture."""
+
+
+def before(dataset: Dataset, model: Sequential, recipe: Recipe, loss: str) -> None:
+    """Says what is about to be trained, on what and where."""
+    target = "a number to predict" if dataset.classes is None else f"{len(dataset.classes)} classes"
+    if dataset.y.ndim > 1:
+        target = f"{dataset.y.shape[1]} numbers to predict"
+    assert dataset.X_test is not None
+    backend = model.backend
+    version = library_version(backend.library)
+    options = ", ".join(
+        f"{name.replace('_', ' ')} {value:g}" for name, value in recipe.optimizer_options.items()
+    )
+    sizes = "-".join(str(layer.n_out) for layer in model.layers if isinstance(layer, Dense))
+    hidden = f", {recipe.activation}" + (f", dropout {recipe.dropout:g}" if recipe.dropout else "")
+    rows = (
+        ("data", f"{dataset.name}: {len(dataset.X):,} samples to train on, {len(dataset.X_test):,} to test on; "
+                 f"{dataset.X.shape[1]} features, {target}"),
+        ("network", f"{dataset.X.shape[1]}-{sizes}{hidden if recipe.hidden else ''}; {count(model):,} parameters, {model.dtype}"),
+        ("training", f"{recipe.optimizer}{', ' if options else ''}{options}; {loss}; {recipe.epochs} epochs, "
+                     f"batches of {recipe.batch_size}, seed {model.seed}"),
+        ("backend", f"{backend.name} ({backend.library} {version})" + (f", chosen since {backend.reason}" if backend.reason else "")),
+    )  # fmt: skip
+    for name, text in rows:
+        print(f"{name:9} {text}")
+    print(flush=True)
+
+
+def after(result: Result, summary: dict[str, Any], folder: Path, no_picture: str) -> None:
+    """Says what came out and where it is."""
+    print(f"test {figures(result)}")
+    confusions(result)
+    print(
+        f"trained for {summary['wall_seconds']:.1f} s, {summary['samples_per_second']:,.0f} samples a second"
+    )
+    files = [name for name in FILES if (folder / name).exists()]
+    print(f"written to {folder}: {', '.join(files)}")
+    if no_picture:
+        print(no_picture)
+
+
+def figures(result: Result) -> str:
+    """The accuracy, or the root mean squared error and R², in words."""
+    values = result.figures
+    if result.classes is not None:
+        return f"accuracy {values['accuracy']:.3f} ({values['correct']:,} of {result.samples:,})"
+    r2 = "no R² (every value is the same)" if values["r2"] is None else f"R² {values['r2']:.3f}"
+    return f"rmse {values['rmse']:.4g}, {r2}, {result.samples:,} samples"
+
+
+def confusions(result: Result) -> None:
+    """Prints which classes are taken for which, briefly."""
+    if result.confusion is None or result.classes is None:
+        return
+    counts, names = result.confusion, result.classes
+    if len(names) <= SMALL:
+        rows = [[name, *map(str, row)] for name, row in zip(names, counts.tolist(), strict=True)]
+        print_table(["class / taken for", *names], rows)
+        return
+    wrong = counts - np.diag(np.diag(counts))
+    order = np.argsort(-wrong, axis=None, kind="stable")[:MOST_PAIRS]
+    places = [divmod(int(place), len(names)) for place in order]
+    rows = [[names[i], names[j], f"{wrong[i, j]} of {counts[i].sum()}"] for i, j in places if wrong[i, j]]
+    if rows:
+        print_table(["class", "taken for", "samples"], rows)
+
+
+def architecture(model: Sequential) -> list[str]:
+    """A short text for each layer."""
+    texts = []
+    for layer in model.layers:
+        options = ""
+        if isinstance(layer, Dense):
+            options = f"({layer.n_in}, {layer.n_out})"
+        elif isinstance(layer, Dropout):
+            options = f"({layer.rate:g})"
+        texts.append(type(layer).__name__ + options)
+    return texts
+
+
+def count(model: Sequential) -> int:
+    """The number of parameters."""
+    return sum(math.prod(shape) for layer in model.layers for shape in layer.shapes().values())
+
+
+def draw(
+    history: dict[str, list[float]],
+    followed: str,
+    model: Sequential,
+    dataset: Dataset,
+    result: Result,
+    path: Path,
+) -> str:
+    """Draws the picture of the run; else gives the line that says why there is none.
+
+    A picture that fails is no reason to lose a trained model.
+    """
+    title = f"{dataset.name}: test {figures(result)}"
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a class name in letters that the font has not, for instance
+            plots.training(
+                history, path, title=title, held_out=followed, panel=_panel(model, dataset, result)
+            )
+    except ModuleNotFoundError as error:
+        return f"no curves.png: {error}"
+    except Exception as error:
+        path.unlink(missing_ok=True)
+        return f"no curves.png: drawing it failed ({type(error).__name__}: {error})"
+    return ""
+
+
+def _panel(model: Sequential, dataset: Dataset, result: Result) -> plots.Panel:
+    """What shows best how the model does on the test part of such data."""
+    X, y = np.asarray(dataset.X_test), np.asarray(dataset.y_test)
+    if result.confusion is None or result.classes is None:
+        return plots.predicted(y, result.output)
+    shape = dataset.preprocessing.get("shape", ())
+    if len(shape) == 2 and all(PIXELS[0] <= side <= PIXELS[1] for side in shape):
+        return plots.images(X, y, result.output, result.classes, (shape[0], shape[1]))
+    if X.shape[1] == 2:
+        return plots.regions(X, y, result.classes, lambda points: predict(model, points))
+    return plots.confusion(result.confusion, result.classes)

@@ -1,0 +1,104 @@
+"""What a model's predictions come to, and which rows of a data set are its test part."""
+
+import hashlib
+import importlib
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+
+from nnxp import metrics
+from nnxp.activations import Sigmoid, Softmax
+from nnxp.data.dataset import Array
+from nnxp.losses import BinaryCrossentropy, SigmoidCrossentropy, SoftmaxCrossentropy
+from nnxp.sequential import Sequential
+
+TEST_SHARE = 0.2
+
+
+@dataclass(frozen=True)
+class Result:
+    """A test.
+
+    Attributes
+    ----------
+    output : numpy.ndarray
+        Probabilities (n, classes), or values (n, outputs).
+    guesses, confusion : numpy.ndarray or None
+        Predicted class indices (n,), and how often each class was taken for which; None for numbers.
+    classes : list of str or None
+    figures : dict
+        "accuracy" and "correct", or "rmse" and "r2" (None where the truth is constant).
+    """
+
+    samples: int
+    output: Array
+    guesses: Array | None
+    confusion: Array | None
+    classes: list[str] | None
+    figures: dict[str, Any]
+
+    @classmethod
+    def of(cls, model: Sequential, X: Any, y: Any) -> Self:
+        """The model's predictions for X against y."""
+        output, classes = predict(model, X), class_names(model)
+        if classes is None:
+            try:
+                r2 = metrics.r2(output, y)
+            except ValueError:  # a constant truth
+                r2 = None
+            return cls(len(X), output, None, None, None, {"rmse": metrics.rmse(output, y), "r2": r2})
+        guesses = output.argmax(axis=1)
+        correct = int(np.sum(guesses == y))
+        figures = {"accuracy": correct / len(X), "correct": correct}
+        return cls(
+            len(X), output, guesses, metrics.confusion_matrix(guesses, y, len(classes)), classes, figures
+        )
+
+
+def predict(model: Sequential, X: Array) -> Array:
+    """Probabilities (n, classes) or values (n, outputs), finite, on the host.
+
+    Raises
+    ------
+    ValueError
+        A row's prediction is not finite.
+    """
+    with np.errstate(all="ignore"):
+        output = np.asarray(model.predict(X))
+    finite = np.isfinite(output).all(axis=1)
+    if not finite.all():
+        raise ValueError(
+            f"the prediction for row {int(finite.argmin()) + 1} of the samples is not finite: its features are too "
+            f"large for this model in {model.dtype}"
+        )
+    if isinstance(model.loss, SoftmaxCrossentropy | SigmoidCrossentropy):  # the model gives logits
+        activation = Softmax() if isinstance(model.loss, SoftmaxCrossentropy) else Sigmoid()
+        output = activation.forward(output)
+    is_binary = class_names(model) is not None and output.shape[1] == 1
+    return np.concatenate([1 - output, output], axis=1) if is_binary else output
+
+
+def class_names(model: Sequential) -> list[str] | None:
+    """The classes' names, numbers where they have none; None for a model of numbers, or of several labels."""
+    binary = isinstance(model.loss, BinaryCrossentropy | SigmoidCrossentropy)
+    if model.loss is None or not model.loss.classifies or (binary and model.n_out != 1):
+        return model.classes if model.loss is None else None
+    return model.classes or [str(k) for k in range(2 if binary else model.n_out or 0)]
+
+
+def fingerprint(X: Array, y: Array) -> str:
+    """A digest by which the same data are known again.
+
+    Of float32 values: made-up data may differ in float64's last bits from one machine to another.
+    """
+    digest = hashlib.sha256(repr((X.shape, y.shape)).encode())
+    for array in (X, y):
+        with np.errstate(over="ignore"):
+            digest.update(np.ascontiguousarray(array, dtype="<f4").tobytes())
+    return digest.hexdigest()
+
+
+def library_version(library: str) -> str:
+    """The version of the array library."""
+    return str(importlib.import_module(library).__version__)

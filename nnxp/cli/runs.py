@@ -1,0 +1,106 @@
+"""Writing results: whole or not at all, and never over what is there unless that was asked for."""
+
+import contextlib
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+FILES = ("model.safetensors", "history.csv", "summary.json", "curves.png")
+
+
+class RunFolder:
+    """A run's folder. Its files are written to `staging` inside it and moved to their places by `publish`.
+
+    Entering it, before the training, finds out whether it can be written; leaving it without `publish` leaves
+    everything as it was.
+
+    Parameters
+    ----------
+    path : str or path
+        Made if it is not there, with its parents.
+    overwrite : bool
+        Whether a run that is there may be replaced. Files of other names are never touched.
+    """
+
+    def __init__(self, path: str | Path, overwrite: bool) -> None:
+        self.path, self.overwrite = Path(path), overwrite
+
+    def __enter__(self) -> Self:
+        self._refuse_existing()
+        self._made = [folder for folder in (self.path, *self.path.parents) if not folder.exists()]
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            self.staging = Path(tempfile.mkdtemp(dir=self.path, prefix=".unfinished-"))
+        except OSError as error:
+            self._remove_made()
+            raise OSError(
+                f"the run folder {self.path} cannot be written ({error.strerror}): choose another with --out"
+            ) from None
+        return self
+
+    def publish(self) -> None:
+        """Moves the files to their places, and removes those of the run they replace."""
+        self._refuse_existing()
+        self._fresh = [name for name in FILES if (self.staging / name).exists()]
+        try:
+            self._move()
+        except KeyboardInterrupt:  # a mixture of two runs helps nobody: a moment more
+            self._move()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        shutil.rmtree(self.staging, ignore_errors=True)
+        self._remove_made()
+
+    def _move(self) -> None:
+        for name in FILES:
+            if name not in self._fresh:
+                (self.path / name).unlink(missing_ok=True)
+            elif (self.staging / name).exists():
+                os.replace(self.staging / name, self.path / name)
+
+    def _refuse_existing(self) -> None:
+        if self.path.exists() and not self.path.is_dir():
+            raise FileExistsError(f"the run folder {self.path} is a file: choose another with --out")
+        there = [name for name in FILES if (self.path / name).exists()]
+        if there and not self.overwrite:
+            raise FileExistsError(
+                f"{self.path} holds a run already ({', '.join(there)}): replace it with --overwrite, or choose "
+                "another folder with --out"
+            )
+
+    def _remove_made(self) -> None:
+        """The folders that were not there before, where nothing is in them."""
+        with contextlib.suppress(OSError):
+            for folder in self._made:
+                folder.rmdir()
+
+
+class OutputFile:
+    """A file to be written whole: checked at once, `write` later."""
+
+    def __init__(self, path: str | Path, overwrite: bool) -> None:
+        self.path = Path(path)
+        if self.path.is_dir():
+            raise IsADirectoryError(f"--out {self.path} is a folder: give a file in it")
+        if self.path.exists() and not overwrite:
+            raise FileExistsError(
+                f"{self.path} is there already: replace it with --overwrite, or choose another --out"
+            )
+        if not self.path.parent.is_dir():
+            raise FileNotFoundError(
+                f"cannot write {self.path}: there is no folder {self.path.parent}; create it first"
+            )
+
+    def write(self, text: str) -> None:
+        """Writes beside its place first, then renames."""
+        temporary = self.path.with_name(f".{self.path.name}.{os.getpid()}")
+        try:
+            temporary.write_text(text, encoding="utf-8", newline="\n")
+            os.replace(temporary, self.path)
+        finally:
+            temporary.unlink(missing_ok=True)

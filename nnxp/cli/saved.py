@@ -1,0 +1,29 @@
+"""A trained model and what it knows of its data: for `nnxp evaluate` and `nnxp predict`."""
+
+from typing import Any
+
+import nnxp
+from nnxp.backends import get_backend
+from nnxp.cli.results import class_names
+from nnxp.sequential import Sequential
+
+
+def open_model(path: str, backend: str) -> tuple[Sequential, dict[str, Any]]:
+    """The model of a file, and how rows of a data file become rows of its X.
+
+    A model that was trained in Python says nothing of files: it takes npz files with X of its width.
+    """
+    model = nnxp.load(path, backend=get_backend(backend))
+    if model.preprocessing:
+        return model, model.preprocessing
+    if model.n_in is None:
+        raise ValueError(f"{path}: the model has no layer that says how many features it takes")
+    classes = class_names(model)
+    return model, {
+        "format": "array",
+        "shape": [model.n_in],
+        "dtype": "float64",
+        "target": "y",
+        "task": "regression" if classes is None else "classification",
+        "classes": classes,
+    }

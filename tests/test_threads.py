@@ -1,0 +1,42 @@
+"""Predictions from several threads."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from tests.matrix import Target
+from tests.models import classifier, problem, with_everything
+
+THREADS = 4
+
+
+def test_predictions_from_threads_are_those_of_one(backend: Target) -> None:
+    """On a model that no X has decided yet, while another model trains."""
+    X, y = problem(60)
+    parts = [backend.asarray(X[i : i + 15 + i]) for i in range(THREADS)]
+    expected = [backend.to_numpy(classifier(backend.spec).predict(part)) for part in parts]
+    model, other = classifier(), with_everything(backend.spec)
+    barrier, done = threading.Barrier(THREADS + 1), threading.Event()
+
+    def predict(i: int) -> list[object]:
+        barrier.wait()
+        results = [backend.to_numpy(model.predict(parts[i])) for _ in range(10)]
+        while not done.is_set():
+            results.append(backend.to_numpy(model.predict(parts[i])))
+        return results
+
+    def train() -> list[float]:
+        barrier.wait()
+        try:
+            return other.fit(X, y, epochs=5, batch_size=8)["loss"]
+        finally:
+            done.set()
+
+    with ThreadPoolExecutor(THREADS + 1) as pool:
+        training = pool.submit(train)
+        predictions = list(pool.map(predict, range(THREADS)))
+    for results, right in zip(predictions, expected, strict=True):
+        for result in results:
+            np.testing.assert_array_equal(result, right)
+    assert training.result() == with_everything(backend.spec).fit(X, y, epochs=5, batch_size=8)["loss"]
