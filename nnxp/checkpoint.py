@@ -42,9 +42,7 @@ def save(model: "Sequential", path: Any) -> None:
     """
     path = Path(path)
     if path.is_dir():
-        raise IsADirectoryError(
-            f"got the folder {path}, expected a file name such as {path / 'model.safetensors'}"
-        )
+        raise IsADirectoryError(f"got the folder {path}, expected a file name such as {path / 'model.safetensors'}")
     content = to_bytes(model)
     if not path.parent.is_dir():
         raise FileNotFoundError(f"cannot save {path.name}: there is no folder {path.parent}; create it first")
@@ -113,9 +111,7 @@ def to_bytes(model: "Sequential") -> bytes:
         "epoch": model.epoch,
         "step": model.step,
         "iterations": model.optimizer.iterations,
-        "history": {
-            name: [v if math.isfinite(v) else None for v in values] for name, values in model.history.items()
-        },
+        "history": {name: [v if math.isfinite(v) else None for v in values] for name, values in model.history.items()},
     }
     tensors = _tensors(model)
     texts = {"nnxp_version": __version__, "config": _canonical(config), "state": _canonical(state)}
@@ -123,9 +119,7 @@ def to_bytes(model: "Sequential") -> bytes:
     return bytes(serialize(tensors, {"format": FORMAT, **texts, "sha256": digest}))
 
 
-def from_bytes(
-    content: bytes, *, backend: Any = None, layers: dict[str, type[Layer]] | None = None
-) -> "Sequential":
+def from_bytes(content: bytes, *, backend: Any = None, layers: dict[str, type[Layer]] | None = None) -> "Sequential":
     """The model whose file has this content."""
     backend = None if backend is None else get_backend(backend)
     metadata, tensors = _read(content)
@@ -166,9 +160,7 @@ def _read(content: bytes) -> tuple[dict[str, str], Tensors]:
         raise ModelFileError(f"it is truncated, damaged, or no safetensors file ({error})") from None
     texts = {name: metadata.get(name, "") for name in TEXTS}
     if metadata.get("sha256") != _digest(texts, tensors):
-        raise ModelFileError(
-            "its content does not match its checksum: it was damaged or changed; take another copy"
-        )
+        raise ModelFileError("its content does not match its checksum: it was damaged or changed; take another copy")
     return metadata, tensors
 
 
@@ -179,9 +171,7 @@ def _build(config: dict[str, Any], backend: Any, own: dict[str, type[Layer]]) ->
     from nnxp.sequential import Sequential
 
     known = {cls.__name__: cls for cls in (*LAYERS, *ACTIVATIONS)} | own
-    layers = [
-        _object(entry, known, "layer", 'nnxp.load(path, layers={"Mine": Mine})') for entry in config["layers"]
-    ]
+    layers = [_object(entry, known, "layer", 'nnxp.load(path, layers={"Mine": Mine})') for entry in config["layers"]]
     loss = config["loss"] and _object(
         config["loss"], {cls.__name__: cls for cls in LOSSES}, "loss", "an nnxp that has it"
     )
@@ -189,9 +179,7 @@ def _build(config: dict[str, Any], backend: Any, own: dict[str, type[Layer]]) ->
         config["optimizer"], {cls.__name__: cls for cls in OPTIMIZERS}, "optimizer", "an nnxp that has it"
     )
     try:
-        model = Sequential(
-            layers, loss, optimizer, backend=backend, dtype=config["dtype"], seed=config["seed"]
-        )
+        model = Sequential(layers, loss, optimizer, backend=backend, dtype=config["dtype"], seed=config["seed"])
     except ValueError as error:
         raise ModelFileError(f"its layers do not fit together: {error}") from error
     model.classes, model.preprocessing = config["classes"], config["preprocessing"]
@@ -202,9 +190,7 @@ def _object(entry: dict[str, Any], known: dict[str, Any], what: str, fix: str) -
     options = dict(entry)
     name = options.pop("class")
     if name not in known:
-        raise ModelFileError(
-            f"it has the {what} {name!r}, which is not known here: give its class with {fix}"
-        )
+        raise ModelFileError(f"it has the {what} {name!r}, which is not known here: give its class with {fix}")
     try:
         return known[name](**options)
     except (TypeError, ValueError) as error:
@@ -213,9 +199,7 @@ def _object(entry: dict[str, Any], known: dict[str, Any], what: str, fix: str) -
 
 def _restore(model: "Sequential", config: dict[str, Any], state: dict[str, Any], tensors: Tensors) -> None:
     expected = {
-        f"{i}.{name}": tuple(shape)
-        for i, layer in enumerate(model.layers)
-        for name, shape in layer.shapes().items()
+        f"{i}.{name}": tuple(shape) for i, layer in enumerate(model.layers) for name, shape in layer.shapes().items()
     }
     slots = {name: tensor for name, tensor in tensors.items() if name.startswith("optimizer.")}
     got = {name: tuple(tensor.shape) for name, tensor in tensors.items() if name not in slots}
@@ -235,14 +219,11 @@ def _restore(model: "Sequential", config: dict[str, Any], state: dict[str, Any],
         or any(t.shape != (size,) for t in slots.values())
     ):
         raise ModelFileError(
-            f"its optimizer state {sorted(slots)} does not fit {type(model.optimizer).__name__} and {size} "
-            "parameters"
+            f"its optimizer state {sorted(slots)} does not fit {type(model.optimizer).__name__} and {size} parameters"
         )
     model.restore_optimizer({name.partition(".")[2]: tensor for name, tensor in slots.items()})
     model.epoch, model.step = int(state["epoch"]), int(state["step"])
-    model.history = {
-        name: [math.nan if v is None else v for v in values] for name, values in state["history"].items()
-    }
+    model.history = {name: [math.nan if v is None else v for v in values] for name, values in state["history"].items()}
     model.optimizer.iterations = int(state["iterations"])
 
 
@@ -262,9 +243,7 @@ def _canonical(value: Any) -> str:
     try:
         return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     except (TypeError, ValueError) as error:
-        raise TypeError(
-            f"the model's options, classes, preprocessing or history do not fit in JSON: {error}"
-        ) from None
+        raise TypeError(f"the model's options, classes, preprocessing or history do not fit in JSON: {error}") from None
 
 
 def _digest(texts: dict[str, str], tensors: Tensors) -> str:

@@ -101,7 +101,9 @@ def sample_weights(backend: Backend, weights: ArrayLike | None, n: int, dtype: s
         if not bool(xp.all(xp.logical_and(xp.isfinite(w), w >= 0))):
             raise ValueError("got a sample_weight that is negative or not finite, expected numbers from 0 up")
         if not bool(xp.any(w > 0)):
-            raise ValueError("got sample_weight that is 0 for every sample: nothing would be learned; give some sample weight")
+            raise ValueError(
+                "got sample_weight that is 0 for every sample: nothing would be learned; give some sample weight"
+            )
     return w
 
 

@@ -69,18 +69,14 @@ class Activation_Softmax_Loss_CategoricalCrossentropy(losses.SoftmaxCrossentropy
 class Optimizer_SGD(optimizers.SGD):
     """`nnxp.SGD` with the book's learning rate."""
 
-    def __init__(
-        self, learning_rate: float = 1.0, decay: float = 0.0, momentum: float = 0.0, **keywords: Any
-    ) -> None:
+    def __init__(self, learning_rate: float = 1.0, decay: float = 0.0, momentum: float = 0.0, **keywords: Any) -> None:
         super().__init__(learning_rate, decay=decay, momentum=momentum, **keywords)
 
 
 class Optimizer_Adagrad(optimizers.Adagrad):
     """`nnxp.Adagrad` with the book's learning rate."""
 
-    def __init__(
-        self, learning_rate: float = 1.0, decay: float = 0.0, epsilon: float = 1e-7, **keywords: Any
-    ) -> None:
+    def __init__(self, learning_rate: float = 1.0, decay: float = 0.0, epsilon: float = 1e-7, **keywords: Any) -> None:
         super().__init__(learning_rate, decay=decay, epsilon=epsilon, **keywords)
 
 
@@ -110,9 +106,7 @@ class Optimizer_Adam(optimizers.Adam):
         beta_2: float = 0.999,
         **keywords: Any,
     ) -> None:
-        super().__init__(
-            learning_rate, decay=decay, epsilon=epsilon, beta_1=beta_1, beta_2=beta_2, **keywords
-        )
+        super().__init__(learning_rate, decay=decay, epsilon=epsilon, beta_1=beta_1, beta_2=beta_2, **keywords)
 
 
 LayerDense = Layer_Dense
@@ -156,9 +150,7 @@ def on(backend: Any) -> SimpleNamespace:
     >>> book.ActivationReLU().forward([[-1.0, 2.0]]).tolist()
     [[0.0, 2.0]]
     """
-    bound = {"default_backend": get_backend(backend)}
-    classes = {globals()[name] for name in __all__} - {
-        Layer
-    }  # a Layer computes nothing itself: its neurons do
-    there = {cls: type(cls.__name__, (cls,), {**bound, "__doc__": cls.__doc__}) for cls in classes}
+    chosen = get_backend(backend)
+    classes = {globals()[name] for name in __all__} - {Layer}  # which computes nothing: its neurons do
+    there = {c: type(c.__name__, (c,), {"default_backend": chosen, "__doc__": c.__doc__}) for c in classes}
     return SimpleNamespace(**{name: there.get(globals()[name], Layer) for name in __all__})

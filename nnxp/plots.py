@@ -1,7 +1,7 @@
 """Pictures of a training, drawn with matplotlib (`pip install "nnxp[plot]"`) and without its global state.
 
-`training` draws one picture into a file: the loss and the metric by epoch, and below them, where one is given, a
-panel that shows how the model does: `images`, `regions`, `confusion` or `predicted`.
+`training` draws one picture into a file: the loss and the metric by epoch, and below them, where one is
+given, a panel that shows how the model does: `images`, `regions`, `confusion` or `predicted`.
 """
 
 import math
@@ -39,8 +39,8 @@ def training(
     Parameters
     ----------
     history : mapping
-        As `Sequential.fit` returns it: "loss", "accuracy" or "rmse", and the same with a prefix for data that were
-        followed but not trained on, "val_" or `held_out` and "_".
+        As `Sequential.fit` returns it: "loss", "accuracy" or "rmse", and the same with a prefix for data that
+        were followed but not trained on, "val_" or `held_out` and "_".
     path : str or path
         The file; its ending names the format (.png, .svg, .pdf).
     title : str
@@ -66,14 +66,12 @@ def training(
     try:
         from matplotlib.figure import Figure
     except ModuleNotFoundError as error:
-        if error.name != "matplotlib":
+        if (error.name or "").partition(".")[0] != "matplotlib":
             raise
-        raise ModuleNotFoundError(
-            'pictures need matplotlib: pip install "nnxp[plot]"', name="matplotlib"
-        ) from None
+        raise ModuleNotFoundError('pictures need matplotlib: pip install "nnxp[plot]"', name="matplotlib") from None
     figure = Figure(figsize=(10, 7 if panel else 4), dpi=120, layout="constrained", facecolor="white")
     figure.suptitle(_plain(title), fontsize=13, fontweight="bold", color=INK)
-    parts = figure.subfigures(2, 1, height_ratios=(1, 1)) if panel else [figure]
+    parts: Any = figure.subfigures(2, 1, height_ratios=(1, 1)) if panel else [figure]
     metrics = ["loss", *(name for name in ("accuracy", "rmse") if name in history)]
     for axes, name in zip(np.atleast_1d(parts[0].subplots(1, len(metrics))), metrics, strict=True):
         followed = next((p for p in (f"{held_out}_", "val_") if f"{p}{name}" in history), None)
@@ -83,9 +81,7 @@ def training(
     figure.savefig(path)
 
 
-def images(
-    X: HostArray, y: HostArray, output: HostArray, classes: Sequence[str], shape: tuple[int, int]
-) -> Panel:
+def images(X: HostArray, y: HostArray, output: HostArray, classes: Sequence[str], shape: tuple[int, int]) -> Panel:
     """Pictures that the model gets wrong, the most confident mistakes first; then some it gets right.
 
     Parameters
@@ -106,7 +102,7 @@ def images(
         chosen = np.concatenate([wrong, np.flatnonzero(guesses == y)])[:PICTURES]
         shown = min(len(wrong), len(chosen))
         part.suptitle(
-            f"{shown} of {len(wrong)} mistakes on the test part, the most confident first: true class → the model's"
+            f"{shown} of {len(wrong)} mistakes on the test part, the most confident first: true class → model's"
             if shown else "No mistake on the test part: the model's class of some samples",
             fontsize=10, color=INK,
         )  # fmt: skip
@@ -118,9 +114,7 @@ def images(
             axes.imshow(X[i].reshape(shape), cmap="gray_r", interpolation="nearest")
             right = guesses[i] == y[i]
             words = (
-                [_plain(classes[guesses[i]])]
-                if right
-                else [_plain(classes[y[i]]), "→ " + _plain(classes[guesses[i]])]
+                [_plain(classes[guesses[i]])] if right else [_plain(classes[y[i]]), "→ " + _plain(classes[guesses[i]])]
             )
             long = sum(map(len, words)) > 10
             text = ("\n" if long else " ").join(words)
@@ -129,9 +123,7 @@ def images(
     return draw
 
 
-def regions(
-    X: HostArray, y: HostArray, classes: Sequence[str], predict: Callable[[HostArray], HostArray]
-) -> Panel:
+def regions(X: HostArray, y: HostArray, classes: Sequence[str], predict: Callable[[HostArray], HostArray]) -> Panel:
     """Points in the plane over the class that the model gives each place; paler where it is less sure.
 
     Parameters
@@ -164,9 +156,7 @@ def regions(
         )
         axes.set_box_aspect(1)
         for k, name in enumerate(classes):
-            axes.scatter(
-                *X[y == k].T, s=18, color=colors[k], edgecolors="white", linewidths=0.6, label=_plain(name)
-            )
+            axes.scatter(*X[y == k].T, s=18, color=colors[k], edgecolors="white", linewidths=0.6, label=_plain(name))
         axes.legend(
             title="test samples",
             fontsize=8,
@@ -237,9 +227,7 @@ def predicted(y: HostArray, output: HostArray) -> Panel:
     return draw
 
 
-def _curve(
-    axes: Any, name: str, values: Sequence[float], followed: Sequence[float] | None, held_out: str
-) -> None:
+def _curve(axes: Any, name: str, values: Sequence[float], followed: Sequence[float] | None, held_out: str) -> None:
     """One quantity by epoch, its last value at the end of each line."""
     lines = [("training", values, BLUE)] + ([(held_out, followed, ORANGE)] if followed is not None else [])
     for label, series, color in lines:

@@ -122,8 +122,7 @@ class Sequential(Switch):
         """The bound training step."""
         if self.loss is None:
             raise ValueError(
-                "got a model without a loss, expected one to train or evaluate: "
-                'Sequential(layers, loss="...")'
+                'got a model without a loss, expected one to train or evaluate: Sequential(layers, loss="...")'
             )
         _ = self.store
         if self._training is None:
@@ -139,9 +138,7 @@ class Sequential(Switch):
         backend.with_dtype(dtype)  # raises where the device has no such dtype
         for layer in self.layers:  # all before any is changed: one may belong to another model
             layer.join(self)
-        entries = [
-            entry for i, layer in enumerate(self.layers) for entry in layer._on(backend, dtype).entries(i)
-        ]
+        entries = [entry for i, layer in enumerate(self.layers) for entry in layer._on(backend, dtype).entries(i)]
         with backend.context():
             store = ParameterStore(backend, dtype, entries)
             for i, layer in enumerate(self.layers):
@@ -160,9 +157,7 @@ class Sequential(Switch):
 
     def _following(self, i: int) -> Layer:
         """The layer that decides how layer i begins: the next with an opinion; Linear after the last."""
-        return next(
-            (layer for layer in self.layers[i + 1 :] if layer.initializer_before is not None), Linear()
-        )
+        return next((layer for layer in self.layers[i + 1 :] if layer.initializer_before is not None), Linear())
 
     def _widths(self) -> tuple[int | None, int | None]:
         """The numbers of inputs and of outputs; None where a layer of the user's own hides it."""
@@ -196,9 +191,7 @@ class Sequential(Switch):
                 )
         before = self.layers[-2] if len(self.layers) > 1 else None
         if isinstance(last, Softmax) and isinstance(before, Softmax | Sigmoid):
-            raise ValueError(
-                f"got {type(before).__name__} and Softmax in a row, expected one: leave the first out"
-            )
+            raise ValueError(f"got {type(before).__name__} and Softmax in a row, expected one: leave the first out")
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "Sequential":
         twin = copy.copy(self)
@@ -219,13 +212,12 @@ class Sequential(Switch):
         """X as (n, features) on the backend: bytes stay bytes, all else has the model's dtype."""
         backend = self._enter(X)
         _ = self.store
-        if not hasattr(X, "shape"):
-            X = backend._admit(X)
+        if library_of(X) == "numpy":
+            X = backend._admit(X)  # numbers only
         shape = tuple(X.shape)
         if len(shape) == 1:
             raise ValueError(
-                f"got {name} of shape {shape}, expected (samples, features): one sample is "
-                f"{name}.reshape(1, -1)"
+                f"got {name} of shape {shape}, expected (samples, features): one sample is {name}.reshape(1, -1)"
             )
         if len(shape) != 2:
             raise ValueError(
@@ -233,15 +225,11 @@ class Sequential(Switch):
                 f"{name}.reshape(len({name}), -1) flattens each sample"
             )
         if self.n_in is not None and shape[1] != self.n_in:
-            raise ValueError(
-                f"got {name} with {shape[1]} features, expected {self.n_in}, as the first layer takes"
-            )
+            raise ValueError(f"got {name} with {shape[1]} features, expected {self.n_in}, as the first layer takes")
         is_bytes = str(getattr(X, "dtype", "")).rpartition(".")[2] == "uint8"
         return backend.asarray(X, dtype="uint8" if is_bytes else self.dtype)
 
-    def _batches(
-        self, X: ArrayLike, y: ArrayLike, w: ArrayLike | None, batch_size: int, name: str = "X"
-    ) -> Batches:
+    def _batches(self, X: ArrayLike, y: ArrayLike, w: ArrayLike | None, batch_size: int, name: str = "X") -> Batches:
         """Inputs, labels and weights, all checked, as a fit or an evaluation takes them."""
         X = self._inputs(X, name)
         if X.shape[0] == 0:
@@ -308,9 +296,7 @@ class Sequential(Switch):
             if not isinstance(validation_data, tuple | list) or len(validation_data) not in (2, 3):
                 raise ValueError("got validation_data that is not (X, y) or (X, y, sample_weight)")
             weight = validation_data[2] if len(validation_data) == 3 else None
-            validation = self._batches(
-                validation_data[0], validation_data[1], weight, PREDICTION_BATCH, "validation X"
-            )
+            validation = self._batches(validation_data[0], validation_data[1], weight, PREDICTION_BATCH, "validation X")
         with self.backend.context():
             if validation_split is not None:
                 data, validation = self._split(data, validation_split)
@@ -354,9 +340,7 @@ class Sequential(Switch):
         with backend.context():
             return training.step(backend.asarray(x, dtype=self.dtype), labels, weights)[0]
 
-    def evaluate(
-        self, X: ArrayLike, y: ArrayLike, *, sample_weight: ArrayLike | None = None
-    ) -> dict[str, float]:
+    def evaluate(self, X: ArrayLike, y: ArrayLike, *, sample_weight: ArrayLike | None = None) -> dict[str, float]:
         """The mean loss, penalties included, and "accuracy" or "rmse", as floats."""
         data = self._batches(X, y, sample_weight, PREDICTION_BATCH)
         with self.backend.context():

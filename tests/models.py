@@ -27,10 +27,8 @@ def classifier(backend: Any = None, *, inserted: tuple[Any, ...] = (), **options
 
 def with_everything(backend: Any = None, **options: Any) -> Sequential:
     """The same with L2, dropout and Adam."""
-    layers = [Dense(5, 8, l2=1e-3), "relu", Dropout(0.25), Dense(8, CLASSES, bias_l1=1e-3), "softmax"]
-    return Sequential(
-        layers, loss="categorical_crossentropy", optimizer="adam", backend=backend, seed=1, **options
-    )
+    layers = [Dense(5, 8, l2=1e-3), "relu", Dropout(0.25), Dense(8, CLASSES, l1=1e-3), "softmax"]
+    return Sequential(layers, loss="categorical_crossentropy", optimizer="adam", backend=backend, seed=1, **options)
 
 
 def values(model: Sequential) -> npt.NDArray[Any]:

@@ -64,9 +64,7 @@ def test_on_moves_lists_and_host_arrays_in(backend: Target) -> None:
     ):
         backend.assert_close(layer.forward(inputs), np.full((1, 3), 3, dtype=np.float32))
         backend.assert_close(bound.ActivationReLU().forward(inputs), np.array([[1, 2]], dtype=np.float32))
-    backend.assert_close(
-        bound.Activation_Softmax().forward([[0.0, 0.0]]), np.full((1, 2), 0.5, dtype=np.float32)
-    )
+    backend.assert_close(bound.Activation_Softmax().forward([[0.0, 0.0]]), np.full((1, 2), 0.5, dtype=np.float32))
     assert bound.Neuron([2.0], 1.0).forward(backend.asarray([3.0])) == 7.0
 
 
@@ -115,9 +113,7 @@ def test_the_books_seed_gives_the_books_weights(backend: Target) -> None:
     np.random.seed(0)
     theirs = book.Layer_Dense(2, 3)
     backend.assert_close(layer.weights, theirs.weights)
-    backend.assert_close(
-        layer.weights[0, ...], np.array([0.0176405235, 0.0040015721, 0.0097873798]), atol=1e-10
-    )
+    backend.assert_close(layer.weights[0, ...], np.array([0.0176405235, 0.0040015721, 0.0097873798]), atol=1e-10)
     backend.assert_close(layer.biases, np.zeros((1, 3)))
 
 
@@ -193,9 +189,7 @@ def test_softmax_backward_is_the_jacobian(backend: Target) -> None:
     ours, theirs, dvalues = softmaxes(backend, 7)
     theirs.backward(dvalues)
     # Some 20 roundings, of sums whose magnitudes |y| (|dy| + Σ |dy| y) are at most 2 max |dy|.
-    backend.assert_close(
-        ours.backward(backend.asarray(dvalues)), theirs.dinputs, atol=40 * U64 * np.abs(dvalues).max()
-    )
+    backend.assert_close(ours.backward(backend.asarray(dvalues)), theirs.dinputs, atol=40 * U64 * np.abs(dvalues).max())
 
 
 def test_softmax_backward_has_no_loop(backend: Target) -> None:
@@ -292,9 +286,7 @@ def test_mean_absolute_error_goes_down_its_gradient(backend: Target) -> None:
     gradient = loss.backward(backend.asarray(p), backend.asarray(y))
     backend.assert_close(gradient, np.array([[0.25, -0.25], [0.0, 0.25]]))
     backend.assert_close(loss.calculate(p, y), np.array(1.5))
-    backend.assert_close(
-        loss.calculate(p - 0.5 * backend.to_numpy(gradient), y), np.array(1.5 - 0.5 * 3 / 16)
-    )
+    backend.assert_close(loss.calculate(p - 0.5 * backend.to_numpy(gradient), y), np.array(1.5 - 0.5 * 3 / 16))
 
 
 # --- optimizers ------------------------------------------------------------------------------------
@@ -315,7 +307,7 @@ def walk(target: Target, optimizer: Any, gradients: list[float], dtype: str = "f
 
 
 def test_momentum_holds_the_learning_rate(backend: Target) -> None:
-    """m = βm + lr g with lr = 1/(1 + t). With lr outside, PyTorch's way, the third place would be -2.625."""
+    """m = βm + lr g with lr = 1/(1 + t). With lr outside, PyTorch's way, the third place would be -7/3."""
     sgd = names(backend).Optimizer_SGD(learning_rate=1.0, decay=1.0, momentum=0.5)
     m = (1.0, 0.5 + 1 / 2, 0.5 + 1 / 3)
     assert walk(backend, sgd, [1.0, 1.0, 1.0]) == pytest.approx(-np.cumsum(m), rel=8 * U64, abs=0)

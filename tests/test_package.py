@@ -1,5 +1,6 @@
 """The package as it is installed: its version, its files, and what importing it costs."""
 
+import re
 import subprocess
 import sys
 import tomllib
@@ -49,3 +50,10 @@ def test_readme_and_ci_run_the_same_command() -> None:
     command = "python3 -m venv .venv && .venv/bin/python -m pip install nox && .venv/bin/nox"
     for name in ("README.md", ".ci/run", "CONTRIBUTING.md"):
         assert command in (ROOT / name).read_text(encoding="utf-8").splitlines(), name
+
+
+def test_the_stub_names_what_the_package_offers() -> None:
+    stub = (Path(nnxp.__file__).parent / "__init__.pyi").read_text(encoding="utf-8")
+    named = set(re.findall(r"^from nnxp\S* import (\w+) as \1$", stub, re.MULTILINE))
+    assert named == set(nnxp.__all__)
+    assert all(getattr(nnxp, name) is not None for name in named)

@@ -40,6 +40,10 @@ class Reader:
     dtype: str
 
     @property
+    def u(self) -> float:
+        return float(np.finfo(self.dtype).eps) / 2
+
+    @property
     def names(self) -> Any:
         """The book's names there: NumPy's in float32 are those of `nnxp.nnfs` itself."""
         if self.target.spec == "numpy" and self.dtype == "float32":
@@ -66,8 +70,7 @@ class Reader:
         return self.target.asarray(values, dtype=self.dtype)
 
     def close(self, actual: Any, expected: npt.ArrayLike, roundings: int, scale: float = 1.0) -> None:
-        u = float(np.finfo(self.dtype).eps) / 2
-        self.target.assert_close(actual, np.asarray(expected, dtype=self.dtype), atol=roundings * u * scale)
+        self.target.assert_close(actual, np.asarray(expected, dtype=self.dtype), atol=roundings * self.u * scale)
 
 
 @pytest.fixture(params=["float32", "float64"])
@@ -98,10 +101,7 @@ each, softmax (maximum, exp to 2, sum, quotient), difference, mean; and the cast
 
 def scale(*matrices: Any) -> float:
     """Bounds the sums of magnitudes in `network`, where each matrix is a factor at most twice."""
-    return (
-        float(np.prod([max(1.0, np.abs(m).sum(axis=1).max(), np.abs(m).sum(axis=0).max()) for m in matrices]))
-        ** 2
-    )
+    return float(np.prod([max(1.0, np.abs(m).sum(axis=1).max(), np.abs(m).sum(axis=0).max()) for m in matrices])) ** 2
 
 
 def draws(*shapes: tuple[int, int]) -> list[npt.NDArray[Any]]:
@@ -142,7 +142,7 @@ def test_snippet_4_is_a_forward_pass(reader: Reader, capsys: pytest.CaptureFixtu
     for name, array in (("z1", "dense1"), ("a1", "relu"), ("z2", "dense2"), ("p", "softmax")):
         reader.close(seed[array].output, expected[name], ROUNDINGS, scale(X, w1, w2))
     probabilities = reader.target.to_numpy(seed["softmax"].output).astype(np.float64)
-    np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=0, atol=6 * np.finfo(reader.dtype).eps / 2)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=0, atol=6 * reader.u)
 
 
 @pytest.mark.parametrize("labels", ["indices", "rows", "list"])
@@ -217,9 +217,7 @@ class Watched:
 
     def _copies(self, *names: str) -> list[Values]:
         host = self.reader.target.to_numpy
-        return [
-            {name: host(getattr(layer, name)).astype(np.float64) for name in names} for layer in self.layers
-        ]
+        return [{name: host(getattr(layer, name)).astype(np.float64) for name in names} for layer in self.layers]
 
 
 def with_backward_pass(source: str) -> str:
@@ -272,7 +270,7 @@ def test_snippet_8_trains(reader: Reader, name: str) -> None:
     assert len(optimizer.after) == 6
     assert optimizer.optimizer.iterations == 6
 
-    u = float(np.finfo(reader.dtype).eps) / 2
+    u = reader.u
     rule = getattr(book, CLASSES[name])(**OPTIMIZERS[name])
     by_book, magnitudes = [SimpleNamespace(), SimpleNamespace()], [SimpleNamespace(), SimpleNamespace()]
     for step, (before, after) in enumerate(zip(optimizer.before, optimizer.after, strict=True)):
@@ -282,18 +280,12 @@ def test_snippet_8_trains(reader: Reader, name: str) -> None:
         bias_input = np.ones((4, 1))
         bound = scale(np.hstack([X, bias_input]), *(np.vstack([m["weights"], m["biases"]]) for m in before))
         for layer, number in ((one, 1), (two, 2)):
-            np.testing.assert_allclose(
-                layer["dweights"], expected[f"dw{number}"], rtol=0, atol=ROUNDINGS * u * bound
-            )
-            np.testing.assert_allclose(
-                layer["dbiases"], expected[f"db{number}"], rtol=0, atol=ROUNDINGS * u * bound
-            )
+            np.testing.assert_allclose(layer["dweights"], expected[f"dw{number}"], rtol=0, atol=ROUNDINGS * u * bound)
+            np.testing.assert_allclose(layer["dbiases"], expected[f"db{number}"], rtol=0, atol=ROUNDINGS * u * bound)
         rule.pre_update_params()
         for found, left, told, size in zip(before, after, by_book, magnitudes, strict=True):
             vars(told).update({key: value.copy() for key, value in found.items()})
-            vars(size).update(
-                {key: np.abs(value) if key[0] == "d" else 0 * value for key, value in found.items()}
-            )
+            vars(size).update({key: np.abs(value) if key[0] == "d" else 0 * value for key, value in found.items()})
             rule.update_params(told)
             rule.update_params(size)  # of |g| from 0: the update's sum of magnitudes
             for key in ("weights", "biases"):

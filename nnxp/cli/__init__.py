@@ -1,7 +1,7 @@
 """The command `nnxp`: train, evaluate and predict without writing Python.
 
-A command that works ends with exit code 0. One that cannot ends with 2 and a single line on standard error that
-says why; with `--debug` Python's traceback stands before it. Nothing is left half-written either way.
+A command that works ends with exit code 0. One that cannot ends with 2 and a single line on standard error
+that says why; with `--debug` Python's traceback stands before it. Nothing is left half-written either way.
 """
 
 import importlib
@@ -24,7 +24,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Examples
     --------
-    >>> main(["train", "digits", "--epochs", "no"])  # and on standard error: nnxp: error: argument --epochs: ...
+    >>> main(["train", "digits", "--epochs", "many"])  # and on standard error: nnxp: error: argument --epochs
     2
     """
     words = list(sys.argv[1:] if argv is None else argv)
@@ -66,12 +66,14 @@ def _explain(error: Exception) -> str:
 
     text = " ".join(str(error).split())
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":  # PyTorch has its own
-        return f"out of memory ({text or 'no more is said'}): try a smaller --batch-size or fewer units in --hidden"
+        what = f" ({text})" if text else ""
+        return f"out of memory{what}: try a smaller --batch-size or fewer units in --hidden"
     if isinstance(error, OSError) and error.strerror and error.filename is not None:
         return f"{error.filename}: {error.strerror}"
     if isinstance(error, OSError | ValueError | FloatingPointError | BackendUnavailableError):
         return text or type(error).__name__
-    return f"{type(error).__name__}: {text}; this was not expected: run it again with --debug and report what it prints"
+    unexpected = f"{type(error).__name__}: {text}" if text else type(error).__name__
+    return f"{unexpected}; this is a mistake in nnxp: run it again with --debug and report what it prints"
 
 
 def _discard_output() -> None:

@@ -20,7 +20,7 @@ Rows = tuple[Array, Array]
 def run(args: argparse.Namespace) -> None:
     """Tests the model and prints the result."""
     model, preprocessing = open_model(args.model, args.backend)
-    (X, y), part = _test_rows(args, preprocessing, trained_here=bool(model.preprocessing))
+    (X, y), part = _test_rows(args, preprocessing, trained_here="format" in model.preprocessing)
     loss = model.evaluate(X, y)["loss"]
     result = Result.of(model, X, y)
     if args.json:
@@ -39,9 +39,7 @@ _PARTS = {
 }
 
 
-def _test_rows(
-    args: argparse.Namespace, preprocessing: Mapping[str, Any], trained_here: bool
-) -> tuple[Rows, str]:
+def _test_rows(args: argparse.Namespace, preprocessing: Mapping[str, Any], trained_here: bool) -> tuple[Rows, str]:
     """The rows to test on, and which they are: "test", "held out" or "all"."""
     path = Path(args.data)
     if (

@@ -7,7 +7,7 @@ from typing import NoReturn
 from nnxp import __version__
 from nnxp.cli.recipes import RECIPES
 
-DATA = "digits, spiral, moons, fashion-mnist, mnist, a .csv or .npz file, or a folder of IDX files (MNIST's format)"
+DATA = "digits, spiral, moons, fashion-mnist, mnist, a .csv or .npz file, or a folder of IDX files (as MNIST's)"
 
 EXAMPLES = """\
 examples:
@@ -18,17 +18,18 @@ examples:
   nnxp predict runs/measurements/model.safetensors new.csv --out predictions.csv
 """
 TRAIN = """\
-Train a network and write a run folder: the model (model.safetensors), the course of the training (history.csv,
-curves.png) and its result (summary.json). Data without a test part of their own are divided: one fifth of the rows,
-drawn with the seed and with equal shares of every class, is set aside and only tested on.
+Train a network and write a run folder: the model (model.safetensors), the course of the training
+(history.csv, curves.png) and its result (summary.json). Data without a test part of their own are divided:
+one fifth of the rows, drawn with the seed and with equal shares of every class, is set aside and only tested
+on.
 """
 EVALUATE = """\
-Test a trained model: on the test part of the data, on the rows that its own training set aside if the data are the
-same, else on all rows. The output says which.
+Test a trained model: on the test part of the data, on the rows that its own training set aside if the data
+are the same, else on all rows. The output says which.
 """
 PREDICT = """\
-Predict for every row of a file: the class and the probability of each class, or the value, as CSV. Columns of a CSV
-file are found by name; the target's column need not be there.
+Predict for every row of a file: the class and the probability of each class, or the value, as CSV. Columns
+of a CSV file are found by name; the target's column need not be there.
 """
 
 
@@ -48,7 +49,7 @@ def parser() -> Parser:
     """The parser of `nnxp` and its commands."""
     main = Parser(
         prog="nnxp",
-        description="Neural networks on NumPy, CuPy or PyTorch arrays. `nnxp COMMAND --help` explains a command.",
+        description="Neural networks on NumPy, CuPy or PyTorch arrays. `nnxp COMMAND --help` explains each.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
@@ -73,7 +74,7 @@ def parser() -> Parser:
             "--backend",
             metavar="NAME",
             default="numpy",
-            help="where to compute: numpy (default), cupy, torch, torch:mps, ..., or auto, which looks for a GPU",
+            help="where to compute: numpy (default), cupy, torch, torch:mps, ...; auto looks for a GPU",
         )
         command.add_argument("--debug", action="store_true", help="show Python's traceback of an error")
     return main
@@ -92,8 +93,8 @@ def _train(command: argparse.ArgumentParser) -> None:
         "--validation-split",
         type=_share,
         metavar="SHARE",
-        help="hold out this share of the training rows and follow it in the curves; without it, the curves follow the "
-        "test part, which never chooses anything",
+        help="hold out this share of the training rows and follow it in the curves; without it, the curves "
+        "follow the test part, which never chooses anything",
     )
     network = command.add_argument_group("the network (see the settings below for what is not given)")
     network.add_argument(
@@ -102,9 +103,7 @@ def _train(command: argparse.ArgumentParser) -> None:
         metavar="N,N,...",
         help="units of each hidden layer, 512,512 for instance, or none",
     )
-    network.add_argument(
-        "--activation", metavar="NAME", help="after each hidden layer: relu, silu, gelu, tanh, ..."
-    )
+    network.add_argument("--activation", metavar="NAME", help="after each hidden layer: relu, silu, gelu, tanh, ...")
     network.add_argument(
         "--dropout",
         type=_share,
@@ -114,8 +113,8 @@ def _train(command: argparse.ArgumentParser) -> None:
     network.add_argument(
         "--loss",
         metavar="NAME",
-        help="classes: categorical_crossentropy; numbers: mean_squared_error (default), mean_absolute_error or huber, "
-        "of the error in standard deviations of the target",
+        help="classes: categorical_crossentropy; numbers: mean_squared_error (default), mean_absolute_error "
+        "or huber, of the error in standard deviations of the target",
     )
     network.add_argument(
         "--dtype", choices=("float32", "float64"), default="float32", help="precision (default: %(default)s)"
@@ -126,15 +125,9 @@ def _train(command: argparse.ArgumentParser) -> None:
     training.add_argument(
         "--decay", type=float, metavar="RATE", help="the learning rate is divided by 1 + RATE * steps"
     )
-    training.add_argument(
-        "--momentum", type=float, metavar="SHARE", help="sgd only: how much of the last step is kept"
-    )
-    training.add_argument(
-        "--weight-decay", type=float, metavar="RATE", help="adamw only: how fast weights shrink"
-    )
-    training.add_argument(
-        "--clip-norm", type=float, metavar="NORM", help="the largest norm of a step's gradient"
-    )
+    training.add_argument("--momentum", type=float, metavar="SHARE", help="sgd only: how much of the last step is kept")
+    training.add_argument("--weight-decay", type=float, metavar="RATE", help="adamw only: how fast weights shrink")
+    training.add_argument("--clip-norm", type=float, metavar="NORM", help="the largest norm of a step's gradient")
     training.add_argument("--epochs", type=int, metavar="N", help="passes over the training rows")
     training.add_argument("--batch-size", type=int, metavar="N", help="rows of one step")
     training.add_argument(
@@ -145,9 +138,7 @@ def _train(command: argparse.ArgumentParser) -> None:
         help="initial weights, order, dropout, test rows (default: 0)",
     )
     out = command.add_argument_group("the results")
-    out.add_argument(
-        "--out", metavar="FOLDER", help="the run folder (default: runs/ and the name of the data)"
-    )
+    out.add_argument("--out", metavar="FOLDER", help="the run folder (default: runs/ and the name of the data)")
     out.add_argument("--overwrite", action="store_true", help="replace a run that is there already")
     out.add_argument("--quiet", action="store_true", help="print nothing but errors")
 
@@ -155,9 +146,7 @@ def _train(command: argparse.ArgumentParser) -> None:
 def _evaluate(command: argparse.ArgumentParser) -> None:
     command.add_argument("model", metavar="MODEL", help="a model.safetensors")
     command.add_argument("data", metavar="DATA", help=DATA)
-    command.add_argument(
-        "--data-dir", metavar="DIR", help="the folder of the files of fashion-mnist or mnist"
-    )
+    command.add_argument("--data-dir", metavar="DIR", help="the folder of the files of fashion-mnist or mnist")
     command.add_argument("--json", action="store_true", help="print the result as JSON")
 
 
@@ -182,9 +171,7 @@ def _hidden(text: str) -> tuple[int, ...]:
     if text == "none":
         return ()
     if not re.fullmatch(r"0*[1-9][0-9]*(,0*[1-9][0-9]*)*", text):
-        raise argparse.ArgumentTypeError(
-            f"got {text!r}, expected whole numbers above 0 such as 512,512, or none"
-        )
+        raise argparse.ArgumentTypeError(f"got {text!r}, expected whole numbers above 0 such as 512,512, or none")
     return tuple(int(width) for width in text.split(","))
 
 

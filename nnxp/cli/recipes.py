@@ -18,9 +18,7 @@ class Recipe:
     epochs: int = 100
 
     def __str__(self) -> str:
-        options = ", ".join(
-            f"{name.replace('_', ' ')} {value:g}" for name, value in self.optimizer_options.items()
-        )
+        options = ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in self.optimizer_options.items())
         dropout = f", dropout {self.dropout:g}" if self.dropout else ""
         return (
             f"{','.join(map(str, self.hidden))} {self.activation}{dropout}; {self.optimizer}, {options}; "
@@ -49,7 +47,4 @@ def recipe_for(data: str) -> Recipe:
     >>> recipe_for("fashion_mnist").hidden, recipe_for("digits.csv").hidden
     ((512, 512), (64, 64))
     """
-    return (
-        RECIPES.get(data.lower().replace("_", "-"))
-        or RECIPES["a folder" if Path(data).is_dir() else "a file"]
-    )
+    return RECIPES.get(data.lower().replace("_", "-")) or RECIPES["a folder" if Path(data).is_dir() else "a file"]

@@ -14,11 +14,11 @@ from nnxp.typing import Array
 class StandardisedLoss(Loss):
     """Another loss of predictions and truth divided by σ, the target's standard deviation: ℓ(p/σ, y/σ).
 
-    A last layer `Rescaling(scale=σ, offset=μ)` lets a model predict in the target's own units. The squared error
-    then has gradients by the layers below that grow with σ²: a step of SGD that suits targets around 1 diverges at
-    thousands and stands still at thousandths, and Adam's ε, made for gradients around 1, hides the small ones. Here
-    the two factors σ cancel: the network below sees the loss and the gradients of a standardised target, in any
-    units and with any optimizer. The metric, the rmse, stays in the target's units.
+    A last layer `Rescaling(scale=σ, offset=μ)` lets a model predict in the target's own units. The squared
+    error then has gradients by the layers below that grow with σ²: a step of SGD that suits targets around 1
+    diverges at thousands and stands still at thousandths, and Adam's ε, made for gradients around 1, hides the
+    small ones. Here the two factors σ cancel: the network below sees the loss and the gradients of a
+    standardised target, in any units and with any optimizer. The metric, the rmse, stays in the target's units.
 
     Parameters
     ----------

@@ -25,26 +25,27 @@ PIXELS = (4, 64)
 
 def before(dataset: Dataset, model: Sequential, recipe: Recipe, loss: str) -> None:
     """Says what is about to be trained, on what and where."""
-    target = "a number to predict" if dataset.classes is None else f"{len(dataset.classes)} classes"
-    if dataset.y.ndim > 1:
-        target = f"{dataset.y.shape[1]} numbers to predict"
+    outputs = 1 if dataset.y.ndim == 1 else dataset.y.shape[1]
+    target = f"{outputs} number{'s' if outputs > 1 else ''} to predict"
+    if dataset.classes is not None:
+        target = f"{len(dataset.classes)} classes"
     assert dataset.X_test is not None
-    backend = model.backend
-    version = library_version(backend.library)
-    options = ", ".join(
-        f"{name.replace('_', ' ')} {value:g}" for name, value in recipe.optimizer_options.items()
-    )
-    sizes = "-".join(str(layer.n_out) for layer in model.layers if isinstance(layer, Dense))
-    hidden = f", {recipe.activation}" + (f", dropout {recipe.dropout:g}" if recipe.dropout else "")
-    rows = (
-        ("data", f"{dataset.name}: {len(dataset.X):,} samples to train on, {len(dataset.X_test):,} to test on; "
-                 f"{dataset.X.shape[1]} features, {target}"),
-        ("network", f"{dataset.X.shape[1]}-{sizes}{hidden if recipe.hidden else ''}; {count(model):,} parameters, {model.dtype}"),
-        ("training", f"{recipe.optimizer}{', ' if options else ''}{options}; {loss}; {recipe.epochs} epochs, "
-                     f"batches of {recipe.batch_size}, seed {model.seed}"),
-        ("backend", f"{backend.name} ({backend.library} {version})" + (f", chosen since {backend.reason}" if backend.reason else "")),
-    )  # fmt: skip
-    for name, text in rows:
+    features, backend = dataset.X.shape[1], model.backend
+    parts = f"{len(dataset.X):,} samples to train on, {len(dataset.X_test):,} to test on"
+    sizes = [features, *(layer.n_out for layer in model.layers if isinstance(layer, Dense))]
+    network = ["-".join(map(str, sizes)), recipe.activation] if recipe.hidden else [f"{features}-{sizes[-1]}"]
+    if recipe.hidden and recipe.dropout:
+        network.append(f"dropout {recipe.dropout:g}")
+    options = [f"{name.replace('_', ' ')} {value:g}" for name, value in recipe.optimizer_options.items()]
+    where = f"{backend.name} ({backend.library} {library_version(backend.library)})"
+    rows = {
+        "data": f"{dataset.name}: {parts}; {features} features, {target}",
+        "network": f"{', '.join(network)}; {count(model):,} parameters, {model.dtype}",
+        "training": f"{', '.join([recipe.optimizer, *options])}; {loss}; {recipe.epochs} epochs, "
+        f"batches of {recipe.batch_size}, seed {model.seed}",
+        "backend": where + (f", chosen since {backend.reason}" if backend.reason else ""),
+    }
+    for name, text in rows.items():
         print(f"{name:9} {text}")
     print(flush=True)
 
@@ -53,9 +54,7 @@ def after(result: Result, summary: dict[str, Any], folder: Path, no_picture: str
     """Says what came out and where it is."""
     print(f"test {figures(result)}")
     confusions(result)
-    print(
-        f"trained for {summary['wall_seconds']:.1f} s, {summary['samples_per_second']:,.0f} samples a second"
-    )
+    print(f"trained for {summary['wall_seconds']:.1f} s, {summary['samples_per_second']:,.0f} samples a second")
     files = [name for name in FILES if (folder / name).exists()]
     print(f"written to {folder}: {', '.join(files)}")
     if no_picture:
@@ -122,9 +121,7 @@ def draw(
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a class name in letters that the font has not, for instance
-            plots.training(
-                history, path, title=title, held_out=followed, panel=_panel(model, dataset, result)
-            )
+            plots.training(history, path, title=title, held_out=followed, panel=_panel(model, dataset, result))
     except ModuleNotFoundError as error:
         return f"no curves.png: {error}"
     except Exception as error:

@@ -51,9 +51,7 @@ class Result:
         guesses = output.argmax(axis=1)
         correct = int(np.sum(guesses == y))
         figures = {"accuracy": correct / len(X), "correct": correct}
-        return cls(
-            len(X), output, guesses, metrics.confusion_matrix(guesses, y, len(classes)), classes, figures
-        )
+        return cls(len(X), output, guesses, metrics.confusion_matrix(guesses, y, len(classes)), classes, figures)
 
 
 def predict(model: Sequential, X: Array) -> Array:
@@ -69,8 +67,8 @@ def predict(model: Sequential, X: Array) -> Array:
     finite = np.isfinite(output).all(axis=1)
     if not finite.all():
         raise ValueError(
-            f"the prediction for row {int(finite.argmin()) + 1} of the samples is not finite: its features are too "
-            f"large for this model in {model.dtype}"
+            f"the prediction for sample {int(finite.argmin()) + 1} is not finite: its features are too large "
+            f"for this model in {model.dtype}"
         )
     if isinstance(model.loss, SoftmaxCrossentropy | SigmoidCrossentropy):  # the model gives logits
         activation = Softmax() if isinstance(model.loss, SoftmaxCrossentropy) else Sigmoid()

@@ -69,8 +69,8 @@ class RunFolder:
         there = [name for name in FILES if (self.path / name).exists()]
         if there and not self.overwrite:
             raise FileExistsError(
-                f"{self.path} holds a run already ({', '.join(there)}): replace it with --overwrite, or choose "
-                "another folder with --out"
+                f"{self.path} holds a run already ({', '.join(there)}): replace it with --overwrite, or "
+                "choose another folder with --out"
             )
 
     def _remove_made(self) -> None:
@@ -88,13 +88,9 @@ class OutputFile:
         if self.path.is_dir():
             raise IsADirectoryError(f"--out {self.path} is a folder: give a file in it")
         if self.path.exists() and not overwrite:
-            raise FileExistsError(
-                f"{self.path} is there already: replace it with --overwrite, or choose another --out"
-            )
+            raise FileExistsError(f"{self.path} is there already: replace it with --overwrite, or choose another --out")
         if not self.path.parent.is_dir():
-            raise FileNotFoundError(
-                f"cannot write {self.path}: there is no folder {self.path.parent}; create it first"
-            )
+            raise FileNotFoundError(f"cannot write {self.path}: there is no folder {self.path.parent}; create it first")
 
     def write(self, text: str) -> None:
         """Writes beside its place first, then renames."""

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-import nnxp
 from nnxp.backends import get_backend
+from nnxp.checkpoint import load
 from nnxp.cli.results import class_names
 from nnxp.sequential import Sequential
 
@@ -11,10 +11,11 @@ from nnxp.sequential import Sequential
 def open_model(path: str, backend: str) -> tuple[Sequential, dict[str, Any]]:
     """The model of a file, and how rows of a data file become rows of its X.
 
-    A model that was trained in Python says nothing of files: it takes npz files with X of its width.
+    A model that was trained in Python says nothing of files: it takes npz files with X of its width and, where it
+    tells classes apart, y of their indices.
     """
-    model = nnxp.load(path, backend=get_backend(backend))
-    if model.preprocessing:
+    model = load(path, backend=get_backend(backend))
+    if "format" in model.preprocessing:
         return model, model.preprocessing
     if model.n_in is None:
         raise ValueError(f"{path}: the model has no layer that says how many features it takes")
@@ -25,5 +26,5 @@ def open_model(path: str, backend: str) -> tuple[Sequential, dict[str, Any]]:
         "dtype": "float64",
         "target": "y",
         "task": "regression" if classes is None else "classification",
-        "classes": classes,
+        "classes": None if classes is None else [str(k) for k in range(len(classes))],
     }

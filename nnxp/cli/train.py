@@ -24,6 +24,7 @@ from nnxp.cli.results import TEST_SHARE, Result, fingerprint, library_version
 from nnxp.cli.runs import RunFolder
 from nnxp.data import Dataset
 from nnxp.layers import Dense, Dropout, Layer, Rescaling
+from nnxp.layers.dense import positive
 from nnxp.losses import get_loss
 from nnxp.naming import lookup, snake_case
 from nnxp.optimizers import OPTIMIZERS, Optimizer, get_optimizer
@@ -69,9 +70,7 @@ def run(args: argparse.Namespace) -> None:
         report.after(result, summary, folder.path, no_picture)
 
 
-def build(
-    dataset: Dataset, recipe: Recipe, optimizer: Optimizer, loss: str, backend: Backend, seed: int
-) -> Sequential:
+def build(dataset: Dataset, recipe: Recipe, optimizer: Optimizer, loss: str, backend: Backend, seed: int) -> Sequential:
     """The network: what rescales X, the hidden layers, and what gives probabilities or values."""
     layers: list[Layer | str] = []
     if dataset.rescale is not None:
@@ -89,9 +88,7 @@ def build(
         layers += [Dense(width, len(dataset.classes)), Softmax()]
     else:
         sigma, mu = target_scale(dataset.y)
-        _check_resolution(
-            [m / s for m, s in zip(mu, sigma, strict=True)], backend.dtype, lambda i: "the target"
-        )
+        _check_resolution([m / s for m, s in zip(mu, sigma, strict=True)], backend.dtype, lambda i: "the target")
         layers += [Dense(width, len(sigma)), Rescaling(sigma, mu)]
         criterion = StandardisedLoss(criterion, sigma)
     return Sequential(layers, criterion, optimizer, backend=backend, dtype=backend.dtype, seed=seed)
@@ -107,12 +104,13 @@ def _settle(args: argparse.Namespace) -> Recipe:
     for name in given:
         if name not in known:
             owners = [snake_case(cls.__name__) for cls in OPTIMIZERS if name in cls.options]
-            raise UsageError(
-                f"--{name.replace('_', '-')} belongs to --optimizer {' or '.join(owners)}, not to {recipe.optimizer}"
-            )
+            option = f"--{name.replace('_', '-')}"
+            raise UsageError(f"{option} belongs to --optimizer {' or '.join(owners)}, not to {recipe.optimizer}")
     fields = ("hidden", "activation", "dropout", "batch_size", "epochs")
     changes = {name: getattr(args, name) for name in fields if getattr(args, name) is not None}
     recipe = dataclasses.replace(recipe, **changes, optimizer_options={**recipe.optimizer_options, **given})
+    positive("epochs", recipe.epochs)
+    positive("batch_size", recipe.batch_size)
     for name in ("activation", "dropout"):
         if not recipe.hidden and name in changes:
             raise UsageError(f"--{name} is for hidden layers, but --hidden is none")
@@ -149,17 +147,15 @@ def _check_resolution(ratios: Any, dtype: str, name: Any) -> None:
         if abs(ratio) > limit:
             fix = "--dtype float64" if dtype == "float32" else "a constant subtracted from it"
             raise UsageError(
-                f"{name(i)} has a mean {abs(ratio):.0f} times its standard deviation, differences that {dtype} rounds "
-                f"away: use {fix}"
+                f"{name(i)} has a mean {abs(ratio):.0f} times its standard deviation, differences that "
+                f"{dtype} rounds away: use {fix}"
             )
 
 
 def _column(dataset: Dataset, i: int) -> str:
     """The name of the column of numbers that feature i comes from, where it has one."""
     names = [
-        column["name"]
-        for column in dataset.preprocessing.get("columns", ())
-        for _ in column.get("categories", (None,))
+        column["name"] for column in dataset.preprocessing.get("columns", ()) for _ in column.get("categories", (None,))
     ]
     return f" ({names[i]!r})" if names else ""
 

@@ -4,6 +4,7 @@ Here every backend gets the generic kernel: the formula, bound to the backend's 
 results written where they are wanted.
 """
 
+import functools
 import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -30,40 +31,51 @@ def fuse(formula: Callable[..., Any], namespace: Namespace, into: Sequence[str] 
     Returns
     -------
     Kernel
-        Without `into`, a kernel that returns a new array, or writes into `out` and returns it.
+        Without `into`, a kernel that returns a new array, or writes into `out` and returns it; `out` is a
+        tuple where there are several results.
 
     Raises
     ------
     TypeError
-        `into` names no parameter of the formula.
+        `into` or `fixed` names no parameter of the formula.
     ValueError
         At a call: `out` is one of the inputs. Declare that with `into`.
     """
     parameters = list(inspect.signature(formula).parameters)
-    unknown = [name for name in into if name not in parameters]
-    if unknown:
-        raise TypeError(f"got into={tuple(into)}, expected parameters of {formula.__name__}: {parameters}")
+    for keyword, names in (("into", into), ("fixed", fixed)):
+        if unknown := [name for name in names if name not in parameters]:
+            raise TypeError(f"got {keyword}={unknown}, expected parameters of {formula.__name__}: {parameters}")
     positions = [parameters.index(name) for name in into]
     compute = vocabulary.bind(formula, vocabulary.bound(namespace))
+    copied = functools.partial(namespace.asarray, copy=True)
 
     def overwriting(*arguments: Any) -> Any:
-        results = compute(*arguments, **fixed)
-        results = results if isinstance(results, tuple) else (results,)
+        results = _several(compute(*arguments, **fixed))
         targets = tuple(arguments[position] for position in positions)
-        for target, result in zip(targets, results, strict=True):
-            target[...] = result
-        return targets if len(targets) > 1 else targets[0]
+        if len(results) > 1:  # an output that is an input itself would be overwritten before it is written
+            results = tuple(copied(r) if any(r is t for t in targets) else r for r in results)
+        return _written(results, targets)
 
     def fresh(*arguments: Any, out: Any = None) -> Any:
-        if out is not None and any(out is argument for argument in arguments):
+        result = compute(*arguments, **fixed)
+        if out is None:
+            return result
+        if any(target is argument for target in _several(out) for argument in arguments):
             raise ValueError(
                 f"got an out that is also an input of {formula.__name__}, expected another array: "
                 "fuse it with into=(name of that input,) to overwrite it"
             )
-        result = compute(*arguments, **fixed)
-        if out is None:
-            return result
-        out[...] = result
-        return out
+        return _written(_several(result), _several(out))
 
     return overwriting if into else fresh
+
+
+def _several(value: Any) -> tuple[Any, ...]:
+    return value if isinstance(value, tuple) else (value,)
+
+
+def _written(results: tuple[Any, ...], targets: tuple[Any, ...]) -> Any:
+    """The targets, with the results in them; one alone is no tuple."""
+    for target, result in zip(targets, results, strict=True):
+        target[...] = result
+    return targets if len(targets) > 1 else targets[0]

@@ -144,7 +144,11 @@ class Layer(Switch):
 
     def __getstate__(self) -> dict[str, Any]:
         """A copy belongs to no model and shares no buffers."""
-        return {k: v for k, v in self.__dict__.items() if k not in ("_model", "_missing", "buffers", "moment", "needs_dinputs")}
+        return {
+            k: v
+            for k, v in self.__dict__.items()
+            if k not in ("_model", "_missing", "buffers", "moment", "needs_dinputs")
+        }
 
     def output_width(self, n_in: int | None) -> int | None:
         """The number of outputs for `n_in` inputs; None where it cannot be told. Raises where they do not fit."""
@@ -176,7 +180,9 @@ class Layer(Switch):
         """The shape of each parameter: by default that of the value assigned in `__init__`."""
         missing = [name for name in self.parameters if name not in self._assigned]
         if missing:
-            raise ValueError(f"{type(self).__name__} declares the parameter {missing[0]!r} but never assigns it: do so in __init__")
+            raise ValueError(
+                f"{type(self).__name__} declares the parameter {missing[0]!r} but never assigns it: do so in __init__"
+            )
         return {name: tuple(self._assigned[name].shape) for name in self.parameters}
 
     def initial(self, name: str, key: int, following: "Layer | None") -> np.ndarray[Any, Any]:
@@ -197,7 +203,9 @@ class Layer(Switch):
         """Becomes part of a model; raises where it is part of another that still exists."""
         other = self._model() if self._model is not None else None
         if other is not None and other is not model:
-            raise ValueError(f"this {type(self).__name__} already belongs to another model: give each model layers of its own (copy.deepcopy)")
+            raise ValueError(
+                f"this {type(self).__name__} already belongs to another model: give each model layers of its own (copy.deepcopy)"
+            )
         self._model = weakref.ref(model)
         self._missing = (
             "the training step does not compute it, or nothing has run yet; model.forward(X) and then model.backward(y) "
@@ -298,7 +306,9 @@ def _backward_door(backward: Callable[..., Array]) -> Callable[..., Array]:
                 setattr(self, name, self._matrix(value, name))
         rows = [getattr(self, name).shape[0] for name in self.reads]
         if any(n != dvalues.shape[0] for n in rows):
-            raise ValueError(f"got dvalues with {dvalues.shape[0]} rows, expected {rows[0]}, as many as the last forward had")
+            raise ValueError(
+                f"got dvalues with {dvalues.shape[0]} rows, expected {rows[0]}, as many as the last forward had"
+            )
         with self.backend.context():
             return self.run_backward(dvalues)
 

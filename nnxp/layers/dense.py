@@ -70,6 +70,10 @@ class Dense(Layer):
 
     parameters = ("weights", "biases")
     options = ("n_in", "n_out", "initializer", "l1", "l2", "bias_l1", "bias_l2")
+    weights: Array
+    biases: Array
+    dweights: Array
+    dbiases: Array
 
     def __init__(
         self,
@@ -127,8 +131,7 @@ class Dense(Layer):
         """n_out; raises ValueError where the inputs are not n_in wide."""
         if n_in is not None and n_in != self.n_in:
             raise ValueError(
-                f"got {n_in} features a sample, expected {self.n_in}: this layer is "
-                f"Dense({self.n_in}, {self.n_out})"
+                f"got {n_in} features a sample, expected {self.n_in}: this layer is Dense({self.n_in}, {self.n_out})"
             )
         return self.n_out
 

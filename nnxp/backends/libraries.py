@@ -1,0 +1,245 @@
+"""How the backend of each array library is found, and what is said where it cannot be had."""
+
+import importlib
+from collections.abc import Callable
+from dataclasses import replace
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from nnxp.backends.record import Backend, check_dtype, library_name, library_of
+from nnxp.errors import BackendUnavailableError
+from nnxp.kernels import reference
+from nnxp.typing import ArrayLike, Device, Namespace
+
+INSTALL = {
+    "cupy": 'pip install "nnxp[cupy13]" (CUDA 13) or "nnxp[cupy12]" (CUDA 12)',
+    "torch": 'pip install "nnxp[torch]"',
+}
+
+
+def get_backend(spec: Any, dtype: str | None = None) -> Backend:
+    """The backend that `spec` asks for.
+
+    Parameters
+    ----------
+    spec : str, module, Backend or array
+        A name with an optional device ("numpy", "cupy", "cupy:1", "torch", "torch:mps", "torch:cuda:1",
+        "array_api_strict", "array_api_strict:device1", "auto"), an array namespace (`cupy`), a `Backend`,
+        or an array to follow. "auto" takes CuPy, then PyTorch's `cuda` and `mps`, where they run, else NumPy, and
+        says why in the result's `reason`.
+    dtype : str, optional
+        What lists and integers become, "float32" by default.
+
+    Returns
+    -------
+    Backend
+
+    Raises
+    ------
+    BackendUnavailableError
+        The library, its GPU or the device is missing; the message holds the cause and the fix.
+    TypeError, ValueError
+        The spec, or the dtype, is none of the above.
+
+    Examples
+    --------
+    >>> import nnxp
+    >>> nnxp.get_backend("numpy")
+    <nnxp backend numpy, float32>
+    """
+    if isinstance(spec, Backend):
+        return spec if dtype is None else spec.with_dtype(dtype)
+    if isinstance(spec, ModuleType):
+        spec = library_name(spec)
+    if not isinstance(spec, str):
+        backend = _follow(spec)
+    elif spec == "auto":
+        backend = _auto()
+    else:
+        library, _, device = spec.partition(":")
+        backend = _BUILDERS.get(library, _generic)(library.replace("-", "_"), device)
+    return backend if dtype is None else replace(backend, dtype=check_dtype(dtype, backend))
+
+
+def _numpy(library: str, device: str) -> Backend:
+    if device not in ("", "cpu"):
+        raise BackendUnavailableError(f'NumPy has no device {device!r}: use backend="numpy"')
+    return Backend("numpy", np, "cpu", "float32", reference(np))
+
+
+def _import(library: str) -> ModuleType:
+    try:
+        return importlib.import_module(library)
+    except (ImportError, OSError) as error:
+        missing = isinstance(error, ImportError) and error.name in (library, library.partition(".")[0])
+        if missing and library not in INSTALL:
+            raise BackendUnavailableError(
+                f'got backend "{library}", which is not installed here; the names are "numpy", "cupy", "torch", '
+                '"array_api_strict" and "auto", and that of any package that follows the array API standard'
+            ) from None
+        if missing:
+            raise BackendUnavailableError(
+                f'backend "{library}" needs the package {library}, which is missing: {INSTALL[library]}'
+            ) from None
+        cause = (
+            "its cache folder has to be writable (CUPY_CACHE_DIR, HOME)"
+            if isinstance(error, OSError)
+            else "reinstall it"
+        )
+        raise BackendUnavailableError(f"{library} is installed but does not import: {error}; {cause}") from error
+
+
+def _cupy(library: str, device: str) -> Backend:
+    cupy = _import("cupy")
+    xp = importlib.import_module("array_api_compat.cupy")
+    try:
+        count = cupy.cuda.runtime.getDeviceCount()
+    except cupy.cuda.runtime.CUDARuntimeError as error:
+        cause = {
+            35: "there is no NVIDIA driver, or it is older than this CuPy needs",
+            100: "the driver sees no GPU",
+        }
+        raise BackendUnavailableError(
+            f'backend "cupy": {cause.get(error.status, "CUDA does not start")} ({error}). Install or update the driver '
+            'and see that `nvidia-smi` lists a GPU, or use backend="numpy" or "auto"'
+        ) from None
+    if device and not device.isdigit():
+        raise BackendUnavailableError(f'got backend "cupy:{device}", expected a device number as in "cupy:0"')
+    index = int(device) if device else cupy.cuda.runtime.getDevice()
+    if index >= count:
+        raise BackendUnavailableError(
+            f'backend "cupy:{index}": this machine has {count} CUDA device(s), numbered from 0'
+        )
+    backend = Backend(
+        f"cupy:{index}" if index else "cupy",
+        xp,
+        cupy.cuda.Device(index),
+        "float32",
+        reference(xp),
+        _context=lambda: cupy.cuda.Device(index),
+        _to_numpy=cupy.asnumpy,
+        _synchronize=lambda: cupy.cuda.get_current_stream().synchronize(),
+    )
+    _prove(backend, 'pip install "cupy-cuda13x[ctk]" brings the CUDA libraries that CuPy needs')
+    return backend
+
+
+_PROVEN: set[str] = set()
+
+
+def _prove(backend: Backend, fix: str) -> None:
+    """One kernel and one product, once per device: missing CUDA libraries show only when they are used."""
+    if backend.name in _PROVEN:
+        return
+    try:
+        with backend.context():
+            x = backend.xp.ones((2, 2), dtype=backend.xp.float32)
+            float(backend.xp.sum(backend.xp.matmul(x + x, x)))
+    except (ImportError, RuntimeError, OSError) as error:
+        raise BackendUnavailableError(
+            f"{backend.name} does not compute: {str(error).splitlines()[0]}. {fix}"
+        ) from error
+    _PROVEN.add(backend.name)
+
+
+def _torch(library: str, device: str) -> Backend:
+    torch = _import("torch")
+    xp = importlib.import_module("array_api_compat.torch")
+    kind = device.partition(":")[0] or "cpu"
+    try:
+        if kind == "mps" and not torch.backends.mps.is_available():
+            raise RuntimeError("this machine has no Apple GPU, or macOS or PyTorch is too old for it")
+        place = torch.empty(0, device=device or "cpu").device
+    except (RuntimeError, AssertionError) as error:
+        cause = str(error).splitlines()[0].partition(". ")[0]
+        raise BackendUnavailableError(
+            f'backend "torch:{device}" is not available here: {cause}. Use backend="torch" for the CPU, or install the '
+            "PyTorch build for that device from pytorch.org"
+        ) from None
+    synchronize = getattr(getattr(torch, kind, None), "synchronize", None)
+    return Backend(
+        "torch" if kind == "cpu" else f"torch:{place}",
+        xp,
+        place,
+        "float32",
+        reference(xp),
+        _to_numpy=lambda x: x.detach().cpu().numpy(),
+        _synchronize=synchronize if synchronize and kind != "cpu" else lambda: None,
+    )
+
+
+def _generic(library: str, device: str) -> Backend:
+    """Any namespace that follows the array API standard."""
+    if not all(part.isidentifier() for part in library.split(".")):
+        raise BackendUnavailableError(
+            f'got backend {library!r}, expected "numpy", "cupy", "torch", "auto" or a package\'s name'
+        )
+    module = _import(library)
+    probe = getattr(module, "asarray", None)
+    if probe is None or not hasattr(module, "matmul"):
+        raise BackendUnavailableError(
+            f'got backend "{library}", which is no array library; the names are "numpy", "cupy", "torch", '
+            '"array_api_strict", "auto", or any module that follows the array API standard'
+        )
+    import array_api_compat
+
+    array = probe([0.0])
+    xp = array_api_compat.array_namespace(array)
+    place = array_api_compat.device(array)
+    if device:
+        devices = {_device_name(d): d for d in xp.__array_namespace_info__().devices()}
+        if device.lower() not in devices:
+            raise BackendUnavailableError(f'{library} has no device "{device}"; it has {", ".join(sorted(devices))}')
+        place = devices[device.lower()]
+    return _on(xp, library, place)
+
+
+def _on(xp: Namespace, library: str, place: Device) -> Backend:
+    default = xp.asarray([0.0]).device
+    return Backend(
+        library if place == default else f"{library}:{_device_name(place)}",
+        xp,
+        place,
+        "float32",
+        reference(xp),
+        _to_numpy=lambda x: np.array(np.from_dlpack(x)),
+    )
+
+
+def _device_name(device: Device) -> str:
+    """array-api-strict calls its devices Device('CPU_DEVICE'): here "cpu_device"."""
+    text = str(device)
+    return (text.split("'")[1] if "'" in text else text).lower()
+
+
+def _follow(x: ArrayLike) -> Backend:
+    library = library_of(x)
+    if library == "numpy":
+        host = np.asarray(x)
+        if host.dtype.kind not in "fiubOUS":
+            raise TypeError(f"got {type(x).__name__}, expected an array, a namespace, a name or a Backend")
+        return _numpy("numpy", "")
+    if library == "cupy":
+        return _cupy("cupy", str(x.device.id))
+    if library == "torch":
+        return _torch("torch", str(x.device))
+    import array_api_compat
+
+    return _on(array_api_compat.array_namespace(x), library, array_api_compat.device(x))
+
+
+def _auto() -> Backend:
+    tried = []
+    for spec in ("cupy", "torch:cuda", "torch:mps"):
+        try:
+            backend = get_backend(spec)
+        except BackendUnavailableError as error:
+            tried.append(str(error).partition(". ")[0].partition(": pip ")[0])
+        else:
+            return replace(backend, reason=f"{backend.name} runs here")
+    return replace(_numpy("numpy", ""), reason="no GPU backend runs here (" + "; ".join(tried) + ")")
+
+
+_BUILDERS: dict[str, Callable[[str, str], Backend]] = {"numpy": _numpy, "cupy": _cupy, "torch": _torch}

@@ -1,0 +1,192 @@
+"""The record of one array library on one device, and what an array says about its own."""
+
+import contextlib
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from nnxp.errors import BackendMismatchError
+from nnxp.kernels import fuse
+from nnxp.typing import Array, ArrayLike, Device, Kernel, Namespace
+
+DTYPES = ("float32", "float64")
+
+
+@dataclass(frozen=True, eq=False)
+class Backend:
+    """One array library on one device, built by `get_backend`.
+
+    Attributes
+    ----------
+    name : str
+        "numpy", "cupy", "cupy:1", "torch", "torch:cuda:0", "array_api_strict", ...
+    xp : module
+        The array namespace: NumPy itself, array-api-compat's namespace for the others.
+    device : object
+        The library's device object.
+    dtype : str
+        What lists and integers become: "float32" or "float64".
+    kernels : dict
+        The named kernels, `kernel(*arrays, *floats, out=None) -> out`.
+    reason : str
+        Why "auto" chose it; empty where the backend was named.
+    """
+
+    name: str
+    xp: Namespace
+    device: Device
+    dtype: str
+    kernels: dict[str, Kernel]
+    reason: str = ""
+    _context: Callable[[], AbstractContextManager[Any]] = contextlib.nullcontext
+    _to_numpy: Callable[[Array], np.ndarray[Any, Any]] = np.asarray
+    _synchronize: Callable[[], Any] = lambda: None
+    _fused: dict[Any, Kernel] = field(default_factory=dict, repr=False)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Backend) and (self.name, self.dtype) == (other.name, other.dtype)
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.dtype))
+
+    def __repr__(self) -> str:
+        return f"<nnxp backend {self.name}, {self.dtype}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        from nnxp.backends import get_backend
+
+        return get_backend, (self.name, self.dtype)
+
+    @property
+    def library(self) -> str:
+        """The array library's name, without the device."""
+        return self.name.partition(":")[0]
+
+    def context(self) -> AbstractContextManager[Any]:
+        """Enters the device: what is computed inside runs there, on the device's current stream."""
+        return self._context()
+
+    def owns(self, x: Array) -> bool:
+        """Whether x is an array of this library, on this device."""
+        if self.library == "numpy":
+            return isinstance(x, np.ndarray)
+        return library_of(x) == self.library and bool(x.device == self.device)
+
+    def asarray(self, x: ArrayLike, dtype: str | None = None, copy: bool | None = None) -> Array:
+        """x as an array of this backend.
+
+        Lists, numbers and NumPy arrays move in; arrays of this backend stay; those of a third library or
+        device are refused. A torch tensor is detached from its graph.
+
+        Parameters
+        ----------
+        x
+            Numbers.
+        dtype
+            "float32", "int64", ...; by default floating arrays of this backend's precisions stay as they
+            are and everything else becomes `self.dtype`.
+        copy
+            True: always a new array. Default: only where needed.
+
+        Raises
+        ------
+        BackendMismatchError
+            x belongs to another library or another device.
+        TypeError
+            x does not hold numbers.
+        """
+        if not self.owns(x):
+            x = self._admit(x)
+        name = dtype or (dtype_of(x) if dtype_of(x) in DTYPES else self.dtype)
+        wanted = getattr(self.xp, name)
+        with self.context():
+            if isinstance(x, np.ndarray):
+                x = np.asarray(x, dtype=np.dtype(name))  # cast before the transfer: fewer surprises, one rule
+                if self.library == "numpy":
+                    return np.array(x) if copy else x
+                return self.xp.asarray(
+                    x if x.flags.writeable else x.copy(), dtype=wanted, device=self.device, copy=True
+                )
+            x = x.detach() if self.library == "torch" else x
+            return self.xp.astype(x, wanted, copy=bool(copy))
+
+    def _admit(self, x: ArrayLike) -> np.ndarray[Any, Any]:
+        """x on the host, as numbers, if it may move in here at all."""
+        library = library_of(x)
+        if library != "numpy":
+            where = f"{library} on {getattr(x, 'device', 'its device')}"
+            raise BackendMismatchError(
+                f"got an array of {where}, where {self.name} is used: convert it first, or build "
+                f'with backend="{library}", or pass the array to get_backend() to follow it'
+            )
+        try:
+            host = np.asarray(x)
+        except ValueError as error:
+            raise TypeError(f"got nested lists of unequal lengths ({error}): every row needs the same length") from None
+        if host.dtype.kind not in "fiub":
+            raise TypeError(
+                f"got {_kind(host)}, expected numbers: encode text as numbers and give every cell a value, "
+                "then x.astype(float)"
+            )
+        return host
+
+    def to_numpy(self, x: Array) -> np.ndarray[Any, Any]:
+        """x as a NumPy array on the host. On a GPU this waits for the device."""
+        with self.context():
+            return np.asarray(self._to_numpy(x))
+
+    def synchronize(self) -> None:
+        """Waits until the device has finished what was asked of it."""
+        with self.context():
+            self._synchronize()
+
+    def fuse(self, formula: Callable[..., Any], into: tuple[str, ...] = (), **fixed: Any) -> Kernel:
+        """The kernel of a formula on this backend, built once (see `nnxp.kernels.fuse`)."""
+        key = (formula, into, *fixed.items())
+        if key not in self._fused:
+            self._fused[key] = fuse(formula, self.xp, into, **fixed)
+        return self._fused[key]
+
+    def with_dtype(self, dtype: str) -> "Backend":
+        """This backend with another default dtype."""
+        return self if dtype == self.dtype else replace(self, dtype=check_dtype(dtype, self))
+
+
+def check_dtype(dtype: str, backend: Backend | None = None) -> str:
+    """The dtype's name, if layers can be trained in it (there)."""
+    name = dtype if isinstance(dtype, str) else getattr(dtype, "__name__", str(dtype)).rpartition(".")[2]
+    if name not in DTYPES:
+        raise ValueError(f'got dtype={dtype!r}, expected "float32" or "float64"')
+    if backend is not None and name == "float64" and backend.name == "torch:mps":
+        raise ValueError('device "mps" has no float64: use dtype="float32", or backend="torch" for the CPU')
+    return name
+
+
+def dtype_of(x: Array) -> str:
+    """The name of an array's dtype, "float32" for instance, whatever the library."""
+    return str(getattr(x.dtype, "name", x.dtype)).rpartition(".")[2]
+
+
+def library_of(x: ArrayLike) -> str:
+    """The name of the array library that x belongs to. What NumPy reads (lists, frames) counts as NumPy's."""
+    if isinstance(x, np.ndarray | np.generic | list | tuple | int | float | bool):
+        return "numpy"
+    if hasattr(x, "__array_namespace__"):
+        return library_name(x.__array_namespace__())
+    library = type(x).__module__.partition(".")[0]
+    if any(cls.__module__.partition(".")[0] == "torch" for cls in type(x).__mro__):
+        return "torch"
+    return library if library == "cupy" else "numpy"
+
+
+def library_name(namespace: ModuleType) -> str:
+    parts = namespace.__name__.split(".")
+    return parts[1] if parts[0] == "array_api_compat" and len(parts) > 1 else namespace.__name__
+
+
+def _kind(host: np.ndarray[Any, Any]) -> str:
+    return {"U": "text", "S": "bytes", "O": "objects", "c": "complex numbers"}.get(host.dtype.kind, str(host.dtype))
