@@ -116,9 +116,7 @@ class GELU(Activation):
 
     options = ("approximate",)
 
-    def __init__(
-        self, approximate: str | None = None, *, backend: Any = None, dtype: str | None = None
-    ) -> None:
+    def __init__(self, approximate: str | None = None, *, backend: Any = None, dtype: str | None = None) -> None:
         super().__init__(backend=backend, dtype=dtype)
         if approximate not in (None, "tanh"):
             raise ValueError(f'got approximate={approximate!r}, expected None (exact) or "tanh"')

@@ -48,9 +48,7 @@ class GradientReport:
         return all(w.error <= self.tolerance for w in self.worst)
 
     def __str__(self) -> str:
-        lines = [
-            f"{self.layer}: gradients {'agree' if self.passed else 'DISAGREE'} (tolerance {self.tolerance:g})"
-        ]
+        lines = [f"{self.layer}: gradients {'agree' if self.passed else 'DISAGREE'} (tolerance {self.tolerance:g})"]
         for w in self.worst:
             place = ", ".join(map(str, w.index))
             lines.append(
@@ -184,8 +182,7 @@ def _double(layer: Layer, position: int) -> Layer:
 def _returned(result: Any, layer: Layer, method: str, attribute: str) -> Array:
     if result is None:
         raise ValueError(
-            f"got None from {type(layer).__name__}.{method}, expected an array: end it with "
-            f"`return self.{attribute}`"
+            f"got None from {type(layer).__name__}.{method}, expected an array: end it with `return self.{attribute}`"
         )
     return result
 
@@ -194,8 +191,7 @@ def _worst(gradient: str, got: Host, values: Host, objective: Callable[[], float
     """Steps each element of `values` both ways, in place, and compares the quotient with `got`."""
     if got.shape != values.shape:
         raise ValueError(
-            f"got {gradient} of shape {got.shape}, expected {values.shape}: the shape of what it is the "
-            "gradient of"
+            f"got {gradient} of shape {got.shape}, expected {values.shape}: the shape of what it is the gradient of"
         )
     if not values.size:
         return Worst(gradient, (), 0.0, 0.0, 0.0)

@@ -11,9 +11,7 @@ from nnxp.backends import Backend, dtype_of
 from nnxp.typing import Array, ArrayLike, Namespace
 
 
-def categorical(
-    backend: Backend, y: ArrayLike, n_classes: int | None, dtype: str, scan: bool = True
-) -> Array:
+def categorical(backend: Backend, y: ArrayLike, n_classes: int | None, dtype: str, scan: bool = True) -> Array:
     """Class indices (n,) as int64, or rows of class weights (n, n_classes) that sum to 1.
 
     Raises
@@ -24,8 +22,7 @@ def categorical(
     y = _array(backend, y)
     if y.ndim == 2 and y.shape[1] == 1 and n_classes != 1:
         raise ValueError(
-            f"got labels of shape {tuple(y.shape)}, a column, expected class indices (n,): "
-            "y.reshape(-1) makes them"
+            f"got labels of shape {tuple(y.shape)}, a column, expected class indices (n,): y.reshape(-1) makes them"
         )
     if y.ndim == 1:
         return _indices(backend, y, n_classes, scan)
@@ -51,8 +48,7 @@ def categorical(
 def _indices(backend: Backend, y: Array, n_classes: int | None, scan: bool) -> Array:
     if not dtype_of(y).startswith(("int", "uint", "bool")):
         raise ValueError(
-            f"got class labels of dtype {dtype_of(y)}, expected integers from 0: y.astype(int), or a "
-            "regression loss"
+            f"got class labels of dtype {dtype_of(y)}, expected integers from 0: y.astype(int), or a regression loss"
         )
     limit = n_classes or 2**62
     y = np.asarray(y, dtype=np.int64) if isinstance(y, np.ndarray) else backend.asarray(y, dtype="int64")
@@ -94,8 +90,7 @@ def real(backend: Backend, y: ArrayLike, n_out: int | None, dtype: str, scan: bo
     y = backend.asarray(_columns(backend, y, n_out), dtype=dtype)
     if not _holds(backend, y, scan, lambda xp: xp.isfinite(y)):
         raise ValueError(
-            "got targets with NaN or infinity, expected finite numbers: fill or drop such rows before "
-            "training"
+            "got targets with NaN or infinity, expected finite numbers: fill or drop such rows before training"
         )
     return y
 
@@ -107,8 +102,8 @@ def above(backend: Backend, p: Array, threshold: float) -> Array:
 
 
 def _array(backend: Backend, y: ArrayLike) -> Array:
-    """y as it is if it lives on the backend, else on the host, in its own dtype."""
-    return y if backend.owns(y) else backend._admit(y)
+    """y as it is if it lives on the device, else as numbers on the host, in its own dtype."""
+    return y if backend.owns(y) and not isinstance(y, np.ndarray) else backend._admit(y)
 
 
 def _columns(backend: Backend, y: ArrayLike, n_out: int | None) -> Array:

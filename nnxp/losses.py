@@ -127,10 +127,10 @@ class Loss(Switch):
         """The class and its options, as JSON can hold them."""
         return {"class": type(self).__name__, **{name: getattr(self, name) for name in self.options}}
 
-    def _door(
-        self, y_pred: ArrayLike, y: ArrayLike, w: ArrayLike | None
-    ) -> tuple[Array, Array, Array | None]:
+    def _door(self, y_pred: ArrayLike, y: ArrayLike, w: ArrayLike | None) -> tuple[Array, Array, Array | None]:
         p = self._matrix(y_pred, "y_pred")
+        if p.shape[1] == 0:
+            raise ValueError(f"got y_pred of shape {tuple(p.shape)}, expected at least one output a sample")
         dtype = dtype_of(p)
         prepared = self.prepare(y, p.shape[1], dtype)
         same_length(p.shape[0], prepared.shape[0], "labels")

@@ -255,9 +255,7 @@ class RMSprop(Optimizer):
     slots = ("cache",)
     options = ("learning_rate", "rho", "epsilon", "decay", "clip_norm", "clip_value")
 
-    def __init__(
-        self, learning_rate: float = 0.001, *, rho: float = 0.9, epsilon: float = 1e-7, **common: Any
-    ) -> None:
+    def __init__(self, learning_rate: float = 0.001, *, rho: float = 0.9, epsilon: float = 1e-7, **common: Any) -> None:
         super().__init__(learning_rate, **common)
         self.rho, self.epsilon = _share("rho", rho), _above_zero("epsilon", epsilon)
 
@@ -355,9 +353,7 @@ class AdamW(Adam):
 
 def _pieces(target: Target) -> list[tuple[ParameterStore, Span]]:
     """The target's stores and stretches; raises where a gradient is missing."""
-    layers: Sequence[Any] = (
-        target if isinstance(target, list | tuple) else getattr(target, "layers", [target])
-    )
+    layers: Sequence[Any] = target if isinstance(target, list | tuple) else getattr(target, "layers", [target])
     pieces: list[tuple[ParameterStore, Span]] = []
     for layer in layers:
         if not isinstance(layer, Layer):

@@ -99,10 +99,12 @@ class Sequential(Switch):
         self.preprocessing: dict[str, Any] = {}
         self._training: Training | None = None
         self._store: ParameterStore | None = None
-        self._binding = threading.Lock()
+        self._binding = threading.RLock()
         self._slots: dict[str, Array] = {}
         self.n_in, self.n_out = self._widths()
         self._check_loss()
+        for layer in self.layers:  # before any is changed: one may belong to another model
+            layer.join(self)
         if self._named:
             _ = self.store
 
@@ -136,8 +138,6 @@ class Sequential(Switch):
             self._dtype = given.pop()
         backend, dtype = self.backend, self.dtype
         backend.with_dtype(dtype)  # raises where the device has no such dtype
-        for layer in self.layers:  # all before any is changed: one may belong to another model
-            layer.join(self)
         entries = [entry for i, layer in enumerate(self.layers) for entry in layer._on(backend, dtype).entries(i)]
         with backend.context():
             store = ParameterStore(backend, dtype, entries)
@@ -195,14 +195,14 @@ class Sequential(Switch):
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "Sequential":
         twin = copy.copy(self)
-        twin._binding, twin._training = threading.Lock(), None
+        twin._binding, twin._training = threading.RLock(), None
         for name in ("_store", "layers", "loss", "history", "classes", "preprocessing", "_slots"):
             setattr(twin, name, copy.deepcopy(getattr(self, name), memo))
         twin.optimizer = copy.copy(self.optimizer)
         twin.optimizer._state = weakref.WeakKeyDictionary()
+        for layer in twin.layers:
+            layer.join(twin)
         if self._store is not None:
-            for layer in twin.layers:
-                layer.join(twin)
             twin.restore_optimizer(self.optimizer.saved_state(self._store))
         return twin
 

@@ -48,9 +48,7 @@ class Plan:
         lines.append(f"{name} from {'logits' if self.left_out else 'predictions'}: loss and gradient")
         for layer in self.backward:
             last = layer is self.backward[-1]
-            lines.append(
-                f"{type(layer).__name__}.backward" + (", gradients of its parameters only" if last else "")
-            )
+            lines.append(f"{type(layer).__name__}.backward" + (", gradients of its parameters only" if last else ""))
         return lines
 
 

@@ -138,15 +138,13 @@ CASES = {
         lambda x: math.tanh(softplus(x)) + x * sigmoid(x) / math.cosh(softplus(x)) ** 2,
         lambda f, x: f.mish(x),
     ),
-    "sigmoid": Case(
-        nnxp.Sigmoid, sigmoid, lambda x: sigmoid(x) * (1 - sigmoid(x)), lambda f, x: x.sigmoid()
-    ),
+    "sigmoid": Case(nnxp.Sigmoid, sigmoid, lambda x: sigmoid(x) * (1 - sigmoid(x)), lambda f, x: x.sigmoid()),
     "tanh": Case(nnxp.Tanh, math.tanh, lambda x: 1 / math.cosh(x) ** 2, lambda f, x: x.tanh()),
     "softplus": Case(nnxp.Softplus, softplus, sigmoid, lambda f, x: f.softplus(x)),
     "softmax": Case(nnxp.Softmax, None, None, lambda f, x: f.softmax(x, dim=1)),
 }
 every_case = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
-every_dtype = pytest.mark.parametrize("dtype", ("float32", "float64"))
+every_dtype = pytest.mark.parametrize("dtype", ["float32", "float64"])
 
 LARGEST = 8.0
 ROUNDINGS = 32
@@ -254,7 +252,7 @@ def test_an_earlier_output_stays_valid(case: Case) -> None:
     np.testing.assert_array_equal(output, kept)
 
 
-@pytest.mark.parametrize("x", (0.0, -0.0))
+@pytest.mark.parametrize("x", [0.0, -0.0])
 def test_gradients_at_the_kink(x: float) -> None:
     """ReLU's is 0 and the leaky one's is the slope, as documented."""
     for layer, expected in ((nnxp.ReLU(), 0.0), (nnxp.LeakyReLU(), 0.01), (nnxp.ELU(2.0), 2.0)):
@@ -280,14 +278,14 @@ def test_names(cls: type[Activation]) -> None:
 
 @pytest.mark.parametrize(
     ("make", "message"),
-    (
+    [
         (lambda: nnxp.LeakyReLU("0.1"), "got slope='0.1', expected a finite number"),
         (lambda: nnxp.ELU(True), "got alpha=True, expected a finite number"),
         (lambda: nnxp.ELU(math.nan), "got alpha=nan, expected a finite number"),
         (lambda: nnxp.GELU("sigmoid"), "got approximate='sigmoid', expected None (exact) or \"tanh\""),
         (lambda: get_activation("leakyrelu"), "got activation 'leakyrelu', expected an object or one of"),
         (lambda: get_activation(7), "got activation 7, expected an object or one of elu, gelu"),
-    ),
+    ],
 )
 def test_bad_options(make: Callable[[], Any], message: str) -> None:
     with pytest.raises(ValueError, match=re.escape(message)):

@@ -21,7 +21,7 @@ from nnxp.losses import LOSSES
 from nnxp.optimizers import OPTIMIZERS
 from tests import matrix
 from tests.matrix import Target
-from tests.models import CLASSES, Scale, classifier, problem, values, with_everything
+from tests.models import Scale, classifier, problem, values, with_everything
 
 Tensors = dict[str, np.ndarray[Any, Any]]
 

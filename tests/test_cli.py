@@ -88,7 +88,7 @@ def read_csv(text: str) -> list[dict[str, str]]:
 
 
 def write_csv(path: Path, columns: dict[str, Any]) -> Path:
-    with path.open("w", newline="") as file:
+    with path.open("w", newline="", encoding="utf-8") as file:
         rows = csv.writer(file)
         rows.writerow(columns)
         rows.writerows(zip(*columns.values(), strict=True))
@@ -96,13 +96,13 @@ def write_csv(path: Path, columns: dict[str, Any]) -> Path:
 
 
 def flowers(path: Path, n: int = 90) -> Path:
-    """Three classes apart, two columns of numbers and one of words."""
+    """Three classes apart, two columns of numbers and one of words; names that rich, TeX or a font might trip over."""
     r = np.random.default_rng(0)
     kind = np.arange(n) % 3
     a, b = (r.normal(size=n) * 0.1 + 10 * (kind == k) for k in (0, 1))
     return write_csv(path, {
         "length": a.tolist(), "width": (100 * b + 7).tolist(), "place": ["hill", "valley"] * (n // 2),
-        "species": [("setosa", "[/b]", "vir$gin$ica")[k] for k in kind],
+        "species": [("setosa", "[/b]꽃", "vir$gin$ica")[k] for k in kind],
     })  # fmt: skip
 
 
@@ -166,18 +166,20 @@ def test_help_names_the_settings_of_every_data_set(nnxp_ok: Command) -> None:
 
 
 def test_run_folder(backend: Target, nnxp_ok: Command) -> None:
-    text = nnxp_ok("train", "digits", "--epochs", "3", "--hidden", "32,16", "--backend", backend.spec, "--seed", "5")
+    network = ("--hidden", "32,16", "--activation", "relu", "--dropout", "0.25", "--input-dropout", "0")
+    training = ("--epochs", "3", "--batch-size", "100", "--seed", "5", "--backend", backend.spec)
+    text = nnxp_ok("train", "digits", *network, *training)
     folder = Path("runs/digits")
     assert sorted(os.listdir(folder)) == sorted(FILES)
     summary = json.loads((folder / "summary.json").read_text())
     expected = {
         "data": "digits", "task": "classification", "features": 64, "classes": list("0123456789"),
         "training_samples": 1438, "validation_samples": 0, "test_samples": 359, "epochs": 3, "seed": 5,
-        "batch_size": RECIPES["digits"].batch_size, "backend": backend.spec, "dtype": "float32",
+        "batch_size": 100, "backend": backend.spec, "dtype": "float32",
         "loss": "categorical_crossentropy", "parameters": 64 * 32 + 32 + 32 * 16 + 16 + 16 * 10 + 10,
     }  # fmt: skip
     assert summary | expected == summary
-    assert summary["architecture"][:3] == ["Rescaling", "Dense(64, 32)", "ReLU"]
+    assert summary["architecture"][:4] == ["Rescaling", "Dense(64, 32)", "ReLU", "Dropout(0.25)"]
     assert summary["optimizer"]["class"] == "Adam"
     versions = summary["versions"]
     assert versions["nnxp"] == nnxp.__version__ and versions["numpy"] == np.__version__
@@ -199,7 +201,8 @@ def test_run_folder(backend: Target, nnxp_ok: Command) -> None:
     assert summary["test_correct"] == correct and summary["test_accuracy"] == correct / 359
     assert float(history[-1]["test_accuracy"]) == pytest.approx(correct / 359, rel=1e-6)
     assert f"test accuracy {correct / 359:.3f} ({correct} of 359)" in text
-    assert model.layers[0].config() == {"class": "Rescaling", "scale": digits.rescale[0], "offset": digits.rescale[1]}  # type: ignore[index]
+    scale, offset = RECIPES["digits"].rescale or digits.rescale or (1.0, 0.0)
+    assert model.layers[0].config() == {"class": "Rescaling", "scale": scale, "offset": offset}
     assert model.classes == list("0123456789") and model.history["val_accuracy"] == [
         float(row["test_accuracy"]) for row in history
     ]
@@ -213,10 +216,12 @@ def test_run_folder(backend: Target, nnxp_ok: Command) -> None:
 
 
 def test_what_it_says(nnxp_ok: Command) -> None:
-    text = nnxp_ok("train", "digits", "--epochs", "1", "--hidden", "8", "--out", "here", "--backend", "auto")
+    text = nnxp_ok("train", "digits", "--epochs", "1", "--hidden", "8,8", "--out", "here", "--backend", "auto")
     words = " ".join(text.split())
     assert "digits: 1,438 samples to train on, 359 to test on; 64 features, 10 classes" in words
-    assert "64-8-10, relu, dropout" in words and "adam, learning rate" in words and "seed 0" in words
+    assert (
+        f"64-8-8-10, {RECIPES['digits'].activation}" in words and "adam, learning rate" in words and "seed 0" in words
+    )
     assert f", chosen since {nnxp.get_backend('auto').reason}" in words
     assert "class taken for samples" in words  # the pairs most often confused
     assert "written to here: model.safetensors, history.csv, summary.json, curves.png" in words
@@ -235,10 +240,16 @@ def test_settings_replace_the_recipe(nnxp_ok: Command) -> None:
     assert (summary["epochs"], summary["batch_size"], summary["dtype"]) == (3, 16, "float64")
 
 
+def test_another_optimizer_does_not_inherit_the_learning_rate(nnxp_ok: Command) -> None:
+    nnxp_ok("train", "digits", *SHORT, "--optimizer", "sgd")
+    assert RECIPES["digits"].optimizer_options["learning_rate"] != 0.01
+    assert json.loads(Path("runs/digits/summary.json").read_text())["optimizer"]["learning_rate"] == 0.01
+
+
 def test_no_hidden_layers(nnxp_ok: Command) -> None:
-    nnxp_ok("train", "digits", "--hidden", "none", "--epochs", "1", "--quiet")
+    nnxp_ok("train", "digits", "--hidden", "none", "--input-dropout", "0.125", "--epochs", "1", "--quiet")
     summary = json.loads(Path("runs/digits/summary.json").read_text())
-    assert summary["architecture"] == ["Rescaling", "Dense(64, 10)", "Softmax"]
+    assert summary["architecture"] == ["Rescaling", "Dropout(0.125)", "Dense(64, 10)", "Softmax"]
 
 
 def test_recipes_go_by_name_not_by_file(here: Path) -> None:
@@ -261,7 +272,8 @@ def test_same_seed_same_run(nnxp_ok: Command) -> None:
 
 
 def test_validation_split_is_taken_from_the_training_rows(nnxp_ok: Command) -> None:
-    nnxp_ok("train", "digits", *SHORT, "--validation-split", "0.25")
+    text = nnxp_ok("train", "digits", "--epochs", "1", "--validation-split", "0.25")
+    assert "1,078 samples to train on, 360 to follow, 359 to test on" in text
     summary = json.loads(Path("runs/digits/summary.json").read_text())
     held = round(0.25 * 1438)
     parts = [summary[f"{part}_samples"] for part in ("training", "validation", "test")]
@@ -273,7 +285,7 @@ def test_validation_split_is_taken_from_the_training_rows(nnxp_ok: Command) -> N
 def test_columns_are_standardised_by_the_training_rows_only(here: Path, nnxp_ok: Command) -> None:
     flowers(here / "flowers.csv")
     text = nnxp_ok("train", "flowers.csv", "--target", "species", "--epochs", "1", "--out", "run")
-    assert "[/b]" in text and "vir$gin$ica" in text  # the confusion matrix of three classes
+    assert "[/b]꽃" in text and "vir$gin$ica" in text  # the confusion matrix of three classes
     rows = read_csv((here / "flowers.csv").read_text())
     names = sorted({row["species"] for row in rows})
     train = data.split(np.array([names.index(row["species"]) for row in rows]), 0.2, 0)[0]
@@ -431,7 +443,7 @@ def test_predict_gives_classes_and_probabilities(here: Path, models: Path, nnxp_
     write_csv(here / "new.csv", columns)
     text = nnxp_ok("predict", models / "flowers.safetensors", "new.csv")
     predictions = read_csv(text)
-    names = ["[/b]", "setosa", "vir$gin$ica"]
+    names = ["[/b]꽃", "setosa", "vir$gin$ica"]
     assert list(predictions[0]) == ["class", *(f"p({name})" for name in names)]
     assert [p["class"] for p in predictions] == [row["species"] for row in rows]
     model = nnxp.load(models / "flowers.safetensors")
@@ -481,6 +493,14 @@ def test_a_model_of_several_labels(here: Path, nnxp_ok: Command) -> None:
     python_model([nnxp.Dense(8, 2), "sigmoid"], "binary_crossentropy").save("model.safetensors")
     np.savez(here / "moons.npz", X=X, y=y)
     assert nnxp_ok("predict", "model.safetensors", "moons.npz").startswith("y0,y1\n")
+
+
+def test_a_constant_truth_has_no_r2(here: Path, nnxp_ok: Command) -> None:
+    prices(here / "prices.csv", 1.0)
+    nnxp_ok("train", "prices.csv", "--target", "price", *SHORT, "--out", "run")
+    (here / "flat.csv").write_text("a,b,price\n1,2,3.5\n2,1,3.5\n")
+    assert "no R² (every value is the same), 2 samples" in nnxp_ok("evaluate", "run/model.safetensors", "flat.csv")
+    assert json.loads(nnxp_ok("evaluate", "run/model.safetensors", "flat.csv", "--json"))["r2"] is None
 
 
 # --- nothing is overwritten, nothing half-written ------------------------------------------------------
@@ -564,6 +584,15 @@ def test_a_failure_while_writing_leaves_nothing(monkeypatch: pytest.MonkeyPatch,
     assert "No space left on device" in nnxp_fails("train", "spiral", *SHORT, "--out", "deep/er/run")
 
 
+def test_predictions_are_written_whole(models: Path, monkeypatch: pytest.MonkeyPatch, nnxp_fails: Command) -> None:
+    def full(source: Any, target: Any) -> None:
+        raise OSError(28, "No space left on device", str(target))
+
+    monkeypatch.setattr(runs.os, "replace", full)
+    error = nnxp_fails("predict", models / "flowers.safetensors", models / "flowers.csv", "--out", "p.csv")
+    assert "p.csv: No space left on device" in error
+
+
 def test_a_folder_that_cannot_be_written_is_found_before_training(
     monkeypatch: pytest.MonkeyPatch, nnxp_fails: Command
 ) -> None:
@@ -629,7 +658,7 @@ def test_a_file_in_place_of_the_run_folder(here: Path, nnxp_fails: Command, out:
         ("evaluate . digits", "no model file"),
         ("evaluate truncated.safetensors digits", "truncated.safetensors: it is truncated"),
         ("evaluate bad.npz digits", "it is truncated, or no safetensors file"),
-        ("evaluate digits.safetensors spiral", "spiral is columns x0, x1, classes 0, 1, 2; the model was trained on 8 x 8"),
+        ("evaluate digits.safetensors spiral", "is columns x0, x1, classes 0, 1, 2; the model was trained on 8 x 8"),
         ("evaluate digits.safetensors good.csv", "good.csv"),
         ("evaluate digits.safetensors good.csv --data-dir .", "--data-dir"),
         ("evaluate digits.safetensors missing.npz", "missing.npz: No such file or directory"),

@@ -87,7 +87,7 @@ def test_each_formula_has_its_equation() -> None:
     assert all(f.__doc__ and f.__annotations__ for f in FORMULAS.values())
 
 
-@pytest.mark.parametrize("dtype", ("float32", "float64"))
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
 @every_formula
 def test_numbers_arrays_and_kernels_agree(backend: Target, name: str, dtype: str) -> None:
     """One formula: element by element on Python floats, as it stands on arrays, and fused; no dtype changes."""
@@ -152,7 +152,11 @@ def test_the_gradient_of_the_penalties() -> None:
 
 
 ERF_POINTS = np.concatenate(
-    [np.linspace(-7, 7, 4001), np.logspace(-300, 2, 500), *(s * np.nextafter((0.46875, 4.0), d) for s, d in itertools.product((-1, 1), (0, 9)))]
+    [
+        np.linspace(-7, 7, 4001),
+        np.logspace(-300, 2, 500),
+        *(s * np.nextafter((0.46875, 4.0), d) for s, d in itertools.product((-1, 1), (0, 9))),
+    ]
 )
 
 
@@ -170,7 +174,7 @@ def test_erf_at_the_ends() -> None:
     assert formulas.erf(0.3) == pytest.approx(math.erf(0.3), abs=1e-15)
 
 
-@pytest.mark.parametrize("dtype", ("float32", "float64"))
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_erf_of_every_backend(backend: Target, dtype: str) -> None:
     """Native where there is one, else `formulas.erf`: absolute error of a few roundings."""
     x = ERF_POINTS[np.abs(ERF_POINTS) > 1e-30].astype(dtype)

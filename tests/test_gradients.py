@@ -52,7 +52,7 @@ class MissingTerm(Affine):
     def gradients(self, dvalues: Any) -> tuple[Any, Any, Any]:
         """All but the last sample count."""
         sums = self.backend.kernels["column_sums"]
-        dscale, dshift, dx = super().gradients(dvalues)
+        _, dshift, dx = super().gradients(dvalues)
         return sums((dvalues * self.inputs)[:-1, :]), dshift, dx
 
 
@@ -85,14 +85,14 @@ def test_a_right_layer_passes(backend: Target) -> None:
 
 @pytest.mark.parametrize(
     ("cls", "gradient"),
-    (
+    [
         (WrongSign, "dscale"),
         (WrongFactor, "dshift_biases"),
         (MissingTerm, "dscale"),
         (OneElement, "dinputs"),
         (Forgotten, "dshift_biases"),
         (NotANumber, "dinputs"),
-    ),
+    ],
 )
 def test_a_wrong_layer_fails_and_the_gradient_is_named(backend: Target, cls: Any, gradient: str) -> None:
     report = check_gradients(cls(), backend.asarray(X))
@@ -174,7 +174,14 @@ def test_a_layer_agrees_with_pytorch() -> None:
 
 def test_a_model_passes(backend: Target) -> None:
     """The loss's gradient through every layer, penalties and the same dropout at every call included."""
-    layers = [nnxp.Rescaling(0.5), nnxp.Dense(3, 4, l2=0.1), nnxp.GELU(), nnxp.Dropout(0.3), nnxp.Dense(4, 2), "softmax"]
+    layers = [
+        nnxp.Rescaling(0.5),
+        nnxp.Dense(3, 4, l2=0.1),
+        nnxp.GELU(),
+        nnxp.Dropout(0.3),
+        nnxp.Dense(4, 2),
+        "softmax",
+    ]
     model = nnxp.Sequential(layers, loss="categorical_crossentropy", backend=backend.spec, seed=0)
     before = backend.to_numpy(model.layers[1].weights)
     report = check_gradients(model, backend.asarray(X), backend.asarray(Y), training=True)
@@ -226,13 +233,13 @@ class WrongShape(Affine):
 
 @pytest.mark.parametrize(
     ("subject", "y", "error", "message"),
-    (
+    [
         (ReturnsNothing, None, ValueError, "got None from ReturnsNothing.backward.*`return self.dinputs`"),
         (ForwardReturnsNothing, None, ValueError, "got None from ForwardReturnsNothing.forward.*`return self.output`"),
         (WrongShape, None, ValueError, r"got dinputs of shape \(4, 2\), expected \(4, 3\)"),
         (nnxp.MeanSquaredError, None, ValueError, "got no y, expected one: the gradient of MeanSquaredError"),
         (dict, None, TypeError, r"got \{\}, expected a layer, a loss or a Sequential"),
-    ),
+    ],
 )
 def test_what_cannot_be_checked(subject: Any, y: Any, error: Any, message: str) -> None:
     with pytest.raises(error, match=message):

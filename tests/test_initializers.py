@@ -73,9 +73,7 @@ def test_orthogonal_weights_are_orthonormal(n_in: int, n_out: int, seed: int) ->
 
 def test_orthogonal_weights_favour_no_sign() -> None:
     """Uniform over the orthogonal matrices: without R's signs, the diagonal of Q would be mostly negative."""
-    first = [
-        get_initializer("orthogonal").draw(random.key(seed, "weights"), (3, 3))[0, 0] for seed in range(400)
-    ]
+    first = [get_initializer("orthogonal").draw(random.key(seed, "weights"), (3, 3))[0, 0] for seed in range(400)]
     assert abs(np.mean(first)) <= SIGMAS * math.sqrt(1 / 3 / 400)
 
 
@@ -91,7 +89,7 @@ def test_the_key_decides(cls: type[Initializer]) -> None:
     assert type(get_initializer(snake_case(cls.__name__))) is type(get_initializer(cls)) is cls
 
 
-@pytest.mark.parametrize("dtype", ("float32", "float64"))
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("cls", INITIALIZERS)
 def test_a_dense_layer_begins_alike_on_all_backends(backend: Target, cls: type[Initializer], dtype: str) -> None:
     """Drawn on the host in float64, then rounded once."""

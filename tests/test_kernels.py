@@ -89,7 +89,7 @@ def test_fuse_writes_several_results(backend: Target, abc: Any) -> None:
         make.fuse(swap)(a, b, out=(out, a))
 
 
-@pytest.mark.parametrize("names", ({"into": ("c",)}, {"fixed": 1, "c": 2}), ids=("into", "fixed"))
+@pytest.mark.parametrize("names", [{"into": ("c",)}, {"fixed": 1, "c": 2}], ids=("into", "fixed"))
 def test_fuse_refuses_unknown_names(names: dict[str, Any]) -> None:
     with pytest.raises(TypeError, match=r"got (into|fixed)=\[.*'c'\], expected parameters of swap: \['a', 'b'"):
         fuse(swap, np, **names)
@@ -220,7 +220,7 @@ def test_each_kernel(
             backend.assert_close(array, before)
 
 
-@pytest.mark.parametrize("dtype", ("float32", "float64"))
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_no_rows(backend: Target, dtype: str) -> None:
     table = nnxp.get_backend(backend.spec).kernels
     a = backend.asarray(np.zeros((0, 3), dtype))

@@ -16,7 +16,7 @@ from nnxp.layers import LAYERS, Layer
 from tests.matrix import Target
 
 Host = npt.NDArray[Any]
-every_dtype = pytest.mark.parametrize("dtype", ("float32", "float64"))
+every_dtype = pytest.mark.parametrize("dtype", ["float32", "float64"])
 
 
 def test_the_registry_holds_every_layer() -> None:
@@ -54,14 +54,14 @@ def test_a_neuron_layer_is_a_list() -> None:
 
 @pytest.mark.parametrize(
     ("call", "message"),
-    (
+    [
         (lambda: nnxp.Neuron([[1.0]], 0), r"got weights of shape \(1, 1\), expected one dimension"),
         (lambda: nnxp.Neuron(3.0), r"got weights of shape \(\), expected one dimension"),
         (lambda: nnxp.Neuron([1.0, 2.0]).forward([1.0]), "got 1 inputs, expected 2, one for each weight"),
         (lambda: nnxp.Neuron([1.0]).forward([[1.0]]), r"got inputs of shape \(1, 1\), expected one dimension"),
         (lambda: nnxp.NeuronLayer([]), r"got \[\], expected a list of at least one Neuron"),
         (lambda: nnxp.NeuronLayer([1.0]), r"got \[1.0\], expected a list of at least one Neuron"),
-    ),
+    ],
 )
 def test_bad_neurons(call: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
@@ -80,9 +80,7 @@ def test_bad_neurons(call: Any, message: str) -> None:
     transposed=st.booleans(),
     seed=st.integers(0, 1000),
 )
-def test_dense(
-    backend: Target, n: int, n_in: int, n_out: int, dtype: str, transposed: bool, seed: int
-) -> None:
+def test_dense(backend: Target, n: int, n_in: int, n_out: int, dtype: str, transposed: bool, seed: int) -> None:
     """y = x W + b and its gradients, also of no rows, one row and transposed arrays; the inputs stay."""
     rng = np.random.default_rng(seed)
     x, w, b, dy = (rng.uniform(-2, 2, s).astype(dtype) for s in ((n, n_in), (n_in, n_out), (1, n_out), (n, n_out)))
@@ -132,7 +130,7 @@ def test_dense_draws_when_first_read() -> None:
 
 @pytest.mark.parametrize(
     ("call", "message"),
-    (
+    [
         (lambda: nnxp.Dense(0, 1), "got n_in=0, expected a whole number from 1 up"),
         (lambda: nnxp.Dense(1, -2), "got n_out=-2, expected"),
         (lambda: nnxp.Dense(1.5, 1), "got n_in=1.5, expected"),
@@ -141,7 +139,7 @@ def test_dense_draws_when_first_read() -> None:
         (lambda: nnxp.Dense(1, 1, bias_l1=math.nan), "got bias_l1=nan, expected"),
         (lambda: nnxp.Dense(1, 1, dtype="float16"), 'got dtype=.float16., expected "float32" or "float64"'),
         (lambda: nnxp.Dense(2, 1).forward([[1.0]]), r"got 1 features a sample, expected 2.*Dense\(2, 1\)"),
-    ),
+    ],
 )
 def test_bad_dense(call: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
@@ -152,7 +150,7 @@ def test_bad_dense(call: Any, message: str) -> None:
 
 
 @every_dtype
-@pytest.mark.parametrize("rate", (0.0, 0.25, 0.9))
+@pytest.mark.parametrize("rate", [0.0, 0.25, 0.9])
 def test_dropout(backend: Target, rate: float, dtype: str) -> None:
     """0 or x / (1 - rate), by the same mask on every backend, forward and backward; a new mask each call."""
     x = np.random.default_rng(0).uniform(1, 2, (40, 30)).astype(dtype)
@@ -187,7 +185,7 @@ def test_a_call_outside_training_does_not_move_the_masks() -> None:
     np.testing.assert_array_equal(first.forward(x, training=True), second.forward(x, training=True))
 
 
-@pytest.mark.parametrize("rate", (-0.1, 1, 1.0, 2, math.nan, "0.5", True))
+@pytest.mark.parametrize("rate", [-0.1, 1, 1.0, 2, math.nan, "0.5", True])
 def test_bad_dropout(rate: Any) -> None:
     with pytest.raises(ValueError, match="got rate=.*, expected the share to drop, from 0 up to but not incl"):
         nnxp.Dropout(rate)
@@ -199,13 +197,13 @@ def test_bad_dropout(rate: Any) -> None:
 @every_dtype
 @pytest.mark.parametrize(
     ("scale", "offset"),
-    (
+    [
         (0.5, 0.0),
         (1 / 255, -0.5),
         ([0.5, 2.0, 3.0], -1.0),
         (2, [0.1, 0.2, 0.3]),
         (np.array([1.0, 2.0, 3.0]), np.array([0.5, 0.25, 0.125], np.float32)),
-    ),
+    ],
 )
 def test_rescaling(backend: Target, scale: Any, offset: Any, dtype: str) -> None:
     x = np.array([[1, 2, 3], [-4, 5, 0.5]], dtype)
@@ -219,7 +217,7 @@ def test_rescaling(backend: Target, scale: Any, offset: Any, dtype: str) -> None
 
 @pytest.mark.parametrize(
     ("call", "message"),
-    (
+    [
         (lambda: nnxp.Rescaling("2"), "got scale='2', expected a finite number, or a sequence with one for"),
         (lambda: nnxp.Rescaling([1.0, "a"]), "got scale=.*'a'.*, expected a finite number"),
         (lambda: nnxp.Rescaling([[1.0], [1.0, 2.0]]), "got scale=.*, expected a finite number"),
@@ -228,7 +226,7 @@ def test_rescaling(backend: Target, scale: Any, offset: Any, dtype: str) -> None
         (lambda: nnxp.Rescaling(True), "got scale=True, expected"),
         (lambda: nnxp.Rescaling([1.0, 2.0], [1.0]), r"got scale and offset for \[1, 2\] features, expected"),
         (lambda: nnxp.Rescaling([1.0, 2.0]).forward([[1.0]]), "got 1 features a sample, expected 2"),
-    ),
+    ],
 )
 def test_bad_rescaling(call: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
@@ -314,14 +312,18 @@ def test_config_makes_the_same_layer(make: Any) -> None:
 
 @pytest.mark.parametrize(
     ("x", "error", "message"),
-    (
-        (np.zeros((2, 3, 1)), ValueError, r"got inputs of shape \(2, 3, 1\), expected two dim.*X.reshape\(len\(X\), -1\)"),
+    [
+        (
+            np.zeros((2, 3, 1)),
+            ValueError,
+            r"got inputs of shape \(2, 3, 1\), expected two dim.*X.reshape\(len\(X\), -1\)",
+        ),
         (3.0, ValueError, r"got inputs of shape \(\), expected two dimensions.*wrap the number in a list"),
         ([["a", "b", "c"]], TypeError, "got text, expected numbers"),
         ([[1.0, None, 2.0]], TypeError, "got objects, expected numbers"),
         ([[1.0], [1.0, 2.0]], TypeError, "got nested lists of unequal lengths"),
         ([[1j, 2.0, 3.0]], TypeError, "got complex numbers, expected numbers"),
-    ),
+    ],
 )
 @every_layer
 def test_bad_inputs(make: Any, x: Any, error: Any, message: str) -> None:

@@ -171,9 +171,7 @@ CASES = {
             lambda p, t: [-b / a for a, b in zip(p, t, strict=True)],
             "distributions",
             labels,
-            lambda f, p, y: (
-                f.nll_loss(p.log(), y, reduction="none") if y.ndim == 1 else -(y * p.log()).sum(dim=1)
-            ),
+            lambda f, p, y: f.nll_loss(p.log(), y, reduction="none") if y.ndim == 1 else -(y * p.log()).sum(dim=1),
         )
         for labels in ("classes", "one-hot", "shares")
     },
@@ -190,7 +188,7 @@ CASES = {
     },
 }
 every_case = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
-every_dtype = pytest.mark.parametrize("dtype", ("float32", "float64"))
+every_dtype = pytest.mark.parametrize("dtype", ["float32", "float64"])
 
 
 def tolerance(dtype: str, terms: int, values: Host) -> float:
@@ -242,7 +240,7 @@ def test_no_rows(backend: Target, case: Case, dtype: str) -> None:
 
 
 @every_case
-@pytest.mark.parametrize("weighted", (False, True))
+@pytest.mark.parametrize("weighted", [False, True])
 def test_gradients_agree_with_pytorch(case: Case, weighted: bool) -> None:
     torch = pytest.importorskip("torch", reason="compares with PyTorch's autograd")
     p, y = case.draw(6, 4, "float64")
@@ -279,9 +277,7 @@ def test_weights_equal_repeated_samples(backend: Target, case: Case) -> None:
     backend.assert_close(loss.calculate(*weighted), expected, rtol=1e-14)
     gradient = np.zeros_like(p)
     np.add.at(gradient, rows, backend.to_numpy(loss.backward(*repeated)))
-    backend.assert_close(
-        loss.backward(*weighted), gradient, rtol=1e-13, atol=1e-13 * float(np.abs(gradient).max())
-    )
+    backend.assert_close(loss.backward(*weighted), gradient, rtol=1e-13, atol=1e-13 * float(np.abs(gradient).max()))
 
 
 @every_dtype
@@ -327,7 +323,7 @@ def test_certain_probabilities_stay_finite(backend: Target, dtype: str) -> None:
             assert np.all(np.isfinite(backend.to_numpy(values)))
 
 
-@pytest.mark.parametrize("name", ("crossentropy", "softmax_crossentropy", "probability_error"))
+@pytest.mark.parametrize("name", ["crossentropy", "softmax_crossentropy", "probability_error"])
 @every_dtype
 def test_a_label_out_of_range_spoils_its_own_row_alone(backend: Target, name: str, dtype: str) -> None:
     """Past the door, where nobody checked: NaN for its loss and 0 for its gradient, nothing read out of
@@ -362,7 +358,7 @@ def test_a_vector_of_targets_is_a_column_and_never_broadcast() -> None:
         loss.forward([p[0] * 3] * 3, [1.0, 1.0, 1.0])
 
 
-@pytest.mark.parametrize("kind", (nnxp.CategoricalCrossentropy, nnxp.BinaryCrossentropy))
+@pytest.mark.parametrize("kind", [nnxp.CategoricalCrossentropy, nnxp.BinaryCrossentropy])
 def test_from_logits_gives_the_fused_pair(kind: Any) -> None:
     pair = {nnxp.CategoricalCrossentropy: nnxp.SoftmaxCrossentropy}.get(kind, nnxp.SigmoidCrossentropy)
     assert type(kind(from_logits=True)) is type(kind().from_logits_kind()) is pair
@@ -388,7 +384,7 @@ def test_names(cls: type[Loss]) -> None:
     assert type(get_loss(snake_case(cls.__name__))) is type(get_loss(cls)) is cls
 
 
-@pytest.mark.parametrize("delta", (0, -1.0, math.inf, math.nan, "1", True))
+@pytest.mark.parametrize("delta", [0, -1.0, math.inf, math.nan, "1", True])
 def test_huber_refuses_a_delta_that_is_none(delta: Any) -> None:
     with pytest.raises(ValueError, match="got delta=.*, expected a number above 0"):
         nnxp.Huber(delta)

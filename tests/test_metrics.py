@@ -58,7 +58,7 @@ def test_sizes_agree() -> None:
 
 @pytest.mark.parametrize(
     ("call", "message"),
-    (
+    [
         (lambda: accuracy([0, 1], [0]), r"got predictions of shape \(2,\) and truth of shape \(1,\), expected"),
         (lambda: accuracy([0.5, 1.0], [0, 1]), r"got float64 of shape \(2,\), expected class indices \(n,\)"),
         (lambda: accuracy([[1], [0]], [0, 1]), r"y.reshape\(-1\)"),
@@ -69,7 +69,7 @@ def test_sizes_agree() -> None:
         (lambda: confusion_matrix([0, 3], [0, 1], 3), "got y_pred with classes from 0 to 3, expected 0 to 2"),
         (lambda: confusion_matrix([0, 1], [0, -1]), "got y with classes from -1 to 0, expected 0 to 1"),
         (lambda: confusion_matrix([], []), "class indices|no samples"),
-    ),
+    ],
 )
 def test_bad_input(call: Callable[[], Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):

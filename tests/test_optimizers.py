@@ -46,9 +46,7 @@ def rmsprop(w: Host, g: Host, s: State, t: int, lr: float, rho: float, epsilon: 
     return w - lr * g / (np.sqrt(s["c"]) + epsilon)
 
 
-def adam(
-    w: Host, g: Host, s: State, t: int, lr: float, beta_1: float, beta_2: float, epsilon: float
-) -> Host:
+def adam(w: Host, g: Host, s: State, t: int, lr: float, beta_1: float, beta_2: float, epsilon: float) -> Host:
     s["m"] = beta_1 * s.get("m", 0) + (1 - beta_1) * g
     s["v"] = beta_2 * s.get("v", 0) + (1 - beta_2) * g**2
     m_hat = s["m"] / (1 - beta_1**t)
@@ -75,9 +73,7 @@ class Case:
 ADAM = {"beta_1": 0.8, "beta_2": 0.95, "epsilon": 1e-3}
 CASES = {
     "sgd": Case(nnxp.SGD, sgd, torch=("SGD", {})),
-    "momentum": Case(
-        nnxp.SGD, momentum, {"beta": 0.9}, {"momentum": 0.9}, ("SGD", {"momentum": 0.9}), rate=0.01
-    ),
+    "momentum": Case(nnxp.SGD, momentum, {"beta": 0.9}, {"momentum": 0.9}, ("SGD", {"momentum": 0.9}), rate=0.01),
     "nesterov": Case(
         nnxp.SGD,
         momentum,
@@ -86,9 +82,7 @@ CASES = {
         ("SGD", {"momentum": 0.8, "nesterov": True}),
         rate=0.01,
     ),
-    "adagrad": Case(
-        nnxp.Adagrad, adagrad, {"epsilon": 1e-3}, {"epsilon": 1e-3}, ("Adagrad", {"eps": 1e-3})
-    ),
+    "adagrad": Case(nnxp.Adagrad, adagrad, {"epsilon": 1e-3}, {"epsilon": 1e-3}, ("Adagrad", {"eps": 1e-3})),
     "adagrad defaults": Case(nnxp.Adagrad, adagrad, {"epsilon": 1e-7}, {}, ("Adagrad", {"eps": 1e-7})),
     "rmsprop": Case(
         nnxp.RMSprop,
@@ -155,9 +149,7 @@ def train(optimizer: Optimizer, layer: nnxp.Dense, steps: int = STEPS) -> Host:
     return host(layer)
 
 
-def transcribed(
-    case: Case, decay: float = 0.0, clip: Callable[[Host], Host] = lambda g: g, steps: int = STEPS
-) -> Host:
+def transcribed(case: Case, decay: float = 0.0, clip: Callable[[Host], Host] = lambda g: g, steps: int = STEPS) -> Host:
     w, state = START.copy(), State()
     for step in range(steps):
         rate = case.rate / (1 + decay * step)
@@ -175,7 +167,7 @@ def test_the_registry_holds_every_optimizer() -> None:
     assert all(getattr(nnxp, cls.__name__) is cls for cls in OPTIMIZERS)
 
 
-@pytest.mark.parametrize("decay", (0.0, 0.05))
+@pytest.mark.parametrize("decay", [0.0, 0.05])
 @every_case
 def test_follows_its_equations(backend: Target, case: Case, decay: float) -> None:
     """100 steps in float64: parameters stay on their backend, in their dtype and in the same memory."""
@@ -383,7 +375,7 @@ def test_names_and_config(cls: type[Optimizer]) -> None:
 
 @pytest.mark.parametrize(
     ("make", "message"),
-    (
+    [
         (lambda: nnxp.SGD(-1), "got learning_rate=-1, expected a number from 0 up"),
         (lambda: nnxp.SGD("0.1"), "got learning_rate='0.1', expected a number from 0 up"),
         (lambda: nnxp.Adam(math.nan), "got learning_rate=nan, expected"),
@@ -398,7 +390,7 @@ def test_names_and_config(cls: type[Optimizer]) -> None:
         (lambda: nnxp.SGD(clip_norm=0), "got clip_norm=0, expected a number above 0"),
         (lambda: nnxp.SGD(clip_value=-1), "got clip_value=-1, expected a number from 0 up"),
         (lambda: get_optimizer("adamax"), "got optimizer 'adamax', expected an object or one of adagrad, adam"),
-    ),
+    ],
 )
 def test_bad_options(make: Callable[[], Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):

@@ -27,7 +27,7 @@ def store(target: Target, dtype: str = "float32") -> ParameterStore:
     return ParameterStore(nnxp.get_backend(target.spec), dtype, ENTRIES)
 
 
-@pytest.mark.parametrize("dtype", ("float32", "float64"))
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_weights_then_biases_then_state(backend: Target, dtype: str) -> None:
     """In two flat arrays without padding; what is not trained has no gradients."""
     flat = store(backend, dtype)
@@ -60,7 +60,9 @@ def test_spans_join_what_is_contiguous_and_of_one_kind(backend: Target) -> None:
     assert flat.spans(1) == []
 
 
-@given(shapes=st.lists(st.tuples(st.integers(0, 3), st.integers(1, 3), st.sampled_from(("weights", "biases", "state")))))
+@given(
+    shapes=st.lists(st.tuples(st.integers(0, 3), st.integers(1, 3), st.sampled_from(("weights", "biases", "state"))))
+)
 def test_every_element_has_one_place(shapes: list[tuple[int, int, str]]) -> None:
     """Views fill the store without gap or overlap, and spans cover what is trained."""
     entries = [Entry(i, "x", shape, kind) for i, (*shape, kind) in enumerate(shapes)]  # type: ignore[arg-type]
@@ -72,7 +74,7 @@ def test_every_element_has_one_place(shapes: list[tuple[int, int, str]]) -> None
     assert covered == list(range(flat.trained))
 
 
-@pytest.mark.parametrize("shape", ((2, 3), (6,), (1,), (3, 2, 1), ()))
+@pytest.mark.parametrize("shape", [(2, 3), (6,), (1,), (3, 2, 1), ()])
 def test_another_shape_is_refused(backend: Target, shape: tuple[int, ...]) -> None:
     layer = nnxp.Dense(3, 2, backend=backend.spec)
     for phase in ("assigned", "drawn"):

@@ -64,10 +64,10 @@ def test_bits_follow_the_reference_for_any_key(backend: Target, seed: int, n: in
     assert unsigned(backend.to_numpy(bits)) == splitmix64(seed, n)
 
 
-@given(shape=st.tuples(st.integers(0, 6), st.integers(1, 6)), rate=st.floats(0, 0.99), key=st.integers(-(2**63), 2**63 - 1))
-def test_masks_are_equal_on_all_backends(
-    backend: Target, shape: tuple[int, int], rate: float, key: int
-) -> None:
+@given(
+    shape=st.tuples(st.integers(0, 6), st.integers(1, 6)), rate=st.floats(0, 0.99), key=st.integers(-(2**63), 2**63 - 1)
+)
+def test_masks_are_equal_on_all_backends(backend: Target, shape: tuple[int, int], rate: float, key: int) -> None:
     """Element i is kept where the top 24 bits of the i-th number are below (1 - rate) · 2²⁴."""
     threshold = round((1 - rate) * 2**24)
     expected = [number >> 40 < threshold for number in splitmix64(key, shape[0] * shape[1])]
@@ -95,7 +95,7 @@ def test_streams_of_other_keys_do_not_meet() -> None:
     assert len(np.unique(numbers)) == numbers.size
 
 
-@pytest.mark.parametrize("purpose", ("weight", "", "Order"))
+@pytest.mark.parametrize("purpose", ["weight", "", "Order"])
 def test_an_unknown_purpose_is_refused(purpose: str) -> None:
     with pytest.raises(ValueError, match="got purpose=.*, expected one of weights"):
         random.key(0, purpose)
@@ -130,7 +130,7 @@ def test_each_bit_is_set_half_the_time(key: int) -> None:
 def test_uniform_numbers(key: int) -> None:
     """Range, mean, variance, the chi-square of 256 cells, and the correlation of neighbours."""
     u = random.uniform(key, (N,))
-    assert u.dtype == np.float64 and 0 <= u.min() and u.max() < 1
+    assert u.dtype == np.float64 and u.min() >= 0 and u.max() < 1
     assert within(float(np.mean(u)), 1 / 2, math.sqrt(1 / 12 / N))
     assert within(float(np.var(u)), 1 / 12, math.sqrt(1 / 180 / N))
     cells = np.bincount((u * 256).astype(int), minlength=256)
@@ -142,7 +142,9 @@ def test_uniform_numbers(key: int) -> None:
 
 
 def test_neighbouring_streams_are_uncorrelated() -> None:
-    streams = [random.uniform(random.key(seed, "dropout", step), (N,)) - 0.5 for seed, step in product(range(3), repeat=2)]
+    streams = [
+        random.uniform(random.key(seed, "dropout", step), (N,)) - 0.5 for seed, step in product(range(3), repeat=2)
+    ]
     for i, a in enumerate(streams):
         for b in streams[:i]:
             assert within(float(np.mean(a * b)) * 12, 0, 1 / math.sqrt(N))
@@ -161,7 +163,7 @@ def test_normal_numbers(key: int) -> None:
         assert within(beyond, share, math.sqrt(share * (1 - share) / N))
 
 
-@pytest.mark.parametrize("rate", (0.05, 0.2, 0.5, 0.9))
+@pytest.mark.parametrize("rate", [0.05, 0.2, 0.5, 0.9])
 def test_dropout_keeps_its_share(rate: float) -> None:
     kept = random.kept(NUMPY, random.key(0, "dropout", 0), (256, N // 256), rate)
     deviation = math.sqrt(rate * (1 - rate))

@@ -1,14 +1,34 @@
 """Predictions from several threads."""
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
+import pytest
 
+from nnxp.parameters import ParameterStore
 from tests.matrix import Target
 from tests.models import classifier, problem, with_everything
 
 THREADS = 4
+
+
+def test_threads_that_see_the_first_X_together_bind_once(backend: Target, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+
+    class Slow(ParameterStore):
+        def __init__(self, *arguments: Any) -> None:
+            made.append(self)
+            time.sleep(0.05)  # long enough for the others to arrive
+            super().__init__(*arguments)
+
+    monkeypatch.setattr("nnxp.sequential.ParameterStore", Slow)
+    model, x = classifier(), backend.asarray(problem()[0])
+    with ThreadPoolExecutor(THREADS) as pool:
+        results = [backend.to_numpy(p) for p in pool.map(lambda _: model.predict(x), range(THREADS))]
+    assert len(made) == 1 and all(np.array_equal(result, results[0]) for result in results)
 
 
 def test_predictions_from_threads_are_those_of_one(backend: Target) -> None:

@@ -284,8 +284,8 @@ def test_the_plan_is_the_layers_one_by_one(
 
 def exploding(backend: Any, rate: float) -> Sequential:
     """A regression that diverges at a high rate."""
-    layers = [Dense(5, 8), "relu", Dense(8, 1)]
-    return Sequential(layers, loss="mean_squared_error", optimizer=SGD(rate), backend=backend, seed=0)
+    layers, rule = [Dense(5, 8), "relu", Dense(8, 1)], SGD(rate, momentum=0.5)
+    return Sequential(layers, loss="mean_squared_error", optimizer=rule, backend=backend, seed=0)
 
 
 @pytest.mark.parametrize("batch_size", [24, 4], ids=["one step an epoch", "six steps an epoch"])

@@ -99,9 +99,10 @@ class Backend:
         TypeError
             x does not hold numbers.
         """
+        follows = hasattr(x, "dtype") and dtype_of(x) in DTYPES  # a list has no dtype: it takes the default
         if not self.owns(x):
             x = self._admit(x)
-        name = dtype or (dtype_of(x) if dtype_of(x) in DTYPES else self.dtype)
+        name = dtype or (dtype_of(x) if follows else self.dtype)
         wanted = getattr(self.xp, name)
         with self.context():
             if isinstance(x, np.ndarray):

@@ -5,7 +5,6 @@ that says why; with `--debug` Python's traceback stands before it. Nothing is le
 """
 
 import importlib
-import os
 import sys
 from collections.abc import Sequence
 
@@ -35,8 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("nnxp: interrupted", file=sys.stderr)
         return INTERRUPTED
-    except BrokenPipeError:
-        _discard_output()
+    except BrokenPipeError:  # the reader has left: no error to speak of
         return BROKEN_PIPE
     except Exception as error:
         if "--debug" in words:
@@ -74,8 +72,3 @@ def _explain(error: Exception) -> str:
         return text or type(error).__name__
     unexpected = f"{type(error).__name__}: {text}" if text else type(error).__name__
     return f"{unexpected}; this is a mistake in nnxp: run it again with --debug and report what it prints"
-
-
-def _discard_output() -> None:
-    """Nobody reads standard output any more: Python's own flush at the end shall not complain."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -111,6 +111,9 @@ def _train(command: argparse.ArgumentParser) -> None:
         help="share of each hidden layer's outputs dropped while training",
     )
     network.add_argument(
+        "--input-dropout", type=_share, metavar="RATE", help="share of the inputs dropped while training"
+    )
+    network.add_argument(
         "--loss",
         metavar="NAME",
         help="classes: categorical_crossentropy; numbers: mean_squared_error (default), mean_absolute_error "

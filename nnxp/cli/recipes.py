@@ -12,6 +12,9 @@ class Recipe:
     hidden: tuple[int, ...] = (64, 64)
     activation: str = "relu"
     dropout: float = 0.0
+    input_dropout: float = 0.0
+    rescale: tuple[float, float] | None = None
+    """Scale and offset of the inputs, where others than the data set's own do better."""
     optimizer: str = "adam"
     optimizer_options: Mapping[str, float] = field(default_factory=lambda: {"learning_rate": 1e-3})
     batch_size: int = 32
@@ -20,6 +23,7 @@ class Recipe:
     def __str__(self) -> str:
         options = ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in self.optimizer_options.items())
         dropout = f", dropout {self.dropout:g}" if self.dropout else ""
+        dropout += f" (inputs {self.input_dropout:g})" if self.input_dropout else ""
         return (
             f"{','.join(map(str, self.hidden))} {self.activation}{dropout}; {self.optimizer}, {options}; "
             f"batches of {self.batch_size}, {self.epochs} epochs"
@@ -27,9 +31,28 @@ class Recipe:
 
 
 PLANE = Recipe(optimizer_options={"learning_rate": 1e-2}, epochs=200)
-IMAGES = Recipe(hidden=(512, 512), dropout=0.2, batch_size=128, epochs=20)
+DIGITS = Recipe(
+    hidden=(256, 128),
+    activation="silu",
+    dropout=0.5,
+    input_dropout=0.1,
+    rescale=(1 / 8, -1.0),  # 0 to 16 becomes -1 to 1
+    optimizer_options={"learning_rate": 3e-3, "decay": 1e-3},
+    batch_size=64,
+)
+IMAGES = Recipe(
+    hidden=(1024, 512),
+    activation="gelu",
+    dropout=0.5,
+    rescale=(1 / (255 * 0.353), -0.286 / 0.353),  # the mean and the deviation of Fashion-MNIST's training bytes
+    optimizer="adamw",
+    optimizer_options={"learning_rate": 2e-3, "decay": 2e-3, "weight_decay": 0.05},
+    batch_size=256,
+    epochs=20,
+)
+# Chosen by cross-validation within the training parts of digits, and on 10,000 of Fashion-MNIST's training images.
 RECIPES = {
-    "digits": Recipe(hidden=(256, 128), dropout=0.4),
+    "digits": DIGITS,
     "spiral": PLANE,
     "moons": PLANE,
     "fashion-mnist": IMAGES,
@@ -45,6 +68,6 @@ def recipe_for(data: str) -> Recipe:
     Examples
     --------
     >>> recipe_for("fashion_mnist").hidden, recipe_for("digits.csv").hidden
-    ((512, 512), (64, 64))
+    ((1024, 512), (64, 64))
     """
     return RECIPES.get(data.lower().replace("_", "-")) or RECIPES["a folder" if Path(data).is_dir() else "a file"]

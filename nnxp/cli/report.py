@@ -23,7 +23,7 @@ PIXELS = (4, 64)
 """The smallest and largest height and width of an array that is shown as a picture."""
 
 
-def before(dataset: Dataset, model: Sequential, recipe: Recipe, loss: str) -> None:
+def before(dataset: Dataset, model: Sequential, recipe: Recipe, loss: str, validation: int) -> None:
     """Says what is about to be trained, on what and where."""
     outputs = 1 if dataset.y.ndim == 1 else dataset.y.shape[1]
     target = f"{outputs} number{'s' if outputs > 1 else ''} to predict"
@@ -31,7 +31,9 @@ def before(dataset: Dataset, model: Sequential, recipe: Recipe, loss: str) -> No
         target = f"{len(dataset.classes)} classes"
     assert dataset.X_test is not None
     features, backend = dataset.X.shape[1], model.backend
-    parts = f"{len(dataset.X):,} samples to train on, {len(dataset.X_test):,} to test on"
+    parts = f"{len(dataset.X) - validation:,} samples to train on, "
+    parts += f"{validation:,} to follow, " if validation else ""
+    parts += f"{len(dataset.X_test):,} to test on"
     sizes = [features, *(layer.n_out for layer in model.layers if isinstance(layer, Dense))]
     network = ["-".join(map(str, sizes)), recipe.activation] if recipe.hidden else [f"{features}-{sizes[-1]}"]
     if recipe.hidden and recipe.dropout:

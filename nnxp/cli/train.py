@@ -50,15 +50,16 @@ def run(args: argparse.Namespace) -> None:
     model = build(dataset, recipe, optimizer, loss, backend, args.seed)
     model.classes = None if dataset.classes is None else list(dataset.classes)
     model.preprocessing = dataset.preprocessing | held_out
+    validation = round((args.validation_split or 0) * len(dataset.X))  # rows, as `data.split` counts
     with RunFolder(args.out or Path("runs", dataset.name), args.overwrite) as folder:
         if not args.quiet:
-            report.before(dataset, model, recipe, loss)
+            report.before(dataset, model, recipe, loss, validation)
         start = time.perf_counter()
         followed = _fit(args, recipe, model, dataset)
         seconds = time.perf_counter() - start
         result = Result.of(model, dataset.X_test, dataset.y_test)
         history = {name.replace("val_", f"{followed}_", 1): values for name, values in model.history.items()}
-        summary = _summary(args, recipe, model, dataset, loss, result, seconds)
+        summary = _summary(args, recipe, model, dataset, loss, validation, result, seconds)
         model.loss = get_loss(loss)  # as the file can hold it: in the units of the target
         model.save(folder.staging / "model.safetensors")
         _write_history(history, folder.staging / "history.csv")
@@ -73,10 +74,13 @@ def run(args: argparse.Namespace) -> None:
 def build(dataset: Dataset, recipe: Recipe, optimizer: Optimizer, loss: str, backend: Backend, seed: int) -> Sequential:
     """The network: what rescales X, the hidden layers, and what gives probabilities or values."""
     layers: list[Layer | str] = []
-    if dataset.rescale is not None:
-        scale, offset = dataset.rescale
+    rescale = recipe.rescale or dataset.rescale
+    if rescale is not None:
+        scale, offset = rescale
         _check_resolution(offset, backend.dtype, lambda i: f"feature {i + 1}{_column(dataset, i)}")
         layers.append(Rescaling(scale, offset))
+    if recipe.input_dropout:
+        layers.append(Dropout(recipe.input_dropout))
     width = dataset.X.shape[1]
     for units in recipe.hidden:
         layers += [Dense(width, units), _activation(recipe.activation)]
@@ -106,7 +110,7 @@ def _settle(args: argparse.Namespace) -> Recipe:
             owners = [snake_case(cls.__name__) for cls in OPTIMIZERS if name in cls.options]
             option = f"--{name.replace('_', '-')}"
             raise UsageError(f"{option} belongs to --optimizer {' or '.join(owners)}, not to {recipe.optimizer}")
-    fields = ("hidden", "activation", "dropout", "batch_size", "epochs")
+    fields = ("hidden", "activation", "dropout", "input_dropout", "batch_size", "epochs")
     changes = {name: getattr(args, name) for name in fields if getattr(args, name) is not None}
     recipe = dataclasses.replace(recipe, **changes, optimizer_options={**recipe.optimizer_options, **given})
     positive("epochs", recipe.epochs)
@@ -191,12 +195,12 @@ def _summary(
     model: Sequential,
     dataset: Dataset,
     loss: str,
+    validation: int,
     result: Result,
     seconds: float,
 ) -> dict[str, Any]:
     """What `summary.json` holds."""
-    held = round((args.validation_split or 0) * len(dataset.X))  # as `data.split` counts
-    trained = len(dataset.X) - held
+    trained = len(dataset.X) - validation
     library = model.backend.library
     return {
         "data": dataset.name,
@@ -204,7 +208,7 @@ def _summary(
         "features": dataset.X.shape[1],
         "classes": model.classes,
         "training_samples": trained,
-        "validation_samples": held,
+        "validation_samples": validation,
         "test_samples": result.samples,
         "architecture": report.architecture(model),
         "parameters": report.count(model),
@@ -215,6 +219,7 @@ def _summary(
         "seed": args.seed,
         "epochs": recipe.epochs,
         "batch_size": recipe.batch_size,
+        # Of the training, with what was followed after each epoch.
         "wall_seconds": round(seconds, 3),
         "samples_per_second": round(trained * recipe.epochs / seconds, 1),
         **{f"test_{name}": value for name, value in result.figures.items()},

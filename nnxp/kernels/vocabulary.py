@@ -73,9 +73,7 @@ def bind(formula: Callable[..., Any], words: Any) -> Callable[..., Any]:
 
 def _within(scope: dict[str, Any], function: FunctionType) -> FunctionType:
     """The function with `scope` for its global names."""
-    new = FunctionType(
-        function.__code__, scope, function.__name__, function.__defaults__, function.__closure__
-    )
+    new = FunctionType(function.__code__, scope, function.__name__, function.__defaults__, function.__closure__)
     new.__kwdefaults__ = function.__kwdefaults__
     return new
 

@@ -30,9 +30,7 @@ class Neuron(Switch):
     8.0
     """
 
-    def __init__(
-        self, weights: ArrayLike, bias: float = 0.0, *, backend: Any = None, dtype: str | None = None
-    ) -> None:
+    def __init__(self, weights: ArrayLike, bias: float = 0.0, *, backend: Any = None, dtype: str | None = None) -> None:
         super().__init__(backend, dtype or "float64")
         self.weights = self._vector(weights, "weights")
         self.bias = float(bias)
@@ -50,9 +48,7 @@ class Neuron(Switch):
     def _vector(self, x: ArrayLike, name: str) -> Array:
         x = self._enter(x).asarray(x, dtype=self.dtype)
         if x.ndim != 1:
-            raise ValueError(
-                f"got {name} of shape {tuple(x.shape)}, expected one dimension, as in [1.0, 2.0, 3.0]"
-            )
+            raise ValueError(f"got {name} of shape {tuple(x.shape)}, expected one dimension, as in [1.0, 2.0, 3.0]")
         return x
 
 
@@ -74,8 +70,7 @@ class NeuronLayer:
         self.neurons = list(neurons)
         if not self.neurons or not all(isinstance(neuron, Neuron) for neuron in self.neurons):
             raise ValueError(
-                f"got {neurons!r}, expected a list of at least one Neuron, as in "
-                "NeuronLayer([Neuron([1.0], 0)])"
+                f"got {neurons!r}, expected a list of at least one Neuron, as in NeuronLayer([Neuron([1.0], 0)])"
             )
 
     def forward(self, inputs: ArrayLike) -> list[float]:

@@ -45,9 +45,7 @@ class Rescaling(Layer):
         self.scale, self.offset = _numbers("scale", scale), _numbers("offset", offset)
         widths = {len(value) for value in (self.scale, self.offset) if isinstance(value, list)}
         if len(widths) > 1:
-            raise ValueError(
-                f"got scale and offset for {sorted(widths)} features, expected the same number for both"
-            )
+            raise ValueError(f"got scale and offset for {sorted(widths)} features, expected the same number for both")
         self.width = widths.pop() if widths else None
         self._rows: dict[tuple[str, str], tuple[Array, Array]] = {}
 
@@ -92,13 +90,6 @@ def _numbers(name: str, value: Any) -> float | list[float]:
         numbers = np.asarray(value)
     except ValueError:  # rows of unequal lengths
         numbers = np.empty(0, dtype=object)
-    if (
-        numbers.dtype.kind not in "fiu"
-        or numbers.ndim > 1
-        or not numbers.size
-        or not np.isfinite(numbers).all()
-    ):
-        raise ValueError(
-            f"got {name}={value!r}, expected a finite number, or a sequence with one for each feature"
-        )
+    if numbers.dtype.kind not in "fiu" or numbers.ndim > 1 or not numbers.size or not np.isfinite(numbers).all():
+        raise ValueError(f"got {name}={value!r}, expected a finite number, or a sequence with one for each feature")
     return [float(number) for number in numbers] if numbers.ndim else float(numbers)
