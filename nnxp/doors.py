@@ -1,6 +1,9 @@
 """The doors: where arrays come in, and where everything about them is checked, once."""
 
+import weakref
 from typing import Any, ClassVar, Self
+
+import numpy as np
 
 from nnxp.backends import DTYPES, Backend, check_dtype, dtype_of, get_backend, library_of
 from nnxp.errors import BackendMismatchError
@@ -18,6 +21,7 @@ class Switch:
     _backend: Backend | None = None
     _named = False
     _dtype: str | None = None
+    _model: Any = None
 
     def __init__(self, backend: Any = None, dtype: str | None = None) -> None:
         spec = self.default_backend if backend is None else backend
@@ -36,6 +40,20 @@ class Switch:
     def dtype(self) -> str:
         """The name of the parameters' dtype."""
         return self._dtype or (self._backend.dtype if self._backend else "float32")
+
+    @property
+    def model(self) -> Any:
+        """The model this is part of; None where it is by itself."""
+        return None if self._model is None else self._model()
+
+    def join(self, model: Any) -> None:
+        """Becomes part of a model; raises where it is part of another that still exists."""
+        if self.model not in (None, model):
+            raise ValueError(
+                f"this {type(self).__name__} already belongs to another model: give each model one of its own "
+                "(copy.deepcopy makes one)"
+            )
+        self._model = weakref.ref(model)
 
     @property
     def _computes_in(self) -> str | None:
@@ -73,11 +91,13 @@ class Switch:
         """Takes a model's backend and dtype, or says how the two disagree."""
         if self._named and self.backend.name != backend.name:
             raise BackendMismatchError(
-                f"this {type(self).__name__} uses {self.backend.name}, its model {backend.name}: give backend= to the model only"
+                f"this {type(self).__name__} uses {self.backend.name}, its model {backend.name}: give backend= to the "
+                "model only"
             )
         if self._dtype not in (None, dtype):
             raise ValueError(
-                f"this {type(self).__name__} has dtype={self._dtype!r}, its model {dtype!r}: give dtype= to the model only"
+                f"this {type(self).__name__} has dtype={self._dtype!r}, its model {dtype!r}: give dtype= to the "
+                "model only"
             )
         self._backend = backend
         return self
@@ -89,22 +109,24 @@ def same_length(n: int, other: int, name: str) -> None:
         raise ValueError(f"got {other} {name} for {n} samples, expected one for each")
 
 
-def sample_weights(backend: Backend, weights: ArrayLike | None, n: int, dtype: str) -> Array | None:
-    """Weights (n,), not negative, finite and not all zero, on the backend."""
+def sample_weights(backend: Backend, weights: ArrayLike | None, n: int, dtype: str, scan: bool = True) -> Array | None:
+    """Weights (n,), not negative, finite and not all zero, on the backend. `scan=False` does not wait for a
+    device to check the values of weights that lie there."""
     if weights is None:
         return None
-    w = backend.asarray(weights, dtype=dtype)
+    w = weights if backend.owns(weights) else backend._admit(weights)
     if w.ndim != 1 or w.shape[0] != n:
         raise ValueError(f"got sample_weight of shape {tuple(w.shape)}, expected ({n},): one weight a sample")
-    xp = backend.xp
-    with backend.context():
-        if not bool(xp.all(xp.logical_and(xp.isfinite(w), w >= 0))):
-            raise ValueError("got a sample_weight that is negative or not finite, expected numbers from 0 up")
-        if not bool(xp.any(w > 0)):
-            raise ValueError(
-                "got sample_weight that is 0 for every sample: nothing would be learned; give some sample weight"
-            )
-    return w
+    xp: Any = np if isinstance(w, np.ndarray) else backend.xp
+    if scan or xp is np:
+        with backend.context():
+            if not bool(xp.all(xp.logical_and(xp.isfinite(w), w >= 0))):
+                raise ValueError("got a sample_weight that is negative or not finite, expected numbers from 0 up")
+            if not bool(xp.any(w > 0)):
+                raise ValueError(
+                    "got sample_weight that is 0 for every sample, expected some above 0: nothing would be learned"
+                )
+    return backend.asarray(w, dtype=dtype)
 
 
 def finite(backend: Backend, x: Array, name: str) -> None:

@@ -87,12 +87,14 @@ def real(backend: Backend, y: ArrayLike, n_out: int | None, dtype: str, scan: bo
     ValueError
         Another shape, NaN or infinity.
     """
-    y = backend.asarray(_columns(backend, y, n_out), dtype=dtype)
+    y = _columns(backend, y, n_out)
+    if isinstance(y, np.ndarray):
+        y = np.asarray(y, dtype=dtype)  # what comes from the host is checked there, before it moves
     if not _holds(backend, y, scan, lambda xp: xp.isfinite(y)):
         raise ValueError(
             "got targets with NaN or infinity, expected finite numbers: fill or drop such rows before training"
         )
-    return y
+    return backend.asarray(y, dtype=dtype)
 
 
 def above(backend: Backend, p: Array, threshold: float) -> Array:

@@ -69,6 +69,14 @@ class Optimizer(Switch):
         self.iterations = 0
         self._state: weakref.WeakKeyDictionary[Token, list[Array]] = weakref.WeakKeyDictionary()
 
+    def __getstate__(self) -> dict[str, Any]:
+        """A copy belongs to no model and has no state yet."""
+        return {name: value for name, value in self.__dict__.items() if name not in ("_model", "_state")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._state = weakref.WeakKeyDictionary()
+
     def pre_update_params(self) -> None:
         """Sets the decayed learning rate; call before the updates of a step."""
         self.current_learning_rate = self.learning_rate / (1.0 + self.decay * self.iterations)

@@ -2,28 +2,19 @@
 
 import copy
 import threading
-import weakref
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from nnxp import random
-from nnxp.activations import ACTIVATIONS, Activation, Linear, Sigmoid, Softmax
+from nnxp.architecture import as_layer, check_loss, following, width_after, widths
 from nnxp.backends import dtype_of, library_of
 from nnxp.buffers import Buffers
 from nnxp.doors import Switch, finite, same_length, sample_weights
-from nnxp.layers import LAYERS, Layer
+from nnxp.layers import Layer
 from nnxp.layers.dense import positive
-from nnxp.losses import (
-    BinaryCrossentropy,
-    CategoricalCrossentropy,
-    Loss,
-    SigmoidCrossentropy,
-    SoftmaxCrossentropy,
-    get_loss,
-)
-from nnxp.naming import lookup
+from nnxp.losses import Loss, get_loss
 from nnxp.optimizers import Optimizer, get_optimizer
 from nnxp.parameters import ParameterStore
 from nnxp.training import Batches, Training, evaluate
@@ -87,7 +78,7 @@ class Sequential(Switch):
         seed: int | None = None,
     ) -> None:
         super().__init__(backend, dtype)
-        self.layers = [_layer(layer) for layer in layers]
+        self.layers = [as_layer(layer) for layer in layers]
         if not self.layers or len({id(layer) for layer in self.layers}) < len(self.layers):
             raise ValueError("got no layers, or one layer twice: give a list of layers, each its own object")
         self.loss = None if loss is None else copy.copy(get_loss(loss))  # another model may be elsewhere
@@ -101,10 +92,10 @@ class Sequential(Switch):
         self._store: ParameterStore | None = None
         self._binding = threading.RLock()
         self._slots: dict[str, Array] = {}
-        self.n_in, self.n_out = self._widths()
-        self._check_loss()
-        for layer in self.layers:  # before any is changed: one may belong to another model
-            layer.join(self)
+        self.n_in, self.n_out = widths(self.layers)
+        check_loss(self.layers, self.loss)
+        for part in (*self.layers, self.optimizer):  # before any is changed: one may belong to another model
+            part.join(self)
         if self._named:
             _ = self.store
 
@@ -143,7 +134,7 @@ class Sequential(Switch):
             store = ParameterStore(backend, dtype, entries)
             for i, layer in enumerate(self.layers):
                 layer.seed = self.seed
-                layer.bind(store, i, self.seed, self._following(i))
+                layer.bind(store, i, self.seed, following(self.layers, i))
         if self.loss is not None:
             self.loss._on(backend, dtype)
         self._store = store
@@ -155,53 +146,14 @@ class Sequential(Switch):
         if self._store is not None and slots:
             self.optimizer.restore_state(self._store, slots)
 
-    def _following(self, i: int) -> Layer:
-        """The layer that decides how layer i begins: the next with an opinion; Linear after the last."""
-        return next((layer for layer in self.layers[i + 1 :] if layer.initializer_before is not None), Linear())
-
-    def _widths(self) -> tuple[int | None, int | None]:
-        """The numbers of inputs and of outputs; None where a layer of the user's own hides it."""
-        first = width = None
-        hidden = False
-        for i, layer in enumerate(self.layers):
-            try:
-                width = _width(layer, width)
-            except ValueError as error:
-                raise ValueError(f"layer {i} does not fit the one before it: {error}") from None
-            if first is None and not hidden:
-                first = getattr(layer, "n_in", None) or getattr(layer, "width", None)
-                hidden = not isinstance(layer, (Activation, *LAYERS))
-        return first, width
-
-    def _check_loss(self) -> None:
-        last, loss = self.layers[-1], self.loss
-        name, end = type(loss).__name__, type(last).__name__
-        known = isinstance(last, (*LAYERS, *ACTIVATIONS))
-        for kind, needed in ((CategoricalCrossentropy, Softmax), (BinaryCrossentropy, Sigmoid)):
-            if isinstance(loss, kind) and known and not isinstance(last, needed):
-                raise ValueError(
-                    f"{name} takes probabilities, but the last layer is {end}: end with {needed.__name__}(), "
-                    f"or use {kind.__name__}(from_logits=True)"
-                )
-        for pair, twice in ((SoftmaxCrossentropy, Softmax), (SigmoidCrossentropy, Sigmoid)):
-            if isinstance(loss, pair) and isinstance(last, Softmax | Sigmoid):
-                raise ValueError(
-                    f"{name} takes logits and holds a {twice.__name__} itself, but the last layer is {end}: "
-                    f"leave {end}() out"
-                )
-        before = self.layers[-2] if len(self.layers) > 1 else None
-        if isinstance(last, Softmax) and isinstance(before, Softmax | Sigmoid):
-            raise ValueError(f"got {type(before).__name__} and Softmax in a row, expected one: leave the first out")
-
     def __deepcopy__(self, memo: dict[int, Any]) -> "Sequential":
         twin = copy.copy(self)
         twin._binding, twin._training = threading.RLock(), None
         for name in ("_store", "layers", "loss", "history", "classes", "preprocessing", "_slots"):
             setattr(twin, name, copy.deepcopy(getattr(self, name), memo))
         twin.optimizer = copy.copy(self.optimizer)
-        twin.optimizer._state = weakref.WeakKeyDictionary()
-        for layer in twin.layers:
-            layer.join(twin)
+        for part in (*twin.layers, twin.optimizer):
+            part.join(twin)
         if self._store is not None:
             twin.restore_optimizer(self.optimizer.saved_state(self._store))
         return twin
@@ -336,7 +288,7 @@ class Sequential(Switch):
         training, backend = self.training, self.backend
         labels = training.plan.loss.prepare(y, self._outputs(x), self.dtype, scan=False)
         same_length(n, int(labels.shape[0]), "labels")
-        weights = sample_weights(backend, sample_weight, n, self.dtype)
+        weights = sample_weights(backend, sample_weight, n, self.dtype, scan=False)
         with backend.context():
             return training.step(backend.asarray(x, dtype=self.dtype), labels, weights)[0]
 
@@ -414,7 +366,7 @@ class Sequential(Switch):
         rows, total = [], 0
         width = self.n_in
         for i, layer in enumerate(self.layers):
-            width = _width(layer, width)
+            width = width_after(layer, width)
             count = sum(int(np.prod(shape)) for shape in layer.shapes().values())
             total += count
             rows.append([str(i), type(layer).__name__, "?" if width is None else str(width), f"{count:,}"])
@@ -433,18 +385,3 @@ class Sequential(Switch):
         from nnxp import checkpoint
 
         checkpoint.save(self, path)
-
-
-def _layer(spec: Any) -> Layer:
-    if isinstance(spec, Layer):
-        return spec
-    if isinstance(spec, str):
-        return lookup(spec, Activation, ACTIVATIONS, "layer")
-    raise TypeError(f"got {spec!r} as a layer, expected a layer such as Dense(2, 3), or an activation's name")
-
-
-def _width(layer: Layer, n_in: int | None) -> int | None:
-    """The layer's number of outputs; None for one of the user's own that does not say."""
-    width = layer.output_width(n_in)
-    says = isinstance(layer, (Activation, *LAYERS)) or type(layer).output_width is not Layer.output_width
-    return width if says else None

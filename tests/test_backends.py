@@ -243,7 +243,7 @@ def test_unknown_names(spec: str, message: str) -> None:
         get_backend(spec)
 
 
-@pytest.mark.parametrize("spec", [None, object(), {"a": 1}, {1, 2}, 1j, print], ids=str)
+@pytest.mark.parametrize("spec", [None, object(), {"a": 1}, {1, 2}, 1j, print], ids=lambda spec: type(spec).__name__)
 def test_what_names_no_backend(spec: Any) -> None:
     with pytest.raises(TypeError, match="got .*, expected an array, a namespace, a name or a Backend"):
         get_backend(spec)

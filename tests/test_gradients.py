@@ -130,7 +130,7 @@ def test_small_gradients_are_checked_too() -> None:
             return self.dinputs
 
     assert check_gradients(Small(1e-3), X).passed
-    assert not check_gradients(Small(1.001e-3), X).passed
+    assert not check_gradients(Small(1.0001e-3), X).passed
 
 
 LAYER_CASES = {
@@ -213,6 +213,10 @@ def test_nothing_of_the_subject_changes() -> None:
 
 def test_a_vector_is_one_row() -> None:
     assert check_gradients(nnxp.Tanh(), X[0]).worst[0].index[0] == 0
+
+
+def test_no_rows_have_no_error() -> None:
+    assert check_gradients(nnxp.Tanh(), X[:0]).worst[0].error == 0
 
 
 class ReturnsNothing(Affine):

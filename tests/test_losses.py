@@ -388,3 +388,12 @@ def test_names(cls: type[Loss]) -> None:
 def test_huber_refuses_a_delta_that_is_none(delta: Any) -> None:
     with pytest.raises(ValueError, match="got delta=.*, expected a number above 0"):
         nnxp.Huber(delta)
+
+
+def test_a_loss_that_is_not_finished_says_what_is_missing() -> None:
+    class Unfinished(nnxp.Loss):
+        pass
+
+    for method, missing in (("calculate", "losses"), ("backward", "gradients")):
+        with pytest.raises(NotImplementedError, match=rf"Unfinished defines no {missing}\(self, p, y\)"):
+            getattr(Unfinished(), method)([[1.0]], [1.0])

@@ -401,3 +401,13 @@ def test_bad_targets() -> None:
     for target in (np.zeros(3), "layer", [dense(None), 3]):
         with pytest.raises((TypeError, RuntimeError), match="got|has no gradients"):
             nnxp.SGD().update_params(target)
+
+
+def test_an_optimizer_that_is_not_finished_says_what_is_missing() -> None:
+    class Unfinished(Optimizer):
+        pass
+
+    layer = dense(None)
+    give(layer, NOISE[0])
+    with pytest.raises(NotImplementedError, match="Unfinished defines no step"):
+        Unfinished(0.1).update_params(layer)

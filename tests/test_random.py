@@ -75,6 +75,25 @@ def test_masks_are_equal_on_all_backends(backend: Target, shape: tuple[int, int]
     backend.assert_close(kept, np.array(expected, bool).reshape(shape))
 
 
+def test_a_mask_leaves_out_its_threshold(backend: Target) -> None:
+    """`bits < round(keep · 2²⁴)`: a number equal to the threshold is dropped, the one below it kept."""
+    top = splitmix64(0, 1)[0] >> 40
+    for threshold, kept in ((top, False), (top + 1, True)):
+        mask = random.kept(nnxp.get_backend(backend.spec), 0, (1, 1), 1 - threshold / 2**24)
+        backend.assert_close(mask, np.array([[kept]]))
+
+
+def test_uniform_and_normal_numbers_are_their_definitions() -> None:
+    """The top 53 bits; and Box and Muller's, of the first half and the second."""
+    u = [number >> 11 for number in splitmix64(5, 40)]
+    assert random.uniform(5, (8, 5)).tolist() == np.reshape([v / 2**53 for v in u], (8, 5)).tolist()
+    expected = [
+        math.sqrt(-2 * math.log1p(-a / 2**53)) * math.cos(2 * math.pi * b / 2**53)
+        for a, b in zip(u[:20], u[20:], strict=True)
+    ]
+    np.testing.assert_allclose(random.normal(5, (4, 5)).reshape(-1), expected, rtol=1e-13, atol=1e-15)
+
+
 @given(seed=st.integers(-(2**70), 2**70), counters=st.lists(st.integers(0, 2**40), max_size=4))
 def test_keys_are_signed_64_bit(seed: int, counters: list[int]) -> None:
     key = random.key(seed, "order", *counters)

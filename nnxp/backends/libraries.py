@@ -217,7 +217,10 @@ def _device_name(device: Device) -> str:
 def _follow(x: ArrayLike) -> Backend:
     library = library_of(x)
     if library == "numpy":
-        host = np.asarray(x)
+        try:
+            host = np.asarray(x)
+        except ValueError:  # rows of unequal lengths: NumPy's to refuse, at its door
+            return _numpy("numpy", "")
         if host.dtype.kind not in "fiubOUS":
             raise TypeError(f"got {type(x).__name__}, expected an array, a namespace, a name or a Backend")
         return _numpy("numpy", "")

@@ -100,18 +100,18 @@ class Backend:
             x does not hold numbers.
         """
         follows = hasattr(x, "dtype") and dtype_of(x) in DTYPES  # a list has no dtype: it takes the default
-        if not self.owns(x):
+        if not self.owns(x) or getattr(x.dtype, "kind", "f") not in "fiub":
             x = self._admit(x)
         name = dtype or (dtype_of(x) if follows else self.dtype)
         wanted = getattr(self.xp, name)
         with self.context():
             if isinstance(x, np.ndarray):
-                x = np.asarray(x, dtype=np.dtype(name))  # cast before the transfer: fewer surprises, one rule
                 if self.library == "numpy":
-                    return np.array(x) if copy else x
-                return self.xp.asarray(
-                    x if x.flags.writeable else x.copy(), dtype=wanted, device=self.device, copy=True
-                )
+                    return np.array(x, dtype=name) if copy else np.asarray(x, dtype=name)
+                # Cast before the transfer: one rule. A copy of its own: PyTorch refuses strides below 0 and warns
+                # of memory that cannot be written.
+                x = np.array(x, dtype=name, order="C")
+                return self.xp.asarray(x, dtype=wanted, device=self.device)
             x = x.detach() if self.library == "torch" else x
             return self.xp.astype(x, wanted, copy=bool(copy))
 
@@ -185,6 +185,7 @@ def library_of(x: ArrayLike) -> str:
 
 
 def library_name(namespace: ModuleType) -> str:
+    """The library that a namespace belongs to: "torch" for `array_api_compat.torch`."""
     parts = namespace.__name__.split(".")
     return parts[1] if parts[0] == "array_api_compat" and len(parts) > 1 else namespace.__name__
 

@@ -2,14 +2,13 @@
 
 import functools
 import inspect
-import weakref
 from collections.abc import Callable
 from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from nnxp import random
-from nnxp.backends import library_of
+from nnxp.backends import get_backend, library_of
 from nnxp.buffers import Buffers
 from nnxp.doors import Switch
 from nnxp.errors import NotComputedError
@@ -108,7 +107,6 @@ class Layer(Switch):
     position = 0
     _store: ParameterStore | None = None
     _assigned: dict[str, Any]
-    _model: Any = None
     _missing: str = "call {method} first"
 
     def __init_subclass__(cls, **keywords: Any) -> None:
@@ -167,7 +165,10 @@ class Layer(Switch):
     @property
     def store(self) -> ParameterStore:
         """The flat store that holds the parameters: the layer's own, made when first needed, or its model's."""
-        if self._store is None:
+        model = self.model
+        if self._store is None and model is not None:
+            _ = model.store  # to look at a parameter is not to draw it without the model's seed
+        elif self._store is None:
             self.bind(ParameterStore(self.backend, self.dtype, self.entries(0)), 0, self.seed)
         assert self._store is not None
         return self._store
@@ -201,15 +202,10 @@ class Layer(Switch):
 
     def join(self, model: Any) -> None:
         """Becomes part of a model; raises where it is part of another that still exists."""
-        other = self._model() if self._model is not None else None
-        if other is not None and other is not model:
-            raise ValueError(
-                f"this {type(self).__name__} already belongs to another model: give each model layers of its own (copy.deepcopy)"
-            )
-        self._model = weakref.ref(model)
+        super().join(model)
         self._missing = (
-            "the training step does not compute it, or nothing has run yet; model.forward(X) and then model.backward(y) "
-            "run layer by layer and keep everything"
+            "the training step does not compute it, or nothing has run yet; model.forward(X) and then "
+            "model.backward(y) run layer by layer and keep everything"
         )
 
     def bind(self, store: ParameterStore, position: int, seed: int | None, following: "Layer | None" = None) -> Self:
@@ -236,7 +232,7 @@ class Layer(Switch):
             else:
                 value = self.initial(name, random.key(seed, "weights", position, number), following)
             if library_of(value) != "numpy" and not store.backend.owns(value):
-                value = self.backend.to_numpy(value)
+                value = get_backend(value).to_numpy(value)
             store.write(store.view(position, name), value, name)
         if old is not None:
             store.former.extend([old.token, *old.former])
