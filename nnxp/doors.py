@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from nnxp.backends import DTYPES, Backend, check_dtype, dtype_of, get_backend, library_of
+from nnxp.backends import DTYPES, Backend, check_dtype, dtype_of, follow, get_backend, library_of
 from nnxp.errors import BackendMismatchError
 from nnxp.typing import Array, ArrayLike
 
@@ -63,7 +63,7 @@ class Switch:
     def _enter(self, x: ArrayLike) -> Backend:
         """The backend that x is used on: x decides it, agrees with it, moves into it or is refused."""
         if self._backend is None:
-            self._backend = get_backend(x, self._dtype)
+            self._backend = get_backend(follow(x), self._dtype)
         elif not self._named and not isinstance(x, list | tuple | int | float) and not self._backend.owns(x):
             name, mine = library_of(x), self.backend.name
             if not (name == "numpy" and mine == "numpy"):

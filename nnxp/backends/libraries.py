@@ -54,7 +54,7 @@ def get_backend(spec: Any, dtype: str | None = None) -> Backend:
     if isinstance(spec, ModuleType):
         spec = library_name(spec)
     if not isinstance(spec, str):
-        backend = _follow(spec)
+        backend = follow(spec)
     elif spec == "auto":
         backend = _auto()
     else:
@@ -214,14 +214,11 @@ def _device_name(device: Device) -> str:
     return (text.split("'")[1] if "'" in text else text).lower()
 
 
-def _follow(x: ArrayLike) -> Backend:
+def follow(x: ArrayLike) -> Backend:
+    """The backend of an array; NumPy for what it reads. Whether those are numbers is asked by `asarray`."""
     library = library_of(x)
     if library == "numpy":
-        try:
-            host = np.asarray(x)
-        except ValueError:  # rows of unequal lengths: NumPy's to refuse, at its door
-            return _numpy("numpy", "")
-        if host.dtype.kind not in "fiubOUS":
+        if not isinstance(x, list | tuple | int | float | str) and not hasattr(x, "__array__"):
             raise TypeError(f"got {type(x).__name__}, expected an array, a namespace, a name or a Backend")
         return _numpy("numpy", "")
     if library == "cupy":

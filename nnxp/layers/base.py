@@ -42,7 +42,7 @@ class Gradient:
         if layer is None:
             return self
         if layer.position not in layer.store.computed:
-            raise NotComputedError(f"{type(layer).__name__} has no d{self.name} yet: call backward(dvalues) first")
+            raise NotComputedError("d" + self.name)  # worded by `Layer.__getattr__`, to which Python turns next
         return layer.store.gradient(layer.position, self.name)
 
     def __set__(self, layer: "Layer", value: ArrayLike) -> None:
@@ -138,6 +138,8 @@ class Layer(Switch):
         if name in ("inputs", "output", "dinputs"):
             method = "backward(dvalues)" if name == "dinputs" else "forward(inputs)"
             raise NotComputedError(f"{type(self).__name__} has no {name}: " + self._missing.format(method=method))
+        if name.startswith("d") and name[1:] in self.parameters:  # what `Gradient` raised ends here
+            raise NotComputedError(f"{type(self).__name__} has no {name} yet: call backward(dvalues) first")
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def __getstate__(self) -> dict[str, Any]:
