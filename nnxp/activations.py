@@ -4,13 +4,13 @@ Their mathematics stands in `nnxp.kernels.formulas`; a class here names a formul
 whether the gradient is computed from the inputs or from the output.
 """
 
-import math
 from collections.abc import Callable
 from typing import Any, ClassVar
 
 from nnxp.kernels import formulas
 from nnxp.layers.base import Layer
 from nnxp.naming import lookup
+from nnxp.options import finite_number
 from nnxp.typing import Array, ArrayLike
 
 
@@ -88,7 +88,7 @@ class LeakyReLU(Activation):
 
     def __init__(self, slope: float = 0.01, *, backend: Any = None, dtype: str | None = None) -> None:
         super().__init__(backend=backend, dtype=dtype)
-        self.slope = _number("slope", slope)
+        self.slope = finite_number("slope", slope)
 
 
 class ELU(Activation):
@@ -99,7 +99,7 @@ class ELU(Activation):
 
     def __init__(self, alpha: float = 1.0, *, backend: Any = None, dtype: str | None = None) -> None:
         super().__init__(backend=backend, dtype=dtype)
-        self.alpha = _number("alpha", alpha)
+        self.alpha = finite_number("alpha", alpha)
 
 
 class SELU(Activation):
@@ -193,12 +193,6 @@ class Softmax(Activation):
         out = self.take("dinputs", dvalues.shape)
         self.dinputs = self.kernel("softmax_grad")(self.output, dvalues, out=out)
         return self.dinputs
-
-
-def _number(name: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise ValueError(f"got {name}={value!r}, expected a finite number")
-    return float(value)
 
 
 ACTIVATIONS = (Linear, ReLU, LeakyReLU, ELU, SELU, GELU, SiLU, Mish, Sigmoid, Tanh, Softplus, Softmax)

@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from nnxp.backends import get_backend
 from nnxp.errors import ModelFileError
 from nnxp.layers import LAYERS, Layer
+from nnxp.typing import HostArray
 
 if TYPE_CHECKING:
     from nnxp.sequential import Sequential
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 FORMAT = "1"
 TEXTS = ("nnxp_version", "config", "state")
 """What the checksum covers beside the tensors."""
-Tensors = dict[str, npt.NDArray[Any]]
+Tensors = dict[str, HostArray]
 
 
 def save(model: "Sequential", path: Any) -> None:

@@ -6,15 +6,14 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from nnxp import random
 from nnxp.layers.base import Layer
 from nnxp.losses import Loss
 from nnxp.parameters import ParameterStore
-from nnxp.typing import Array, ArrayLike
+from nnxp.typing import Array, ArrayLike, Floats
 
-Host: TypeAlias = npt.NDArray[np.float64]
+Host: TypeAlias = Floats
 
 STEP = 2.0**-17
 """About the cube root of float64's epsilon: it balances the difference quotient's two errors, ε/h and h²."""

@@ -8,12 +8,12 @@ import math
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from nnxp import random
 from nnxp.naming import lookup
+from nnxp.typing import Floats
 
-Weights = npt.NDArray[np.float64]
+Weights = Floats
 
 
 class Initializer:

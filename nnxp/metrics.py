@@ -1,13 +1,10 @@
 """How good predictions are, in numbers a person reads. Arguments are of one library; results are floats or
 host arrays."""
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 
 from nnxp.backends import get_backend
-from nnxp.typing import ArrayLike
+from nnxp.typing import ArrayLike, Floats, HostArray, Integers
 
 
 def accuracy(y_pred: ArrayLike, y: ArrayLike) -> float:
@@ -64,7 +61,7 @@ def r2(y_pred: ArrayLike, y: ArrayLike) -> float:
     return float(np.mean(1 - np.sum((p - t) ** 2, axis=0) / spread))
 
 
-def confusion_matrix(y_pred: ArrayLike, y: ArrayLike, n_classes: int | None = None) -> npt.NDArray[np.int64]:
+def confusion_matrix(y_pred: ArrayLike, y: ArrayLike, n_classes: int | None = None) -> Integers:
     """Counts (n_classes, n_classes), int64: row i, column j is how many samples of class i were taken for j.
 
     Examples
@@ -86,11 +83,11 @@ def confusion_matrix(y_pred: ArrayLike, y: ArrayLike, n_classes: int | None = No
     return counts
 
 
-def _host(x: ArrayLike) -> npt.NDArray[Any]:
+def _host(x: ArrayLike) -> HostArray:
     return get_backend(x).to_numpy(x)
 
 
-def _classes(x: ArrayLike) -> npt.NDArray[np.int64]:
+def _classes(x: ArrayLike) -> Integers:
     host = _host(x)
     if host.ndim == 2 and host.shape[1] > 1:
         host = np.argmax(host, axis=1)
@@ -102,12 +99,12 @@ def _classes(x: ArrayLike) -> npt.NDArray[np.int64]:
     return np.asarray(host, dtype=np.int64)
 
 
-def _real(x: ArrayLike) -> npt.NDArray[np.float64]:
+def _real(x: ArrayLike) -> Floats:
     host = _host(x).astype(np.float64)
     return host[:, None] if host.ndim == 1 else host
 
 
-def _same(a: npt.NDArray[Any], b: npt.NDArray[Any]) -> None:
+def _same(a: HostArray, b: HostArray) -> None:
     if a.shape != b.shape:
         raise ValueError(
             f"got predictions of shape {a.shape} and truth of shape {b.shape}, expected the same: "

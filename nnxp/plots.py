@@ -10,11 +10,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
+
+from nnxp.typing import HostArray
 
 Panel = Callable[[Any], None]
 """Draws into a matplotlib `SubFigure`."""
-HostArray = npt.NDArray[Any]
+HostArray = HostArray
 
 BLUE, ORANGE, RED, GREY, INK = "#2f6db3", "#e08214", "#c0392b", "#8a8f98", "#22262b"
 PALETTE = (BLUE, ORANGE, "#3a9a5b", RED, "#7e57a8", "#8c6d46", "#d1679f", "#5f6a72", "#a8a437", "#35a3b5")

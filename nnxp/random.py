@@ -10,14 +10,13 @@ their own. Floating-point draws are made on the host, so that backends agree bit
 """
 
 import math
-import secrets
+import os
 
 import numpy as np
-import numpy.typing as npt
 
 from nnxp.backends import Backend
 from nnxp.kernels import formulas
-from nnxp.typing import Array
+from nnxp.typing import Array, Floats, Integers
 
 GAMMA = -0x61C8864680B583EB
 """SplitMix64's increment 0x9E3779B97F4A7C15, as a signed integer."""
@@ -27,7 +26,7 @@ PURPOSES = ("weights", "order", "dropout", "split", "data", "entropy")
 
 def fresh_seed() -> int:
     """A seed from the operating system, for where none was given."""
-    return secrets.randbits(63)
+    return int.from_bytes(os.urandom(8), "little") >> 1
 
 
 def key(seed: int, purpose: str, *counters: int) -> int:
@@ -87,27 +86,27 @@ def kept(backend: Backend, key: int, shape: tuple[int, ...], rate: float) -> Arr
     return backend.xp.reshape(keep, shape)
 
 
-def _host_bits(key: int, n: int) -> npt.NDArray[np.int64]:
+def _host_bits(key: int, n: int) -> Integers:
     counter = np.arange(1, n + 1, dtype=np.int64)
-    numbers: npt.NDArray[np.int64] = formulas.splitmix64(counter * GAMMA + key)
+    numbers: Integers = formulas.splitmix64(counter * GAMMA + key)
     return numbers
 
 
-def uniform(key: int, shape: tuple[int, ...]) -> npt.NDArray[np.float64]:
+def uniform(key: int, shape: tuple[int, ...]) -> Floats:
     """Uniform in [0, 1): the top 53 bits of each number. Made on the host, float64."""
     top = (_host_bits(key, math.prod(shape)) >> 11) & ((1 << 53) - 1)
-    numbers: npt.NDArray[np.float64] = top.astype(np.float64) * 2.0**-53
+    numbers: Floats = top.astype(np.float64) * 2.0**-53
     return numbers.reshape(shape)
 
 
-def normal(key: int, shape: tuple[int, ...]) -> npt.NDArray[np.float64]:
+def normal(key: int, shape: tuple[int, ...]) -> Floats:
     """Standard normal by Box and Muller 1958: √(-2 log(1 - u)) cos 2πv. Made on the host, float64."""
     n = math.prod(shape)
     u, v = uniform(key, (2, n))
-    numbers: npt.NDArray[np.float64] = np.sqrt(-2 * np.log1p(-u)) * np.cos(2 * np.pi * v)
+    numbers: Floats = np.sqrt(-2 * np.log1p(-u)) * np.cos(2 * np.pi * v)
     return numbers.reshape(shape)
 
 
-def permutation(key: int, n: int) -> npt.NDArray[np.int64]:
+def permutation(key: int, n: int) -> Integers:
     """0 to n - 1 in random order: the order that sorts n hashes. Made on the host, int64."""
     return np.argsort(_host_bits(key, n), kind="stable").astype(np.int64)

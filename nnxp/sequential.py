@@ -13,9 +13,9 @@ from nnxp.backends import dtype_of, library_of
 from nnxp.buffers import Buffers
 from nnxp.doors import Switch, finite, same_length, sample_weights
 from nnxp.layers import Layer
-from nnxp.layers.dense import positive
 from nnxp.losses import Loss, get_loss
 from nnxp.optimizers import Optimizer, get_optimizer
+from nnxp.options import positive
 from nnxp.parameters import ParameterStore
 from nnxp.training import Batches, Training, evaluate
 from nnxp.typing import Array, ArrayLike

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from nnxp import random
 from nnxp.buffers import Buffers
@@ -15,7 +14,7 @@ from nnxp.errors import NonFiniteLossError
 from nnxp.layers import Layer
 from nnxp.losses import Loss
 from nnxp.progress import Progress
-from nnxp.typing import Array
+from nnxp.typing import Array, Integers
 
 if TYPE_CHECKING:
     from nnxp.sequential import Sequential
@@ -186,7 +185,7 @@ class Training:
 class _Stopped(Exception):
     """A loss that is not finite: its step, its rows, and whether it is the first of its epoch."""
 
-    def __init__(self, step: int, rows: npt.NDArray[np.int64], first: bool) -> None:
+    def __init__(self, step: int, rows: Integers, first: bool) -> None:
         super().__init__(step)
         self.step, self.rows, self.first = step, rows, first
 
@@ -201,19 +200,19 @@ class Batches:
         self.steps = -(-self.n // batch_size)
         self._host_w = None if w is None else model.backend.to_numpy(w).astype(np.float64)
 
-    def batches(self, order: npt.NDArray[np.int64]) -> Iterator[npt.NDArray[np.int64]]:
+    def batches(self, order: Integers) -> Iterator[Integers]:
         """The rows of each batch; the last may be shorter."""
         for start in range(0, self.n, self.batch_size):
             yield order[start : start + self.batch_size]
 
-    def batch(self, rows: npt.NDArray[np.int64]) -> tuple[Array, Array, Array | None]:
+    def batch(self, rows: Integers) -> tuple[Array, Array, Array | None]:
         """Inputs, labels and weights of some rows."""
         gather = self.backend.kernels["gather"]
         index = self.backend.asarray(rows, dtype="int64")
         x = self.backend.asarray(gather(self.X, index), dtype=self.dtype)
         return x, gather(self.y, index), None if self.w is None else gather(self.w, index)
 
-    def weight(self, rows: npt.NDArray[np.int64]) -> float:
+    def weight(self, rows: Integers) -> float:
         """The sum of the rows' weights."""
         return float(len(rows) if self._host_w is None else self._host_w[rows].sum())
 

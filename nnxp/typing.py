@@ -6,6 +6,8 @@ The libraries share no array class, so a type checker sees `Any`; the names carr
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
+import numpy as np
+
 Array: TypeAlias = Any
 """An array of the bound namespace."""
 Row: TypeAlias = Any
@@ -20,3 +22,9 @@ Device: TypeAlias = Any
 """A device object of an array library."""
 Kernel: TypeAlias = Callable[..., Any]
 """`kernel(*arrays, *floats, out=None) -> out`."""
+HostArray: TypeAlias = np.ndarray[Any, np.dtype[Any]]
+"""A NumPy array, on the host. (`numpy.typing` would cost its import.)"""
+Floats: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
+"""A NumPy array of float64."""
+Integers: TypeAlias = np.ndarray[Any, np.dtype[np.int64]]
+"""A NumPy array of int64."""

@@ -63,9 +63,7 @@ class Target:
             a = a.to_device(self.xp.Device("CPU_DEVICE"))
         return np.array(a)
 
-    def assert_close(
-        self, actual: Any, expected: npt.ArrayLike, *, rtol: float = 0.0, atol: float = 0.0
-    ) -> None:
+    def assert_close(self, actual: Any, expected: npt.ArrayLike, *, rtol: float = 0.0, atol: float = 0.0) -> None:
         """Namespace, dtype, shape and device agree, and then the values: exactly, if no tolerance is given.
 
         ``expected`` is a NumPy array of the dtype and shape that ``actual`` must have.

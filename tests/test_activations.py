@@ -16,9 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import nnxp
-from nnxp import activations
 from nnxp.activations import ACTIVATIONS, Activation, get_activation
 from tests.matrix import Target
+from tests.registry import defined
 
 Host = npt.NDArray[Any]
 SELU_ALPHA, SELU_LAMBDA = 1.6732632423543772848, 1.0507009873554804934  # Klambauer et al. 2017, page 4
@@ -163,8 +163,11 @@ def draw(shape: tuple[int, int], dtype: str, seed: int = 0) -> tuple[Host, Host]
 
 
 def test_the_registry_holds_every_activation() -> None:
-    defined = {c for c in vars(activations).values() if isinstance(c, type) and issubclass(c, Activation)}
-    assert defined - {Activation} == set(ACTIVATIONS) == {case.cls for case in CASES.values()}
+    assert (
+        defined("nnxp.activations", Activation) - {Activation}
+        == set(ACTIVATIONS)
+        == {case.cls for case in CASES.values()}
+    )
     assert all(getattr(nnxp, cls.__name__) is cls for cls in ACTIVATIONS)
 
 

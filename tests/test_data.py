@@ -30,10 +30,7 @@ def test_digits_are_the_published_ones():
     assert np.bincount(digits.y).tolist() == DIGITS_COUNTS
     # Of scikit-learn 1.7's load_digits, data then target, both as uint8.
     content = digits.X.tobytes() + digits.y.astype(np.uint8).tobytes()
-    assert (
-        hashlib.sha256(content).hexdigest()
-        == "87ff0c9e40dc7e2c0e34e7257799c2e3f3aec1a016363bb11cad869ec428a826"
-    )
+    assert hashlib.sha256(content).hexdigest() == "87ff0c9e40dc7e2c0e34e7257799c2e3f3aec1a016363bb11cad869ec428a826"
 
 
 def test_digits_equal_scikit_learns():
@@ -145,9 +142,7 @@ print([(p.dtype.name, p.shape, hashlib.sha256(p.tobytes()).hexdigest()) for p in
     table = tmp_path / "t.csv"
     table.write_text("a,b,c\n1,x,u\n2.5,y,v\n3,x,u\n")
     results = [
-        subprocess.run(
-            [sys.executable, "-c", script, how, table], capture_output=True, text=True, check=True
-        ).stdout
+        subprocess.run([sys.executable, "-c", script, how, table], capture_output=True, text=True, check=True).stdout
         for how in ("plain", "patched")
     ]
     assert "float64" in results[0]
@@ -271,9 +266,7 @@ def test_split_without_classes():
         assert len(train) == 7
         np.testing.assert_array_equal(held_out, data.split(10, 0.3, seed=0)[1])
     lonely = np.array([0] * 9 + [1])
-    np.testing.assert_array_equal(
-        data.split(lonely, 0.3, seed=0, stratify=False)[1], data.split(10, 0.3, seed=0)[1]
-    )
+    np.testing.assert_array_equal(data.split(lonely, 0.3, seed=0, stratify=False)[1], data.split(10, 0.3, seed=0)[1])
 
 
 @pytest.mark.parametrize(
@@ -331,9 +324,7 @@ def test_hold_out_divides_and_scales_by_the_rows_that_stay(tmp_path):
 
 
 def test_columns_that_cannot_be_standardised_are_switched_off(tmp_path):
-    X = np.array(
-        [[0.1, 1e300, 3e-320, 1e308, 7.0], [0.1, -1e300, 1e-320, 1e308, 8.0], [0.1, 1e300, 0, 1e308, 9.0]]
-    )
+    X = np.array([[0.1, 1e300, 3e-320, 1e308, 7.0], [0.1, -1e300, 1e-320, 1e308, 8.0], [0.1, 1e300, 0, 1e308, 9.0]])
     np.savez(tmp_path / "a.npz", X=X, y=[0.5, 1.5, 2.5])
     with warnings.catch_warnings():
         warnings.simplefilter("error")

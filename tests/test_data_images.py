@@ -77,9 +77,7 @@ def test_a_truncated_or_longer_file_is_refused(content, zipped, tmp_path):
 
 
 @in_folder
-@given(
-    content=st.binary(max_size=60), head=st.sampled_from([b"", b"\0\0\x08", b"\x1f\x8b\x08", b"\0\0\x0e\x02"])
-)
+@given(content=st.binary(max_size=60), head=st.sampled_from([b"", b"\0\0\x08", b"\x1f\x8b\x08", b"\0\0\x0e\x02"]))
 def test_any_bytes_are_read_or_refused(content, head, tmp_path):
     (tmp_path / "file").write_bytes(head + content)
     with contextlib.suppress(DataError):
@@ -254,9 +252,7 @@ def test_named_folders(tmp_path, monkeypatch):
     monkeypatch.setattr(images, "FASHION_MNIST_PLACES", (tmp_path / "nowhere", tmp_path))
     np.testing.assert_array_equal(data.fashion_mnist().X, fashion.X)
     monkeypatch.setattr(images, "FASHION_MNIST_PLACES", (tmp_path / "nowhere",))
-    with pytest.raises(
-        FileNotFoundError, match=r"apt install dataset-fashion-mnist.*zalandoresearch.*--data-dir"
-    ):
+    with pytest.raises(FileNotFoundError, match=r"apt install dataset-fashion-mnist.*zalandoresearch.*--data-dir"):
         data.fashion_mnist()
     shutil.rmtree(tmp_path)
     with pytest.raises(FileNotFoundError, match="MNIST is the files"):

@@ -99,9 +99,7 @@ def test_csv_round_trip(rows, tmp_path):
 
 
 @in_folder
-@given(
-    content=st.binary(max_size=80) | st.text(st.sampled_from('ab,;"\n\r1.x '), max_size=40).map(str.encode)
-)
+@given(content=st.binary(max_size=80) | st.text(st.sampled_from('ab,;"\n\r1.x '), max_size=40).map(str.encode))
 def test_any_bytes_are_read_or_refused(content, tmp_path):
     (tmp_path / "any.csv").write_bytes(b"a,b\n" + content)
     with warnings.catch_warnings():
@@ -292,9 +290,7 @@ def test_examples_refuse(tmp_path):
     row = {"length": 1, "colour": "red", "width": 2}
     with pytest.raises(DataError, match="no target column 'species'; there are length, colour, width"):
         data.examples([row], description)
-    with pytest.raises(
-        DataError, match="column 'species': 'rose' is not among the known ones: setosa, virginica"
-    ):
+    with pytest.raises(DataError, match="column 'species': 'rose' is not among the known ones: setosa, virginica"):
         data.examples([row | {"species": "rose"}], description)
 
 
@@ -466,9 +462,7 @@ def test_a_damaged_array_is_refused(damage, compressed, message, tmp_path):
 
 def test_an_array_larger_than_any_memory_is_refused(tmp_path):
     header = io.BytesIO()
-    np.lib.format.write_array_header_1_0(
-        header, {"descr": "<f8", "fortran_order": False, "shape": (10**15, 3)}
-    )
+    np.lib.format.write_array_header_1_0(header, {"descr": "<f8", "fortran_order": False, "shape": (10**15, 3)})
     with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
         archive.writestr("X.npy", header.getvalue())
     with pytest.raises(DataError, match="array 'X' cannot be read: Unable to allocate"):

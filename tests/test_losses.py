@@ -15,10 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import nnxp
-from nnxp import losses
 from nnxp.losses import LOSSES, Loss, get_loss
 from nnxp.naming import snake_case
 from tests.matrix import Target
+from tests.registry import defined
 
 Host = npt.NDArray[Any]
 Row = list[float]
@@ -187,6 +187,7 @@ CASES = {
         for labels in ("classes", "one-hot", "shares")
     },
 }
+FUSED = {name: case for name, case in CASES.items() if case.predictions == "logits"}
 every_case = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 every_dtype = pytest.mark.parametrize("dtype", ["float32", "float64"])
 
@@ -197,9 +198,7 @@ def tolerance(dtype: str, terms: int, values: Host) -> float:
 
 
 def test_the_registry_holds_every_loss() -> None:
-    defined = {c for c in vars(losses).values() if isinstance(c, type) and issubclass(c, Loss)}
-    public = {c for c in defined - {Loss} if not c.__name__.startswith("_")}
-    assert public == set(LOSSES) == {case.cls for case in CASES.values()}
+    assert defined("nnxp.losses", Loss) == set(LOSSES) == {case.cls for case in CASES.values()}
     assert all(getattr(nnxp, cls.__name__) is cls for cls in LOSSES)
 
 
@@ -281,7 +280,7 @@ def test_weights_equal_repeated_samples(backend: Target, case: Case) -> None:
 
 
 @every_dtype
-@pytest.mark.parametrize("case", [c for c in CASES.values() if c.predictions == "logits"], ids=str)
+@pytest.mark.parametrize("case", FUSED.values(), ids=FUSED)
 def test_fused_pairs_equal_their_composition(backend: Target, case: Case, dtype: str) -> None:
     softmaxed = case.cls is nnxp.SoftmaxCrossentropy
     z, y = (backend.asarray(a) for a in case.draw(5, 4, dtype))

@@ -17,10 +17,10 @@ import numpy.typing as npt
 import pytest
 
 import nnxp
-from nnxp import optimizers
 from nnxp.naming import snake_case
 from nnxp.optimizers import OPTIMIZERS, Optimizer, get_optimizer
 from tests.matrix import Target
+from tests.registry import defined
 
 Host = npt.NDArray[Any]
 State = dict[str, Any]
@@ -162,8 +162,7 @@ def assert_same(actual: Host, expected: Host, relative: float) -> None:
 
 
 def test_the_registry_holds_every_optimizer() -> None:
-    defined = {c for c in vars(optimizers).values() if isinstance(c, type) and issubclass(c, Optimizer)}
-    assert defined - {Optimizer} == set(OPTIMIZERS) == {case.cls for case in CASES.values()}
+    assert defined("nnxp.optimizers", Optimizer) == set(OPTIMIZERS) == {case.cls for case in CASES.values()}
     assert all(getattr(nnxp, cls.__name__) is cls for cls in OPTIMIZERS)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from nnxp.errors import BackendMismatchError
 from nnxp.kernels import fuse
-from nnxp.typing import Array, ArrayLike, Device, Kernel, Namespace
+from nnxp.typing import Array, ArrayLike, Device, HostArray, Kernel, Namespace
 
 DTYPES = ("float32", "float64")
 
@@ -43,7 +43,7 @@ class Backend:
     kernels: dict[str, Kernel]
     reason: str = ""
     _context: Callable[[], AbstractContextManager[Any]] = contextlib.nullcontext
-    _to_numpy: Callable[[Array], np.ndarray[Any, Any]] = np.asarray
+    _to_numpy: Callable[[Array], HostArray] = np.asarray
     _synchronize: Callable[[], Any] = lambda: None
     _fused: dict[Any, Kernel] = field(default_factory=dict, repr=False)
 
@@ -115,7 +115,7 @@ class Backend:
             x = x.detach() if self.library == "torch" else x
             return self.xp.astype(x, wanted, copy=bool(copy))
 
-    def _admit(self, x: ArrayLike) -> np.ndarray[Any, Any]:
+    def _admit(self, x: ArrayLike) -> HostArray:
         """x on the host, as numbers, if it may move in here at all."""
         library = library_of(x)
         if library != "numpy":
@@ -135,7 +135,7 @@ class Backend:
             )
         return host
 
-    def to_numpy(self, x: Array) -> np.ndarray[Any, Any]:
+    def to_numpy(self, x: Array) -> HostArray:
         """x as a NumPy array on the host. On a GPU this waits for the device."""
         with self.context():
             return np.asarray(self._to_numpy(x))
@@ -190,5 +190,5 @@ def library_name(namespace: ModuleType) -> str:
     return parts[1] if parts[0] == "array_api_compat" and len(parts) > 1 else namespace.__name__
 
 
-def _kind(host: np.ndarray[Any, Any]) -> str:
+def _kind(host: HostArray) -> str:
     return {"U": "text", "S": "bytes", "O": "objects", "c": "complex numbers"}.get(host.dtype.kind, str(host.dtype))

@@ -24,10 +24,10 @@ from nnxp.cli.results import TEST_SHARE, Result, fingerprint, library_version
 from nnxp.cli.runs import RunFolder
 from nnxp.data import Dataset
 from nnxp.layers import Dense, Dropout, Layer, Rescaling
-from nnxp.layers.dense import positive
 from nnxp.losses import get_loss
 from nnxp.naming import lookup, snake_case
 from nnxp.optimizers import OPTIMIZERS, Optimizer, get_optimizer
+from nnxp.options import positive
 from nnxp.sequential import Sequential
 
 LOSSES = {

@@ -49,9 +49,7 @@ def npz(path: PathLike, target: str | None = None) -> Dataset:
     if labels.dtype.kind != "f":
         classes = [str(int(label)) for label in np.unique(labels)]
         if len(classes) < 2:
-            raise DataError(
-                f"{path}: {target!r} holds {classes[0]} in every row; there is nothing to tell apart"
-            )
+            raise DataError(f"{path}: {target!r} holds {classes[0]} in every row; there is nothing to tell apart")
     task: Literal["classification", "regression"] = "regression" if classes is None else "classification"
     preprocessing: dict[str, Any] = {
         "format": "array",
@@ -99,18 +97,12 @@ class Arrays:
         except (*self.damage, OSError) as error:
             raise DataError(f"{self.path}: array {name!r} cannot be read: {error}") from None
         if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
-            raise DataError(
-                f"{self.path}: array {name!r} has to hold numbers, of float64 at most; got {array.dtype}"
-            )
+            raise DataError(f"{self.path}: array {name!r} has to hold numbers, of float64 at most; got {array.dtype}")
         if array.ndim == 0 or array.size == 0:
-            raise DataError(
-                f"{self.path}: array {name!r} has no rows or no columns; its shape is {array.shape}"
-            )
+            raise DataError(f"{self.path}: array {name!r} has no rows or no columns; its shape is {array.shape}")
         if not np.isfinite(array).all():
             at = tuple(np.argwhere(~np.isfinite(array))[0].tolist())
-            raise DataError(
-                f"{self.path}: {name}[{', '.join(map(str, at))}] is {array[at]}; expected finite numbers"
-            )
+            raise DataError(f"{self.path}: {name}[{', '.join(map(str, at))}] is {array[at]}; expected finite numbers")
         return array
 
     def target(self, name: str) -> Array:
@@ -139,9 +131,7 @@ class Arrays:
         if (y.dtype.kind == "f") != (classes is None):
             expected = "floats, a regression target" if classes is None else f"the classes {listing(classes)}"
             raise DataError(f"{self.path}: {name!r} is {y.dtype}; expected {expected}")
-        return X, y.astype(np.float64) if classes is None else encode_labels(
-            y, classes, f"{self.path}: {name}"
-        )
+        return X, y.astype(np.float64) if classes is None else encode_labels(y, classes, f"{self.path}: {name}")
 
 
 def conform(X: Array, preprocessing: Mapping[str, Any], source: str) -> Array:
@@ -153,8 +143,7 @@ def conform(X: Array, preprocessing: Mapping[str, Any], source: str) -> Array:
     if preprocessing["dtype"] == "uint8":
         if not ((X >= 0) & (X <= 255) & (np.floor(X) == X)).all():
             raise DataError(
-                f"{source} holds {X.min()} to {X.max()}; the model was trained on whole numbers of uint8 (0 "
-                "to 255)"
+                f"{source} holds {X.min()} to {X.max()}; the model was trained on whole numbers of uint8 (0 to 255)"
             )
         return X.astype(np.uint8)
     dtype = X.dtype.newbyteorder("=")

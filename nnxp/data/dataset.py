@@ -73,9 +73,7 @@ class Dataset:
         ((1438, 64), (359, 64))
         """
         if self.X_test is not None:
-            raise DataError(
-                f"{self.name} has a test part of its own, X_test and y_test; there is nothing to hold out"
-            )
+            raise DataError(f"{self.name} has a test part of its own, X_test and y_test; there is nothing to hold out")
         train, test = split(self.y, fraction, seed, stratify=self.task == "classification")
         X = self.X[train]
         rescale = self.rescale

@@ -37,6 +37,4 @@ def digits() -> Dataset:
         "task": "classification",
         "classes": list(classes),
     }
-    return Dataset(
-        "digits", X, y, None, None, classes, "classification", preprocessing, rescale=(1 / 16, 0.0)
-    )
+    return Dataset("digits", X, y, None, None, classes, "classification", preprocessing, rescale=(1 / 16, 0.0))

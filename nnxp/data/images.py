@@ -68,9 +68,7 @@ def idx(path: PathLike) -> Array:
                 raise DataError(f"{path} has {dimensions} dimensions; 1 to {MAX_DIMENSIONS} can be read")
             header = stream.read(4 * dimensions)
             if len(header) < 4 * dimensions:
-                raise DataError(
-                    f"{path} ends inside its header, after {4 + len(header)} bytes: fetch it again"
-                )
+                raise DataError(f"{path} ends inside its header, after {4 + len(header)} bytes: fetch it again")
             shape = struct.unpack(f">{dimensions}I", header)
             dtype = np.dtype(DTYPES[magic[2]])
             size = math.prod(shape) * dtype.itemsize
@@ -82,9 +80,7 @@ def idx(path: PathLike) -> Array:
                     break
                 values += chunk
         except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-            raise DataError(
-                f"{path} cannot be unpacked ({error}): the file is damaged, fetch it again"
-            ) from None
+            raise DataError(f"{path} cannot be unpacked ({error}): the file is damaged, fetch it again") from None
     if len(values) != size:
         got = "more" if len(values) > size else len(values)
         raise DataError(
@@ -196,9 +192,7 @@ def mnist(data_dir: PathLike | None) -> Dataset:
     DataError
         See `idx_folder`.
     """
-    how = (
-        f"MNIST is the files {listing(FILES.values())} (or .gz) in a folder, given by --data-dir (data_dir=)"
-    )
+    how = f"MNIST is the files {listing(FILES.values())} (or .gz) in a folder, given by --data-dir (data_dir=)"
     if data_dir is None:
         raise FileNotFoundError(how)
     return _named(Path(data_dir), "mnist", [str(k) for k in range(10)], how)
@@ -229,6 +223,4 @@ def _read_part(images_path: Path, labels_path: Path) -> tuple[Array, Array, tupl
 def _check_labels(labels: Array, classes: Sequence[str], path: Path) -> None:
     if labels.max() >= len(classes):
         row = int((labels >= len(classes)).argmax())
-        raise DataError(
-            f"{path}: label {row} is {labels[row]}; the {len(classes)} classes are 0 to {len(classes) - 1}"
-        )
+        raise DataError(f"{path}: label {row} is {labels[row]}; the {len(classes)} classes are 0 to {len(classes) - 1}")

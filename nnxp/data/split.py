@@ -11,9 +11,7 @@ from nnxp.errors import DataError
 Indices = NDArray[np.int64]
 
 
-def split(
-    y_or_n: int | ArrayLike, fraction: float, seed: int, stratify: bool = True
-) -> tuple[Indices, Indices]:
+def split(y_or_n: int | ArrayLike, fraction: float, seed: int, stratify: bool = True) -> tuple[Indices, Indices]:
     """Divide row indices into those to train on and those held out.
 
     Exactly ``t = round(fraction * n)`` rows are held out. With class labels and `stratify`, class c with
@@ -88,8 +86,7 @@ def _stratified(y: NDArray[Any], order: Indices, total: int, seed: int) -> Indic
     if np.any(shares == counts):
         label = labels[(shares == counts).argmax()]
         raise DataError(
-            f"holding out {total} of {len(y)} rows leaves none of class {label} to train on: lower the "
-            "fraction"
+            f"holding out {total} of {len(y)} rows leaves none of class {label} to train on: lower the fraction"
         )
     in_order = inverse[order]
     return np.concatenate([order[in_order == c][:share] for c, share in enumerate(shares)])

@@ -40,9 +40,7 @@ class Table:
         cells = self.columns[name]
         if not MISSING.isdisjoint(map(str.lower, cells)):
             i = [cell.lower() in MISSING for cell in cells].index(True)
-            raise self.complaint(
-                i, name, f"the cell is missing (it holds {cells[i]!r}); fill it or remove the row"
-            )
+            raise self.complaint(i, name, f"the cell is missing (it holds {cells[i]!r}); fill it or remove the row")
         return cells
 
     def holds_numbers(self, name: str) -> bool:
@@ -133,18 +131,14 @@ def csv(path: PathLike, target: str | None = None) -> Dataset:
     if target is None:
         raise DataError(f"{path}: --target (target=) names the column to predict; there are {listing(names)}")
     if target not in table.columns:
-        raise DataError(
-            f"{path} has no column {target!r}; there are {listing(names)}.{did_you_mean(target, names)}"
-        )
+        raise DataError(f"{path} has no column {target!r}; there are {listing(names)}.{did_you_mean(target, names)}")
     if len(names) == 1:
         raise DataError(f"{path} has only the target column {target!r}: there is nothing to predict it from")
     columns: list[dict[str, Any]] = []
     for name in names:
         if name != target:
             column = {"name": name}
-            columns.append(
-                column if table.holds_numbers(name) else column | {"categories": table.categories(name)}
-            )
+            columns.append(column if table.holds_numbers(name) else column | {"categories": table.categories(name)})
     task, classes = _task(table, target)
     preprocessing = {
         "format": "columns",
@@ -232,8 +226,7 @@ def read_table(path: PathLike) -> Table:
                     _check_names(source, names)
                 elif len(cells) != len(names):
                     raise DataError(
-                        f"{source}, row {row} has {len(cells)} cells, but the first row names {len(names)} "
-                        "columns"
+                        f"{source}, row {row} has {len(cells)} cells, but the first row names {len(names)} columns"
                     )
                 else:
                     records.append(cells)
@@ -257,8 +250,7 @@ def as_table(rows: Rows) -> Table:
     for number, row in enumerate(rows, start=1):
         if row.keys() != columns.keys():
             raise DataError(
-                f"row {number} has the columns {listing(row)}, row 1 has {listing(columns)}; expected the "
-                "same"
+                f"row {number} has the columns {listing(row)}, row 1 has {listing(columns)}; expected the same"
             )
         for name, value in row.items():
             columns[name].append("" if value is None else str(value).strip())

@@ -12,9 +12,7 @@ from nnxp.errors import DataError
 Points = tuple[NDArray[Any], NDArray[np.int64]]
 
 
-def spiral(
-    samples: int = 100, classes: int = 3, seed: int | None = None, dtype: DTypeLike = "float64"
-) -> Points:
+def spiral(samples: int = 100, classes: int = 3, seed: int | None = None, dtype: DTypeLike = "float64") -> Points:
     """Arms of a spiral, one for each class: the data set of "Neural Networks from Scratch in Python".
 
     For class k and i = 0, ..., samples - 1: radius ``r = i / (samples - 1)``, angle ``t`` evenly spaced from

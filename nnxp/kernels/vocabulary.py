@@ -25,7 +25,10 @@ class Bound:
         for word in WORDS:
             if word != "erf":
                 setattr(self, word, getattr(namespace, word))
-        self.erf: Callable[[Array], Array] = _native_erf(namespace) or functools.partial(_erf, self)
+        self.erf: Callable[[Array], Array] = getattr(namespace, "erf", None) or functools.partial(_erf, self)
+        if namespace.__name__.endswith("cupy"):
+            self.erf = _cupy_erf
+            self.sign = functools.partial(_sign, namespace)
 
 
 class _Numbers:
@@ -44,9 +47,16 @@ class _Numbers:
         return a if condition else b
 
 
-def _native_erf(namespace: Namespace) -> Callable[[Array], Array] | None:
-    """PyTorch has an `erf` of its own; the array API standard has none."""
-    return getattr(namespace, "erf", None)
+def _cupy_erf(x: Array) -> Array:
+    """CUDA's own, one launch; imported when first used."""
+    import cupyx.scipy.special
+
+    return cupyx.scipy.special.erf(x)
+
+
+def _sign(namespace: Namespace, x: Array) -> Array:
+    """-1, 0 or 1, NaN for NaN; array-api-compat's on CuPy writes through a mask, which waits for the device."""
+    return namespace.where(x > 0, 1.0, namespace.where(x < 0, -1.0, x))
 
 
 def _erf(xp: Any, x: Array) -> Array:

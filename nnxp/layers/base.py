@@ -8,12 +8,12 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from nnxp import random
-from nnxp.backends import get_backend, library_of
+from nnxp.backends import dtype_of, get_backend, library_of
 from nnxp.buffers import Buffers
 from nnxp.doors import Switch
 from nnxp.errors import NotComputedError
 from nnxp.parameters import Entry, ParameterStore
-from nnxp.typing import Array, ArrayLike, Kernel
+from nnxp.typing import Array, ArrayLike, HostArray, Kernel
 
 
 class Parameter:
@@ -188,7 +188,7 @@ class Layer(Switch):
             )
         return {name: tuple(self._assigned[name].shape) for name in self.parameters}
 
-    def initial(self, name: str, key: int, following: "Layer | None") -> np.ndarray[Any, Any]:
+    def initial(self, name: str, key: int, following: "Layer | None") -> HostArray:
         """A host array of initial values for a parameter that nobody assigned, from a key of `nnxp.random`."""
         raise NotImplementedError(f"{type(self).__name__} assigns no {name} and draws none")
 
@@ -302,6 +302,8 @@ def _backward_door(backward: Callable[..., Array]) -> Callable[..., Array]:
             value = getattr(self, name)
             if not self.backend.owns(value) or value.ndim != 2:
                 setattr(self, name, self._matrix(value, name))
+        for name in self.reads[:1]:  # a gradient has the dtype of what it is the gradient of
+            dvalues = self.backend.asarray(dvalues, dtype=dtype_of(getattr(self, name)))
         rows = [getattr(self, name).shape[0] for name in self.reads]
         if any(n != dvalues.shape[0] for n in rows):
             raise ValueError(

@@ -8,23 +8,9 @@ from nnxp.initializers import Initializer, get_initializer
 from nnxp.kernels import formulas
 from nnxp.layers.base import Layer
 from nnxp.naming import snake_case
+from nnxp.options import not_negative, positive
 from nnxp.regularizers import add_gradient, penalty
-from nnxp.typing import Array, ArrayLike
-
-
-def positive(name: str, value: Any) -> int:
-    """The value, if it is a whole number from 1 up."""
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-        raise ValueError(f"got {name}={value!r}, expected a whole number from 1 up")
-    return int(value)
-
-
-def not_negative(name: str, value: Any) -> float:
-    """The value as a float, if it is a number from 0 up."""
-    number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
-    if not number or not 0 <= float(value) < float("inf"):
-        raise ValueError(f"got {name}={value!r}, expected a number from 0 up")
-    return float(value)
+from nnxp.typing import Array, ArrayLike, HostArray
 
 
 class Dense(Layer):
@@ -142,7 +128,7 @@ class Dense(Layer):
     def _declared_shape(self, name: str) -> tuple[int, ...]:
         return self.parameter_shapes()[name]
 
-    def initial(self, name: str, key: int, following: Layer | None) -> np.ndarray[Any, Any]:
+    def initial(self, name: str, key: int, following: Layer | None) -> HostArray:
         """Weights from the initializer, biases 0."""
         if name == "biases":
             return np.zeros((1, self.n_out), dtype=np.float64)

@@ -5,6 +5,7 @@ from typing import Any
 from nnxp import random
 from nnxp.kernels import formulas
 from nnxp.layers.base import Layer
+from nnxp.options import share
 from nnxp.typing import Array, ArrayLike
 
 
@@ -31,9 +32,7 @@ class Dropout(Layer):
 
     def __init__(self, rate: float, *, seed: int | None = None, backend: Any = None, dtype: str | None = None) -> None:
         super().__init__(backend, dtype)
-        if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 <= rate < 1:
-            raise ValueError(f"got rate={rate!r}, expected the share to drop, from 0 up to but not including 1")
-        self.rate = float(rate)
+        self.rate = share("rate", rate)
         self.seed = random.fresh_seed() if seed is None else seed
         self.moment: tuple[int, ...] | None = None  # (layer, epoch, step), set by a model
         self.calls = 0

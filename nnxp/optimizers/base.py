@@ -1,9 +1,4 @@
-"""Optimizers: a formula each, the names of its slots, and the learning rate's decay.
-
-An update walks the flat (value, gradient) stretches of its target: a layer, a model, or a list of either.
-State (momentum, cache) lives here, laid out like the store it belongs to. Learning rates and corrections
-are Python floats, computed in float64, and never change an array's dtype.
-"""
+"""What every optimizer shares: the walk over its target, its state, decay and clipping."""
 
 import weakref
 from collections.abc import Sequence
@@ -14,8 +9,7 @@ from nnxp.doors import Switch
 from nnxp.errors import BackendMismatchError
 from nnxp.kernels import formulas
 from nnxp.layers.base import Layer
-from nnxp.layers.dense import not_negative
-from nnxp.naming import lookup
+from nnxp.options import above_zero, not_negative
 from nnxp.parameters import ParameterStore, Span, Token
 from nnxp.typing import Array
 
@@ -63,8 +57,8 @@ class Optimizer(Switch):
         super().__init__(backend)
         self.learning_rate = not_negative("learning_rate", learning_rate)
         self.decay = not_negative("decay", decay)
-        self.clip_norm = None if clip_norm is None else _above_zero("clip_norm", clip_norm)
-        self.clip_value = None if clip_value is None else _above_zero("clip_value", clip_value)
+        self.clip_norm = None if clip_norm is None else above_zero("clip_norm", clip_norm)
+        self.clip_value = None if clip_value is None else above_zero("clip_value", clip_value)
         self.current_learning_rate = self.learning_rate
         self.iterations = 0
         self._state: weakref.WeakKeyDictionary[Token, list[Array]] = weakref.WeakKeyDictionary()
@@ -177,188 +171,6 @@ class Optimizer(Switch):
             self.step(store.backend, store.values[part], g, [slot[part] for slot in slots], span.kind)
 
 
-class SGD(Optimizer):
-    """w = w - lr · g; with momentum β: m = βm + lr · g; w = w - m.
-
-    The learning rate stands inside the momentum, as in Polyak 1964. PyTorch multiplies m by the rate instead,
-    which is the same while the rate is constant. `nesterov=True` takes w = w - (βm + lr · g) with the new m
-    (Sutskever et al. 2013).
-
-    Parameters
-    ----------
-    learning_rate : float
-        0.01 by default.
-    momentum : float
-        β, from 0 (none) to below 1.
-    nesterov : bool
-        Needs momentum.
-    decay, clip_norm, clip_value, backend
-        See `Optimizer`.
-    """
-
-    options = ("learning_rate", "momentum", "nesterov", "decay", "clip_norm", "clip_value")
-
-    def __init__(
-        self, learning_rate: float = 0.01, *, momentum: float = 0.0, nesterov: bool = False, **common: Any
-    ) -> None:
-        super().__init__(learning_rate, **common)
-        self.momentum, self.nesterov = _share("momentum", momentum), bool(nesterov)
-        if nesterov and not momentum:
-            raise ValueError("got nesterov=True without momentum: give momentum=0.9, say")
-        self.slots = ("momentum",) if self.momentum else ()
-
-    def step(self, backend: Backend, w: Array, g: Array, slots: list[Array], kind: str) -> None:
-        """See the class."""
-        lr = self.current_learning_rate
-        if not slots:
-            backend.fuse(formulas.sgd, into=("w",))(w, g, lr)
-        else:
-            update = backend.fuse(formulas.momentum, into=("w", "m"), nesterov=self.nesterov)
-            update(w, g, slots[0], lr, self.momentum)
-
-
-class Adagrad(Optimizer):
-    """c = c + g²; w = w - lr · g / (√c + ε). Duchi et al. 2011, with ε outside the root; PyTorch's ε is
-    1e-10.
-
-    Parameters
-    ----------
-    learning_rate : float
-        0.01 by default.
-    epsilon : float
-        ε, 1e-7 by default.
-    decay, clip_norm, clip_value, backend
-        See `Optimizer`.
-    """
-
-    slots = ("cache",)
-    options = ("learning_rate", "epsilon", "decay", "clip_norm", "clip_value")
-
-    def __init__(self, learning_rate: float = 0.01, *, epsilon: float = 1e-7, **common: Any) -> None:
-        super().__init__(learning_rate, **common)
-        self.epsilon = _above_zero("epsilon", epsilon)
-
-    def step(self, backend: Backend, w: Array, g: Array, slots: list[Array], kind: str) -> None:
-        """See the class."""
-        update = backend.fuse(formulas.adagrad, into=("w", "c"))
-        update(w, g, slots[0], self.current_learning_rate, self.epsilon)
-
-
-class RMSprop(Optimizer):
-    """c = ρc + (1 - ρ)g²; w = w - lr · g / (√c + ε). Hinton 2012, lecture 6e, with ε outside the root;
-    PyTorch's ρ (alpha) is 0.99 and its ε 1e-8.
-
-    Parameters
-    ----------
-    learning_rate : float
-        0.001 by default.
-    rho : float
-        ρ, 0.9 by default.
-    epsilon : float
-        ε, 1e-7 by default.
-    decay, clip_norm, clip_value, backend
-        See `Optimizer`.
-    """
-
-    slots = ("cache",)
-    options = ("learning_rate", "rho", "epsilon", "decay", "clip_norm", "clip_value")
-
-    def __init__(self, learning_rate: float = 0.001, *, rho: float = 0.9, epsilon: float = 1e-7, **common: Any) -> None:
-        super().__init__(learning_rate, **common)
-        self.rho, self.epsilon = _share("rho", rho), _above_zero("epsilon", epsilon)
-
-    def step(self, backend: Backend, w: Array, g: Array, slots: list[Array], kind: str) -> None:
-        """See the class."""
-        update = backend.fuse(formulas.rmsprop, into=("w", "c"))
-        update(w, g, slots[0], self.current_learning_rate, self.rho, self.epsilon)
-
-
-class Adam(Optimizer):
-    """m = β₁m + (1 - β₁)g; c = β₂c + (1 - β₂)g²; w = w - lr · m̂ / (√ĉ + ε), with m̂ = m / (1 - β₁ᵗ) and
-    ĉ = c / (1 - β₂ᵗ). Kingma and Ba 2015 (arXiv:1412.6980), algorithm 1; ε is 1e-7 here, 1e-8 there and in
-    PyTorch.
-
-    Parameters
-    ----------
-    learning_rate : float
-        0.001 by default.
-    beta_1, beta_2 : float
-        β₁ and β₂, 0.9 and 0.999 by default.
-    epsilon : float
-        ε, 1e-7 by default.
-    decay, clip_norm, clip_value, backend
-        See `Optimizer`.
-    """
-
-    slots = ("momentum", "cache")
-    options: ClassVar[tuple[str, ...]] = (
-        "learning_rate",
-        "beta_1",
-        "beta_2",
-        "epsilon",
-        "decay",
-        "clip_norm",
-        "clip_value",
-    )
-
-    def __init__(
-        self,
-        learning_rate: float = 0.001,
-        *,
-        beta_1: float = 0.9,
-        beta_2: float = 0.999,
-        epsilon: float = 1e-7,
-        **common: Any,
-    ) -> None:
-        super().__init__(learning_rate, **common)
-        self.beta_1, self.beta_2 = _share("beta_1", beta_1), _share("beta_2", beta_2)
-        self.epsilon = _above_zero("epsilon", epsilon)
-
-    def step(self, backend: Backend, w: Array, g: Array, slots: list[Array], kind: str) -> None:
-        """See the class."""
-        backend.fuse(formulas.adam, into=("w", "m", "c"))(w, g, *slots, *self._scalars())
-
-    def _scalars(self) -> tuple[float, ...]:
-        t = self.iterations + 1
-        corrections = (1 - self.beta_1**t, 1 - self.beta_2**t)
-        return (self.current_learning_rate, self.beta_1, self.beta_2, self.epsilon, *corrections)
-
-
-class AdamW(Adam):
-    """Adam from w - lr · λ · w: decay beside the gradient. Loshchilov and Hutter 2019 (arXiv:1711.05101),
-    algorithm 2, the decay multiplied by the learning rate as in PyTorch.
-
-    Parameters
-    ----------
-    learning_rate, beta_1, beta_2, epsilon
-        See `Adam`.
-    weight_decay : float
-        λ, 0.01 by default.
-    decay_biases : bool
-        True, as in PyTorch: every parameter decays. False: weights only.
-    decay, clip_norm, clip_value, backend
-        See `Optimizer`.
-    """
-
-    options = (*Adam.options, "weight_decay", "decay_biases")
-
-    def __init__(
-        self,
-        learning_rate: float = 0.001,
-        *,
-        weight_decay: float = 0.01,
-        decay_biases: bool = True,
-        **adam: Any,
-    ) -> None:
-        super().__init__(learning_rate, **adam)
-        self.weight_decay, self.decay_biases = not_negative("weight_decay", weight_decay), bool(decay_biases)
-
-    def step(self, backend: Backend, w: Array, g: Array, slots: list[Array], kind: str) -> None:
-        """See the class."""
-        weight_decay = self.weight_decay if self.decay_biases or kind == "weights" else 0.0
-        backend.fuse(formulas.adamw, into=("w", "m", "c"))(w, g, *slots, *self._scalars(), weight_decay)
-
-
 def _pieces(target: Target) -> list[tuple[ParameterStore, Span]]:
     """The target's stores and stretches; raises where a gradient is missing."""
     layers: Sequence[Any] = target if isinstance(target, list | tuple) else getattr(target, "layers", [target])
@@ -374,25 +186,3 @@ def _pieces(target: Target) -> list[tuple[ParameterStore, Span]]:
             )
         pieces.extend((layer.store, span) for span in layer.store.spans(layer.position))
     return pieces
-
-
-def _share(name: str, value: Any) -> float:
-    share = not_negative(name, value)
-    if share >= 1:
-        raise ValueError(f"got {name}={value!r}, expected a number from 0 up to but not including 1")
-    return share
-
-
-def _above_zero(name: str, value: Any) -> float:
-    number = not_negative(name, value)
-    if number == 0:
-        raise ValueError(f"got {name}=0, expected a number above 0")
-    return number
-
-
-OPTIMIZERS = (SGD, Adagrad, RMSprop, Adam, AdamW)
-
-
-def get_optimizer(spec: Any) -> Optimizer:
-    """An optimizer from an object, a class, or a name such as "adamw"."""
-    return lookup(spec, Optimizer, OPTIMIZERS, "optimizer")

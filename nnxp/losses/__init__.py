@@ -1,0 +1,46 @@
+"""Losses: how far predictions are from the truth, one number a sample, and the gradient of their mean.
+
+All share one contract. `forward(y_pred, y)` gives each sample's loss ℓᵢ, (n,), averaged over its outputs;
+`calculate` their mean Σ wᵢℓᵢ / Σ wᵢ, a 0-d array; `backward` the gradient of that mean by the predictions,
+(n, m), with no forward before it. A loss follows the predictions' library, device and dtype.
+"""
+
+from typing import Any
+
+from nnxp.losses.base import Loss
+from nnxp.losses.crossentropy import (
+    BinaryCrossentropy,
+    CategoricalCrossentropy,
+    SigmoidCrossentropy,
+    SoftmaxCrossentropy,
+)
+from nnxp.losses.regression import Huber, MeanAbsoluteError, MeanSquaredError
+from nnxp.naming import lookup
+
+__all__ = [
+    "LOSSES",
+    "BinaryCrossentropy",
+    "CategoricalCrossentropy",
+    "Huber",
+    "Loss",
+    "MeanAbsoluteError",
+    "MeanSquaredError",
+    "SigmoidCrossentropy",
+    "SoftmaxCrossentropy",
+    "get_loss",
+]
+
+LOSSES = (
+    CategoricalCrossentropy,
+    BinaryCrossentropy,
+    SoftmaxCrossentropy,
+    SigmoidCrossentropy,
+    MeanSquaredError,
+    MeanAbsoluteError,
+    Huber,
+)
+
+
+def get_loss(spec: Any) -> Loss:
+    """A loss from an object, a class, or a name such as "mean_squared_error"."""
+    return lookup(spec, Loss, LOSSES, "loss")

@@ -1,0 +1,153 @@
+"""What every loss shares: its doors, and the mean over the samples."""
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from nnxp import labels
+from nnxp.backends import dtype_of
+from nnxp.doors import Switch, same_length, sample_weights
+from nnxp.kernels import formulas
+from nnxp.typing import Array, ArrayLike
+
+
+class Loss(Switch):
+    """The base class: subclasses give each sample's loss, its gradient, and the kind of their labels.
+
+    Parameters
+    ----------
+    backend, dtype
+        See `nnxp.get_backend`; by default those of the predictions.
+    """
+
+    options: ClassVar[tuple[str, ...]] = ()
+    classifies: ClassVar[bool] = False
+    dinputs: Array
+
+    def __init__(self, *, backend: Any = None, dtype: str | None = None) -> None:
+        super().__init__(backend, dtype)
+
+    def forward(self, y_pred: ArrayLike, y: ArrayLike) -> Array:
+        """Each sample's loss, (n,).
+
+        Raises
+        ------
+        ValueError
+            The labels do not fit the predictions: length, layout, range or dtype.
+        """
+        p, y, _ = self._door(y_pred, y, None)
+        with self.backend.context():
+            return self.losses(p, y)
+
+    def calculate(self, y_pred: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Array:
+        """The mean loss Σ wᵢℓᵢ / Σ wᵢ, a 0-d array.
+
+        Parameters
+        ----------
+        y_pred
+            Predictions (n, m).
+        y
+            The truth, (n,) or (n, m).
+        sample_weight
+            (n,) weights from 0 up, not all 0; 1 each by default.
+        """
+        p, y, w = self._door(y_pred, y, sample_weight)
+        _some(p)
+        with self.backend.context():
+            return self.backend.kernels["weighted_mean"](self.losses(p, y), w)
+
+    def backward(self, dvalues: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Array:
+        """Sets and returns `dinputs`, the gradient of `calculate` by the predictions `dvalues`, (n, m)."""
+        p, y, w = self._door(dvalues, y, sample_weight)
+        with self.backend.context():
+            self.dinputs = self.mean_gradient(self.gradients(p, y), w)
+        return self.dinputs
+
+    def prepare(self, y: ArrayLike, n_out: int | None, dtype: str, scan: bool = True) -> Array:
+        """The labels as the kernels take them, checked: what a model does once per fit. `scan=False` does not
+        wait for a device to check their values."""
+        return labels.real(self.backend, y, n_out, dtype, scan)
+
+    def losses(self, p: Array, y: Array) -> Array:
+        """Each sample's loss (n,), of prepared labels."""
+        raise NotImplementedError(f"{type(self).__name__} defines no losses(self, p, y)")
+
+    def gradients(self, p: Array, y: Array) -> Array:
+        """The gradient of each sample's own loss by its predictions (n, m)."""
+        raise NotImplementedError(f"{type(self).__name__} defines no gradients(self, p, y)")
+
+    def both(self, p: Array, y: Array) -> tuple[Array, Array]:
+        """`losses` and `gradients`, in one pass where there is one."""
+        return self.losses(p, y), self.gradients(p, y)
+
+    def from_logits_kind(self) -> "Loss | None":
+        """The fused pair that takes logits, for a loss that takes probabilities."""
+        return None
+
+    def mean_gradient(self, gradient: Array, w: Array | None) -> Array:
+        """The gradient of the weighted mean from those of the samples."""
+        _some(gradient)
+        xp = self.backend.xp
+        scale_rows = self.backend.fuse(formulas.scale_rows)
+        if w is None:
+            return scale_rows(gradient, 1 / gradient.shape[0])
+        total = xp.sum(w)
+        return scale_rows(gradient, (w / xp.where(total > 0, total, 1))[:, None])
+
+    def decide(self, p: Array) -> Array:
+        """The class indices (n,) that the predictions stand for."""
+        return self.backend.kernels["argmax"](p)
+
+    def truth(self, y: Array) -> Array:
+        """The class indices (n,) that prepared labels stand for."""
+        return y if y.ndim == 1 else self.backend.kernels["argmax"](y)
+
+    def score(self, p: Array, y: Array) -> Array:
+        """What `metric` averages, of prepared labels: (n,)."""
+        if not self.classifies:
+            return self.backend.kernels["row_means"](self.backend.fuse(formulas.squared_error)(p, y))
+        xp, guess, truth = self.backend.xp, self.decide(p), self.truth(y)
+        hits = xp.astype(guess == truth, p.dtype)
+        return hits if hits.ndim == 1 else self.backend.kernels["row_means"](hits)
+
+    @property
+    def metric(self) -> str:
+        """What a model reports beside the loss: "accuracy", or "rmse" for a regression."""
+        return "accuracy" if self.classifies else "rmse"
+
+    def config(self) -> dict[str, Any]:
+        """The class and its options, as JSON can hold them."""
+        return {"class": type(self).__name__, **{name: getattr(self, name) for name in self.options}}
+
+    def _door(self, y_pred: ArrayLike, y: ArrayLike, w: ArrayLike | None) -> tuple[Array, Array, Array | None]:
+        p = self._matrix(y_pred, "y_pred")
+        if p.shape[1] == 0:
+            raise ValueError(f"got y_pred of shape {tuple(p.shape)}, expected at least one output a sample")
+        dtype = dtype_of(p)
+        prepared = self.prepare(y, p.shape[1], dtype)
+        same_length(p.shape[0], prepared.shape[0], "labels")
+        return p, prepared, sample_weights(self.backend, w, p.shape[0], dtype)
+
+
+def _some(samples: Array) -> None:
+    if samples.shape[0] == 0:
+        raise ValueError("got no samples, expected at least one: a mean of nothing has no value")
+
+
+class ElementwiseLoss(Loss):
+    """A loss that is the mean of a formula over a sample's outputs."""
+
+    formula: ClassVar[Callable[..., Array]]
+    gradient_formula: ClassVar[Callable[..., Array]]
+
+    def losses(self, p: Array, y: Array) -> Array:
+        """ℓᵢ = Σⱼ f(pᵢⱼ, yᵢⱼ) / m."""
+        errors = self.backend.fuse(type(self).formula)(p, y, *self._constants(p))
+        return self.backend.kernels["row_means"](errors)
+
+    def gradients(self, p: Array, y: Array) -> Array:
+        """f'(pᵢⱼ, yᵢⱼ) / m."""
+        gradient = self.backend.fuse(type(self).gradient_formula)(p, y, *self._constants(p))
+        return self.backend.fuse(formulas.scale_rows)(gradient, 1 / p.shape[1])
+
+    def _constants(self, p: Array) -> list[float]:
+        return [getattr(self, name) for name in self.options]

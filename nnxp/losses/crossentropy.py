@@ -1,0 +1,132 @@
+"""The losses of classes: from probabilities, and fused with what makes them, from logits."""
+
+from typing import Any
+
+from nnxp import labels
+from nnxp.backends import dtype_of
+from nnxp.kernels import formulas
+from nnxp.losses.base import ElementwiseLoss, Loss
+from nnxp.typing import Array, ArrayLike
+
+SMALLEST_NORMAL = {"float32": 2.0**-126, "float64": 2.0**-1022}
+EPSILON = {"float32": 2.0**-23, "float64": 2.0**-52}
+
+
+class SigmoidCrossentropy(ElementwiseLoss):
+    """Binary cross-entropy of sigmoid(z), fused: computed from the logits z, so that it neither overflows nor
+    takes the logarithm of 0. ℓᵢ = Σⱼ (max(z, 0) - zy + log(1 + e^-|z|)) / m; its gradient is
+    (sigmoid(z) - y) / m.
+    """
+
+    classifies = True
+    formula, gradient_formula = formulas.sigmoid_crossentropy, formulas.sigmoid_crossentropy_grad
+
+    def prepare(self, y: ArrayLike, n_out: int | None, dtype: str, scan: bool = True) -> Array:
+        """Labels (n, m) in [0, 1]."""
+        return labels.binary(self.backend, y, n_out, dtype, scan)
+
+    def truth(self, y: Array) -> Array:
+        """Where the label is above 1/2: (n, m), or (n,) for one output."""
+        return labels.above(self.backend, y, 0.5)
+
+    def decide(self, p: Array) -> Array:
+        """Where the logit is above 0, which is probability 1/2: (n, m), or (n,) for one output."""
+        return labels.above(self.backend, p, 0.0)
+
+
+class BinaryCrossentropy(ElementwiseLoss):
+    """ℓᵢ = -Σⱼ (yᵢⱼ log pᵢⱼ + (1 - yᵢⱼ) log(1 - pᵢⱼ)) / m, for one or several yes-or-no outputs.
+
+    p is taken within [ε, 1 - ε], ε the dtype's machine epsilon; the gradient is (p - y) / (p(1 - p)) / m
+    there. For logits take `SigmoidCrossentropy`, or `from_logits=True`, which gives one.
+    """
+
+    classifies = True
+    formula, gradient_formula = formulas.binary_crossentropy, formulas.binary_crossentropy_grad
+    prepare = SigmoidCrossentropy.prepare
+    truth = SigmoidCrossentropy.truth
+
+    def __new__(cls, *, from_logits: bool = False, backend: Any = None, dtype: str | None = None) -> Any:
+        """The loss itself, or its fused pair for logits."""
+        return SigmoidCrossentropy(backend=backend, dtype=dtype) if from_logits else super().__new__(cls)
+
+    def __init__(self, *, from_logits: bool = False, backend: Any = None, dtype: str | None = None) -> None:
+        super().__init__(backend=backend, dtype=dtype)
+
+    def decide(self, p: Array) -> Array:
+        """Where the probability is above 1/2: (n, m), or (n,) for one output."""
+        return labels.above(self.backend, p, 0.5)
+
+    def from_logits_kind(self) -> Loss:
+        """The pair with the sigmoid before it."""
+        return SigmoidCrossentropy()
+
+    def _constants(self, p: Array) -> list[float]:
+        return [EPSILON[dtype_of(p)]]
+
+
+class SoftmaxCrossentropy(Loss):
+    """Categorical cross-entropy of softmax(z), fused: computed from the logits z, so that it neither
+    overflows nor takes the logarithm of 0. ℓᵢ = log Σⱼ exp(zᵢⱼ) - zᵢₖ for class k; its gradient is
+    softmax(z) - one-hot(k).
+
+    Examples
+    --------
+    >>> loss = SoftmaxCrossentropy()
+    >>> round(float(loss.calculate([[0.0, 0.0], [1000.0, 0.0]], [1, 0])), 6)
+    0.346574
+    """
+
+    classifies = True
+
+    def prepare(self, y: ArrayLike, n_out: int | None, dtype: str, scan: bool = True) -> Array:
+        """Class indices (n,) int64, or rows of class weights (n, m)."""
+        return labels.categorical(self.backend, y, n_out, dtype, scan)
+
+    def losses(self, p: Array, y: Array) -> Array:
+        """ℓᵢ of logits."""
+        return self.both(p, y)[0]
+
+    def gradients(self, p: Array, y: Array) -> Array:
+        """softmax(z) - t."""
+        return self.both(p, y)[1]
+
+    def both(self, p: Array, y: Array) -> tuple[Array, Array]:
+        """Loss and gradient share one softmax."""
+        losses, gradients = self.backend.kernels["softmax_crossentropy"](p, y)
+        return losses, gradients
+
+
+class CategoricalCrossentropy(Loss):
+    """ℓᵢ = -log pᵢₖ for class k, or -Σⱼ tᵢⱼ log pᵢⱼ for rows t that sum to 1; its gradient is -t / p.
+
+    p is taken no smaller than the dtype's smallest normal number. For logits take `SoftmaxCrossentropy`, or
+    `from_logits=True`, which gives one.
+    """
+
+    classifies = True
+    prepare = SoftmaxCrossentropy.prepare
+
+    def __new__(cls, *, from_logits: bool = False, backend: Any = None, dtype: str | None = None) -> Any:
+        """The loss itself, or its fused pair for logits."""
+        return SoftmaxCrossentropy(backend=backend, dtype=dtype) if from_logits else super().__new__(cls)
+
+    def __init__(self, *, from_logits: bool = False, backend: Any = None, dtype: str | None = None) -> None:
+        super().__init__(backend=backend, dtype=dtype)
+
+    def losses(self, p: Array, y: Array) -> Array:
+        """-Σⱼ tᵢⱼ log pᵢⱼ."""
+        return self.both(p, y)[0]
+
+    def gradients(self, p: Array, y: Array) -> Array:
+        """-t / p."""
+        return self.both(p, y)[1]
+
+    def both(self, p: Array, y: Array) -> tuple[Array, Array]:
+        """Loss and gradient of probabilities."""
+        losses, gradients = self.backend.kernels["crossentropy"](p, y, SMALLEST_NORMAL[dtype_of(p)])
+        return losses, gradients
+
+    def from_logits_kind(self) -> Loss:
+        """The pair with the softmax before it."""
+        return SoftmaxCrossentropy()

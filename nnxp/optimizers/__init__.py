@@ -1,0 +1,21 @@
+"""Optimizers: a formula each, the names of its slots, and the learning rate's decay.
+
+An update walks the flat (value, gradient) stretches of its target: a layer, a model, or a list of either.
+State (momentum, cache) lives here, laid out like the store it belongs to. Learning rates and corrections
+are Python floats, computed in float64, and never change an array's dtype.
+"""
+
+from typing import Any
+
+from nnxp.naming import lookup
+from nnxp.optimizers.base import Optimizer
+from nnxp.optimizers.rules import SGD, Adagrad, Adam, AdamW, RMSprop
+
+__all__ = ["OPTIMIZERS", "SGD", "Adagrad", "Adam", "AdamW", "Optimizer", "RMSprop", "get_optimizer"]
+
+OPTIMIZERS = (SGD, Adagrad, RMSprop, Adam, AdamW)
+
+
+def get_optimizer(spec: Any) -> Optimizer:
+    """An optimizer from an object, a class, or a name such as "adamw"."""
+    return lookup(spec, Optimizer, OPTIMIZERS, "optimizer")

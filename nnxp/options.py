@@ -1,0 +1,41 @@
+"""What a constructor's numbers may be: each function gives the value, or says what was expected."""
+
+import math
+from typing import Any
+
+import numpy as np
+
+
+def positive(name: str, value: Any) -> int:
+    """The value, if it is a whole number from 1 up."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+        raise ValueError(f"got {name}={value!r}, expected a whole number from 1 up")
+    return int(value)
+
+
+def _checked(name: str, value: Any, low: float, high: float, expected: str) -> float:
+    """The value as a float, if it is a number with low <= value < high."""
+    number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+    if not number or not low <= float(value) < high:
+        raise ValueError(f"got {name}={value!r}, expected {expected}")
+    return float(value)
+
+
+def finite_number(name: str, value: Any) -> float:
+    """The value as a float, if it is a finite number."""
+    return _checked(name, value, math.nextafter(-math.inf, 0), math.inf, "a finite number")
+
+
+def not_negative(name: str, value: Any) -> float:
+    """The value as a float, if it is a number from 0 up."""
+    return _checked(name, value, 0, math.inf, "a number from 0 up")
+
+
+def above_zero(name: str, value: Any) -> float:
+    """The value as a float, if it is a number above 0."""
+    return _checked(name, value, math.nextafter(0, 1), math.inf, "a number above 0")
+
+
+def share(name: str, value: Any) -> float:
+    """The value as a float, if it is a number from 0 up to but not including 1."""
+    return _checked(name, value, 0, 1, "a number from 0 up to but not including 1")
