@@ -188,7 +188,7 @@ def test_a_call_outside_training_does_not_move_the_masks() -> None:
 
 @pytest.mark.parametrize("rate", [-0.1, 1, 1.0, 2, math.nan, "0.5", True])
 def test_bad_dropout(rate: Any) -> None:
-    with pytest.raises(ValueError, match="got rate=.*, expected the share to drop, from 0 up to but not incl"):
+    with pytest.raises(ValueError, match="got rate=.*, expected a number from 0 up to but not incl"):
         nnxp.Dropout(rate)
 
 

@@ -387,7 +387,7 @@ def test_names_and_config(cls: type[Optimizer]) -> None:
         (lambda: nnxp.Adam(epsilon=0), "got epsilon=0, expected a number above 0"),
         (lambda: nnxp.AdamW(weight_decay=-1), "got weight_decay=-1, expected"),
         (lambda: nnxp.SGD(clip_norm=0), "got clip_norm=0, expected a number above 0"),
-        (lambda: nnxp.SGD(clip_value=-1), "got clip_value=-1, expected a number from 0 up"),
+        (lambda: nnxp.SGD(clip_value=-1), "got clip_value=-1, expected a number above 0"),
         (lambda: get_optimizer("adamax"), "got optimizer 'adamax', expected an object or one of adagrad, adam"),
     ],
 )
