@@ -1,0 +1,43 @@
+"""The README does what it says: its Python runs, its commands are understood, its pictures and links are there."""
+
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nnxp import metrics
+from nnxp.cli.options import parser
+
+ROOT = Path(__file__).resolve().parent.parent
+TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", TEXT, re.DOTALL)
+
+
+def test_its_python_runs_as_it_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    scope: dict[str, Any] = {}
+    training, by_hand = blocks("python")
+    exec(training, scope)
+    digits, test = scope["digits"], scope["test"]
+    assert metrics.accuracy(scope["model"].predict(digits.X[test]), digits.y[test]) > 0.93
+    assert (tmp_path / "digits.safetensors").is_file()
+    exec(by_hand, scope)
+    assert float(scope["loss"]) < 1.0  # chance is ln 3 = 1.0986
+
+
+def test_its_commands_are_understood() -> None:
+    commands = [line for block in blocks("sh") for line in block.splitlines() if line.startswith("nnxp ")]
+    assert len(commands) >= 5
+    for line in commands:
+        words = shlex.split(line, comments=True)[1:]
+        assert parser().parse_args(words).command == words[0]
+
+
+def test_its_pictures_and_links_are_there() -> None:
+    targets = [t for t in re.findall(r"\]\(([^)]+)\)", TEXT) if not t.startswith("http")]
+    assert targets and all((ROOT / target).exists() for target in targets)
