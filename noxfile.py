@@ -91,8 +91,9 @@ def jax(session: nox.Session) -> None:
 
 @nox.session(default=False, venv_backend="none")
 def cupy_on_host(session: nox.Session) -> None:
-    """The tests of the backend matrix on the real CuPy, over host memory: no GPU is needed.
+    """The real CuPy over host memory, no GPU needed: the seed, a training, random numbers and lock-step.
 
+    `nox -s cupy_on_host -- tests` runs the whole backend matrix there, which compiles kernels for half an hour.
     Its set-up is `setup.sh` in the folder NNXP_FAKEGPU, by default `../shared/fakegpu`; it makes the virtual
     environment that is used here, so that CuPy is installed once.
     """
@@ -110,7 +111,8 @@ def cupy_on_host(session: nox.Session) -> None:
         "NNXP_HOSTCUDA_CACHE": str(folder / "kernels"),
         "CUPY_CACHE_DIR": str(folder / "cupy"),
     }
-    session.run(python, "-m", "pytest", "-m", "matrix", *session.posargs, env=env, external=True)
+    chosen = session.posargs or [f"tests/test_{name}.py" for name in ("cupy", "seed", "nnfs", "random", "lockstep")]
+    session.run(python, "-m", "pytest", "-m", "matrix", *chosen, env=env, external=True)
 
 
 @nox.session(default=False)

@@ -46,7 +46,8 @@ def widths(layers: Sequence[Layer]) -> tuple[int | None, int | None]:
         except ValueError as error:
             raise ValueError(f"layer {i} does not fit the one before it: {error}") from None
         if first is None and not hidden:
-            first = getattr(layer, "n_in", None) or getattr(layer, "width", None)
+            if isinstance(layer, LAYERS):
+                first = getattr(layer, "n_in", None) or getattr(layer, "width", None)
             hidden = not isinstance(layer, (Activation, *LAYERS))
     return first, width
 
@@ -55,6 +56,8 @@ def check_loss(layers: Sequence[Layer], loss: Loss | None) -> None:
     """Raises ValueError where probabilities meet a loss of logits, or logits one of probabilities."""
     last = layers[-1]
     name, end = type(loss).__name__, type(last).__name__
+    if loss is not None and loss.by_hand:
+        raise ValueError(f"{name} is driven by hand, expected a model's loss: use nnxp.SoftmaxCrossentropy()")
     known = isinstance(last, (*LAYERS, *ACTIVATIONS))
     for kind, needed in ((CategoricalCrossentropy, Softmax), (BinaryCrossentropy, Sigmoid)):
         if isinstance(loss, kind) and known and not isinstance(last, needed):

@@ -8,6 +8,7 @@ flat like the store.
 """
 
 import hashlib
+import inspect
 import json
 import math
 import os
@@ -40,7 +41,7 @@ def save(model: "Sequential", path: Any) -> None:
     OSError
         The folder is missing or cannot be written.
     """
-    path = Path(path)
+    path = Path(path).resolve()  # a link stays a link
     if path.is_dir():
         raise IsADirectoryError(f"got the folder {path}, expected a file name such as {path / 'model.safetensors'}")
     content = to_bytes(model)
@@ -69,7 +70,7 @@ def load(path: Any, *, backend: Any = None, layers: dict[str, type[Layer]] | Non
     backend
         Where the model is to run; by default the first X decides.
     layers
-        Your own layer classes by name, where the model has some.
+        Your own classes by name, where the model has some: layers, and a loss or an optimizer too.
 
     Returns
     -------
@@ -99,9 +100,9 @@ def to_bytes(model: "Sequential") -> bytes:
     from nnxp import __version__
 
     config = {
-        "layers": [layer.config() for layer in model.layers],
-        "loss": None if model.loss is None else model.loss.config(),
-        "optimizer": model.optimizer.config(),
+        "layers": [_config(layer) for layer in model.layers],
+        "loss": None if model.loss is None else _config(model.loss),
+        "optimizer": _config(model.optimizer),
         "dtype": model.dtype,
         "seed": model.seed,
         "classes": model.classes,
@@ -164,20 +165,30 @@ def _read(content: bytes) -> tuple[dict[str, str], Tensors]:
     return metadata, tensors
 
 
+def _config(part: Any) -> dict[str, Any]:
+    """The part's class and options, once it is sure that they make it again."""
+    config: dict[str, Any] = part.config()
+    try:
+        inspect.signature(type(part)).bind(**{name: value for name, value in config.items() if name != "class"})
+    except TypeError as error:
+        raise ValueError(
+            f"cannot save {type(part).__name__}, which its options {tuple(part.options)} do not make again ({error}): "
+            "name the keywords of its __init__ in `options`, and keep each as an attribute"
+        ) from None
+    return config
+
+
 def _build(config: dict[str, Any], backend: Any, own: dict[str, type[Layer]]) -> "Sequential":
     from nnxp.activations import ACTIVATIONS
-    from nnxp.losses import LOSSES
+    from nnxp.losses import LOSSES, StandardisedLoss
     from nnxp.optimizers import OPTIMIZERS
     from nnxp.sequential import Sequential
 
-    known = {cls.__name__: cls for cls in (*LAYERS, *ACTIVATIONS)} | own
-    layers = [_object(entry, known, "layer", 'nnxp.load(path, layers={"Mine": Mine})') for entry in config["layers"]]
-    loss = config["loss"] and _object(
-        config["loss"], {cls.__name__: cls for cls in LOSSES}, "loss", "an nnxp that has it"
-    )
-    optimizer = _object(
-        config["optimizer"], {cls.__name__: cls for cls in OPTIMIZERS}, "optimizer", "an nnxp that has it"
-    )
+    classes = (*LAYERS, *ACTIVATIONS, *LOSSES, StandardisedLoss, *OPTIMIZERS)
+    known: dict[str, Any] = {cls.__name__: cls for cls in classes} | own
+    layers = [_object(entry, known, "layer") for entry in config["layers"]]
+    loss = config["loss"] and _object(config["loss"], known, "loss")
+    optimizer = _object(config["optimizer"], known, "optimizer")
     try:
         model = Sequential(layers, loss, optimizer, backend=backend, dtype=config["dtype"], seed=config["seed"])
     except ValueError as error:
@@ -186,11 +197,14 @@ def _build(config: dict[str, Any], backend: Any, own: dict[str, type[Layer]]) ->
     return model
 
 
-def _object(entry: dict[str, Any], known: dict[str, Any], what: str, fix: str) -> Any:
+def _object(entry: dict[str, Any], known: dict[str, Any], what: str) -> Any:
     options = dict(entry)
     name = options.pop("class")
     if name not in known:
-        raise ModelFileError(f"it has the {what} {name!r}, which is not known here: give its class with {fix}")
+        raise ModelFileError(
+            f"it has the {what} {name!r}, which is not known here: give its class, "
+            f"nnxp.load(path, layers={{{name!r}: {name}}})"
+        )
     try:
         return known[name](**options)
     except (TypeError, ValueError) as error:

@@ -67,10 +67,11 @@ class Switch:
         elif not self._named and not isinstance(x, list | tuple | int | float) and not self._backend.owns(x):
             name, mine = library_of(x), self.backend.name
             if not (name == "numpy" and mine == "numpy"):
+                which = f'"{mine}", which lets NumPy arrays move in' if name == "numpy" else f'"{name}"'
                 raise BackendMismatchError(
                     f"got an array of {name} on {getattr(x, 'device', 'its device')}, but this {type(self).__name__} "
                     f"follows {mine}, which it saw first: pass an array of {mine}, or build the "
-                    f'{type(self).__name__} with backend="{mine}", which lets NumPy arrays move in'
+                    f"{type(self).__name__} with backend={which}"
                 )
         return self.backend
 
@@ -87,8 +88,9 @@ class Switch:
             )
         return x
 
-    def _on(self, backend: Backend, dtype: str) -> Self:
-        """Takes a model's backend and dtype, or says how the two disagree."""
+    def _on(self, backend: Backend, dtype: str, named: bool = False) -> Self:
+        """Takes a model's backend and dtype, or says how the two disagree. `named`: the model's was given, so that
+        host arrays move in here too."""
         if self._named and self.backend.name != backend.name:
             raise BackendMismatchError(
                 f"this {type(self).__name__} uses {self.backend.name}, its model {backend.name}: give backend= to the "
@@ -99,7 +101,7 @@ class Switch:
                 f"this {type(self).__name__} has dtype={self._dtype!r}, its model {dtype!r}: give dtype= to the "
                 "model only"
             )
-        self._backend = backend
+        self._backend, self._named = backend, self._named or named
         return self
 
 
@@ -114,14 +116,20 @@ def sample_weights(backend: Backend, weights: ArrayLike | None, n: int, dtype: s
     device to check the values of weights that lie there."""
     if weights is None:
         return None
-    w = weights if backend.owns(weights) else backend._admit(weights)
+    own = backend.owns(weights) and backend.library != "numpy"
+    with np.errstate(over="ignore"):  # what a cast makes infinite is found below
+        w = backend.asarray(weights, dtype=dtype) if own else np.asarray(backend._admit(weights), dtype=dtype)
     if w.ndim != 1 or w.shape[0] != n:
         raise ValueError(f"got sample_weight of shape {tuple(w.shape)}, expected ({n},): one weight a sample")
     xp: Any = np if isinstance(w, np.ndarray) else backend.xp
     if scan or xp is np:
-        with backend.context():
+        with backend.context(), np.errstate(over="ignore"):
             if not bool(xp.all(xp.logical_and(xp.isfinite(w), w >= 0))):
                 raise ValueError("got a sample_weight that is negative or not finite, expected numbers from 0 up")
+            if not bool(xp.isfinite(xp.sum(w))):
+                raise ValueError(
+                    f"got sample_weight whose sum is beyond {dtype}, expected smaller numbers: divide them"
+                )
             if not bool(xp.any(w > 0)):
                 raise ValueError(
                     "got sample_weight that is 0 for every sample, expected some above 0: nothing would be learned"

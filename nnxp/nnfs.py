@@ -24,8 +24,11 @@ Layer = layers.NeuronLayer
 class Layer_Dense(layers.Dense):
     """`nnxp.Dense` with the book's initial weights, drawn when it is built."""
 
+    options = ("n_inputs", "n_neurons", *layers.Dense.options[2:])
+
     def __init__(self, n_inputs: int, n_neurons: int, **keywords: Any) -> None:
         super().__init__(n_inputs, n_neurons, **keywords)
+        self.n_inputs, self.n_neurons = self.n_in, self.n_out
         self.weights = 0.01 * np.random.randn(n_inputs, n_neurons)  # noqa: NPY002
 
 
@@ -47,6 +50,7 @@ class Activation_Softmax_Loss_CategoricalCrossentropy(losses.SoftmaxCrossentropy
     (probabilities - one-hot) / n.
     """
 
+    by_hand = True
     output: Array
 
     def forward(self, y_pred: ArrayLike, y: ArrayLike) -> Array:

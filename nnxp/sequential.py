@@ -1,6 +1,7 @@
 """A model: layers in a row, a loss and an optimizer."""
 
 import copy
+import operator
 import threading
 from collections.abc import Sequence
 from typing import Any
@@ -83,7 +84,7 @@ class Sequential(Switch):
             raise ValueError("got no layers, or one layer twice: give a list of layers, each its own object")
         self.loss = None if loss is None else copy.copy(get_loss(loss))  # another model may be elsewhere
         self.optimizer = get_optimizer(optimizer)
-        self.seed = random.fresh_seed() if seed is None else int(seed)
+        self.seed = random.fresh_seed() if seed is None else operator.index(seed)
         self.history: dict[str, list[float]] = {}
         self.epoch = self.step = 0
         self.classes: list[str] | None = None
@@ -91,7 +92,6 @@ class Sequential(Switch):
         self._training: Training | None = None
         self._store: ParameterStore | None = None
         self._binding = threading.RLock()
-        self._slots: dict[str, Array] = {}
         self.n_in, self.n_out = widths(self.layers)
         check_loss(self.layers, self.loss)
         for part in (*self.layers, self.optimizer):  # before any is changed: one may belong to another model
@@ -118,7 +118,9 @@ class Sequential(Switch):
                 'got a model without a loss, expected one to train or evaluate: Sequential(layers, loss="...")'
             )
         _ = self.store
-        if self._training is None:
+        if self._training is None or self._training.loss is not self.loss:
+            check_loss(self.layers, self.loss)
+            self.loss._on(self.backend, self.dtype)
             self._training = Training(self)
         return self._training
 
@@ -129,7 +131,8 @@ class Sequential(Switch):
             self._dtype = given.pop()
         backend, dtype = self.backend, self.dtype
         backend.with_dtype(dtype)  # raises where the device has no such dtype
-        entries = [entry for i, layer in enumerate(self.layers) for entry in layer._on(backend, dtype).entries(i)]
+        layers = [layer._on(backend, dtype, self._named) for layer in self.layers]
+        entries = [entry for i, layer in enumerate(layers) for entry in layer.entries(i)]
         with backend.context():
             store = ParameterStore(backend, dtype, entries)
             for i, layer in enumerate(self.layers):
@@ -138,20 +141,22 @@ class Sequential(Switch):
         if self.loss is not None:
             self.loss._on(backend, dtype)
         self._store = store
-        self.restore_optimizer(self._slots)
+        self.restore_optimizer(self.optimizer.pending)
 
     def restore_optimizer(self, slots: dict[str, Array]) -> None:
         """Gives the optimizer the state that a model file held, now or when the backend is decided."""
-        self._slots = {} if self._store is not None else slots
+        self.optimizer.pending = {} if self._store is not None else slots
         if self._store is not None and slots:
             self.optimizer.restore_state(self._store, slots)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "Sequential":
         twin = copy.copy(self)
         twin._binding, twin._training = threading.RLock(), None
-        for name in ("_store", "layers", "loss", "history", "classes", "preprocessing", "_slots"):
+        for name in ("_store", "layers", "loss", "history", "classes", "preprocessing"):
             setattr(twin, name, copy.deepcopy(getattr(self, name), memo))
         twin.optimizer = copy.copy(self.optimizer)
+        twin.optimizer.iterations = self.optimizer.iterations
+        twin.optimizer.current_learning_rate = self.optimizer.current_learning_rate
         for part in (*twin.layers, twin.optimizer):
             part.join(twin)
         if self._store is not None:
@@ -252,7 +257,10 @@ class Sequential(Switch):
         with self.backend.context():
             if validation_split is not None:
                 data, validation = self._split(data, validation_split)
-            self.training.run(data, validation, epochs, progress)
+            try:
+                self.training.run(data, validation, epochs, progress)
+            finally:
+                self.training.release()
         return {name: list(values) for name, values in self.history.items()}
 
     def _split(self, data: Batches, fraction: float) -> tuple[Batches, Batches]:
@@ -290,7 +298,10 @@ class Sequential(Switch):
         same_length(n, int(labels.shape[0]), "labels")
         weights = sample_weights(backend, sample_weight, n, self.dtype, scan=False)
         with backend.context():
-            return training.step(backend.asarray(x, dtype=self.dtype), labels, weights)[0]
+            try:
+                return training.step(backend.asarray(x, dtype=self.dtype), labels, weights)[0]
+            finally:
+                training.release()
 
     def evaluate(self, X: ArrayLike, y: ArrayLike, *, sample_weight: ArrayLike | None = None) -> dict[str, float]:
         """The mean loss, penalties included, and "accuracy" or "rmse", as floats."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nnxp import random
+from nnxp.activations import Sigmoid, Softmax
 from nnxp.buffers import Buffers
 from nnxp.errors import NonFiniteLossError
 from nnxp.layers import Layer
@@ -32,7 +33,8 @@ class Plan:
 
     def __init__(self, model: "Sequential") -> None:
         assert model.loss is not None
-        pair = model.loss.from_logits_kind()
+        fused = type(model.layers[-1]) in (Softmax, Sigmoid)  # a subclass may compute something else
+        pair = model.loss.from_logits_kind() if fused else None
         self.loss: Loss = model.loss if pair is None else pair._on(model.backend, model.dtype)
         self.layers: list[Layer] = model.layers if pair is None else model.layers[:-1]
         self.left_out: list[Layer] = [] if pair is None else model.layers[-1:]
@@ -56,7 +58,7 @@ class Training:
 
     def __init__(self, model: "Sequential") -> None:
         self.model: Sequential = weakref.proxy(model)  # the model owns this: no cycle keeps it alive
-        self.plan = Plan(model)
+        self.plan, self.loss = Plan(model), model.loss
         self.backend = model.backend
 
     def forward_backward(self, x: Array, y: Array, w: Array | None) -> tuple[Array, Array]:
@@ -78,6 +80,12 @@ class Training:
         for layer in plan.backward:
             dvalues = layer.run_backward(dvalues)
         return loss, out
+
+    def release(self) -> None:
+        """Gives the layers back to a reader: by hand they compute everything, into new memory."""
+        for layer in self.model.layers:
+            for name in ("buffers", "needs_dinputs", "moment"):
+                layer.__dict__.pop(name, None)
 
     def step(self, x: Array, y: Array, w: Array | None) -> tuple[Array, Array]:
         """`forward_backward`, then one update of the parameters."""

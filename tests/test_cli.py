@@ -18,8 +18,8 @@ import nnxp
 from nnxp import data, plots
 from nnxp.cli import main, runs
 from nnxp.cli.recipes import RECIPES, recipe_for
-from nnxp.cli.regression import StandardisedLoss
 from nnxp.cli.runs import FILES
+from nnxp.losses import StandardisedLoss
 from tests.matrix import Target
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -328,7 +328,7 @@ def test_standardised_loss_has_the_gradient_of_its_definition(backend: Target) -
     r = np.random.default_rng(2)
     p, y = r.normal(size=(5, 2)) * [1000, 0.001], r.normal(size=(5, 2)) * [1000, 0.001]
     sigma = [1000.0, 0.001]
-    loss = StandardisedLoss(nnxp.MeanSquaredError(), sigma)
+    loss = StandardisedLoss("mean_squared_error", sigma)
     loss._on(nnxp.get_backend(backend.spec, "float64"), "float64")
     gradient = loss.backward(backend.asarray(p), backend.asarray(y))
     expected = 2 * (p - y) / np.square(sigma) / 2 / 5

@@ -8,7 +8,9 @@ import pytest
 import nnxp
 from nnxp import Dense, Dropout, Sequential
 
-counts = pytest.importorskip("fakegpu", reason="CuPy does not run over host memory here: `nox -s cupy_on_host` does that")
+counts = pytest.importorskip(
+    "fakegpu", reason="CuPy does not run over host memory here: `nox -s cupy_on_host` does that"
+)
 pytestmark = pytest.mark.matrix
 
 

@@ -273,7 +273,7 @@ def test_the_first_X_decides_and_another_library_is_refused(backend: Target) -> 
     assert model.backend.name == backend.spec
     stranger = _of_another_library(backend, X)
     for call in (model.predict, lambda x: model.fit(x, y), lambda x: model.train_step(x, y)):
-        with pytest.raises(nnxp.BackendMismatchError, match=f'follows {backend.spec}.*backend="{backend.spec}"'):
+        with pytest.raises(nnxp.BackendMismatchError, match=f'follows {backend.spec}.*build .* with backend="'):
             call(stranger)
     model.predict(X.tolist())  # a list belongs to nobody
 

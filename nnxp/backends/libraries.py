@@ -53,6 +53,8 @@ def get_backend(spec: Any, dtype: str | None = None) -> Backend:
         return spec if dtype is None else spec.with_dtype(dtype)
     if isinstance(spec, ModuleType):
         spec = library_name(spec)
+    if isinstance(spec, type):
+        raise TypeError(f"got the class {spec.__name__}, expected an array, a namespace, a name or a Backend")
     if not isinstance(spec, str):
         backend = follow(spec)
     elif spec == "auto":
@@ -165,6 +167,7 @@ def _torch(library: str, device: str) -> Backend:
         place,
         "float32",
         reference(xp),
+        _context=lambda: torch.inference_mode(False),  # what is made inside may be written in place later
         _to_numpy=lambda x: x.detach().cpu().numpy(),
         _synchronize=synchronize if synchronize and kind != "cpu" else lambda: None,
     )

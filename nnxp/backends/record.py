@@ -104,7 +104,7 @@ class Backend:
             x = self._admit(x)
         name = dtype or (dtype_of(x) if follows else self.dtype)
         wanted = getattr(self.xp, name)
-        with self.context():
+        with self.context(), np.errstate(over="ignore"):  # what a cast makes infinite, the doors find
             if isinstance(x, np.ndarray):
                 if self.library == "numpy":
                     return np.array(x, dtype=name) if copy else np.asarray(x, dtype=name)
@@ -112,6 +112,8 @@ class Backend:
                 # of memory that cannot be written.
                 x = np.array(x, dtype=name, order="C")
                 return self.xp.asarray(x, dtype=wanted, device=self.device)
+            if dtype_of(x).startswith("complex"):
+                raise TypeError("got complex numbers, expected real ones: take the real part, or the magnitude, first")
             x = x.detach() if self.library == "torch" else x
             return self.xp.astype(x, wanted, copy=bool(copy))
 
@@ -162,7 +164,7 @@ def check_dtype(dtype: str, backend: Backend | None = None) -> str:
     name = dtype if isinstance(dtype, str) else getattr(dtype, "__name__", str(dtype)).rpartition(".")[2]
     if name not in DTYPES:
         raise ValueError(f'got dtype={dtype!r}, expected "float32" or "float64"')
-    if backend is not None and name == "float64" and backend.name == "torch:mps":
+    if backend is not None and name == "float64" and backend.name.startswith("torch:mps"):
         raise ValueError('device "mps" has no float64: use dtype="float32", or backend="torch" for the CPU')
     return name
 

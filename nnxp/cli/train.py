@@ -19,12 +19,12 @@ from nnxp.backends import Backend, get_backend
 from nnxp.cli import report
 from nnxp.cli.options import UsageError
 from nnxp.cli.recipes import Recipe, recipe_for
-from nnxp.cli.regression import StandardisedLoss, target_scale
+from nnxp.cli.regression import target_scale
 from nnxp.cli.results import TEST_SHARE, Result, fingerprint, library_version
 from nnxp.cli.runs import RunFolder
 from nnxp.data import Dataset
 from nnxp.layers import Dense, Dropout, Layer, Rescaling
-from nnxp.losses import get_loss
+from nnxp.losses import StandardisedLoss, get_loss
 from nnxp.naming import lookup, snake_case
 from nnxp.optimizers import OPTIMIZERS, Optimizer, get_optimizer
 from nnxp.options import positive
@@ -60,7 +60,6 @@ def run(args: argparse.Namespace) -> None:
         result = Result.of(model, dataset.X_test, dataset.y_test)
         history = {name.replace("val_", f"{followed}_", 1): values for name, values in model.history.items()}
         summary = _summary(args, recipe, model, dataset, loss, validation, result, seconds)
-        model.loss = get_loss(loss)  # as the file can hold it: in the units of the target
         model.save(folder.staging / "model.safetensors")
         _write_history(history, folder.staging / "history.csv")
         text = json.dumps(summary, indent=2, ensure_ascii=False) + "\n"
@@ -94,7 +93,7 @@ def build(dataset: Dataset, recipe: Recipe, optimizer: Optimizer, loss: str, bac
         sigma, mu = target_scale(dataset.y)
         _check_resolution([m / s for m, s in zip(mu, sigma, strict=True)], backend.dtype, lambda i: "the target")
         layers += [Dense(width, len(sigma)), Rescaling(sigma, mu)]
-        criterion = StandardisedLoss(criterion, sigma)
+        criterion = StandardisedLoss(loss, sigma)
     return Sequential(layers, criterion, optimizer, backend=backend, dtype=backend.dtype, seed=seed)
 
 

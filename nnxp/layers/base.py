@@ -23,7 +23,11 @@ class Parameter:
         self.name = name
 
     def __get__(self, layer: "Layer | None", owner: type) -> Any:
-        return self if layer is None else layer.store.view(layer.position, self.name)
+        if layer is None:
+            return self
+        if layer._store is None and self.name in layer._assigned and layer._unassigned():
+            return layer._assigned[self.name]  # read in `__init__`, before all are there
+        return layer.store.view(layer.position, self.name)
 
     def __set__(self, layer: "Layer", value: ArrayLike) -> None:
         if layer._store is None:
@@ -72,9 +76,10 @@ class Layer(Switch):
     --------
     >>> import nnxp
     >>> class Scale(nnxp.Layer):
-    ...     parameters = ("scale",)
+    ...     parameters, options = ("scale",), ("n",)
     ...     def __init__(self, n):
     ...         super().__init__()
+    ...         self.n = n
     ...         self.scale = [[1.0] * n]
     ...     def forward(self, inputs, training=False):
     ...         self.inputs = inputs
@@ -101,7 +106,7 @@ class Layer(Switch):
     initializer_before: ClassVar[str | None] = "glorot_uniform"
     """The initializer that suits a dense layer in front of this one; None leaves it to the next layer."""
     seed: int | None = None
-    moment: tuple[int, ...] | None = None
+    moment: tuple[int, ...] | None = None  # (layer, epoch, step), while a model runs
     needs_dinputs = True
     buffers = Buffers()
     position = 0
@@ -118,10 +123,10 @@ class Layer(Switch):
             forward = cls.__dict__["forward"]
             takes_training = "training" in inspect.signature(forward).parameters
             cls._forward = forward if takes_training else lambda self, x, training: forward(self, x)
-            cls.forward = _forward_door(forward)  # type: ignore[method-assign]
+            cls.forward = _forward_door(forward, cls._forward)  # type: ignore[method-assign]
         if "backward" in cls.__dict__:
             cls._backward = cls.__dict__["backward"]
-            cls.backward = _backward_door(cls._backward)  # type: ignore[method-assign]
+            cls.backward = _backward_door(cls.__dict__["backward"])  # type: ignore[method-assign]
 
     def forward(self, inputs: ArrayLike, training: bool = False) -> Array:
         """Sets and returns `output`, (n, n_out)."""
@@ -181,12 +186,16 @@ class Layer(Switch):
 
     def parameter_shapes(self) -> dict[str, tuple[int, ...]]:
         """The shape of each parameter: by default that of the value assigned in `__init__`."""
-        missing = [name for name in self.parameters if name not in self._assigned]
-        if missing:
+        for name in self._unassigned():
             raise ValueError(
-                f"{type(self).__name__} declares the parameter {missing[0]!r} but never assigns it: do so in __init__"
+                f"{type(self).__name__} declares the parameter {name!r} but never assigns it: do so in __init__"
             )
         return {name: tuple(self._assigned[name].shape) for name in self.parameters}
+
+    def _unassigned(self) -> list[str]:
+        """The parameters that nobody assigned and that the layer does not draw."""
+        draws = type(self).initial is not Layer.initial
+        return [name for name in self.parameters if name not in self._assigned and not draws]
 
     def initial(self, name: str, key: int, following: "Layer | None") -> HostArray:
         """A host array of initial values for a parameter that nobody assigned, from a key of `nnxp.random`."""
@@ -269,27 +278,47 @@ class Layer(Switch):
 
     def run_forward(self, inputs: Array, training: bool) -> Array:
         """`forward` past the door: the caller has checked the inputs."""
-        return type(self)._forward(self, inputs, training)
+        return self._forwarded(inputs, type(self)._forward(self, inputs, training))
 
     def run_backward(self, dvalues: Array) -> Array | None:
         """`backward` past the door."""
-        dinputs = type(self)._backward(self, dvalues)
+        return self._backwarded(type(self)._backward(self, dvalues))
+
+    def _forwarded(self, inputs: Array, output: Array | None) -> Array:
+        """Keeps what a forward took and gave, also where a layer of the user's own did not."""
+        if output is None:
+            raise _no_array(self, "forward", "output")
+        self.inputs, self.output = inputs, output
+        return output
+
+    def _backwarded(self, dinputs: Array | None) -> Array | None:
+        """Keeps what a backward gave, and that the gradients are there."""
+        if dinputs is not None:
+            self.dinputs = dinputs
+        elif self.needs_dinputs:
+            raise _no_array(self, "backward", "dinputs")
         if self.parameters:
             self.store.computed.add(self.position)
         return dinputs
+
+
+def _no_array(layer: Layer, method: str, attribute: str) -> ValueError:
+    return ValueError(
+        f"got None from {type(layer).__name__}.{method}, expected an array: end it with `return self.{attribute}`"
+    )
 
 
 def _kind(name: str) -> str:
     return "biases" if name.endswith("biases") else "weights"
 
 
-def _forward_door(forward: Callable[..., Array]) -> Callable[..., Array]:
+def _forward_door(forward: Callable[..., Array], run: Callable[..., Array]) -> Callable[..., Array]:
     @functools.wraps(forward)
     def door(self: Layer, inputs: ArrayLike, training: bool = False) -> Array:
         x = self._matrix(inputs)
         self.output_width(x.shape[1])
         with self.backend.context():
-            return self.run_forward(x, training)
+            return self._forwarded(x, run(self, x, training))
 
     return door
 
@@ -310,6 +339,6 @@ def _backward_door(backward: Callable[..., Array]) -> Callable[..., Array]:
                 f"got dvalues with {dvalues.shape[0]} rows, expected {rows[0]}, as many as the last forward had"
             )
         with self.backend.context():
-            return self.run_backward(dvalues)
+            return self._backwarded(backward(self, dvalues))
 
     return door

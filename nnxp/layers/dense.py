@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from nnxp.initializers import Initializer, get_initializer
+from nnxp.initializers import INITIALIZERS, Initializer, get_initializer
 from nnxp.kernels import formulas
 from nnxp.layers.base import Layer
 from nnxp.naming import snake_case
@@ -139,6 +139,6 @@ class Dense(Layer):
     def config(self) -> dict[str, Any]:
         """The options, the initializer by its name."""
         config = super().config()
-        if self.initializer is not None:
-            config["initializer"] = snake_case(type(self.initializer).__name__)
+        kind = type(self.initializer)  # one of the user's own has done its work: the file holds the weights
+        config["initializer"] = snake_case(kind.__name__) if kind in INITIALIZERS else None
         return config

@@ -34,7 +34,6 @@ class Dropout(Layer):
         super().__init__(backend, dtype)
         self.rate = share("rate", rate)
         self.seed = random.fresh_seed() if seed is None else seed
-        self.moment: tuple[int, ...] | None = None  # (layer, epoch, step), set by a model
         self.calls = 0
         self._kept: Array | None = None
 

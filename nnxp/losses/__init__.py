@@ -15,6 +15,7 @@ from nnxp.losses.crossentropy import (
     SoftmaxCrossentropy,
 )
 from nnxp.losses.regression import Huber, MeanAbsoluteError, MeanSquaredError
+from nnxp.losses.standardised import StandardisedLoss
 from nnxp.naming import lookup
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "MeanSquaredError",
     "SigmoidCrossentropy",
     "SoftmaxCrossentropy",
+    "StandardisedLoss",
     "get_loss",
 ]
 

@@ -21,6 +21,8 @@ class Loss(Switch):
 
     options: ClassVar[tuple[str, ...]] = ()
     classifies: ClassVar[bool] = False
+    by_hand: ClassVar[bool] = False
+    """Whether its calls are not those of the contract, so that a model cannot use it."""
     dinputs: Array
 
     def __init__(self, *, backend: Any = None, dtype: str | None = None) -> None:

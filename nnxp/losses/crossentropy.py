@@ -57,9 +57,9 @@ class BinaryCrossentropy(ElementwiseLoss):
         """Where the probability is above 1/2: (n, m), or (n,) for one output."""
         return labels.above(self.backend, p, 0.5)
 
-    def from_logits_kind(self) -> Loss:
+    def from_logits_kind(self) -> Loss | None:
         """The pair with the sigmoid before it."""
-        return SigmoidCrossentropy()
+        return SigmoidCrossentropy() if type(self) is BinaryCrossentropy else None
 
     def _constants(self, p: Array) -> list[float]:
         return [EPSILON[dtype_of(p)]]
@@ -127,6 +127,6 @@ class CategoricalCrossentropy(Loss):
         losses, gradients = self.backend.kernels["crossentropy"](p, y, SMALLEST_NORMAL[dtype_of(p)])
         return losses, gradients
 
-    def from_logits_kind(self) -> Loss:
+    def from_logits_kind(self) -> Loss | None:
         """The pair with the softmax before it."""
-        return SoftmaxCrossentropy()
+        return SoftmaxCrossentropy() if type(self) is CategoricalCrossentropy else None

@@ -61,6 +61,7 @@ class Optimizer(Switch):
         self.clip_value = None if clip_value is None else above_zero("clip_value", clip_value)
         self.current_learning_rate = self.learning_rate
         self.iterations = 0
+        self.pending: dict[str, Array] = {}  # slots from a model file, until the model has a store
         self._state: weakref.WeakKeyDictionary[Token, list[Array]] = weakref.WeakKeyDictionary()
 
     def __getstate__(self) -> dict[str, Any]:
@@ -70,6 +71,13 @@ class Optimizer(Switch):
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self._state = weakref.WeakKeyDictionary()
+        self.iterations, self.current_learning_rate = 0, self.learning_rate
+
+    def join(self, model: Any) -> None:
+        """Becomes a model's; starts afresh where the model it had is gone."""
+        if self._model is not None and self.model is None:
+            self.reset()
+        super().join(model)
 
     def pre_update_params(self) -> None:
         """Sets the decayed learning rate; call before the updates of a step."""
@@ -103,6 +111,7 @@ class Optimizer(Switch):
     def reset(self) -> None:
         """Forgets all state and starts again at iteration 0."""
         self._state.clear()
+        self.pending = {}
         self.iterations, self.current_learning_rate = 0, self.learning_rate
 
     def state(self, store: ParameterStore) -> list[Array]:
@@ -173,7 +182,8 @@ class Optimizer(Switch):
 
 def _pieces(target: Target) -> list[tuple[ParameterStore, Span]]:
     """The target's stores and stretches; raises where a gradient is missing."""
-    layers: Sequence[Any] = target if isinstance(target, list | tuple) else getattr(target, "layers", [target])
+    targets: Sequence[Any] = target if isinstance(target, list | tuple) else [target]
+    layers = [layer for one in targets for layer in getattr(one, "layers", [one])]
     pieces: list[tuple[ParameterStore, Span]] = []
     for layer in layers:
         if not isinstance(layer, Layer):
