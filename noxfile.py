@@ -20,6 +20,10 @@ CPU_BACKENDS = f"{LIGHT_BACKENDS},torch"
 TORCH = "torch==2.13.0"
 TORCH_PYTHON = "3.11"
 
+# One worker a core, each with BLAS on one thread: the tests' products are small, and threads would only wait.
+PARALLEL = ("-n", "auto")
+ONE_THREAD = {"OMP_NUM_THREADS": "1"}
+
 
 def group(*names: str) -> tuple[str, ...]:
     """The requirements of dependency groups, for every pip (`--group` needs a recent one)."""
@@ -30,7 +34,7 @@ def group(*names: str) -> tuple[str, ...]:
 def tests(session: nox.Session) -> None:
     """The tests on NumPy and array-api-strict."""
     session.install("-e", ".", *group("test"))
-    session.run("pytest", *session.posargs, env={"NNXP_TEST_BACKENDS": LIGHT_BACKENDS})
+    session.run("pytest", *PARALLEL, *session.posargs, env={"NNXP_TEST_BACKENDS": LIGHT_BACKENDS, **ONE_THREAD})
 
 
 @nox.session
@@ -69,8 +73,8 @@ def wheel(session: nox.Session) -> None:
 def tests_torch(session: nox.Session) -> None:
     """The tests on every backend of the CPU, with the coverage that the project requires."""
     session.install("-e", ".[sklearn]", TORCH, *group("test"))
-    env = {"NNXP_TEST_BACKENDS": CPU_BACKENDS}
-    session.run("pytest", "--cov", "--cov-report=term", *session.posargs, env=env)
+    env = {"NNXP_TEST_BACKENDS": CPU_BACKENDS, **ONE_THREAD}
+    session.run("pytest", *PARALLEL, "--cov", "--cov-report=term", *session.posargs, env=env)
 
 
 @nox.session(python=TORCH_PYTHON, default=False)
@@ -79,7 +83,7 @@ def lowest(session: nox.Session) -> None:
     requirements = [Requirement(text) for text in PYPROJECT["project"]["dependencies"]]
     pins = [str(requirement).replace(">=", "==") for requirement in requirements]
     session.install("-e", ".", TORCH, *group("test"), *pins)
-    session.run("pytest", *session.posargs, env={"NNXP_TEST_BACKENDS": CPU_BACKENDS})
+    session.run("pytest", *PARALLEL, *session.posargs, env={"NNXP_TEST_BACKENDS": CPU_BACKENDS, **ONE_THREAD})
 
 
 @nox.session(default=False)
