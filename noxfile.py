@@ -97,7 +97,7 @@ def jax(session: nox.Session) -> None:
 def cupy_on_host(session: nox.Session) -> None:
     """The real CuPy over host memory, no GPU needed: the seed, a training, random numbers and lock-step.
 
-    `nox -s cupy_on_host -- tests` runs the whole backend matrix there, which compiles kernels for half an hour.
+    `nox -s cupy_on_host -- tests` runs the whole backend matrix there, which compiles many more kernels.
     Its set-up is `setup.sh` in the folder NNXP_FAKEGPU, by default `../shared/fakegpu`; it makes the virtual
     environment that is used here, so that CuPy is installed once.
     """

@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from nnxp.backends import DTYPES, Backend, check_dtype, dtype_of, follow, get_backend, library_of
+from nnxp.backends import Backend, check_dtype, follow, get_backend, library_of
 from nnxp.errors import BackendMismatchError
 from nnxp.typing import Array, ArrayLike
 
@@ -149,8 +149,3 @@ def finite(backend: Backend, x: Array, name: str) -> None:
     raise ValueError(
         f"got {name} with NaN or infinity, first at row {row}, column {column}: fill or drop such rows before training"
     )
-
-
-def floating(x: Array) -> bool:
-    """Whether x has one of the two precisions that are computed in."""
-    return dtype_of(x) in DTYPES

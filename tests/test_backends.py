@@ -280,7 +280,7 @@ def test_float64_where_the_device_has_none() -> None:
     from dataclasses import replace
 
     with pytest.raises(ValueError, match='device "mps" has no float64: use dtype="float32"'):
-        replace(get_backend("torch"), name="torch:mps").with_dtype("float64")
+        replace(get_backend("torch"), name="torch:mps:0").with_dtype("float64")
 
 
 @pytest.mark.parametrize("library", ["cupy", "torch"])

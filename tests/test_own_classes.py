@@ -9,6 +9,7 @@ import pytest
 
 import nnxp
 from nnxp import Adam, Dense, Dropout, Layer, Sequential, Softmax, nnfs
+from nnxp.losses import StandardisedLoss
 
 X = np.random.default_rng(0).standard_normal((24, 4))
 Y = np.arange(24) % 3
@@ -200,3 +201,13 @@ def test_a_model_first_used_under_inference_mode_still_trains() -> None:
     with torch.inference_mode():
         own.predict(X)
     assert np.isfinite(own.fit(X, Y)["loss"][0])
+
+
+def test_a_standardised_loss_comes_back_and_trains_on(tmp_path: Path) -> None:
+    y = 300_000 + 50_000 * X[:, 0]
+    layers = [Dense(4, 1), nnxp.Rescaling([50_000.0], [300_000.0])]
+    saved = model(*layers, loss=StandardisedLoss("huber", [50_000.0]), optimizer=nnxp.SGD(momentum=0.9))
+    saved.fit(X, y)
+    saved.save(tmp_path / "m.safetensors")
+    loaded = nnxp.load(tmp_path / "m.safetensors")
+    assert loaded.fit(X, y)["loss"] == saved.fit(X, y)["loss"]
