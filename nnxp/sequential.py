@@ -11,6 +11,7 @@ import numpy as np
 from nnxp import random
 from nnxp.architecture import as_layer, check_loss, following, width_after, widths
 from nnxp.backends import dtype_of, library_of
+from nnxp.batches import Batches
 from nnxp.buffers import Buffers
 from nnxp.doors import Switch, finite, same_length, sample_weights
 from nnxp.layers import Layer
@@ -18,7 +19,7 @@ from nnxp.losses import Loss, get_loss
 from nnxp.optimizers import Optimizer, get_optimizer
 from nnxp.options import positive
 from nnxp.parameters import ParameterStore
-from nnxp.training import Batches, Training, evaluate
+from nnxp.training import Training, evaluate
 from nnxp.typing import Array, ArrayLike
 
 PREDICTION_BATCH = 8192
@@ -260,7 +261,7 @@ class Sequential(Switch):
             try:
                 self.training.run(data, validation, epochs, progress)
             finally:
-                self.training.release()
+                self.training.plan.release()
         return {name: list(values) for name, values in self.history.items()}
 
     def _split(self, data: Batches, fraction: float) -> tuple[Batches, Batches]:
@@ -299,9 +300,9 @@ class Sequential(Switch):
         weights = sample_weights(backend, sample_weight, n, self.dtype, scan=False)
         with backend.context():
             try:
-                return training.step(backend.asarray(x, dtype=self.dtype), labels, weights)[0]
+                return training.plan.step(backend.asarray(x, dtype=self.dtype), labels, weights)[0]
             finally:
-                training.release()
+                training.plan.release()
 
     def evaluate(self, X: ArrayLike, y: ArrayLike, *, sample_weight: ArrayLike | None = None) -> dict[str, float]:
         """The mean loss, penalties included, and "accuracy" or "rmse", as floats."""

@@ -1,19 +1,17 @@
-"""A model's loop: the plan of a step, the batches of an epoch, and what to do where a loss is not finite."""
+"""A model's loop over epochs, and what to do where a loss is not finite."""
 
 import math
 import time
 import weakref
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nnxp import random
-from nnxp.activations import Sigmoid, Softmax
-from nnxp.buffers import Buffers
+from nnxp.batches import Batches
 from nnxp.errors import NonFiniteLossError
-from nnxp.layers import Layer
 from nnxp.losses import Loss
+from nnxp.plan import Plan
 from nnxp.progress import Progress
 from nnxp.typing import Array, Integers
 
@@ -24,35 +22,6 @@ INTERVALS = 20
 """How often an epoch reads its losses, shows them and checks that they are finite."""
 
 
-class Plan:
-    """One training step of a model: which layers run forward and backward, and which loss.
-
-    A last `Softmax` (`Sigmoid`) before categorical (binary) cross-entropy is left out, and the fused pair
-    takes the logits. Backward ends at the first layer with parameters, which computes no `dinputs`.
-    """
-
-    def __init__(self, model: "Sequential") -> None:
-        assert model.loss is not None
-        fused = type(model.layers[-1]) in (Softmax, Sigmoid)  # a subclass may compute something else
-        pair = model.loss.from_logits_kind() if fused else None
-        self.loss: Loss = model.loss if pair is None else pair._on(model.backend, model.dtype)
-        self.layers: list[Layer] = model.layers if pair is None else model.layers[:-1]
-        self.left_out: list[Layer] = [] if pair is None else model.layers[-1:]
-        first = next((i for i, layer in enumerate(self.layers) if layer.parameters), len(self.layers))
-        self.backward = self.layers[first:][::-1]
-        self.buffers = Buffers(model.backend, model.dtype)
-
-    def lines(self) -> list[str]:
-        """The step in words, in order."""
-        lines = [f"{type(layer).__name__}.forward" for layer in self.layers]
-        name = type(self.loss).__name__
-        lines.append(f"{name} from {'logits' if self.left_out else 'predictions'}: loss and gradient")
-        for layer in self.backward:
-            last = layer is self.backward[-1]
-            lines.append(f"{type(layer).__name__}.backward" + (", gradients of its parameters only" if last else ""))
-        return lines
-
-
 class Training:
     """Runs a bound model's steps and epochs."""
 
@@ -61,43 +30,7 @@ class Training:
         self.plan, self.loss = Plan(model), model.loss
         self.backend = model.backend
 
-    def forward_backward(self, x: Array, y: Array, w: Array | None) -> tuple[Array, Array]:
-        """The mean loss, penalties included, and the predictions of one batch; gradients are set."""
-        model, plan, kernels = self.model, self.plan, self.backend.kernels
-        for layer in model.layers:  # what this step does not compute is not to be read
-            for name in ("inputs", "output", "dinputs"):
-                layer.__dict__.pop(name, None)
-        out = x
-        for position, layer in enumerate(plan.layers):
-            layer.buffers, layer.moment = plan.buffers, (position, model.epoch, model.step)
-            layer.needs_dinputs = layer is not plan.backward[-1] if plan.backward else True
-            out = layer.run_forward(out, True)
-        losses, gradient = plan.loss.both(out, y)
-        loss = kernels["weighted_mean"](losses, w)
-        for penalty in model.penalties():
-            loss += penalty  # in place: it stays a 0-d array
-        dvalues: Any = plan.loss.mean_gradient(gradient, w)
-        for layer in plan.backward:
-            dvalues = layer.run_backward(dvalues)
-        return loss, out
-
-    def release(self) -> None:
-        """Gives the layers back to a reader: by hand they compute everything, into new memory."""
-        for layer in self.model.layers:
-            for name in ("buffers", "needs_dinputs", "moment"):
-                layer.__dict__.pop(name, None)
-
-    def step(self, x: Array, y: Array, w: Array | None) -> tuple[Array, Array]:
-        """`forward_backward`, then one update of the parameters."""
-        loss, out = self.forward_backward(x, y, w)
-        optimizer = self.model.optimizer
-        optimizer.pre_update_params()
-        optimizer.update_params(self.model.layers)
-        optimizer.post_update_params()
-        self.model.step += 1
-        return loss, out
-
-    def epoch(self, data: "Batches", bar: Progress, text: str) -> dict[str, float]:
+    def epoch(self, data: Batches, bar: Progress, text: str) -> dict[str, float]:
         """One pass over the data in a new order: the mean loss and metric, as floats."""
         model, backend, xp = self.model, self.backend, self.backend.xp
         order = random.permutation(random.key(model.seed, "order", model.epoch), data.n)
@@ -109,7 +42,7 @@ class Training:
             kept = xp.empty((2, len(chunk)), dtype=getattr(xp, model.dtype), device=backend.device)
             for i, rows in enumerate(chunk):
                 x, y, w = data.batch(rows)
-                kept[0, i], out = self.step(x, y, w)
+                kept[0, i], out = self.plan.step(x, y, w)
                 kept[1, i] = _weighted_sum(xp, self.plan.loss.score(out, y), w)
             losses, scores = backend.to_numpy(kept).astype(np.float64)
             if not np.all(np.isfinite(losses)):
@@ -124,7 +57,7 @@ class Training:
             bar.advance(len(chunk), f"{text}  loss {total / weight:.4f}" if weight else text)
         return means(self.plan.loss, total, score, weight)
 
-    def run(self, data: "Batches", validation: "Batches | None", epochs: int, show: bool | None) -> None:
+    def run(self, data: Batches, validation: Batches | None, epochs: int, show: bool | None) -> None:
         """`epochs` epochs, each recorded in the model's history."""
         model, values, xp = self.model, self.model.store.values, self.backend.xp
         # What an epoch began with, and the same of the last epoch whose first loss was finite.
@@ -155,7 +88,7 @@ class Training:
         for name in {**history, **record}:
             history.setdefault(name, [math.nan] * before).append(record.get(name, math.nan))
 
-    def _explain(self, stop: "_Stopped", data: "Batches", kept: Array) -> NonFiniteLossError:
+    def _explain(self, stop: "_Stopped", data: Batches, kept: Array) -> NonFiniteLossError:
         """Finds where the numbers stopped being finite, and puts finite weights back."""
         model = self.model
         where = self._first_not_finite(stop, data)
@@ -171,7 +104,7 @@ class Training:
             "clip_norm=1.0, or rescale the inputs"
         )
 
-    def _first_not_finite(self, stop: "_Stopped", data: "Batches", note: str = "") -> str:
+    def _first_not_finite(self, stop: "_Stopped", data: Batches, note: str = "") -> str:
         """What is the first not to be finite when a batch is run again, in words; "" where all is."""
         xp = self.backend.xp
         out, y, _ = data.batch(stop.rows)
@@ -196,33 +129,6 @@ class _Stopped(Exception):
     def __init__(self, step: int, rows: Integers, first: bool) -> None:
         super().__init__(step)
         self.step, self.rows, self.first = step, rows, first
-
-
-class Batches:
-    """Checked data on a model's backend, gathered batch by batch."""
-
-    def __init__(self, model: "Sequential", X: Array, y: Array, w: Array | None, batch_size: int) -> None:
-        self.backend, self.dtype = model.backend, model.dtype
-        self.X, self.y, self.w = X, y, w
-        self.n, self.batch_size = int(X.shape[0]), batch_size
-        self.steps = -(-self.n // batch_size)
-        self._host_w = None if w is None else model.backend.to_numpy(w).astype(np.float64)
-
-    def batches(self, order: Integers) -> Iterator[Integers]:
-        """The rows of each batch; the last may be shorter."""
-        for start in range(0, self.n, self.batch_size):
-            yield order[start : start + self.batch_size]
-
-    def batch(self, rows: Integers) -> tuple[Array, Array, Array | None]:
-        """Inputs, labels and weights of some rows."""
-        gather = self.backend.kernels["gather"]
-        index = self.backend.asarray(rows, dtype="int64")
-        x = self.backend.asarray(gather(self.X, index), dtype=self.dtype)
-        return x, gather(self.y, index), None if self.w is None else gather(self.w, index)
-
-    def weight(self, rows: Integers) -> float:
-        """The sum of the rows' weights."""
-        return float(len(rows) if self._host_w is None else self._host_w[rows].sum())
 
 
 def evaluate(model: "Sequential", data: Batches) -> dict[str, float]:
