@@ -1,19 +1,19 @@
 """Names for what formulas and layers pass around.
 
-The libraries share no array class, so a type checker sees `Any`; the names carry the shape.
+The libraries share no array class, so a type checker sees `Any`; the names carry the shape, which fusion reads.
 """
 
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 import numpy as np
 
-Array: TypeAlias = Any
+Array: TypeAlias = Annotated[Any, "full"]
 """An array of the bound namespace."""
-Row: TypeAlias = Any
-"""An array of shape (1, m), broadcast over the rows of an (n, m) array."""
-Column: TypeAlias = Any
-"""An array of shape (n, 1), broadcast over the columns of an (n, m) array."""
+Row: TypeAlias = Annotated[Any, "row"]
+"""An array of shape (1, m), broadcast over the rows of an (n, m) array, or one number for all."""
+Column: TypeAlias = Annotated[Any, "column"]
+"""An array of shape (n, 1), broadcast over the columns of an (n, m) array, or one number for all."""
 ArrayLike: TypeAlias = Any
 """An array of any supported library, or nested lists of numbers."""
 Namespace: TypeAlias = Any

@@ -16,7 +16,7 @@ from nnxp.kernels import formulas
 from tests.matrix import Target
 
 Host = npt.NDArray[Any]
-OTHERS = {"polynomial", "splitmix64"}  # of coefficients, and of integers: see below, and test_random
+OTHERS = {"polynomial", "splitmix64", "kept"}  # of coefficients, and of integers: see below, and test_random
 FORMULAS = {
     name: f
     for name, f in vars(formulas).items()

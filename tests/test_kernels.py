@@ -97,7 +97,7 @@ def test_fuse_refuses_unknown_names(names: dict[str, Any]) -> None:
 
 def test_fuse_needs_a_place_for_every_output() -> None:
     a, b = np.zeros(2), np.zeros(2)
-    with pytest.raises(ValueError, match="zip"):
+    with pytest.raises(ValueError, match=r"got into=\(.a.,\), expected one name for each of the 2 results of swap"):
         fuse(swap, np, into=("a",))(a, b)
 
 
@@ -130,12 +130,14 @@ def one_hot(labels: Host, like: Host) -> Host:
     return labels if labels.ndim == 2 else np.eye(like.shape[1])[labels]
 
 
-A, B, D, W, ROWS, P, CLASSES = "A", "B", "D", "W", "ROWS", "P", "CLASSES"
+A, B, W, ROW, COLUMN, ROWS, P, CLASSES = "A", "B", "W", "ROW", "COLUMN", "ROWS", "P", "CLASSES"
 DEFINITIONS: dict[str, tuple[tuple[Any, ...], Callable[..., Any]]] = {
     "matmul": ((A, B), lambda a, b: np.array([[np.dot(r, c) for c in b.T] for r in a]).reshape(len(a), b.shape[1])),
     "column_sums": ((A,), lambda a: np.sum(a, axis=0)[None, :]),
     "row_means": ((A,), lambda a: np.sum(a, axis=1) / a.shape[1]),
     "weighted_mean": ((W, W), lambda a, w: np.sum(w * a) / np.sum(w)),
+    "weighted_sum": ((W, W), lambda a, w: np.sum(w * a)),
+    "shares": ((W,), lambda w: w / np.sum(w)),
     "squared_norm": ((A,), lambda a: np.sum(a**2)),
     "absolute_sum": ((A,), lambda a: np.sum(np.abs(a))),
     "gather": ((A, ROWS), lambda a, rows: a[rows]),
@@ -154,7 +156,16 @@ DEFINITIONS: dict[str, tuple[tuple[Any, ...], Callable[..., Any]]] = {
         (A, CLASSES),
         lambda z, t: (-np.sum(one_hot(t, z) * np.log(softmax(z)), axis=1), softmax(z) - one_hot(t, z)),
     ),
+    "bias_softmax_crossentropy": (
+        (A, ROW, CLASSES, COLUMN),
+        lambda z, b, t, f: (
+            -np.sum(one_hot(t, z) * np.log(softmax(z + b)), axis=1),
+            (softmax(z + b) - one_hot(t, z)) * f,
+        ),
+    ),
 }
+CHANGES = {"bias_softmax_crossentropy": lambda z, b, t, f: z + b}
+"""What a kernel leaves in its first argument where `out` is given."""
 
 
 def draw(n: int, m: int, dtype: str, seed: int) -> dict[Any, Host]:
@@ -164,6 +175,8 @@ def draw(n: int, m: int, dtype: str, seed: int) -> dict[Any, Host]:
         A: a,
         B: rng.uniform(-3, 3, (m, 2)).astype(dtype),
         W: rng.uniform(0.5, 2, n).astype(dtype),
+        ROW: rng.uniform(-1, 1, (1, m)).astype(dtype),
+        COLUMN: rng.uniform(0, 2, (n, 1)).astype(dtype),
         ROWS: rng.integers(0, n, 7),
         P: softmax(a.astype(float)).astype(dtype),
         CLASSES: rng.integers(0, m, n),
@@ -194,7 +207,7 @@ def test_every_backend_has_the_same_table(backend: Target) -> None:
 def test_each_kernel(
     backend: Target, name: str, n: int, m: int, dtype: str, transposed: bool, rows: bool, seed: int
 ) -> None:
-    """Its definition in float64, on a new array and into `out`; the inputs stay as they were."""
+    """Its definition in float64, on a new array and into `out`; the inputs stay as they were, but where said."""
     roles, definition = DEFINITIONS[name]
     drawn = draw(n, m, dtype, seed)
     if rows:
@@ -209,9 +222,15 @@ def test_each_kernel(
     expected = [np.asarray(e, e.dtype if e.dtype.kind == "i" else dtype) for e in map(np.asarray, exact)]
     kernel = nnxp.get_backend(backend.spec).kernels[name]
     out = tuple(nnxp.get_backend(backend.spec).asarray(0 * e, dtype=str(e.dtype), copy=True) for e in expected)
+    fresh = kernel(*arrays)
+    for array, before in zip(arrays, host, strict=True):
+        if not isinstance(array, float):
+            backend.assert_close(array, before)
+    if name in CHANGES:
+        arrays[0], host[0] = nnxp.get_backend(backend.spec).asarray(arrays[0], copy=True), CHANGES[name](*host)
     into = kernel(*arrays, out=out if len(out) > 1 else out[0])
     assert into is out or into is out[0]
-    for result in (kernel(*arrays), into):
+    for result in (fresh, into):
         for got, want in zip(result if isinstance(result, tuple) else (result,), expected, strict=True):
             largest = max(10.0, float(np.max(np.abs(want), initial=0)))  # terms up to 3², summed to want
             backend.assert_close(got, want, atol=(n + m + 8) * largest * float(np.finfo(dtype).eps))
@@ -242,3 +261,44 @@ def test_weights_that_sum_to_0_give_0(backend: Target) -> None:
     zeros = backend.asarray(np.zeros(3, np.float32))
     mean = nnxp.get_backend(backend.spec).kernels["weighted_mean"]
     backend.assert_close(mean(backend.asarray(np.ones(3, np.float32)), zeros), np.array(0, np.float32))
+
+
+def head(backend: Target, z: Any, labels: Any, factors: Any, dtype: str = "float32") -> tuple[Host, Host]:
+    """Losses and gradients that the last layer's kernel writes, with a bias of 0."""
+    make = nnxp.get_backend(backend.spec)
+    z = make.asarray(backend.asarray(z, dtype), copy=True)
+    n, m = z.shape
+    out = tuple(make.asarray(backend.asarray(np.full(shape, 7.0), dtype), copy=True) for shape in ((n,), (n, m)))
+    arguments = (backend.asarray(np.zeros((1, m)), dtype), backend.asarray(labels), backend.asarray(factors, dtype))
+    make.kernels["bias_softmax_crossentropy"](z, *arguments, out=out)
+    return backend.to_numpy(out[0]), backend.to_numpy(out[1])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("label", [-1, 3, 2**40, -(2**63)])
+def test_a_label_out_of_range_is_a_loss_of_nan_and_no_gradient(backend: Target, label: int, dtype: str) -> None:
+    """And nothing is read beyond the row; the other rows are as without it."""
+    z, factors = np.array([[1.0, 2, 3], [4, 5, 6], [7, 8, 1000]]), np.full((3, 1), 0.5)
+    losses, gradients = head(backend, z, np.array([0, label, 2]), factors, dtype)
+    assert np.isnan(losses[1]) and np.all(gradients[1] == 0)
+    right, whole = head(backend, z[[0, 2]], np.array([0, 2]), factors[:2], dtype)
+    np.testing.assert_allclose(losses[[0, 2]], right, rtol=4 * np.finfo(dtype).eps)
+    np.testing.assert_allclose(gradients[[0, 2]], whole, atol=4 * np.finfo(dtype).eps)
+
+
+def test_a_logit_of_nan_is_a_loss_of_nan(backend: Target) -> None:
+    for place in range(3):
+        z = np.zeros((2, 3))
+        z[0, place] = np.nan
+        losses, gradients = head(backend, z, np.array([1, 1]), np.ones((2, 1)))
+        assert np.isnan(losses[0]) and np.isnan(gradients[0]).any() and np.isfinite(losses[1])
+
+
+@pytest.mark.parametrize("rows", [False, True], ids=["classes", "rows"])
+def test_a_class_that_is_masked_takes_no_part(backend: Target, rows: bool) -> None:
+    """A logit of -inf, probability 0: what its label's share of 0 is multiplied with."""
+    labels = np.array([[1, 0, 0.0]], "float32") if rows else np.array([0])
+    with np.errstate(invalid="ignore"):  # NumPy tells of 0 times infinity, which then is not used
+        losses, gradients = head(backend, np.array([[0, 0, -np.inf]]), labels, np.ones((1, 1)))
+    np.testing.assert_allclose(losses, [np.log(2)], rtol=1e-6)
+    np.testing.assert_allclose(gradients, [[-0.5, 0.5, 0]], atol=1e-6)

@@ -1,6 +1,8 @@
 """How the backend of each array library is found, and what is said where it cannot be had."""
 
-import importlib
+import functools
+import importlib.util
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from types import ModuleType
@@ -8,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from nnxp.backends.record import Backend, check_dtype, library_name, library_of
+from nnxp.backends.record import Backend, library_name, library_of
 from nnxp.errors import BackendUnavailableError
-from nnxp.kernels import reference
+from nnxp.kernels.tables import kernels_of
 from nnxp.typing import ArrayLike, Device, Namespace
 
 INSTALL = {
@@ -19,7 +21,7 @@ INSTALL = {
 }
 
 
-def get_backend(spec: Any, dtype: str | None = None) -> Backend:
+def get_backend(spec: Any, dtype: str | None = None, fast: bool | None = None) -> Backend:
     """The backend that `spec` asks for.
 
     Parameters
@@ -31,6 +33,9 @@ def get_backend(spec: Any, dtype: str | None = None) -> Backend:
         says why in the result's `reason`.
     dtype : str, optional
         What lists and integers become, "float32" by default.
+    fast : bool, optional
+        Whether NumPy's formulas are compiled with numba (the extra `fast`). By default they are where numba is
+        installed and the environment variable NNXP_FAST is not 0.
 
     Returns
     -------
@@ -39,36 +44,56 @@ def get_backend(spec: Any, dtype: str | None = None) -> Backend:
     Raises
     ------
     BackendUnavailableError
-        The library, its GPU or the device is missing; the message holds the cause and the fix.
+        The library, its GPU, the device or, with `fast=True`, numba is missing; the message holds the cause and
+        the fix.
     TypeError, ValueError
-        The spec, or the dtype, is none of the above.
+        The spec, the dtype or `fast` is none of the above.
 
     Examples
     --------
     >>> import nnxp
-    >>> nnxp.get_backend("numpy")
+    >>> nnxp.get_backend("numpy", fast=False)
     <nnxp backend numpy, float32>
     """
+    backend = _backend(spec)
+    if fast is not None and fast != backend.fast:
+        if backend.library != "numpy":
+            raise ValueError(f"got fast={fast} for {backend.name}, expected it for numpy alone: leave it out")
+        backend = replace(_on_numpy(fast), dtype=backend.dtype, reason=backend.reason)
+    return backend if dtype is None else backend.with_dtype(dtype)
+
+
+def _backend(spec: Any) -> Backend:
     if isinstance(spec, Backend):
-        return spec if dtype is None else spec.with_dtype(dtype)
+        return spec
     if isinstance(spec, ModuleType):
         spec = library_name(spec)
     if isinstance(spec, type):
         raise TypeError(f"got the class {spec.__name__}, expected an array, a namespace, a name or a Backend")
     if not isinstance(spec, str):
-        backend = follow(spec)
-    elif spec == "auto":
-        backend = _auto()
-    else:
-        library, _, device = spec.partition(":")
-        backend = _BUILDERS.get(library, _generic)(library.replace("-", "_"), device)
-    return backend if dtype is None else replace(backend, dtype=check_dtype(dtype, backend))
+        return follow(spec)
+    if spec == "auto":
+        return _auto()
+    library, _, device = spec.partition(":")
+    return _BUILDERS.get(library, _generic)(library.replace("-", "_"), device)
 
 
 def _numpy(library: str, device: str) -> Backend:
     if device not in ("", "cpu"):
         raise BackendUnavailableError(f'NumPy has no device {device!r}: use backend="numpy"')
-    return Backend("numpy", np, "cpu", "float32", reference(np))
+    return _on_numpy(os.environ.get("NNXP_FAST") != "0" and _has_numba())
+
+
+def _on_numpy(fast: bool) -> Backend:
+    if fast and not _has_numba():
+        raise BackendUnavailableError('got fast=True, which needs the package numba: pip install "nnxp[fast]"')
+    return Backend("numpy", np, "cpu", "float32", kernels_of("numpy", np, fast), fast=fast)
+
+
+@functools.cache
+def _has_numba() -> bool:
+    """Whether numba is installed; it is imported when the first kernel is compiled."""
+    return importlib.util.find_spec("numba") is not None
 
 
 def _import(library: str) -> ModuleType:
@@ -119,7 +144,7 @@ def _cupy(library: str, device: str) -> Backend:
         xp,
         cupy.cuda.Device(index),
         "float32",
-        reference(xp),
+        kernels_of("cupy", xp),
         _context=lambda: cupy.cuda.Device(index),
         _to_numpy=cupy.asnumpy,
         _synchronize=lambda: cupy.cuda.get_current_stream().synchronize(),
@@ -166,7 +191,7 @@ def _torch(library: str, device: str) -> Backend:
         xp,
         place,
         "float32",
-        reference(xp),
+        kernels_of("torch", xp),
         _context=lambda: torch.inference_mode(False),  # what is made inside may be written in place later
         _to_numpy=lambda x: x.detach().cpu().numpy(),
         _synchronize=synchronize if synchronize and kind != "cpu" else lambda: None,
@@ -206,7 +231,7 @@ def _on(xp: Namespace, library: str, place: Device) -> Backend:
         xp,
         place,
         "float32",
-        reference(xp),
+        kernels_of(library, xp),
         _to_numpy=lambda x: np.array(np.from_dlpack(x)),
     )
 

@@ -34,6 +34,8 @@ class Backend:
         The named kernels, `kernel(*arrays, *floats, out=None) -> out`.
     reason : str
         Why "auto" chose it; empty where the backend was named.
+    fast : bool
+        Whether formulas are compiled (numba; on NumPy alone).
     """
 
     name: str
@@ -42,24 +44,30 @@ class Backend:
     dtype: str
     kernels: dict[str, Kernel]
     reason: str = ""
+    fast: bool = False
     _context: Callable[[], AbstractContextManager[Any]] = contextlib.nullcontext
     _to_numpy: Callable[[Array], HostArray] = np.asarray
     _synchronize: Callable[[], Any] = lambda: None
     _fused: dict[Any, Kernel] = field(default_factory=dict, repr=False)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Backend) and (self.name, self.dtype) == (other.name, other.dtype)
+        return isinstance(other, Backend) and self._identity == other._identity
 
     def __hash__(self) -> int:
-        return hash((self.name, self.dtype))
+        return hash(self._identity)
+
+    @property
+    def _identity(self) -> tuple[str, str, bool]:
+        return self.name, self.dtype, self.fast
 
     def __repr__(self) -> str:
-        return f"<nnxp backend {self.name}, {self.dtype}>"
+        return f"<nnxp backend {self.name}, {self.dtype}{', fast' if self.fast else ''}>"
 
     def __reduce__(self) -> tuple[Any, ...]:
         from nnxp.backends import get_backend
 
-        return get_backend, (self.name, self.dtype)
+        # Compiled where it is read, if numba is there; not compiled stays so.
+        return get_backend, (self.name, self.dtype, False if self.library == "numpy" and not self.fast else None)
 
     @property
     def library(self) -> str:
@@ -147,11 +155,13 @@ class Backend:
         with self.context():
             self._synchronize()
 
-    def fuse(self, formula: Callable[..., Any], into: tuple[str, ...] = (), **fixed: Any) -> Kernel:
+    def fuse(
+        self, formula: Callable[..., Any], into: tuple[str, ...] = (), column_sums: bool = False, **fixed: Any
+    ) -> Kernel:
         """The kernel of a formula on this backend, built once (see `nnxp.kernels.fuse`)."""
-        key = (formula, into, *fixed.items())
+        key = (formula, into, column_sums, *fixed.items())
         if key not in self._fused:
-            self._fused[key] = fuse(formula, self.xp, into, **fixed)
+            self._fused[key] = fuse(formula, self.xp, into, column_sums, self.fast, **fixed)
         return self._fused[key]
 
     def with_dtype(self, dtype: str) -> "Backend":

@@ -1,6 +1,7 @@
 """The textbook: every element-wise piece of mathematics, once, in plain array code.
 
-A formula takes arrays (`Array`; `Row` and `Column` where one is broadcast) and Python floats.
+A formula takes arrays (`Array`; `Row` and `Column` where one is broadcast) and Python floats; fusion
+reads these annotations.
 x is an input, y its output, dy and dx their gradients, w a weight and g its gradient. A gradient
 stands below its function. Keyword-only parameters are fixed when a formula is fused. No branch of
 a `where` overflows for finite input, since NumPy evaluates both.
@@ -35,7 +36,7 @@ def scale_rows(dx: Array, w: Column) -> Array:
     return dx * w
 
 
-def scaled(g: Array, factor: Array) -> Array:
+def scaled(g: Array, factor: Row) -> Array:
     """g · factor, a gradient clipped by its norm (Pascanu et al. 2013, algorithm 1)."""
     return g * factor
 
@@ -45,12 +46,12 @@ def clipped(g: Array, bound: float) -> Array:
     return xp.maximum(xp.minimum(g, bound), -bound)
 
 
-def rescale(x: Array, scale: Array, offset: Array) -> Array:
+def rescale(x: Array, scale: Row, offset: Row) -> Array:
     """x · scale + offset."""
     return x * scale + offset
 
 
-def rescale_grad(dy: Array, scale: Array) -> Array:
+def rescale_grad(dy: Array, scale: Row) -> Array:
     """dy · scale."""
     return dy * scale
 
@@ -326,6 +327,11 @@ def splitmix64(z: Array) -> Array:
     z = (z ^ ((z >> 30) & 0x3FFFFFFFF)) * -0x40A7B892E31B1A47
     z = (z ^ ((z >> 27) & 0x1FFFFFFFFF)) * -0x6B2FB644ECCEEE15
     return z ^ ((z >> 31) & 0x1FFFFFFFF)
+
+
+def kept(c: Array, key: int, threshold: int) -> Array:
+    """Whether the top 24 bits of splitmix64(c + key) are below the threshold: dropout's mask."""
+    return ((splitmix64(c + key) >> 40) & 0xFFFFFF) < threshold
 
 
 # --- the error function ----------------------------------------------------------------------------

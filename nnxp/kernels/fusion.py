@@ -1,20 +1,30 @@
-"""Turns a formula into a kernel.
-
-Here every backend gets the generic kernel: the formula, bound to the backend's namespace, and its
-results written where they are wanted.
-"""
+"""Turns a formula into a kernel: the formula is traced, and what its graph becomes depends on the library."""
 
 import functools
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from nnxp.kernels import vocabulary
-from nnxp.typing import Kernel, Namespace
+from nnxp.kernels import formulas, numba_fusion, source, vocabulary
+from nnxp.kernels.graph import Graph, parameters_of, shape_of, trace
+from nnxp.kernels.libraries import Library, library_for
+from nnxp.kernels.machine import Machine, refusal, wrapper
+from nnxp.typing import Array, Kernel, Namespace
 
 
-def fuse(formula: Callable[..., Any], namespace: Namespace, into: Sequence[str] = (), **fixed: Any) -> Kernel:
+def fuse(
+    formula: Callable[..., Any],
+    namespace: Namespace,
+    into: Sequence[str] = (),
+    column_sums: bool = False,
+    fast: bool = False,
+    **fixed: Any,
+) -> Kernel:
     """A kernel `kernel(*arrays, *floats, out=None) -> out` that computes `formula` on `namespace`.
+
+    Numbers take the arrays' dtype. Among floating-point arrays, integer ones are converted as they are read; where
+    all arrays are integers, in a formula of floats, the result has the dtype of `out`, by default float32 on
+    libraries that compute in place.
 
     Parameters
     ----------
@@ -25,6 +35,11 @@ def fuse(formula: Callable[..., Any], namespace: Namespace, into: Sequence[str] 
     into
         Names of parameters that the outputs overwrite, in the order of the outputs. Such a kernel
         returns those arrays and takes no `out`.
+    column_sums
+        For a single result of shape (n, m): the kernel takes `sums`, too, an array (1, m) that receives the
+        result's sums over its rows.
+    fast
+        Compile with numba, on NumPy, what numba is good at.
     fixed
         Values of the formula's keyword-only parameters.
 
@@ -37,37 +52,216 @@ def fuse(formula: Callable[..., Any], namespace: Namespace, into: Sequence[str] 
     Raises
     ------
     TypeError
-        `into` or `fixed` names no parameter of the formula.
+        `into` or `fixed` names no parameter of the formula, or the formula does what cannot be traced.
     ValueError
-        At a call: `out` is one of the inputs. Declare that with `into`.
+        `into` has not one name for each result. At a call: `out` is one of the inputs, or shares memory with one;
+        declare that with `into`.
     """
-    parameters = list(inspect.signature(formula).parameters)
+    parameters = list(parameters_of(formula))
     for keyword, names in (("into", into), ("fixed", fixed)):
         if unknown := [name for name in names if name not in parameters]:
             raise TypeError(f"got {keyword}={unknown}, expected parameters of {formula.__name__}: {parameters}")
-    positions = [parameters.index(name) for name in into]
-    compute = vocabulary.bind(formula, vocabulary.bound(namespace))
+    return _kernel(formula, namespace, tuple(into), column_sums, fast, tuple(fixed.items()))
+
+
+@functools.lru_cache(1024)
+def _kernel(
+    formula: Callable[..., Any],
+    namespace: Namespace,
+    into: tuple[str, ...],
+    column_sums: bool,
+    fast: bool,
+    fixed: tuple[tuple[str, Any], ...],
+) -> Kernel:
+    made = _machine(formula, namespace, into, column_sums, fast, fixed)
+    if isinstance(made, Machine):
+        return wrapper(made)
+    return _generic(made, namespace, into, column_sums)
+
+
+def _machine(
+    formula: Callable[..., Any],
+    namespace: Namespace,
+    into: tuple[str, ...],
+    column_sums: bool,
+    fast: bool,
+    fixed: tuple[tuple[str, Any], ...],
+) -> Machine | Graph:
+    """The register machine, or the graph alone where the library does not compute in place."""
+    library = library_for(namespace)
+    graph = trace(formula, dict(fixed), _expansions(namespace, library))
+    count = len(graph.outputs)
+    if into and len(set(into)) != count:
+        raise ValueError(f"got into={into}, expected one name for each of the {count} results of {graph.name}")
+    if column_sums and count > 1:
+        raise ValueError(f"got column_sums=True for {graph.name}, which has {count} results, expected one")
+    if library is None or all(p.scalar for p in graph.parameters):
+        return graph
+    compiled = numba_fusion.Compiled(graph, into, column_sums) if fast and numba_fusion.compilable(graph) else None
+    return Machine(library, graph, into, column_sums, _odd(graph, namespace, into, column_sums), compiled)
+
+
+def _expansions(namespace: Namespace, library: Library | None) -> Mapping[str, Callable[..., Any]]:
+    """The words that a library lacks, as formulas."""
+    words: dict[str, Callable[..., Any]] = {}
+    if not hasattr(namespace, "erf") and not namespace.__name__.endswith("cupy"):
+        words["erf"] = formulas.erf
+    if library is not None and namespace.__name__.rpartition(".")[2] in ("torch", "cupy"):
+        words["sign"] = vocabulary.sign_by_comparison  # theirs gives 0 for NaN
+    return words
+
+
+def _odd(graph: Graph, namespace: Namespace, into: Sequence[str], column_sums: bool) -> Callable[..., Any]:
+    """The formula, line by line, on a machine's arguments: `odd(*arrays, *outs, *sums, *numbers)`."""
+    generic = _generic(graph, namespace, into, column_sums)
+    arrays = sum(not p.scalar for p in graph.parameters)
+    outs = 0 if into else len(graph.outputs)
+
+    def odd(*values: Any) -> Any:
+        inputs, numbers = iter(values[:arrays]), iter(values[arrays + outs + column_sums :])
+        given = values[arrays : arrays + outs]
+        keywords = {"sums": values[arrays + outs]} if column_sums else {}
+        if given and given[0] is not None:
+            keywords["out"] = given if outs > 1 else given[0]
+        return generic(*(next(numbers if p.scalar else inputs) for p in graph.parameters), **keywords)
+
+    return odd
+
+
+def _generic(graph: Graph, namespace: Namespace, into: Sequence[str], column_sums: bool) -> Kernel:
+    """The kernel on any namespace: the results are computed, then written where they are wanted."""
+    names = [p.value for p in graph.parameters]
+    positions = [names.index(name) for name in into]
     copied = functools.partial(namespace.asarray, copy=True)
 
+    @functools.cache
+    def built() -> Callable[..., Any]:
+        return source.build(source.straight(graph), graph.name, **source.words(namespace))
+
+    def compute(*arguments: Any) -> Any:
+        return built()(*arguments)
+
     def overwriting(*arguments: Any) -> Any:
-        results = _several(compute(*arguments, **fixed))
+        results = _several(compute(*arguments))
         targets = tuple(arguments[position] for position in positions)
         if len(results) > 1:  # an output that is an input itself would be overwritten before it is written
-            results = tuple(copied(r) if any(r is t for t in targets) else r for r in results)
+            results = tuple(copied(r) if any(r is a for a in arguments) else r for r in results)
         return _written(results, targets)
 
     def fresh(*arguments: Any, out: Any = None) -> Any:
-        result = compute(*arguments, **fixed)
-        if out is None:
-            return result
-        if any(target is argument for target in _several(out) for argument in arguments):
-            raise ValueError(
-                f"got an out that is also an input of {formula.__name__}, expected another array: "
-                "fuse it with into=(name of that input,) to overwrite it"
-            )
-        return _written(_several(result), _several(out))
+        if out is not None and any(target is argument for target in _several(out) for argument in arguments):
+            raise ValueError(refusal(graph.name))
+        result = compute(*arguments)
+        return result if out is None else _written(_several(result), _several(out))
 
-    return overwriting if into else fresh
+    kernel = overwriting if into else fresh
+
+    def summing(*arguments: Any, sums: Array, **keywords: Any) -> Any:
+        result = kernel(*arguments, **keywords)
+        sums[...] = namespace.sum(result, axis=0, keepdims=True)
+        return result
+
+    return summing if column_sums else kernel
+
+
+@functools.lru_cache(1024)
+def compose(outer: Callable[..., Any], inner: Callable[..., Any]) -> Callable[..., Any]:
+    """The formula outer(inner(...), ...): inner's parameters, then outer's others.
+
+    An outer parameter whose name inner has too is renamed after its function, `leaky_relu_slope`.
+
+    Parameters
+    ----------
+    outer
+        A formula; its first parameter is inner's result.
+    inner
+        A formula of a single result.
+
+    Returns
+    -------
+    callable
+        A formula: it can be fused, or called on arrays.
+
+    Examples
+    --------
+    >>> from nnxp.kernels import formulas
+    >>> layer = compose(formulas.relu, formulas.add_row)
+    >>> layer.__name__, list(inspect.signature(layer).parameters)
+    ('relu_of_add_row', ['z', 'b'])
+    >>> layer(-1.0, 3.0)
+    2.0
+    """
+    inside = list(parameters_of(inner).values())
+    outside = list(parameters_of(outer).values())[1:]
+    taken = {p.name for p in inside}
+    renamed = [p.replace(name=f"{outer.__name__}_{p.name}") if p.name in taken else p for p in outside]
+    names = {new.name: old.name for new, old in zip(renamed, outside, strict=True)}
+    signature = inspect.Signature(sorted([*inside, *renamed], key=lambda p: p.kind))
+
+    def composed(*arguments: Any, **keywords: Any) -> Any:
+        values = signature.bind(*arguments, **keywords).arguments
+        first = inner(**{p.name: values[p.name] for p in inside if p.name in values})
+        return outer(first, **{names[name]: values[name] for name in names if name in values})
+
+    composed.__name__ = composed.__qualname__ = f"{outer.__name__}_of_{inner.__name__}"
+    composed.__signature__ = signature  # type: ignore[attr-defined]
+    composed.__doc__ = f"`{outer.__name__}` of the result of `{inner.__name__}`."
+    return composed
+
+
+def show(
+    formula: str | Callable[..., Any],
+    backend: Any = "numpy",
+    into: Sequence[str] | None = None,
+    column_sums: bool = False,
+    **fixed: Any,
+) -> None:
+    """Prints the source that a formula becomes on a backend; nothing is run.
+
+    Parameters
+    ----------
+    formula
+        A formula, or the name of one of `nnxp.kernels.formulas`.
+    backend
+        See `nnxp.get_backend`.
+    into
+        As in `fuse`; by default an optimizer's formula overwrites all its arrays but the gradient, others nothing.
+    column_sums, fixed
+        As in `fuse`.
+
+    Examples
+    --------
+    A register machine's source: r0 is a register, and `out` serves as one.
+
+    >>> import nnxp
+    >>> show("huber", backend=nnxp.get_backend("numpy", fast=False))
+    def huber(p, y, out, delta, r0, r1):
+        delta = _float(delta)
+        _subtract(p, y, out=out)
+        _absolute(out, out=out)
+        _minimum(out, delta, out=r0)
+        _multiply(0.5, r0, out=r1)
+        _subtract(out, r1, out=out)
+        _multiply(r0, out, out=out)
+    """
+    from nnxp.backends import get_backend
+
+    chosen = get_backend(backend)
+    formula = getattr(formulas, formula) if isinstance(formula, str) else formula
+    parameters = [p for p in parameters_of(formula).values() if p.kind is not p.KEYWORD_ONLY]
+    arrays = [p.name for p in parameters if shape_of(p) == "full"]
+    if into is None:
+        into = [name for name in arrays if name != "g"] if {"w", "g"} <= {*arrays} and "dw" not in arrays else ()
+    made = _machine(formula, chosen.xp, tuple(into), column_sums, chosen.fast, tuple(fixed.items()))
+    if isinstance(made, Graph):
+        text = source.straight(made)
+    elif made.compiled is not None:
+        flat = not column_sums and all(p.shape == "full" for p in made.arrays)
+        kind = "int64" if made.integral else chosen.dtype
+        text = numba_fusion.loop_source(made.graph, into, column_sums, kind, flat=flat)
+    else:
+        text = source.straight(made.graph) if made.program is None else made.written[0]
+    print(text, end="")
 
 
 def _several(value: Any) -> tuple[Any, ...]:

@@ -41,6 +41,15 @@ def reference(xp: Namespace) -> dict[str, Kernel]:
         total = xp.sum(w)
         return _deliver(out, xp.asarray(xp.sum(w * a) / xp.where(total > 0, total, 1)))
 
+    def weighted_sum(a: Array, w: Array, out: Array = None) -> Array:
+        """Σᵢ wᵢaᵢ of vectors, 0-d."""
+        return _deliver(out, xp.asarray(xp.sum(w * a)))
+
+    def shares(w: Array, out: Array = None) -> Array:
+        """wᵢ / Σ w of a vector; 0 where Σ w is 0."""
+        total = xp.sum(w)
+        return _deliver(out, w / xp.where(total > 0, total, 1))
+
     def squared_norm(a: Array, out: Array = None) -> Array:
         """Σ a², 0-d."""
         return _deliver(out, xp.asarray(xp.sum(a * a)))
@@ -98,11 +107,23 @@ def reference(xp: Namespace) -> dict[str, Kernel]:
         losses = xp.log(total[:, 0]) - xp.sum(xp.where(t != 0, t * z, 0), axis=1)
         return _deliver(out, xp.where(valid[:, 0], losses, xp.nan), xp.where(valid, e / total - t, 0))
 
+    def bias_softmax_crossentropy(z: Array, b: Array, labels: Array, factors: Array, out: Any = None) -> Any:
+        """`softmax_crossentropy` of z + b, and each row's gradient times its factor, of shape (n, 1). With `out`, z
+        then holds z + b."""
+        if out is None:
+            z = z + b
+        else:
+            z[...] = z + b
+        losses, gradient = softmax_crossentropy(z, labels)
+        return _deliver(out, losses, gradient * factors)
+
     return {
         "matmul": matmul,
         "column_sums": column_sums,
         "row_means": row_means,
         "weighted_mean": weighted_mean,
+        "weighted_sum": weighted_sum,
+        "shares": shares,
         "squared_norm": squared_norm,
         "absolute_sum": absolute_sum,
         "gather": gather,
@@ -112,4 +133,5 @@ def reference(xp: Namespace) -> dict[str, Kernel]:
         "probability_error": probability_error,
         "crossentropy": crossentropy,
         "softmax_crossentropy": softmax_crossentropy,
+        "bias_softmax_crossentropy": bias_softmax_crossentropy,
     }

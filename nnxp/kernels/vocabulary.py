@@ -1,14 +1,14 @@
 """The few functions that formulas are written in.
 
 Import this module as `xp` and a formula reads like array code. Called as it stands, each function
-looks at its argument: a Python number goes to `math`, an array to its own namespace. `Bound` is the
-same vocabulary for one namespace, which then is not asked for again.
+looks at its argument: a Python number goes to `math`, an array to its own namespace, a symbol of
+`graph` becomes another. `Bound` is the same vocabulary for one namespace, which then is not asked for
+again.
 """
 
 import functools
 import math
 from collections.abc import Callable
-from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -25,13 +25,13 @@ class Bound:
         for word in WORDS:
             if word != "erf":
                 setattr(self, word, getattr(namespace, word))
-        self.erf: Callable[[Array], Array] = getattr(namespace, "erf", None) or functools.partial(_erf, self)
+        self.erf: Callable[[Array], Array] = getattr(namespace, "erf", None) or _erf
         if namespace.__name__.endswith("cupy"):
-            self.erf = _cupy_erf
-            self.sign = functools.partial(_sign, namespace)
+            self.erf = cupy_erf
+            self.sign = sign_by_comparison
 
 
-class _Numbers:
+class Numbers:
     """The vocabulary of Python floats."""
 
     abs, erf, exp, expm1 = abs, math.erf, math.exp, math.expm1
@@ -40,29 +40,31 @@ class _Numbers:
 
     @staticmethod
     def sign(x: float) -> float:
+        """-1, 0 or 1."""
         return float((x > 0) - (x < 0))
 
     @staticmethod
     def where(condition: bool, a: float, b: float) -> float:
+        """`a` where the condition holds, else `b`."""
         return a if condition else b
 
 
-def _cupy_erf(x: Array) -> Array:
+def cupy_erf(x: Array, out: Array | None = None) -> Array:
     """CUDA's own, one launch; imported when first used."""
     import cupyx.scipy.special
 
-    return cupyx.scipy.special.erf(x)
+    return cupyx.scipy.special.erf(x, out=out)
 
 
-def _sign(namespace: Namespace, x: Array) -> Array:
+def sign_by_comparison(x: Array) -> Array:
     """-1, 0 or 1, NaN for NaN; array-api-compat's on CuPy writes through a mask, which waits for the device."""
-    return namespace.where(x > 0, 1.0, namespace.where(x < 0, -1.0, x))
+    return where(x > 0, 1, where(x < 0, -1, x))
 
 
-def _erf(xp: Any, x: Array) -> Array:
+def _erf(x: Array) -> Array:
     from nnxp.kernels import formulas
 
-    return bind(formulas.erf, xp)(x)
+    return formulas.erf(x)
 
 
 @functools.cache
@@ -71,32 +73,25 @@ def bound(namespace: Namespace) -> Bound:
     return Bound(namespace)
 
 
-def bind(formula: Callable[..., Any], words: Any) -> Callable[..., Any]:
-    """The formula with its `xp`, and that of every formula of its module, standing for `words`."""
-    assert isinstance(formula, FunctionType)
-    scope = dict(formula.__globals__, xp=words)
-    for name, other in formula.__globals__.items():
-        if isinstance(other, FunctionType) and other.__module__ == formula.__module__:
-            scope[name] = _within(scope, other)
-    return _within(scope, formula)
+class _Words:
+    """The vocabulary of symbols."""
 
-
-def _within(scope: dict[str, Any], function: FunctionType) -> FunctionType:
-    """The function with `scope` for its global names."""
-    new = FunctionType(function.__code__, scope, function.__name__, function.__defaults__, function.__closure__)
-    new.__kwdefaults__ = function.__kwdefaults__
-    return new
+    def __init__(self, symbol: Any) -> None:
+        for word in WORDS:
+            setattr(self, word, functools.partial(symbol.word, word))
 
 
 def _of(*values: Any) -> Any:
     for value in values:
+        if hasattr(type(value), "word"):
+            return _Words(value)
         if isinstance(value, np.ndarray | np.generic) and not isinstance(value, float):
             return bound(np)
         if not isinstance(value, bool | int | float):
             import array_api_compat
 
             return bound(array_api_compat.array_namespace(value))
-    return _Numbers
+    return Numbers
 
 
 def abs(x: Array) -> Array:

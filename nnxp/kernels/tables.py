@@ -1,0 +1,31 @@
+"""Which named kernels each library gets: the reference, and over it what a library does better."""
+
+import importlib
+
+import numpy as np
+
+from nnxp.kernels.reference import reference
+from nnxp.typing import Kernel, Namespace
+
+
+def kernels_of(library: str, xp: Namespace, fast: bool = False) -> dict[str, Kernel]:
+    """The table of named kernels of a library by its name ("numpy", "torch", ...), whose namespace is `xp`; `fast`,
+    with what numba compiles."""
+    if library == "numpy":
+        from nnxp.kernels.numpy_kernels import NUMPY
+        from nnxp.kernels.writing import writing
+
+        kernels = {**reference(np), **writing(np), **NUMPY}
+        if fast:
+            from nnxp.kernels.numba_kernels import NUMBA
+
+            kernels |= NUMBA
+        return kernels
+    if library in ("cupy", "torch"):
+        from nnxp.kernels.torch_kernels import torch_kernels
+        from nnxp.kernels.writing import writing
+
+        package = importlib.import_module(library)
+        own = torch_kernels(package, xp) if library == "torch" else {}
+        return {**reference(xp), **writing(package), **own}
+    return reference(xp)

@@ -1,0 +1,67 @@
+"""Named kernels of PyTorch's own, which write where they are told and never wait for a device."""
+
+from typing import Any
+
+from nnxp.kernels.reference import reference
+from nnxp.kernels.scratch import Scratch
+from nnxp.kernels.writing import table
+from nnxp.typing import Array, Kernel, Namespace
+
+
+def torch_kernels(torch: Any, xp: Namespace) -> dict[str, Kernel]:
+    """The table for the package `torch`, whose standard namespace is `xp`."""
+    plain = reference(xp)
+    scratch = Scratch(lambda n, dtype, device: torch.empty(n, dtype=dtype, device=device))
+
+    def gather(a: Array, rows: Array, out: Array = None) -> Array:
+        """a's rows in the order of the indices `rows`, which the caller has checked."""
+        return torch.index_select(a, 0, rows, out=out)
+
+    def squared_norm(a: Array, out: Array = None) -> Array:
+        """Σ a², 0-d: BLAS's dot product of a with itself."""
+        return plain["squared_norm"](a, out=out) if out is not None else torch.dot(a.reshape(-1), a.reshape(-1))
+
+    def absolute_sum(a: Array, out: Array = None) -> Array:
+        """Σ |a|, 0-d."""
+        return torch.linalg.vector_norm(a, 1, out=out)
+
+    def weighted_sum(a: Array, w: Array, out: Array = None) -> Array:
+        """Σᵢ wᵢaᵢ of vectors, 0-d."""
+        return torch.dot(a, w, out=out)
+
+    def softmax_grad(y: Array, dy: Array, out: Array = None) -> Array:
+        """yᵢⱼ (dyᵢⱼ - Σₖ dyᵢₖ yᵢₖ), softmax's Jacobian-vector product."""
+        if out is None:
+            return plain["softmax_grad"](y, dy)
+        column = scratch.take("column", y.shape[0], y.dtype, y.device)
+        torch.bmm(y[:, None, :], dy[:, :, None], out=column[:, None, None])
+        return torch.mul(torch.sub(dy, column[:, None], out=out), y, out=out)
+
+    def softmax(x: Array, out: Array = None) -> Array:
+        """exp(xᵢⱼ - maxⱼ xᵢⱼ) / Σⱼ exp(xᵢⱼ - maxⱼ xᵢⱼ)."""
+        return torch.softmax(x, 1) if out is None else torch.softmax(x, 1, out=out)
+
+    def bias_softmax_crossentropy(z: Array, b: Array, labels: Array, factors: Array, out: Any = None) -> Any:
+        """`softmax_crossentropy` of z + b, which `z` then holds, and each row's gradient times its factor."""
+        if out is None:
+            return plain["bias_softmax_crossentropy"](z, b, labels, factors)
+        losses, dz = out
+        n, m = z.shape
+        torch.log_softmax(z.add_(b), 1, out=dz)
+        if labels.ndim == 2:
+            dz.clamp_(min=torch.finfo(dz.dtype).min)  # 0 · log 0, of a class that is masked, is to be 0
+            torch.bmm(labels[:, None, :], dz[:, :, None], out=losses[:, None, None])
+            losses.neg_()
+            dz.exp_().sub_(labels).mul_(factors)
+            return out
+        index, outside = (scratch.take("index", n, dtype, z.device) for dtype in (torch.int64, torch.bool))
+        torch.clamp(labels, 0, m - 1, out=index)
+        torch.ne(labels, index, out=outside)
+        torch.gather(dz, 1, index[:, None], out=losses[:, None])
+        losses.neg_().masked_fill_(outside, float("nan"))
+        dz.exp_().mul_(factors)
+        negative = torch.neg(factors, out=scratch.take("factors", n, z.dtype, z.device)[:, None])
+        dz.scatter_add_(1, index[:, None], negative).masked_fill_(outside[:, None], 0.0)
+        return out
+
+    return table(gather, squared_norm, absolute_sum, weighted_sum, softmax, softmax_grad, bias_softmax_crossentropy)
