@@ -26,10 +26,9 @@ class Activation(Layer):
     ----------
     inputs, output, dinputs : Array
         (n, m) each.
-    formula, gradient : function
-        Of `nnxp.kernels.formulas`: `formula(x, *constants)` and `gradient(x or y, dy, *constants)`.
-    constants : tuple of str
-        The attributes that both take.
+    formula, gradient_formula : function
+        Of `nnxp.kernels.formulas`: `formula(x, *constants)` and `gradient_formula(x or y, dy, *constants)`, the
+        constants being the attributes that `options` names.
     """
 
     formula: ClassVar[Callable[..., Array]]
@@ -42,18 +41,23 @@ class Activation(Layer):
     def forward(self, inputs: ArrayLike, training: bool = False) -> Array:
         """f(x), (n, m)."""
         self.inputs = inputs
-        function = self.backend.fuse(type(self).formula)
-        self.output = function(inputs, *self._constants(), out=self.take("output", inputs.shape))
+        function = self.backend.fuse(self.functions()[0])
+        self.output = function(inputs, *self.constants(), out=self.take("output", inputs.shape))
         return self.output
 
     def backward(self, dvalues: ArrayLike) -> Array:
         """f'(x) dy, (n, m)."""
-        gradient = self.backend.fuse(type(self).gradient_formula)
+        gradient = self.backend.fuse(self.functions()[1])
         read = getattr(self, self.reads[0])
-        self.dinputs = gradient(read, dvalues, *self._constants(), out=self.take("dinputs", dvalues.shape))
+        self.dinputs = gradient(read, dvalues, *self.constants(), out=self.take("dinputs", dvalues.shape))
         return self.dinputs
 
-    def _constants(self) -> list[float]:
+    def functions(self) -> tuple[Callable[..., Array], Callable[..., Array]]:
+        """The formula and its gradient."""
+        return type(self).formula, type(self).gradient_formula
+
+    def constants(self) -> list[float]:
+        """What both take after their arrays."""
         return [getattr(self, name) for name in self.options]
 
 
@@ -122,18 +126,15 @@ class GELU(Activation):
             raise ValueError(f'got approximate={approximate!r}, expected None (exact) or "tanh"')
         self.approximate = approximate
 
-    def forward(self, inputs: ArrayLike, training: bool = False) -> Array:
-        """x Φ(x), (n, m)."""
-        self.inputs = inputs
-        function = self.backend.fuse(formulas.gelu_tanh if self.approximate else formulas.gelu)
-        self.output = function(inputs, out=self.take("output", inputs.shape))
-        return self.output
+    def functions(self) -> tuple[Callable[..., Array], Callable[..., Array]]:
+        """The exact pair, or that of the approximation."""
+        if self.approximate:
+            return formulas.gelu_tanh, formulas.gelu_tanh_grad
+        return formulas.gelu, formulas.gelu_grad
 
-    def backward(self, dvalues: ArrayLike) -> Array:
-        """(Φ(x) + x φ(x)) dy, (n, m)."""
-        gradient = self.backend.fuse(formulas.gelu_tanh_grad if self.approximate else formulas.gelu_grad)
-        self.dinputs = gradient(self.inputs, dvalues, out=self.take("dinputs", dvalues.shape))
-        return self.dinputs
+    def constants(self) -> list[float]:
+        """None: the option chooses the formulas."""
+        return []
 
 
 class SiLU(Activation):

@@ -14,16 +14,25 @@ class Buffers:
 
     def __init__(self, backend: Backend | None = None, dtype: str = "float32") -> None:
         self._backend, self._dtype = backend, dtype
-        self._arrays: dict[tuple[int, str], Array] = {}
+        self._whole: dict[tuple[int, str], Array] = {}
+        self._parts: dict[tuple[int, str, tuple[int, ...]], Array] = {}
 
-    def take(self, owner: object, name: str, shape: tuple[int, ...]) -> Array | None:
+    def take(self, owner: object, name: str, shape: tuple[int, ...], dtype: str | None = None) -> Array | None:
         """The array that `owner` writes its `name` of this shape into, or None for a new one."""
         if self._backend is None:
             return None
-        place = (id(owner), name)
-        array = self._arrays.get(place)
-        if array is None or tuple(array.shape[1:]) != tuple(shape[1:]) or array.shape[0] < shape[0]:
+        part = self._parts.get((id(owner), name, shape))
+        return self._part(id(owner), name, tuple(shape), dtype) if part is None else part
+
+    def _part(self, owner: int, name: str, shape: tuple[int, ...], dtype: str | None) -> Array:
+        """The leading slice of an array that may have to be made, or made longer."""
+        assert self._backend is not None
+        whole = self._whole.get((owner, name))
+        if whole is None or tuple(whole.shape[1:]) != shape[1:] or whole.shape[0] < shape[0]:
             xp = self._backend.xp
-            array = xp.empty(shape, dtype=getattr(xp, self._dtype), device=self._backend.device)
-            self._arrays[place] = array
-        return array if array.shape[0] == shape[0] else array[: shape[0], ...]
+            whole = xp.empty(shape, dtype=getattr(xp, dtype or self._dtype), device=self._backend.device)
+            self._whole[owner, name] = whole
+            self._parts = {place: part for place, part in self._parts.items() if place[:2] != (owner, name)}
+        part = whole if whole.shape[0] == shape[0] else whole[: shape[0], ...]
+        self._parts[owner, name, shape] = part
+        return part

@@ -54,6 +54,7 @@ class ParameterStore:
         self.offsets = [0, *itertools.accumulate(sizes)]
         self.trained = sum(size for size, entry in zip(sizes, self.entries, strict=True) if entry.kind != "state")
         self.computed: set[int] = set()
+        self._spans: dict[tuple[int | None, bool], list[Span]] = {}
         self.token, self.former = Token(), list[Token]()
         with backend.context():
             make = {"dtype": getattr(xp, dtype), "device": backend.device}
@@ -102,17 +103,21 @@ class ParameterStore:
         with self.backend.context():
             view[...] = self.backend.xp.reshape(value, wanted)
 
-    def spans(self, owner: int | None = None) -> list[Span]:
-        """The contiguous stretches that an owner's (or everybody's) trained parameters fill."""
-        spans: list[Span] = []
-        for entry, start, stop in zip(self.entries, self.offsets, self.offsets[1:], strict=False):
-            if entry.kind == "state" or start == stop or owner not in (None, entry.owner):
-                continue
-            if spans and spans[-1].stop == start and spans[-1].kind == entry.kind:
-                spans[-1] = Span(spans[-1].start, stop, entry.kind)
-            else:
-                spans.append(Span(start, stop, entry.kind))
-        return spans
+    def spans(self, owner: int | None = None, by_kind: bool = True) -> list[Span]:
+        """The contiguous stretches that an owner's (or everybody's) trained parameters fill; `by_kind`, each of
+        one kind."""
+        if (owner, by_kind) not in self._spans:
+            spans: list[Span] = []
+            for entry, start, stop in zip(self.entries, self.offsets, self.offsets[1:], strict=False):
+                if entry.kind == "state" or start == stop or owner not in (None, entry.owner):
+                    continue
+                before = spans[-1] if spans else None
+                if before and before.stop == start and (before.kind == entry.kind or not by_kind):
+                    spans[-1] = Span(before.start, stop, before.kind)
+                else:
+                    spans.append(Span(start, stop, entry.kind))
+            self._spans[owner, by_kind] = spans
+        return self._spans[owner, by_kind]
 
 
 def _size(shape: tuple[int, ...]) -> int:

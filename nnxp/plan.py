@@ -1,80 +1,164 @@
-"""The plan of a training step: what runs, in which order, into which memory."""
+"""The plan of a training step: which stages run, into which memory, and the step itself."""
 
 import weakref
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from nnxp.activations import Sigmoid, Softmax
+from nnxp.activations import ACTIVATIONS, Activation, Sigmoid, Softmax
 from nnxp.buffers import Buffers
-from nnxp.layers import Layer
-from nnxp.losses import Loss
+from nnxp.layers import LAYERS, Dense, Layer
+from nnxp.losses import Loss, SoftmaxCrossentropy
+from nnxp.stages import (
+    FUSED,
+    DenseActivation,
+    DenseSoftmaxCrossentropy,
+    LayerStage,
+    LossStage,
+    Stage,
+    casts_bytes,
+)
 from nnxp.typing import Array
 
 if TYPE_CHECKING:
     from nnxp.sequential import Sequential
 
+SIZES = 16
+"""How many batch sizes a plan keeps the equal weights of."""
+
 
 class Plan:
-    """One training step of a model: which layers run forward and backward, and which loss.
+    """One training step of a model, in stages.
 
     A last `Softmax` (`Sigmoid`) before categorical (binary) cross-entropy is left out, and the fused pair
-    takes the logits. Backward ends at the first layer with parameters, which computes no `dinputs`.
+    takes the logits. A `Dense` and the activation after it are one stage, and so are the last `Dense`, the
+    softmax and the cross-entropy. Backward ends at the first layer with parameters, which computes no
+    `dinputs`. Only the classes of this package are fused: one of the user's own may compute something else.
     """
 
     def __init__(self, model: "Sequential") -> None:
         assert model.loss is not None
         self.model: Sequential = weakref.proxy(model)  # the model owns this: no cycle keeps it alive
-        self.backend = model.backend
-        fused = type(model.layers[-1]) in (Softmax, Sigmoid)  # a subclass may compute something else
-        pair = model.loss.from_logits_kind() if fused else None
+        self.backend, self.store = model.backend, model.store
+        self.buffers = Buffers(model.backend, model.dtype)
+        pair = model.loss.from_logits_kind() if type(model.layers[-1]) in (Softmax, Sigmoid) else None
         self.loss: Loss = model.loss if pair is None else pair._on(model.backend, model.dtype)
         self.layers: list[Layer] = model.layers if pair is None else model.layers[:-1]
-        self.left_out: list[Layer] = [] if pair is None else model.layers[-1:]
+        self.takes_bytes = casts_bytes(self.layers[0])
+
         first = next((i for i, layer in enumerate(self.layers) if layer.parameters), len(self.layers))
-        self.backward = self.layers[first:][::-1]
-        self.buffers = Buffers(model.backend, model.dtype)
+        self.stages = stages_of(self.layers, self.buffers, first)
+        self.head: LossStage | DenseSoftmaxCrossentropy
+        if type(self.layers[-1]) is Dense and type(self.loss) is SoftmaxCrossentropy:
+            self.stages.pop()
+            self.head = DenseSoftmaxCrossentropy(
+                self.layers[-1], self.loss, self.buffers, len(self.layers) - 1, first < len(self.layers) - 1
+            )
+        else:
+            source = "predictions" if pair is None else "logits"
+            self.head = LossStage(self.loss, self.buffers, len(self.layers), source)
+        self.backward = [stage for stage in (*self.stages, self.head) if stage.position >= first][::-1]
+        self.owners = [i for i, layer in enumerate(self.layers) if layer.parameters]
+        self.penalised = [layer for layer in self.layers if hasattr(layer, "penalty")]
+        self._kept = [layer.__dict__ for layer in model.layers]
+        self._uniform: dict[int, tuple[Array, Array]] = {}
 
     def lines(self) -> list[str]:
         """The step in words, in order."""
-        lines = [f"{type(layer).__name__}.forward" for layer in self.layers]
-        name = type(self.loss).__name__
-        lines.append(f"{name} from {'logits' if self.left_out else 'predictions'}: loss and gradient")
-        for layer in self.backward:
-            last = layer is self.backward[-1]
-            lines.append(f"{type(layer).__name__}.backward" + (", gradients of its parameters only" if last else ""))
-        return lines
+        forward = [stage.lines()[0] for stage in (*self.stages, self.head)]
+        backward = [stage.lines()[1] for stage in self.backward]
+        return [line for line in (*forward, *backward) if line] + [f"{type(self.model.optimizer).__name__}: one update"]
 
-    def forward_backward(self, x: Array, y: Array, w: Array | None) -> tuple[Array, Array]:
-        """The mean loss, penalties included, and the predictions of one batch; gradients are set."""
-        model, kernels = self.model, self.backend.kernels
-        for layer in model.layers:  # what this step does not compute is not to be read
-            for name in ("inputs", "output", "dinputs"):
-                layer.__dict__.pop(name, None)
+    def forward_backward(self, x: Array, y: Array, w: Array | None = None) -> tuple[Array, Array]:
+        """The mean loss, penalties included, and the predictions (logits, where a last softmax or sigmoid is left
+        out) of one batch; gradients are set.
+
+        Parameters
+        ----------
+        x
+            (n, m) of the model's dtype, or uint8 where the plan takes bytes.
+        y
+            Labels as `loss.prepare` gives them.
+        w
+            (n,) weights.
+        """
+        model, kernels, head = self.model, self.backend.kernels, self.head
+        epoch, step = model.epoch, model.step
+        for kept in self._kept:  # what this step does not compute is not to be read
+            if "output" in kept or "dinputs" in kept:
+                for name in ("inputs", "output", "dinputs"):
+                    kept.pop(name, None)
         out = x
-        for position, layer in enumerate(self.layers):
-            layer.buffers, layer.moment = self.buffers, (position, model.epoch, model.step)
-            layer.needs_dinputs = layer is not self.backward[-1] if self.backward else True
-            out = layer.run_forward(out, True)
-        losses, gradient = self.loss.both(out, y)
-        loss = kernels["weighted_mean"](losses, w)
-        for penalty in model.penalties():
-            loss += penalty  # in place: it stays a 0-d array
-        dvalues: Any = self.loss.mean_gradient(gradient, w)
-        for layer in self.backward:
-            dvalues = layer.run_backward(dvalues)
+        for stage in self.stages:
+            stage.begin(epoch, step)
+            out = stage.forward(out)
+        out = head.forward(out)
+        factors, shares = self._factors(x.shape[0], w)
+        loss = kernels["weighted_sum"](head.losses(y, factors), shares)
+        for layer in self.penalised:
+            penalty = layer.penalty()
+            if penalty is not None:
+                loss += penalty  # in place: it stays a 0-d array
+        dvalues = None
+        for stage in self.backward:
+            dvalues = stage.backward(dvalues)
+        self.store.computed.update(self.owners)
         return loss, out
+
+    def _factors(self, n: int, w: Array | None) -> tuple[Array, Array]:
+        """wᵢ / Σ w, what each sample counts in the mean: as a column (n, 1) and as a vector (n,)."""
+        if w is not None:
+            column = self.buffers.take(self, "factors", (n, 1))
+            assert column is not None
+            return column, self.backend.kernels["shares"](w, out=column[:, 0])
+        if n not in self._uniform:
+            if len(self._uniform) == SIZES:
+                self._uniform.clear()
+            xp = self.backend.xp
+            shares = xp.full((n,), 1 / n, dtype=getattr(xp, self.model.dtype), device=self.backend.device)
+            self._uniform[n] = shares[:, None], shares
+        return self._uniform[n]
 
     def release(self) -> None:
         """Gives the layers back to a reader: by hand they compute everything, into new memory."""
-        for layer in self.model.layers:
-            for name in ("buffers", "needs_dinputs", "moment"):
-                layer.__dict__.pop(name, None)
+        for stage in self.stages:
+            stage.release()
 
-    def step(self, x: Array, y: Array, w: Array | None) -> tuple[Array, Array]:
+    def step(self, x: Array, y: Array, w: Array | None = None) -> tuple[Array, Array]:
         """`forward_backward`, then one update of the parameters."""
         loss, out = self.forward_backward(x, y, w)
-        optimizer = self.model.optimizer
-        optimizer.pre_update_params()
-        optimizer.update_params(self.model.layers)
-        optimizer.post_update_params()
-        self.model.step += 1
+        self.update()
         return loss, out
+
+    def update(self) -> None:
+        """One update of the parameters by the gradients that are set."""
+        model = self.model
+        optimizer = model.optimizer
+        optimizer.pre_update_params()
+        optimizer.update_store(self.store)
+        optimizer.post_update_params()
+        model.step += 1
+
+
+def stages_of(layers: Sequence[Layer], buffers: Buffers, first: int) -> list[Stage]:
+    """Layers as stages.
+
+    Parameters
+    ----------
+    layers
+        Bound layers.
+    buffers
+        The memory that they write into.
+    first
+        The index of the first layer with parameters: it and those before it compute no `dinputs`.
+    """
+    stages: list[Stage] = []
+    i = 0
+    while i < len(layers):
+        layer, after = layers[i], layers[i + 1] if i + 1 < len(layers) else None
+        if type(layer) is Dense and isinstance(after, Activation) and type(after) in FUSED:
+            foreign = i + 2 < len(layers) and type(layers[i + 2]) not in (*LAYERS, *ACTIVATIONS)
+            stages.append(DenseActivation(layer, after, buffers, i, i > first, in_place=not foreign))
+        else:
+            stages.append(LayerStage(layer, buffers, i, i > first))
+        i += len(stages[-1].layers)
+    return stages

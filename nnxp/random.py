@@ -16,6 +16,7 @@ import numpy as np
 
 from nnxp.backends import Backend
 from nnxp.kernels import formulas
+from nnxp.kernels.scratch import Scratch
 from nnxp.typing import Array, Floats, Integers
 
 GAMMA = -0x61C8864680B583EB
@@ -51,7 +52,7 @@ def key(seed: int, purpose: str, *counters: int) -> int:
     state = _mix(int(seed))
     for part in (PURPOSES.index(purpose), len(counters), *counters):
         state = _mix(state + (GAMMA & _MASK) * (1 + int(part)))
-    return state - (1 << 64) if state >> 63 else state
+    return _signed(state)
 
 
 def _mix(z: int) -> int:
@@ -71,19 +72,39 @@ def bits(backend: Backend, key: int, n: int) -> Array:
     >>> bits(nnxp.get_backend("numpy"), 0, 2).tolist() == [0xE220A8397B1DCDAF - 2**64, 0x6E789E6AA1B965F4]
     True
     """
-    xp = backend.xp
-    counter = xp.arange(1, n + 1, dtype=xp.int64, device=backend.device)
-    return backend.fuse(formulas.splitmix64)(counter * GAMMA + key)
+    return backend.fuse(formulas.splitmix64)(_multiples(n, backend) + key)
 
 
-def kept(backend: Backend, key: int, shape: tuple[int, ...], rate: float) -> Array:
+def kept(backend: Backend, key: int, shape: tuple[int, ...], rate: float, out: Array | None = None) -> Array:
     """Which elements dropout keeps: a Boolean array, True with probability 1 - rate.
 
     The top 24 bits of each element's number, in row-major order, are below round((1 - rate) 2²⁴).
     """
-    numbers = bits(backend, key, math.prod(shape))
-    keep = ((numbers >> 40) & 0xFFFFFF) < round((1 - rate) * 2**24)
-    return backend.xp.reshape(keep, shape)
+    n, keep, threshold = math.prod(shape), backend.fuse(formulas.kept), round((1 - rate) * 2**24)
+    if out is None:
+        return backend.xp.reshape(keep(_multiples(n, backend), key, threshold), shape)
+    flat = backend.xp.reshape(out, (-1,), copy=False)
+    for start in range(0, n, BLOCK):  # the counters of a block serve them all: the key moves on instead
+        part = flat[start : min(n, start + BLOCK)]
+        multiples = _counters.take("multiples of γ", part.shape[0], backend)
+        keep(multiples, _signed(key + start * GAMMA), threshold, out=part)
+    return out
+
+
+def _multiples(n: int, backend: Backend) -> Array:
+    """γ, 2γ, ... nγ."""
+    counter = backend.xp.arange(1, n + 1, dtype=backend.xp.int64, device=backend.device)
+    return counter * GAMMA
+
+
+BLOCK = 1 << 17
+_counters = Scratch(_multiples)
+
+
+def _signed(number: int) -> int:
+    """The number modulo 2⁶⁴, as a signed one."""
+    number &= _MASK
+    return number - (1 << 64) if number >> 63 else number
 
 
 def _host_bits(key: int, n: int) -> Integers:

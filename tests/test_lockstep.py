@@ -34,7 +34,7 @@ def script(spec: str, dtype: str, optimizer: str) -> tuple[npt.NDArray[Any], ...
         rows = slice(step % 4 * 16, step % 4 * 16 + 16)
         losses.append(float(model.train_step(X[rows], y[rows])))
         passed = np.array(to_numpy(model.layers[3].output)) != 0
-        masks.append(passed | (np.array(to_numpy(model.layers[2].output)) == 0))
+        masks.append(passed | (np.array(to_numpy(model.layers[3].inputs)) == 0))
     return initial, np.asarray(losses), np.asarray(masks)
 
 

@@ -235,9 +235,9 @@ class Layer(Switch):
         """A named kernel of the backend."""
         return self.backend.kernels[name]
 
-    def take(self, name: str, shape: tuple[int, ...]) -> Array | None:
+    def take(self, name: str, shape: tuple[int, ...], dtype: str | None = None) -> Array | None:
         """Where to write the result `name`: None makes a kernel return a new array."""
-        return self.buffers.take(self, name, shape)
+        return self.buffers.take(self, name, shape, dtype)
 
     def run_forward(self, inputs: Array, training: bool) -> Array:
         """`forward` past the door: the caller has checked the inputs."""

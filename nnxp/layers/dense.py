@@ -95,8 +95,7 @@ class Dense(Layer):
         matmul = self.kernel("matmul")
         matmul(self.inputs.T, dvalues, out=self.gradient("weights"))
         self.kernel("column_sums")(dvalues, out=self.gradient("biases"))
-        for name, l1, l2 in self._penalties():
-            add_gradient(self.backend, self.gradient(name), getattr(self, name), l1, l2)
+        self.add_penalty_gradients()
         if not self.needs_dinputs:
             self.__dict__.pop("dinputs", None)
             return None
@@ -106,8 +105,20 @@ class Dense(Layer):
 
     def penalty(self) -> Array | None:
         """The regularization's part of the loss, 0-d; None where there is none."""
+        if not self._penalised:
+            return None
         parts = [penalty(self.backend, getattr(self, name), l1, l2) for name, l1, l2 in self._penalties()]
-        return sum(parts) if parts else None
+        return sum(parts)
+
+    def add_penalty_gradients(self) -> None:
+        """Adds the regularization's part to `dweights` and `dbiases`."""
+        if self._penalised:
+            for name, l1, l2 in self._penalties():
+                add_gradient(self.backend, self.gradient(name), getattr(self, name), l1, l2)
+
+    @property
+    def _penalised(self) -> bool:
+        return bool(self.l1 or self.l2 or self.bias_l1 or self.bias_l2)
 
     def _penalties(self) -> list[tuple[str, float, float]]:
         both = (("weights", self.l1, self.l2), ("biases", self.bias_l1, self.bias_l2))

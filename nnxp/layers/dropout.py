@@ -45,7 +45,8 @@ class Dropout(Layer):
             self.calls += 1
             assert self.seed is not None
             key = random.key(self.seed, "dropout", *moment)
-            self._kept = random.kept(self.backend, key, inputs.shape, self.rate)
+            memory = self.take("kept", inputs.shape, "bool")
+            self._kept = random.kept(self.backend, key, inputs.shape, self.rate, out=memory)
             drop, out = self.backend.fuse(formulas.dropout), self.take("output", inputs.shape)
             self.output = drop(inputs, self._kept, 1 / (1 - self.rate), out=out)
         return self.output

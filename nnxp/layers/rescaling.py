@@ -51,11 +51,13 @@ class Rescaling(Layer):
 
     def forward(self, inputs: ArrayLike, training: bool = False) -> Array:
         """x · scale + offset."""
-        self.inputs = inputs
-        scale, offset = self._as_rows(inputs)
-        out = self.take("output", inputs.shape)
-        self.output = self.backend.fuse(formulas.rescale)(inputs, scale, offset, out=out)
+        self.inputs, self.output = inputs, self.rescaled(inputs, self.take("output", inputs.shape))
         return self.output
+
+    def rescaled(self, x: Array, out: Array | None) -> Array:
+        """x · scale + offset; bytes are cast on the way, where `out` says to what."""
+        scale, offset = self._as_rows(x if out is None else out)
+        return self.backend.fuse(formulas.rescale)(x, scale, offset, out=out)
 
     def backward(self, dvalues: ArrayLike) -> Array:
         """dy · scale."""

@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 
 from nnxp import labels
 from nnxp.backends import dtype_of
+from nnxp.buffers import Buffers
 from nnxp.doors import Switch, same_length, sample_weights
 from nnxp.kernels import formulas
 from nnxp.typing import Array, ArrayLike
@@ -24,6 +25,7 @@ class Loss(Switch):
     by_hand: ClassVar[bool] = False
     """Whether its calls are not those of the contract, so that a model cannot use it."""
     dinputs: Array
+    buffers = Buffers()
 
     def __init__(self, *, backend: Any = None, dtype: str | None = None) -> None:
         super().__init__(backend, dtype)
@@ -69,6 +71,10 @@ class Loss(Switch):
         wait for a device to check their values."""
         return labels.real(self.backend, y, n_out, dtype, scan)
 
+    def ready(self, y: ArrayLike, n: int, n_out: int | None) -> bool:
+        """Whether y is an array of NumPy that `prepare` would check and give back; False proves nothing."""
+        return False
+
     def losses(self, p: Array, y: Array) -> Array:
         """Each sample's loss (n,), of prepared labels."""
         raise NotImplementedError(f"{type(self).__name__} defines no losses(self, p, y)")
@@ -84,6 +90,10 @@ class Loss(Switch):
     def from_logits_kind(self) -> "Loss | None":
         """The fused pair that takes logits, for a loss that takes probabilities."""
         return None
+
+    def take(self, name: str, shape: tuple[int, ...], dtype: str | None = None) -> Array | None:
+        """Where to write the result `name`: None makes a kernel return a new array."""
+        return self.buffers.take(self, name, shape, dtype)
 
     def mean_gradient(self, gradient: Array, w: Array | None) -> Array:
         """The gradient of the weighted mean from those of the samples."""
@@ -143,13 +153,15 @@ class ElementwiseLoss(Loss):
 
     def losses(self, p: Array, y: Array) -> Array:
         """ℓᵢ = Σⱼ f(pᵢⱼ, yᵢⱼ) / m."""
-        errors = self.backend.fuse(type(self).formula)(p, y, *self._constants(p))
-        return self.backend.kernels["row_means"](errors)
+        error = self.backend.fuse(type(self).formula)
+        errors = error(p, y, *self._constants(p), out=self.take("errors", p.shape))
+        return self.backend.kernels["row_means"](errors, out=self.take("losses", p.shape[:1]))
 
     def gradients(self, p: Array, y: Array) -> Array:
         """f'(pᵢⱼ, yᵢⱼ) / m."""
-        gradient = self.backend.fuse(type(self).gradient_formula)(p, y, *self._constants(p))
-        return self.backend.fuse(formulas.scale_rows)(gradient, 1 / p.shape[1])
+        gradient = self.backend.fuse(type(self).gradient_formula)
+        dp = gradient(p, y, *self._constants(p), out=self.take("gradient", p.shape))
+        return dp if p.shape[1] == 1 else self.backend.fuse(formulas.scaled, into=("g",))(dp, 1 / p.shape[1])
 
     def _constants(self, p: Array) -> list[float]:
         return [getattr(self, name) for name in self.options]

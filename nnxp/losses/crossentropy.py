@@ -83,6 +83,10 @@ class SoftmaxCrossentropy(Loss):
         """Class indices (n,) int64, or rows of class weights (n, m)."""
         return labels.categorical(self.backend, y, n_out, dtype, scan)
 
+    def ready(self, y: ArrayLike, n: int, n_out: int | None) -> bool:
+        """Class indices (n,) within range, as int64."""
+        return labels.are_indices(y, n, n_out)
+
     def losses(self, p: Array, y: Array) -> Array:
         """ℓᵢ of logits."""
         return self.both(p, y)[0]

@@ -2,7 +2,7 @@
 
 import weakref
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from nnxp.backends import Backend
 from nnxp.doors import Switch
@@ -15,6 +15,17 @@ from nnxp.typing import Array
 
 Target = Any
 """A layer, a model, or a list of them."""
+
+
+class Stretch(NamedTuple):
+    """What one call of an update works on, all flat and of one length."""
+
+    backend: Backend
+    kind: str
+    w: Array
+    g: Array
+    slots: list[Array]
+    clipped: Array | None  # where clipped gradients go
 
 
 class Optimizer(Switch):
@@ -43,6 +54,8 @@ class Optimizer(Switch):
     """
 
     slots: tuple[str, ...] = ()
+    by_kind = False
+    """Whether weights and biases are updated differently."""
     options: ClassVar[tuple[str, ...]] = ("learning_rate", "decay", "clip_norm", "clip_value")
 
     def __init__(
@@ -63,14 +76,16 @@ class Optimizer(Switch):
         self.iterations = 0
         self.pending: dict[str, Array] = {}  # slots from a model file, until the model has a store
         self._state: weakref.WeakKeyDictionary[Token, list[Array]] = weakref.WeakKeyDictionary()
+        self._stretches: weakref.WeakKeyDictionary[Token, dict[Span, Stretch]] = weakref.WeakKeyDictionary()
 
     def __getstate__(self) -> dict[str, Any]:
         """A copy belongs to no model and has no state yet."""
-        return {name: value for name, value in self.__dict__.items() if name not in ("_model", "_state")}
+        left_out = ("_model", "_state", "_stretches")
+        return {name: value for name, value in self.__dict__.items() if name not in left_out}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self._state = weakref.WeakKeyDictionary()
+        self._state, self._stretches = weakref.WeakKeyDictionary(), weakref.WeakKeyDictionary()
         self.iterations, self.current_learning_rate = 0, self.learning_rate
 
     def join(self, model: Any) -> None:
@@ -92,13 +107,19 @@ class Optimizer(Switch):
             No backward has computed the gradients yet, or this optimizer's state belongs to a store that the
             layer has left.
         """
-        pieces = _pieces(target)
-        self._check(pieces)
-        factor = self._clip_factor(pieces)
-        for store in {id(store): store for store, _ in pieces}.values():
-            with store.backend.context():
-                spans = [span for other, span in pieces if other is store]
-                self._update(store, spans, factor)
+        self._apply([self._stretch(store, span) for store, span in _pieces(target, self.by_kind)])
+
+    def update_store(self, store: ParameterStore) -> None:
+        """`update_params` of everything in a store whose gradients are all there: what a model's step calls."""
+        self._apply([self._stretch(store, span) for span in store.spans(None, self.by_kind)])
+
+    def _apply(self, stretches: list[Stretch]) -> None:
+        if self.clip_value is not None or self.clip_norm is not None:
+            self._clip(stretches)
+        for stretch in stretches:
+            with stretch.backend.context():
+                g = stretch.g if stretch.clipped is None else stretch.clipped
+                self.step(stretch.backend, stretch.w, g, stretch.slots, stretch.kind)
 
     def post_update_params(self) -> None:
         """Counts the step; call after its updates."""
@@ -111,6 +132,7 @@ class Optimizer(Switch):
     def reset(self) -> None:
         """Forgets all state and starts again at iteration 0."""
         self._state.clear()
+        self._stretches.clear()
         self.pending = {}
         self.iterations, self.current_learning_rate = 0, self.learning_rate
 
@@ -146,53 +168,63 @@ class Optimizer(Switch):
         """The class and its options, as JSON can hold them."""
         return {"class": type(self).__name__, **{name: getattr(self, name) for name in self.options}}
 
-    def _check(self, pieces: list[tuple[ParameterStore, Span]]) -> None:
-        for store, _ in pieces:
+    def _stretch(self, store: ParameterStore, span: Span) -> Stretch:
+        """The views of a span: the same objects at every step, so that a kernel knows them again."""
+        known = self._stretches.get(store.token)
+        if known is None:
             if self._named and store.backend.name != self.backend.name:
                 raise BackendMismatchError(
                     f"got a target on {store.backend.name}, expected one on {self.backend.name}, for which "
                     f"this {type(self).__name__} was built: leave out the optimizer's backend=, and it "
                     "follows its target"
                 )
+            known = self._stretches[store.token] = {}
+        if span not in known:
+            part, backend = slice(span.start, span.stop), store.backend
+            with backend.context():
+                clips = self.clip_value is not None or self.clip_norm is not None
+                clipped = backend.xp.empty_like(store.gradients[part]) if clips else None
+                slots = [slot[part] for slot in self.state(store)]
+                known[span] = Stretch(backend, span.kind, store.values[part], store.gradients[part], slots, clipped)
+        return known[span]
 
-    def _clip_factor(self, pieces: list[tuple[ParameterStore, Span]]) -> Array | None:
-        """min(1, clip_norm / ‖g‖) over all pieces, 0-d on the device."""
-        if self.clip_norm is None or not pieces:
-            return None
-        backend = pieces[0][0].backend
-        xp, squared = backend.xp, backend.kernels["squared_norm"]
-        norm = xp.sqrt(sum(squared(self._limited(store, span)) for store, span in pieces))
-        return self.clip_norm / xp.maximum(norm, self.clip_norm)
-
-    def _limited(self, store: ParameterStore, span: Span) -> Array:
-        g = store.gradients[span.start : span.stop]
-        if self.clip_value is None:
-            return g
-        return store.backend.fuse(formulas.clipped)(g, self.clip_value)
-
-    def _update(self, store: ParameterStore, spans: list[Span], factor: Array | None) -> None:
-        slots = self.state(store)
-        for span in spans:
-            g = self._limited(store, span)
-            if factor is not None:
-                g = store.backend.fuse(formulas.scaled)(g, factor)
-            part = slice(span.start, span.stop)
-            self.step(store.backend, store.values[part], g, [slot[part] for slot in slots], span.kind)
+    def _clip(self, stretches: list[Stretch]) -> None:
+        """Writes `clipped`: the gradients limited by value, and then by the norm of all."""
+        squares: list[Array] = []
+        for backend, _, _, g, _, clipped in stretches:
+            with backend.context():
+                if self.clip_value is not None:
+                    g = backend.fuse(formulas.clipped)(g, self.clip_value, out=clipped)
+                if self.clip_norm is not None:
+                    squares.append(backend.kernels["squared_norm"](g))
+        if not squares or self.clip_norm is None:
+            return
+        xp = stretches[0].backend.xp
+        norm = xp.sqrt(sum(squares))
+        factor = xp.asarray(self.clip_norm / xp.maximum(norm, self.clip_norm))  # 0-d, on the device
+        for backend, _, _, g, _, clipped in stretches:
+            with backend.context():
+                if self.clip_value is None:
+                    backend.fuse(formulas.scaled)(g, factor, out=clipped)
+                else:
+                    backend.fuse(formulas.scaled, into=("g",))(clipped, factor)
 
 
-def _pieces(target: Target) -> list[tuple[ParameterStore, Span]]:
-    """The target's stores and stretches; raises where a gradient is missing."""
+def _pieces(target: Target, by_kind: bool) -> list[tuple[ParameterStore, Span]]:
+    """The target's stretches and their stores; raises where a gradient is missing."""
     targets: Sequence[Any] = target if isinstance(target, list | tuple) else [target]
-    layers = [layer for one in targets for layer in getattr(one, "layers", [one])]
     pieces: list[tuple[ParameterStore, Span]] = []
-    for layer in layers:
-        if not isinstance(layer, Layer):
-            raise TypeError(f"got {layer!r} to update, expected a layer, a model, or a list of layers")
-        if not layer.parameters:
-            continue
-        if layer.position not in layer.store.computed:
-            raise RuntimeError(
-                f"{type(layer).__name__} has no gradients yet: call backward(dvalues) before update_params"
-            )
-        pieces.extend((layer.store, span) for span in layer.store.spans(layer.position))
+    for one in targets:
+        layers = getattr(one, "layers", [one])
+        for layer in layers:
+            if not isinstance(layer, Layer):
+                raise TypeError(f"got {layer!r} to update, expected a layer, a model, or a list of layers")
+            if layer.parameters and layer.position not in layer.store.computed:
+                raise RuntimeError(
+                    f"{type(layer).__name__} has no gradients yet: call backward(dvalues) before update_params"
+                )
+        if one is not layers[0]:  # a model: everything in its store
+            pieces.extend((one.store, span) for span in one.store.spans(None, by_kind))
+        elif one.parameters:
+            pieces.extend((one.store, span) for span in one.store.spans(one.position, by_kind))
     return pieces

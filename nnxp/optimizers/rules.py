@@ -185,6 +185,11 @@ class AdamW(Adam):
         super().__init__(learning_rate, **adam)
         self.weight_decay, self.decay_biases = not_negative("weight_decay", weight_decay), bool(decay_biases)
 
+    @property
+    def by_kind(self) -> bool:  # type: ignore[override]
+        """Where biases do not decay."""
+        return not self.decay_biases
+
     def step(self, backend: Backend, w: Array, g: Array, slots: list[Array], kind: str) -> None:
         """See the class."""
         weight_decay = self.weight_decay if self.decay_biases or kind == "weights" else 0.0

@@ -1,0 +1,229 @@
+"""The stages of a planned step: one layer, or several in a row that run as one, into memory that is used again.
+
+A stage computes what its layers compute (`tests/test_plan.py` holds the two equal). Forward keeps what its
+backward reads. Nobody else holds a gradient on its way through the stages, so that they may write over it.
+"""
+
+from nnxp.activations import ACTIVATIONS, Activation, Linear, Softmax
+from nnxp.buffers import Buffers
+from nnxp.kernels import compose, formulas
+from nnxp.layers import Dense, Layer, Rescaling
+from nnxp.losses import Loss
+from nnxp.typing import Array
+
+FUSED = tuple(kind for kind in ACTIVATIONS if kind not in (Linear, Softmax))
+"""The activations that a dense layer before them takes into one pass."""
+
+
+def casts_bytes(first: Layer) -> bool:
+    """Whether a model's first layer takes a batch of bytes and casts it while it rescales."""
+    return type(first) is Rescaling and first.backend.library in ("numpy", "cupy", "torch")
+
+
+class Stage:
+    """One or more layers from `position` on."""
+
+    def __init__(self, layers: list[Layer], buffers: Buffers, position: int, needs_dinputs: bool) -> None:
+        self.layers, self.buffers, self.position, self.needs_dinputs = layers, buffers, position, needs_dinputs
+
+    def begin(self, epoch: int, step: int) -> None:
+        """Called before each forward of a training."""
+
+    def release(self) -> None:
+        """Called after the last step of a training."""
+
+    def forward(self, x: Array) -> Array:
+        """The output, (n, n_out)."""
+        raise NotImplementedError
+
+    def backward(self, dy: Array) -> Array | None:
+        """Sets the parameters' gradients and gives that of the inputs, (n, n_in), where it is needed."""
+        raise NotImplementedError
+
+    def lines(self) -> tuple[str, str]:
+        """Forward and backward in words."""
+        raise NotImplementedError
+
+    def _only(self) -> str:
+        return "" if self.needs_dinputs else ", gradients of its parameters only"
+
+
+class LayerStage(Stage):
+    """One layer as it stands."""
+
+    def __init__(self, layer: Layer, buffers: Buffers, position: int, needs_dinputs: bool) -> None:
+        super().__init__([layer], buffers, position, needs_dinputs)
+        self.layer = layer
+
+    def begin(self, epoch: int, step: int) -> None:
+        """Lends the layer the plan's memory."""
+        self.layer.buffers, self.layer.moment = self.buffers, (self.position, epoch, step)
+        self.layer.needs_dinputs = self.needs_dinputs
+
+    def release(self) -> None:
+        """Gives the layer back to a reader: by hand it computes everything, into new memory."""
+        for name in ("buffers", "needs_dinputs", "moment"):
+            self.layer.__dict__.pop(name, None)
+
+    def forward(self, x: Array) -> Array:
+        """The layer's own."""
+        return self.layer.run_forward(x, True)
+
+    def backward(self, dy: Array) -> Array | None:
+        """The layer's own."""
+        return self.layer.run_backward(dy)
+
+    def lines(self) -> tuple[str, str]:
+        """Forward and backward in words."""
+        name = type(self.layer).__name__
+        return f"{name}.forward", f"{name}.backward" + self._only()
+
+
+class DenseStage(Stage):
+    """The products of a dense layer; its bias, and the bias's gradient, are left to what follows it."""
+
+    def __init__(self, dense: Dense, layers: list[Layer], buffers: Buffers, position: int, needs_dinputs: bool) -> None:
+        super().__init__(layers, buffers, position, needs_dinputs)
+        self.dense, self.backend, self.matmul = dense, dense.backend, dense.kernel("matmul")
+        self.W, self.b = dense.weights, dense.biases
+        self.dW, self.db = dense.gradient("weights"), dense.gradient("biases")
+
+    def forward(self, x: Array, out: Array | None = None) -> Array:
+        """The output, in `out` where it is given."""
+        raise NotImplementedError
+
+    def product(self, x: Array, out: Array | None = None) -> Array:
+        """x W."""
+        self.x = x
+        out = self.buffers.take(self, "output", (x.shape[0], self.dense.n_out)) if out is None else out
+        return self.matmul(x, self.W, out=out)
+
+    def gradients(self, dz: Array) -> Array | None:
+        """dW = xᵀ dz and dx = dz Wᵀ."""
+        self.matmul(self.x.T, dz, out=self.dW)
+        self.dense.add_penalty_gradients()
+        if not self.needs_dinputs:
+            return None
+        return self.matmul(dz, self.W.T, out=self.buffers.take(self, "dinputs", (dz.shape[0], self.dense.n_in)))
+
+
+class DenseActivation(DenseStage):
+    """A dense layer and an activation: f(z + b) in one pass over z = x W, and dz = f'(z + b) dy in one pass over
+    dy, the bias's gradient Σᵢ dzᵢ with it.
+
+    Parameters
+    ----------
+    training
+        False keeps nothing for a backward.
+    in_place
+        Whether backward may write over its argument.
+    """
+
+    def __init__(
+        self,
+        dense: Dense,
+        activation: Activation,
+        buffers: Buffers,
+        position: int,
+        needs_dinputs: bool,
+        training: bool = True,
+        in_place: bool = True,
+    ) -> None:
+        super().__init__(dense, [dense, activation], buffers, position, needs_dinputs)
+        self.activation, self.in_place = activation, in_place
+        formula, gradient = activation.functions()
+        self.keeps_z = training and activation.reads == ("inputs",)  # else the output is all that backward reads
+        self.activate = self.backend.fuse(compose(formula, formulas.add_row), into=() if self.keeps_z else ("z",))
+        gradient = compose(gradient, formulas.add_row) if self.keeps_z else gradient
+        self.differentiate = self.backend.fuse(gradient, into=("dy",) if in_place else (), column_sums=True)
+
+    def forward(self, x: Array, out: Array | None = None) -> Array:
+        """f(x W + b)."""
+        z, constants = self.product(x, out), self.activation.constants()
+        if self.keeps_z:
+            self.read: tuple[Array, ...] = (z, self.b)
+            return self.activate(z, self.b, *constants, out=self.buffers.take(self, "activation", z.shape))
+        self.read = (z,)
+        return self.activate(z, self.b, *constants)
+
+    def backward(self, dy: Array) -> Array | None:
+        """The gradients of f(x W + b)."""
+        constants = self.activation.constants()
+        if self.in_place:
+            return self.gradients(self.differentiate(*self.read, dy, *constants, sums=self.db))
+        out = self.buffers.take(self, "dz", dy.shape)
+        return self.gradients(self.differentiate(*self.read, dy, *constants, out=out, sums=self.db))
+
+    def lines(self) -> tuple[str, str]:
+        """Forward and backward in words."""
+        name = type(self.activation).__name__
+        return (
+            f"Dense.forward, its bias and {name}.forward in one pass",
+            f"{name}.backward and Dense.dbiases in one pass, Dense.backward" + self._only(),
+        )
+
+
+class LossStage(Stage):
+    """A loss of what the last layer gives."""
+
+    def __init__(self, loss: Loss, buffers: Buffers, position: int, source: str) -> None:
+        super().__init__([], buffers, position, True)
+        self.loss, self.source = loss, source
+        self.scale_rows = loss.backend.fuse(formulas.scale_rows)
+
+    def forward(self, x: Array) -> Array:
+        """The predictions themselves."""
+        self.p = x
+        return x
+
+    def losses(self, y: Array, factors: Array) -> Array:
+        """Each sample's loss (n,); kept for backward, its gradient times its factor, of shape (n, 1)."""
+        self.loss.buffers = self.buffers
+        try:
+            losses, gradient = self.loss.both(self.p, y)
+        finally:
+            del self.loss.buffers
+        self.dp = self.scale_rows(gradient, factors, out=self.buffers.take(self, "dvalues", self.p.shape))
+        return losses
+
+    def backward(self, dy: Array | None) -> Array | None:
+        """The gradient of the weighted mean by the predictions."""
+        return self.dp
+
+    def lines(self) -> tuple[str, str]:
+        """The loss in words."""
+        return "", f"{type(self.loss).__name__} from {self.source}: loss and gradient"
+
+
+class DenseSoftmaxCrossentropy(DenseStage):
+    """The last dense layer, the softmax and the cross-entropy: its bias, the losses and the gradient by one kernel."""
+
+    def __init__(self, dense: Dense, loss: Loss, buffers: Buffers, position: int, needs_dinputs: bool) -> None:
+        super().__init__(dense, [dense], buffers, position, needs_dinputs)
+        self.loss = loss
+        self.kernel, self.column_sums = dense.kernel("bias_softmax_crossentropy"), dense.kernel("column_sums")
+
+    def forward(self, x: Array, out: Array | None = None) -> Array:
+        """x W, and from `losses` on the logits x W + b, in the same array."""
+        self.z = self.product(x, out)
+        return self.z
+
+    def losses(self, y: Array, factors: Array) -> Array:
+        """Each sample's loss (n,); kept for backward, its gradient times its factor, of shape (n, 1)."""
+        take, shape = self.buffers.take, self.z.shape
+        out = take(self, "losses", shape[:1]), take(self, "dvalues", shape)
+        losses, self.dz = self.kernel(self.z, self.b, y, factors, out=out)
+        return losses
+
+    def backward(self, dy: Array | None) -> Array | None:
+        """The dense layer's gradients."""
+        self.column_sums(self.dz, out=self.db)
+        return self.gradients(self.dz)
+
+    def lines(self) -> tuple[str, str]:
+        """Forward and backward in words."""
+        name = type(self.loss).__name__
+        return (
+            "Dense.forward without its bias",
+            f"Dense's bias and {name} from logits: loss and gradient in one pass, Dense.backward" + self._only(),
+        )
