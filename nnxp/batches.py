@@ -1,38 +1,190 @@
-"""The batches of an epoch: checked data, gathered on a model's backend."""
+"""The batches of an epoch: checked arrays, gathered on a model's backend into memory that is used again."""
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from nnxp.typing import Array, Integers
+from nnxp import random
+from nnxp.backends import Backend, dtype_of, get_backend
+from nnxp.doors import blocks, finite, on_disk, same_length, sample_weights
+from nnxp.options import positive
+from nnxp.typing import Array, ArrayLike, Integers
 
 if TYPE_CHECKING:
     from nnxp.sequential import Sequential
 
+INTERVALS = 20
+"""How often an epoch reads its losses, shows them and checks that they are finite."""
+
+
+class Rows:
+    """Rows of one array, gathered on a backend in one dtype, at most `most` at a time.
+
+    The array is the backend's own, or one of NumPy, in memory or on disk: its rows are then read, cast and moved
+    when a batch asks for them. What is handed out is valid until the next call.
+    """
+
+    def __init__(self, backend: Backend, source: Array, dtype: str, most: int) -> None:
+        self.backend, self.source, self.dtype = backend, source, dtype
+        host = isinstance(source, np.ndarray)
+        lives_on = get_backend("numpy") if host else backend
+        self._gather, self._xp = lives_on.kernels["gather"], lives_on.xp
+        self._casts = source.dtype != np.dtype(dtype) if host else dtype_of(source) != dtype
+        self._moves = host and backend.library != "numpy"
+        # A gather from an array that is not contiguous would first copy all of it; NumPy's own indexing does not.
+        self._contiguous = not host or source.flags.c_contiguous
+        self._most, self._gathered, self._cast = most, None, None
+
+    def take(self, rows: slice | Integers, index: Array) -> Array:
+        """The rows of a slice, or those of host indices; `index` holds these on the backend."""
+        if isinstance(rows, slice):
+            part = self.source[rows, ...]
+        elif not self._contiguous:
+            part = self.source[rows]
+        else:
+            self._gathered = self._memory(self._gathered, self.source.dtype)
+            part = _leading(self._gathered, len(rows))
+            self._gather(self.source, rows if self._xp is np else index, out=part)
+        if self._moves or (self._casts and self._xp is not np):
+            return self.backend.asarray(part, dtype=self.dtype)
+        if not self._casts:
+            return part
+        self._cast = self._memory(self._cast, np.dtype(self.dtype))
+        out = _leading(self._cast, part.shape[0])
+        out[...] = part
+        return out
+
+    def _memory(self, memory: Array, dtype: object) -> Array:
+        """The memory itself, or new memory for the largest batch where there is none yet."""
+        if memory is not None:
+            return memory
+        device = "cpu" if self._xp is np else self.backend.device
+        return self._xp.empty((self._most, *self.source.shape[1:]), dtype=dtype, device=device)
+
+
+def _leading(memory: Array, n: int) -> Array:
+    return memory if memory.shape[0] == n else memory[:n, ...]
+
 
 class Batches:
-    """Checked data on a model's backend, gathered batch by batch."""
+    """Checked arrays, in batches of `batch_size`: all rows, or those of `rows`.
 
-    def __init__(self, model: "Sequential", X: Array, y: Array, w: Array | None, batch_size: int) -> None:
-        self.backend, self.dtype = model.backend, model.dtype
-        self.X, self.y, self.w = X, y, w
-        self.n, self.batch_size = int(X.shape[0]), batch_size
+    `prepare` makes labels of what a batch takes from `y`, where they are not prepared yet.
+    """
+
+    def __init__(
+        self,
+        model: "Sequential",
+        X: Array,
+        y: Array,
+        w: Array | None,
+        batch_size: int,
+        rows: Integers | None = None,
+        prepare: Callable[[Array], Array] | None = None,
+    ) -> None:
+        self.model, self.backend = model, model.backend
+        self.X, self.y, self.w, self.rows, self.prepare = X, y, w, rows, prepare
+        self.n, self.batch_size = int(X.shape[0]) if rows is None else len(rows), batch_size
         self.steps = -(-self.n // batch_size)
-        self._host_w = None if w is None else model.backend.to_numpy(w).astype(np.float64)
+        self.interval = -(-self.steps // INTERVALS)
+        most, plan = min(batch_size, self.n), model.training.plan
+        as_bytes = dtype_of(X) == "uint8" and plan.takes_bytes
+        self._x = Rows(self.backend, X, "uint8" if as_bytes else model.dtype, most)
+        self._y = Rows(self.backend, y, dtype_of(y), most)
+        self._w = None if w is None else Rows(self.backend, w, model.dtype, most)
+        self._host_w = None if w is None else self.backend.to_numpy(w).astype(np.float64)
+        self._order, self._number = rows, 0
+        self._index: Array = None  # the order on the backend
 
-    def batches(self, order: Integers) -> Iterator[Integers]:
-        """The rows of each batch; the last may be shorter."""
-        for start in range(0, self.n, self.batch_size):
-            yield order[start : start + self.batch_size]
+    @classmethod
+    def of(
+        cls, model: "Sequential", X: ArrayLike, y: ArrayLike, w: ArrayLike | None, batch_size: int, name: str = "X"
+    ) -> Self:
+        """Inputs, labels and weights, all checked, as a fit or an evaluation takes them.
 
-    def batch(self, rows: Integers) -> tuple[Array, Array, Array | None]:
-        """Inputs, labels and weights of some rows."""
-        gather = self.backend.kernels["gather"]
-        index = self.backend.asarray(rows, dtype="int64")
-        x = self.backend.asarray(gather(self.X, index), dtype=self.dtype)
-        return x, gather(self.y, index), None if self.w is None else gather(self.w, index)
+        NumPy's X is copied only where another backend needs it or its rows are scattered in memory; what lies on
+        disk stays there.
+        """
+        X = model._checked(X, name)
+        n, backend = int(X.shape[0]), model.backend
+        if n == 0:
+            raise ValueError(f"got {name} with no samples, expected at least one")
+        if not isinstance(X, np.ndarray) or not (backend.library == "numpy" or on_disk(X)):
+            X = model._moved(X)
+        elif not (X.flags.c_contiguous or on_disk(X)):
+            X = np.asarray(model._moved(X), order="C")
+        finite(backend, X, name, model.dtype)
+        prepare, n_out = model.training.plan.loss.prepare, model._outputs(X)
+        if isinstance(y, np.ndarray) and y.ndim > 0 and on_disk(y):
+            for rows in blocks(y):
+                prepare(y[rows], n_out, model.dtype)
+            labels = np.asarray(y)
+            later = lambda part: prepare(part, n_out, model.dtype, scan=False)  # noqa: E731
+        else:
+            labels, later = prepare(y, n_out, model.dtype), None
+        same_length(n, int(labels.shape[0]), "labels")
+        w = sample_weights(backend, w, n, model.dtype)
+        return cls(model, X, labels, w, positive("batch_size", batch_size), prepare=later)
 
-    def weight(self, rows: Integers) -> float:
-        """The sum of the rows' weights."""
-        return float(len(rows) if self._host_w is None else self._host_w[rows].sum())
+    def epoch(self, key: int | None = None) -> Iterator[tuple[Array, Array, Array | None, float]]:
+        """Inputs, labels, weights and the sum of the weights of each batch, in the order of a key of `nnxp.random`;
+        without one, in the order of the rows. Each is valid until the next."""
+        order = self.rows
+        if key is not None:
+            order = random.permutation(key, self.n)
+            order = order if self.rows is None else self.rows[order]
+        self._order = order
+        self._index = None if order is None else self.backend.asarray(order, dtype="int64")
+        sizes = self._sizes(order)
+        for number, size in enumerate(sizes):
+            self._number = number
+            yield *self._batch(number), size
+
+    def again(self, back: int) -> tuple[Array, Array, bool]:
+        """Inputs and labels of the batch that came `back` before the last one, and whether it is that one."""
+        x, y, _ = self._batch(self._number - back)
+        return x, y, True
+
+    def split(self, fraction: float, batch_size: int) -> tuple["Batches", "Batches"]:
+        """Batches of the rows to train on and, `batch_size` at a time, of those held out."""
+        from nnxp.data import split
+
+        classes = self._classes()
+        counted = self.n if classes is None else classes
+        train, held_out = split(counted, fraction, self.model.seed, stratify=classes is not None)
+        kept = self.model, self.X, self.y, self.w
+        return (
+            Batches(*kept, self.batch_size, train, self.prepare),
+            Batches(*kept, batch_size, held_out, self.prepare),
+        )
+
+    def _batch(self, number: int) -> tuple[Array, Array, Array | None]:
+        start = number * self.batch_size
+        place = slice(start, min(start + self.batch_size, self.n))
+        rows, index = (place, None) if self._order is None else (self._order[place], self._index[place])
+        x, y = self._x.take(rows, index), self._y.take(rows, index)
+        w = None if self._w is None else self._w.take(rows, index)
+        return x, y if self.prepare is None else self.prepare(y), w
+
+    def _sizes(self, order: Integers | None) -> list[float]:
+        """The sum of each batch's weights."""
+        starts = range(0, self.n, self.batch_size)
+        if self._host_w is None:
+            return [float(min(self.batch_size, self.n - start)) for start in starts]
+        w = self._host_w if order is None else self._host_w[order]
+        sums: list[float] = np.add.reduceat(w, starts).tolist()
+        return sums
+
+    def _classes(self) -> Integers | None:
+        """Each row's class; None where a row has not just one."""
+        loss, found = self.model.training.plan.loss, []
+        if not loss.classifies:
+            return None
+        for rows in blocks(self.y):
+            y = self.y[rows, ...]
+            truth = loss.truth(y if self.prepare is None else self.prepare(y))
+            if truth.ndim != 1:
+                return None
+            found.append(self.backend.to_numpy(truth))
+        return np.concatenate(found)

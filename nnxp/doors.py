@@ -1,13 +1,20 @@
 """The doors: where arrays come in, and where everything about them is checked, once."""
 
+import math
+import mmap
 import weakref
+from collections.abc import Iterator
 from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from nnxp.backends import Backend, check_dtype, follow, get_backend, library_of
+from nnxp.backends import Backend, check_dtype, dtype_of, follow, get_backend, library_of
 from nnxp.errors import BackendMismatchError
 from nnxp.typing import Array, ArrayLike
+
+BLOCK = 2**18
+"""Elements that a check looks at once, so that its memory does not grow with the data."""
+LARGEST_SQUARE = {"float32": float(np.finfo(np.float32).max) ** 2, "float64": math.inf, None: math.inf}
 
 
 class Switch:
@@ -111,9 +118,11 @@ def same_length(n: int, other: int, name: str) -> None:
         raise ValueError(f"got {other} {name} for {n} samples, expected one for each")
 
 
-def sample_weights(backend: Backend, weights: ArrayLike | None, n: int, dtype: str, scan: bool = True) -> Array | None:
-    """Weights (n,), not negative, finite and not all zero, on the backend. `scan=False` does not wait for a
-    device to check the values of weights that lie there."""
+def sample_weights(
+    backend: Backend, weights: ArrayLike | None, n: int, dtype: str, scan: bool = True, some: bool = True
+) -> Array | None:
+    """Weights (n,), not negative, finite and, for `some`, not all zero, on the backend. `scan=False` does not wait
+    for a device to check the values of weights that lie there."""
     if weights is None:
         return None
     own = backend.owns(weights) and backend.library != "numpy"
@@ -130,22 +139,53 @@ def sample_weights(backend: Backend, weights: ArrayLike | None, n: int, dtype: s
                 raise ValueError(
                     f"got sample_weight whose sum is beyond {dtype}, expected smaller numbers: divide them"
                 )
-            if not bool(xp.any(w > 0)):
+            if some and not bool(xp.any(w > 0)):
                 raise ValueError(
                     "got sample_weight that is 0 for every sample, expected some above 0: nothing would be learned"
                 )
     return backend.asarray(w, dtype=dtype)
 
 
-def finite(backend: Backend, x: Array, name: str) -> None:
-    """Raises where x holds NaN or infinity, and names the first place."""
-    xp = backend.xp
-    with backend.context():
-        good = xp.isfinite(x)
-        if bool(xp.all(good)):
-            return
-        row = int(xp.argmin(xp.astype(xp.all(xp.reshape(good, (x.shape[0], -1)), axis=1), xp.int8)))
-        column = int(xp.argmin(xp.astype(xp.reshape(good[row, ...], (-1,)), xp.int8)))
-    raise ValueError(
-        f"got {name} with NaN or infinity, first at row {row}, column {column}: fill or drop such rows before training"
-    )
+def finite(backend: Backend, x: Array, name: str, dtype: str | None = None) -> None:
+    """Raises where x, cast to `dtype`, holds NaN or infinity, and names the first place."""
+    host = isinstance(x, np.ndarray)
+    if not dtype_of(x).startswith("float"):
+        return
+    xp: Any = np if host else backend.xp
+    for rows in blocks(x):
+        with backend.context(), np.errstate(all="ignore"):
+            block = x[rows, ...]
+            if sum_is_finite(block, dtype):
+                continue
+            good = xp.isfinite(np.asarray(block, dtype=dtype) if host else block)
+            if bool(xp.all(good)):
+                continue
+            row = int(xp.argmin(xp.astype(xp.all(good, axis=1), xp.int8)))
+            column = int(xp.argmin(xp.astype(good[row, ...], xp.int8)))
+        raise ValueError(
+            f"got {name} with NaN or infinity, first at row {rows.start + row}, column {column}: fill or drop such "
+            "rows before training"
+        )
+
+
+def sum_is_finite(block: Array, dtype: str | None = None) -> bool:
+    """Whether the sum of squares is finite, which proves it of every element, also when cast to `dtype`, whose
+    largest number's square it is below; False proves nothing. BLAS is faster than a closer look."""
+    if not isinstance(block, np.ndarray) or not block.flags.c_contiguous:
+        return False
+    return float(np.vdot(block, block)) < LARGEST_SQUARE[dtype]
+
+
+def blocks(x: Array) -> Iterator[slice]:
+    """The rows of an array in turn, some `BLOCK` elements at a time."""
+    n = int(x.shape[0])
+    step = max(1, BLOCK // max(1, int(np.prod(x.shape[1:]))))
+    for start in range(0, max(1, n), step):
+        yield slice(start, min(n, start + step))
+
+
+def on_disk(x: Array) -> bool:
+    """Whether NumPy reads x from a file when it is asked for it: `np.load(path, mmap_mode="r")`, or a view of one."""
+    while isinstance(x, np.ndarray):
+        x = x.base
+    return isinstance(x, mmap.mmap)

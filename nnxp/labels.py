@@ -8,6 +8,7 @@ from collections.abc import Callable
 import numpy as np
 
 from nnxp.backends import Backend, dtype_of
+from nnxp.doors import blocks
 from nnxp.typing import Array, ArrayLike, Namespace
 
 
@@ -34,7 +35,7 @@ def categorical(backend: Backend, y: ArrayLike, n_classes: int | None, dtype: st
     y = _floats(backend, y)
     tolerance = 1e-6 if dtype_of(y) == "float64" else 1e-3
 
-    def shares(xp: Namespace) -> Array:
+    def shares(xp: Namespace, y: Array) -> Array:
         return xp.logical_and(xp.abs(xp.sum(y, axis=1) - 1) <= tolerance, xp.all(y >= 0, axis=1))
 
     if not _holds(backend, y, scan, shares):
@@ -45,6 +46,18 @@ def categorical(backend: Backend, y: ArrayLike, n_classes: int | None, dtype: st
     return backend.asarray(y, dtype=dtype)
 
 
+def are_indices(y: ArrayLike, n: int, n_classes: int | None) -> bool:
+    """Whether y is an array of NumPy with n class indices within range, as int64; one call of a ufunc."""
+    return (
+        type(y) is np.ndarray
+        and y.shape == (n,)
+        and n > 0
+        and n_classes is not None
+        and y.dtype == np.int64
+        and bool(np.maximum.reduce(y.view(np.uint64)) < n_classes)  # what is below 0 is beyond 2⁶³ there
+    )
+
+
 def _indices(backend: Backend, y: Array, n_classes: int | None, scan: bool) -> Array:
     if not dtype_of(y).startswith(("int", "uint", "bool")):
         raise ValueError(
@@ -52,7 +65,7 @@ def _indices(backend: Backend, y: Array, n_classes: int | None, scan: bool) -> A
         )
     limit = n_classes or 2**62
     y = np.asarray(y, dtype=np.int64) if isinstance(y, np.ndarray) else backend.asarray(y, dtype="int64")
-    if not _holds(backend, y, scan, lambda xp: xp.logical_and(y >= 0, y < limit)):
+    if not _holds(backend, y, scan, lambda xp, y: xp.logical_and(y >= 0, y < limit)):
         host = y if isinstance(y, np.ndarray) else backend.to_numpy(y)
         last = "..." if n_classes is None else n_classes - 1
         raise ValueError(
@@ -71,7 +84,7 @@ def binary(backend: Backend, y: ArrayLike, n_out: int | None, dtype: str, scan: 
         Another shape, or values outside [0, 1].
     """
     y = _columns(backend, y, n_out)
-    if not _holds(backend, y, scan, lambda xp: xp.logical_and(y >= 0, y <= 1)):
+    if not _holds(backend, y, scan, lambda xp, y: xp.logical_and(y >= 0, y <= 1)):
         raise ValueError(
             "got labels outside 0 to 1, expected 0 or 1 (or shares between): for more classes use a softmax "
             "and categorical_crossentropy"
@@ -90,7 +103,7 @@ def real(backend: Backend, y: ArrayLike, n_out: int | None, dtype: str, scan: bo
     y = _columns(backend, y, n_out)
     if isinstance(y, np.ndarray):
         y = np.asarray(y, dtype=dtype)  # what comes from the host is checked there, before it moves
-    if not _holds(backend, y, scan, lambda xp: xp.isfinite(y)):
+    if not _holds(backend, y, scan, lambda xp, y: xp.isfinite(y)):
         raise ValueError(
             "got targets with NaN or infinity, expected finite numbers: fill or drop such rows before training"
         )
@@ -126,11 +139,11 @@ def _floats(backend: Backend, y: Array) -> Array:
     return y if isinstance(y, np.ndarray) else backend.asarray(y)
 
 
-def _holds(backend: Backend, y: Array, scan: bool, condition: Callable[[Namespace], Array]) -> bool:
+def _holds(backend: Backend, y: Array, scan: bool, condition: Callable[[Namespace, Array], Array]) -> bool:
     """Whether the condition holds for all of y; taken for true where finding out would wait for a device."""
     if isinstance(y, np.ndarray):
-        return bool(np.all(condition(np)))
+        return all(bool(np.all(condition(np, y[rows]))) for rows in blocks(y))
     if not scan:
         return True
     with backend.context():
-        return bool(backend.xp.all(condition(backend.xp)))
+        return all(bool(backend.xp.all(condition(backend.xp, y[rows, ...]))) for rows in blocks(y))

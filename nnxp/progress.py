@@ -10,13 +10,13 @@ class Progress:
 
     Parameters
     ----------
-    total : int
-        Steps in all.
+    total : int or None
+        Steps in all; None where nobody knows, which shows their number instead of a share.
     show : bool, optional
         By default, whether standard error is a terminal.
     """
 
-    def __init__(self, total: int, show: bool | None = None) -> None:
+    def __init__(self, total: int | None, show: bool | None = None) -> None:
         self.shown = sys.stderr.isatty() if show is None else show
         self._bar: Any = None
         self._total = total
@@ -29,7 +29,7 @@ class Progress:
             columns = (
                 TextColumn("{task.description}"),
                 BarColumn(),
-                TextColumn("{task.percentage:3.0f} %"),
+                TextColumn("{task.completed:.0f} steps" if self._total is None else "{task.percentage:3.0f} %"),
                 TimeRemainingColumn(),
             )
             self._bar = Progress(*columns, console=Console(stderr=True))

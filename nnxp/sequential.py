@@ -13,17 +13,17 @@ from nnxp.architecture import as_layer, check_loss, following, width_after, widt
 from nnxp.backends import dtype_of, library_of
 from nnxp.batches import Batches
 from nnxp.buffers import Buffers
-from nnxp.doors import Switch, finite, same_length, sample_weights
+from nnxp.doors import Switch, blocks, finite, on_disk, same_length, sample_weights, sum_is_finite
 from nnxp.layers import Layer
 from nnxp.losses import Loss, get_loss
 from nnxp.optimizers import Optimizer, get_optimizer
 from nnxp.options import positive
 from nnxp.parameters import ParameterStore
+from nnxp.prediction import BATCH as PREDICTION_BATCH
+from nnxp.prediction import Prediction
+from nnxp.streams import is_stream, training_data, validation_of
 from nnxp.training import Training, evaluate
 from nnxp.typing import Array, ArrayLike
-
-PREDICTION_BATCH = 8192
-"""Rows that a prediction computes at once, so that its memory does not grow with X."""
 
 
 class Sequential(Switch):
@@ -92,7 +92,7 @@ class Sequential(Switch):
         self.preprocessing: dict[str, Any] = {}
         self._training: Training | None = None
         self._store: ParameterStore | None = None
-        self._binding = threading.RLock()
+        self._binding, self._predictions = threading.RLock(), threading.local()
         self.n_in, self.n_out = widths(self.layers)
         check_loss(self.layers, self.loss)
         for part in (*self.layers, self.optimizer):  # before any is changed: one may belong to another model
@@ -152,7 +152,7 @@ class Sequential(Switch):
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "Sequential":
         twin = copy.copy(self)
-        twin._binding, twin._training = threading.RLock(), None
+        twin._binding, twin._predictions, twin._training = threading.RLock(), threading.local(), None
         for name in ("_store", "layers", "loss", "history", "classes", "preprocessing"):
             setattr(twin, name, copy.deepcopy(getattr(self, name), memo))
         twin.optimizer = copy.copy(self.optimizer)
@@ -168,10 +168,19 @@ class Sequential(Switch):
 
     def _inputs(self, X: ArrayLike, name: str = "X") -> Array:
         """X as (n, features) on the backend: bytes stay bytes, all else has the model's dtype."""
+        return self._moved(self._checked(X, name))
+
+    def _moved(self, X: Array) -> Array:
+        """A checked X on the backend."""
+        is_bytes = str(getattr(X, "dtype", "")).rpartition(".")[2] == "uint8"
+        return self.backend.asarray(X, dtype="uint8" if is_bytes else self.dtype)
+
+    def _checked(self, X: ArrayLike, name: str = "X") -> Array:
+        """X as (n, features) numbers, an array of NumPy or of the backend: nothing is copied, cast or moved."""
         backend = self._enter(X)
         _ = self.store
-        if library_of(X) == "numpy":
-            X = backend._admit(X)  # numbers only
+        if library_of(X) == "numpy" or not backend.owns(X):
+            X = backend._admit(X)  # numbers only, and nothing of a third library or device
         shape = tuple(X.shape)
         if len(shape) == 1:
             raise ValueError(
@@ -184,50 +193,41 @@ class Sequential(Switch):
             )
         if self.n_in is not None and shape[1] != self.n_in:
             raise ValueError(f"got {name} with {shape[1]} features, expected {self.n_in}, as the first layer takes")
-        is_bytes = str(getattr(X, "dtype", "")).rpartition(".")[2] == "uint8"
-        return backend.asarray(X, dtype="uint8" if is_bytes else self.dtype)
-
-    def _batches(self, X: ArrayLike, y: ArrayLike, w: ArrayLike | None, batch_size: int, name: str = "X") -> Batches:
-        """Inputs, labels and weights, all checked, as a fit or an evaluation takes them."""
-        X = self._inputs(X, name)
-        if X.shape[0] == 0:
-            raise ValueError(f"got {name} with no samples, expected at least one")
-        if dtype_of(X) != "uint8":
-            finite(self.backend, X, name)
-        loss = self.training.plan.loss
-        labels = loss.prepare(y, self._outputs(X), self.dtype)
-        same_length(int(X.shape[0]), int(labels.shape[0]), "labels")
-        weights = sample_weights(self.backend, w, int(X.shape[0]), self.dtype)
-        return Batches(self, X, labels, weights, positive("batch_size", batch_size))
+        return X
 
     # --- using it ----------------------------------------------------------------------------------
 
     def fit(
         self,
-        X: ArrayLike,
-        y: ArrayLike,
+        X: Any,
+        y: ArrayLike | None = None,
         epochs: int = 1,
-        batch_size: int = 32,
+        batch_size: int | None = None,
         *,
         sample_weight: ArrayLike | None = None,
-        validation_data: tuple[ArrayLike, ...] | None = None,
+        validation_data: Any = None,
         validation_split: float | None = None,
         progress: bool | None = None,
     ) -> dict[str, list[float]]:
-        """Trains; a second call goes on where the first stopped.
+        """Trains on arrays, or on an iterable of batches; a second call goes on where the first stopped.
 
         Parameters
         ----------
         X
-            (n, features) numbers; uint8 stays uint8 in memory, everything else is cast to the model's dtype.
+            (n, features) numbers. They stay as they are in memory, or on disk (`np.load(path, mmap_mode="r")`), where
+            the model's backend can read them: each batch is cast to the model's dtype.
+            Or, without y, an iterable that yields (X, y) or (X, y, sample_weight), begun anew each epoch: a list, a
+            `DataLoader` of PyTorch, an object with `__iter__`, or a function that returns a generator. Its batches
+            may differ in size, are checked as they come, and are not kept.
         y
             Class indices (n,), one-hot rows (n, classes), or targets (n,) or (n, outputs), as the loss takes.
         epochs, batch_size
-            Passes over the data, each in a new order, and samples a step; the last batch may be shorter.
+            Passes over the data, arrays each time in a new order, and samples a step (32 by default); the last
+            batch may be shorter.
         sample_weight
             (n,) weights from 0 up.
         validation_data
-            (X, y) or (X, y, sample_weight), evaluated after each epoch.
+            (X, y), (X, y, sample_weight), or an iterable of batches, evaluated after each epoch.
         validation_split
             Instead: the share of X to hold out, stratified by class; the same samples at every call.
         progress
@@ -241,46 +241,37 @@ class Sequential(Switch):
         Raises
         ------
         ValueError, TypeError
-            X, y or weights are not what the model can train on.
+            X, y, weights or a batch are not what the model can train on; an iterable is empty, or was used up by
+            the epoch before.
         NonFiniteLossError
             The loss became NaN or infinite; the weights are those of the last finite epoch.
+
+        Examples
+        --------
+        >>> import numpy as np, nnxp
+        >>> def batches():
+        ...     for seed in range(100):
+        ...         X = np.random.default_rng(seed).random((16, 2))
+        ...         yield X, X.sum(axis=1)
+        >>> model = nnxp.Sequential([nnxp.Dense(2, 1)], loss="mean_squared_error", optimizer=nnxp.SGD(0.3), seed=0)
+        >>> history = model.fit(batches, epochs=2)
+        >>> round(float(model.predict([[0.25, 0.5]])[0, 0]), 3)
+        0.75
         """
         epochs = positive("epochs", epochs)
         if validation_data is not None and validation_split is not None:
             raise ValueError("got validation_data and validation_split, expected one of them")
-        data = self._batches(X, y, sample_weight, batch_size)
-        validation = None
-        if validation_data is not None:
-            if not isinstance(validation_data, tuple | list) or len(validation_data) not in (2, 3):
-                raise ValueError("got validation_data that is not (X, y) or (X, y, sample_weight)")
-            weight = validation_data[2] if len(validation_data) == 3 else None
-            validation = self._batches(validation_data[0], validation_data[1], weight, PREDICTION_BATCH, "validation X")
+        data = training_data(self, X, y, sample_weight, batch_size, validation_split)
+        validation = None if validation_data is None else validation_of(self, validation_data, PREDICTION_BATCH)
         with self.backend.context():
             if validation_split is not None:
-                data, validation = self._split(data, validation_split)
+                assert isinstance(data, Batches)
+                data, validation = data.split(validation_split, PREDICTION_BATCH)
             try:
                 self.training.run(data, validation, epochs, progress)
             finally:
                 self.training.plan.release()
         return {name: list(values) for name, values in self.history.items()}
-
-    def _split(self, data: Batches, fraction: float) -> tuple[Batches, Batches]:
-        from nnxp.data import split
-
-        loss = self.training.plan.loss
-        stratify = loss.classifies and loss.truth(data.y).ndim == 1
-        labels: Any = self.backend.to_numpy(loss.truth(data.y)) if stratify else data.n
-        parts = []
-        for rows, size in zip(
-            split(labels, fraction, self.seed, stratify=stratify),
-            (data.batch_size, PREDICTION_BATCH),
-            strict=True,
-        ):
-            index = self.backend.asarray(rows, dtype="int64")
-            gather = self.backend.kernels["gather"]
-            w = None if data.w is None else gather(data.w, index)
-            parts.append(Batches(self, gather(data.X, index), gather(data.y, index), w, size))
-        return parts[0], parts[1]
 
     def train_step(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Array:
         """One step on one batch: the loss before the update, a new 0-d array that stays on the device.
@@ -288,6 +279,8 @@ class Sequential(Switch):
         Shapes and dtypes are checked, and the values of what comes from the host; values that lie on a device
         are not, since that would wait for it: a label out of range there makes the loss NaN.
         """
+        if sample_weight is None and self._training is not None and self._ready(X, y):
+            return self._step(X, y, None)
         x = self._inputs(X)
         n = int(x.shape[0])
         if n == 0:
@@ -298,15 +291,49 @@ class Sequential(Switch):
         labels = training.plan.loss.prepare(y, self._outputs(x), self.dtype, scan=False)
         same_length(n, int(labels.shape[0]), "labels")
         weights = sample_weights(backend, sample_weight, n, self.dtype, scan=False)
-        with backend.context():
-            try:
-                return training.plan.step(backend.asarray(x, dtype=self.dtype), labels, weights)[0]
-            finally:
-                training.plan.release()
+        return self._step(backend.asarray(x, dtype=self.dtype), labels, weights)
 
-    def evaluate(self, X: ArrayLike, y: ArrayLike, *, sample_weight: ArrayLike | None = None) -> dict[str, float]:
-        """The mean loss, penalties included, and "accuracy" or "rmse", as floats."""
-        data = self._batches(X, y, sample_weight, PREDICTION_BATCH)
+    def _step(self, x: Array, y: Array, w: Array | None) -> Array:
+        plan = self.training.plan
+        with self.backend.context():
+            try:
+                return plan.step(x, y, w)[0]
+            finally:
+                plan.release()
+
+    def _ready(self, X: ArrayLike, y: ArrayLike) -> bool:
+        """Whether X and y are arrays of NumPy that a step takes as they are. A loop of small steps is not to wait
+        for a door that finds nothing to do; False proves nothing."""
+        return self._fits(X) and sum_is_finite(X) and self.training.plan.loss.ready(y, X.shape[0], self.n_out)
+
+    def _fits(self, X: ArrayLike) -> bool:
+        """Whether X is an array of NumPy that the layers of a model on NumPy take as it is."""
+        return (
+            type(X) is np.ndarray
+            and self._backend is not None
+            and self._backend.xp is np
+            and X.ndim == 2
+            and X.shape[1] == self.n_in
+            and X.dtype is np.dtype(self.dtype)
+        )
+
+    def evaluate(
+        self, X: Any, y: ArrayLike | None = None, *, sample_weight: ArrayLike | None = None
+    ) -> dict[str, float]:
+        """The mean loss, penalties included, and "accuracy" or "rmse", as floats.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            Arrays as `fit` takes them, or, X alone, an iterable that yields (X, y) or (X, y, sample_weight).
+
+        Raises
+        ------
+        ValueError, TypeError
+            X, y, weights or a batch are not what the model can be evaluated on.
+        """
+        batch_size = None if is_stream(X) else PREDICTION_BATCH
+        data = training_data(self, X, y, sample_weight, batch_size)
         with self.backend.context():
             return evaluate(self, data)
 
@@ -315,16 +342,26 @@ class Sequential(Switch):
 
         Shapes and dtype are checked; X is not searched for NaN, which comes out as NaN.
         """
-        x, backend = self._inputs(X), self.backend
-        layers = self.private_layers(self.layers)
-        n = int(x.shape[0])
-        with backend.context():
-            parts = [
-                self._run(layers, x[start : min(n, start + PREDICTION_BATCH), ...])
-                for start in range(0, max(1, n), PREDICTION_BATCH)
-            ]
-            result = backend.xp.concat(parts, axis=0)  # a new array, also where a layer returned its input
-        return backend.to_numpy(result) if library_of(X) == "numpy" else result
+        if self._store is not None and self._fits(X) and not on_disk(X):
+            return self.prediction(self.layers)(X)
+        x = self._checked(X)
+        with self.backend.context():
+            predict = self.prediction(self.layers)
+            if on_disk(x):  # never all of it at once
+                parts = [predict(self._moved(x[rows])) for rows in blocks(x)]
+                result = self.backend.xp.concat(parts, axis=0)
+            else:
+                result = predict(self._moved(x))
+        return self.backend.to_numpy(result) if library_of(X) == "numpy" else result
+
+    def prediction(self, layers: list[Layer]) -> Prediction:
+        """This thread's forward pass through the layers, or the first of them, made when first asked for."""
+        made: dict[str, Any] = self._predictions.__dict__
+        name = str(len(layers))
+        if name not in made:
+            made[name] = Prediction(self, layers)
+        prediction: Prediction = made[name]
+        return prediction
 
     def _run(self, layers: list[Layer], x: Array) -> Array:
         out = self.backend.asarray(x, dtype=self.dtype)

@@ -9,17 +9,16 @@ import numpy as np
 
 from nnxp import random
 from nnxp.batches import Batches
+from nnxp.doors import blocks
 from nnxp.errors import NonFiniteLossError
 from nnxp.losses import Loss
 from nnxp.plan import Plan
 from nnxp.progress import Progress
-from nnxp.typing import Array, Integers
+from nnxp.streams import Stream
+from nnxp.typing import Array, Floats
 
 if TYPE_CHECKING:
     from nnxp.sequential import Sequential
-
-INTERVALS = 20
-"""How often an epoch reads its losses, shows them and checks that they are finite."""
 
 
 class Training:
@@ -30,121 +29,154 @@ class Training:
         self.plan, self.loss = Plan(model), model.loss
         self.backend = model.backend
 
-    def epoch(self, data: Batches, bar: Progress, text: str) -> dict[str, float]:
-        """One pass over the data in a new order: the mean loss and metric, as floats."""
-        model, backend, xp = self.model, self.backend, self.backend.xp
-        order = random.permutation(random.key(model.seed, "order", model.epoch), data.n)
-        batches = list(data.batches(order))
-        interval = -(-len(batches) // INTERVALS)
-        total = score = weight = 0.0
-        for start in range(0, len(batches), interval):
-            chunk = batches[start : start + interval]
-            kept = xp.empty((2, len(chunk)), dtype=getattr(xp, model.dtype), device=backend.device)
-            for i, rows in enumerate(chunk):
-                x, y, w = data.batch(rows)
-                kept[0, i], out = self.plan.step(x, y, w)
-                kept[1, i] = _weighted_sum(xp, self.plan.loss.score(out, y), w)
-            losses, scores = backend.to_numpy(kept).astype(np.float64)
-            if not np.all(np.isfinite(losses)):
-                bad = int(np.argmin(np.isfinite(losses)))
-                raise _Stopped(model.step - len(chunk) + bad, chunk[bad], first=start + bad == 0)
-            sizes = np.asarray([data.weight(rows) for rows in chunk], dtype=np.float64)
-            total, score, weight = (
-                total + float(losses @ sizes),
-                score + float(scores.sum()),
-                weight + float(sizes.sum()),
-            )
-            bar.advance(len(chunk), f"{text}  loss {total / weight:.4f}" if weight else text)
-        return means(self.plan.loss, total, score, weight)
+    def epoch(self, data: "Batches | Stream", bar: Progress, text: str) -> dict[str, float]:
+        """One pass over the data, arrays in a new order: the mean loss and metric, as floats."""
+        model, plan, xp = self.model, self.plan, self.backend.xp
+        numbers = xp.empty((2, data.interval), dtype=getattr(xp, model.dtype), device=self.backend.device)
+        sums, sizes, step = np.zeros(3), list[float](), self._first_step
+        for x, y, w, size in data.epoch(random.key(model.seed, "order", model.epoch)):
+            i = len(sizes)
+            numbers[0, i], out = step(x, y, w)
+            numbers[1, i] = _weighted_sum(xp, plan.loss.score(out, y), w)
+            sizes.append(size)
+            step = plan.step
+            if len(sizes) == data.interval:
+                self._read(numbers, sizes, sums, data, bar, text)
+        if sizes:
+            self._read(numbers, sizes, sums, data, bar, text)
+        return means(plan.loss, *sums.tolist())
 
-    def run(self, data: Batches, validation: Batches | None, epochs: int, show: bool | None) -> None:
+    def _first_step(self, x: Array, y: Array, w: Array | None) -> tuple[Array, Array]:
+        """An epoch's first step. Where its loss is finite, the weights that it began with are the ones to go back to:
+        one copy is enough, since until then it still holds those of the epoch before."""
+        loss, out = self.plan.forward_backward(x, y, w)
+        if not math.isfinite(float(loss)):
+            raise _Stopped(self.model.step, 0)
+        self._kept[...] = self.model.store.values
+        self.plan.update()
+        return loss, out
+
+    def _read(
+        self,
+        numbers: Array,
+        sizes: list[float],
+        sums: Floats,
+        data: "Batches | Stream",
+        bar: Progress,
+        text: str,
+    ) -> None:
+        """Adds an interval's losses and scores, of which the step gave means and sums, to those of the epoch."""
+        losses, scores = self.backend.to_numpy(numbers)[:, : len(sizes)].astype(np.float64)
+        if not np.all(np.isfinite(losses)):
+            back = len(sizes) - 1 - int(np.argmin(np.isfinite(losses)))
+            raise _Stopped(self.model.step - 1 - back, back)
+        sums += losses @ sizes, scores.sum(), sum(sizes)
+        bar.advance(len(sizes), f"{text}  loss {sums[0] / sums[2]:.4f}" if sums[2] else text)
+        sizes.clear()
+
+    def run(
+        self, data: "Batches | Stream", validation: "Batches | Stream | None", epochs: int, show: bool | None
+    ) -> None:
         """`epochs` epochs, each recorded in the model's history."""
-        model, values, xp = self.model, self.model.store.values, self.backend.xp
-        # What an epoch began with, and the same of the last epoch whose first loss was finite.
-        begun, kept = (self.backend.asarray(values, dtype=model.dtype, copy=True) for _ in range(2))
+        # The weights that the last epoch began with whose first loss was finite.
+        self._kept = self.backend.asarray(self.model.store.values, dtype=self.model.dtype, copy=True)
         # what NumPy would warn of, the check of the losses finds on every backend
-        with Progress(epochs * data.steps, show) as bar, np.errstate(all="ignore"):
-            for number in range(epochs):
-                start = time.perf_counter()
-                begun[...] = values
-                try:
-                    record = self.epoch(data, bar, f"epoch {number + 1}/{epochs}")
-                    if number == epochs - 1 and not bool(xp.all(xp.isfinite(values))):
-                        raise _Stopped(model.step, next(data.batches(np.arange(data.n))), first=False)
-                except _Stopped as stop:
-                    raise self._explain(stop, data, kept if stop.first else begun) from None
-                begun, kept = kept, begun
-                model.epoch += 1
-                if validation is not None:
-                    record |= {f"val_{name}": value for name, value in evaluate(model, validation).items()}
-                record["learning_rate"] = model.optimizer.current_learning_rate
-                record["seconds"] = time.perf_counter() - start
-                self._record(record)
+        try:
+            with Progress(None if data.steps is None else epochs * data.steps, show) as bar, np.errstate(all="ignore"):
+                for number in range(epochs):
+                    self._run(data, validation, bar, f"epoch {number + 1}/{epochs}", last=number == epochs - 1)
+        finally:
+            del self._kept
+
+    def _run(
+        self, data: "Batches | Stream", validation: "Batches | Stream | None", bar: Progress, text: str, last: bool
+    ) -> None:
+        model, start = self.model, time.perf_counter()
+        try:
+            record = self.epoch(data, bar, text)
+            if last and self._broken(model.store.values):
+                raise _Stopped(model.step, 0)
+        except _Stopped as stop:
+            raise self._explain(stop, data) from None
+        model.epoch += 1
+        try:
+            if validation is not None:
+                record |= {f"val_{name}": value for name, value in evaluate(model, validation).items()}
+        finally:  # an epoch counts, also where an iterable of validation batches raises
+            record["learning_rate"] = model.optimizer.current_learning_rate
+            record["seconds"] = time.perf_counter() - start
+            self._record(record)
 
     def _record(self, record: dict[str, float]) -> None:
         """One entry an epoch in each list of the history: NaN for what an epoch does not have."""
-        history = self.model.history
+        history = dict(self.model.history)
         before = max(map(len, history.values()), default=0)
-        for name in {**history, **record}:
-            history.setdefault(name, [math.nan] * before).append(record.get(name, math.nan))
+        for name in record:
+            history.setdefault(name, [math.nan] * before)
+        self.model.history.clear()
+        for name in sorted(history, key=_place):
+            self.model.history[name] = [*history[name], record.get(name, math.nan)]
 
-    def _explain(self, stop: "_Stopped", data: Batches, kept: Array) -> NonFiniteLossError:
+    def _explain(self, stop: "_Stopped", data: "Batches | Stream") -> NonFiniteLossError:
         """Finds where the numbers stopped being finite, and puts finite weights back."""
         model = self.model
-        where = self._first_not_finite(stop, data)
-        model.store.values[...] = kept
-        where = self._first_not_finite(stop, data, " from the weights put back") or where
+        x, y, same = data.again(stop.back)
+        where = self._first_not_finite(stop, x, y)
+        model.store.values[...] = self._kept
+        where = self._first_not_finite(stop, x, y, " from the weights put back") or where
         model.store.computed.clear()
         model.optimizer.reset()
         return NonFiniteLossError(
-            f"the loss of step {stop.step} (epoch {model.epoch + 1}) is not a finite number; running that "
-            f"batch again, {where or 'every value is finite, so the weights diverged during the epoch'}. The "
+            f"the loss of step {stop.step} (epoch {model.epoch + 1}) is not a finite number; running "
+            f"{'that' if same else 'a later'} batch again, "
+            f"{where or 'every value is finite, so the weights diverged during the epoch'}. The "
             "weights are back at the last that began an epoch with a finite loss, and the optimizer starts "
             f"afresh: lower the learning rate (now {model.optimizer.learning_rate:g}), give the optimizer "
             "clip_norm=1.0, or rescale the inputs"
         )
 
-    def _first_not_finite(self, stop: "_Stopped", data: Batches, note: str = "") -> str:
+    def _first_not_finite(self, stop: "_Stopped", x: Array, y: Array, note: str = "") -> str:
         """What is the first not to be finite when a batch is run again, in words; "" where all is."""
-        xp = self.backend.xp
-        out, y, _ = data.batch(stop.rows)
-
-        def broken(a: Array) -> bool:
-            return not bool(xp.all(xp.isfinite(a)))
-
+        out = self.backend.asarray(x, dtype=self.model.dtype)  # bytes are numbers to a layer by itself
         for position, layer in enumerate(self.plan.layers):
             layer.moment = (position, self.model.epoch, stop.step)
-            found = [f"the {name}" for name in layer.parameters if broken(getattr(layer, name))]
+            found = [f"the {name}" for name in layer.parameters if self._broken(getattr(layer, name))]
             out = layer.run_forward(out, True)
-            found += ["the output"] if broken(out) else []
+            found += ["the output"] if self._broken(out) else []
             if found:
                 first = f"{found[0]} of layer {position}, {type(layer).__name__}"
                 return f"the first values that are not finite are {first}{note}"
-        return "the loss itself is not finite" + note if broken(self.plan.loss.losses(out, y)) else ""
+        return "the loss itself is not finite" + note if self._broken(self.plan.loss.losses(out, y)) else ""
+
+    def _broken(self, a: Array) -> bool:
+        """Whether some value is not finite."""
+        xp = self.backend.xp
+        return not all(bool(xp.all(xp.isfinite(a[rows, ...]))) for rows in blocks(a))
 
 
 class _Stopped(Exception):
-    """A loss that is not finite: its step, its rows, and whether it is the first of its epoch."""
+    """A loss that is not finite: its step, and how many batches came after its own."""
 
-    def __init__(self, step: int, rows: Integers, first: bool) -> None:
+    def __init__(self, step: int, back: int) -> None:
         super().__init__(step)
-        self.step, self.rows, self.first = step, rows, first
+        self.step, self.back = step, back
 
 
-def evaluate(model: "Sequential", data: Batches) -> dict[str, float]:
+def _place(name: str) -> tuple[int, int]:
+    """Where a list stands in the history: losses and metrics, those of the validation, the rest."""
+    last = ("learning_rate", "seconds")
+    return (2, last.index(name)) if name in last else (name.startswith("val_"), not name.endswith("loss"))
+
+
+def evaluate(model: "Sequential", data: "Batches | Stream") -> dict[str, float]:
     """The mean loss, penalties included, and the metric over all data, nothing trained."""
-    assert model.loss is not None
     plan, xp = model.training.plan, model.backend.xp
-    layers = model.private_layers(plan.layers)
-    total = score = weight = 0.0
-    for rows in data.batches(np.arange(data.n, dtype=np.int64)):
-        x, y, w = data.batch(rows)
-        for layer in layers:
-            x = layer.run_forward(x, False)
-        total += float(_weighted_sum(xp, plan.loss.losses(x, y), w))
-        score += float(_weighted_sum(xp, plan.loss.score(x, y), w))
-        weight += data.weight(rows)
-    record = means(plan.loss, total, score, weight)
+    predict, sums = model.prediction(plan.layers), np.zeros(3)
+    for x, y, w, size in data.epoch():
+        out = predict(x)
+        losses, scores = plan.loss.losses(out, y), plan.loss.score(out, y)
+        sums += float(_weighted_sum(xp, losses, w)), float(_weighted_sum(xp, scores, w)), size
+    record = means(plan.loss, *sums.tolist())
     record["loss"] += sum(float(penalty) for penalty in model.penalties())
     return record
 

@@ -449,22 +449,6 @@ def test_summary(capsys: pytest.CaptureFixture[str]) -> None:
     assert model._backend is None  # to look is not to decide
 
 
-def test_plan(capsys: pytest.CaptureFixture[str]) -> None:
-    with_everything().plan()
-    lines = [line.split(maxsplit=1)[1] for line in capsys.readouterr().out.splitlines()]
-    assert lines == [
-        "Dense.forward",
-        "ReLU.forward",
-        "Dropout.forward",
-        "Dense.forward",
-        "SoftmaxCrossentropy from logits: loss and gradient",
-        "Dense.backward",
-        "Dropout.backward",
-        "ReLU.backward",
-        "Dense.backward, gradients of its parameters only",
-    ]
-
-
 # --- copies --------------------------------------------------------------------------------------------
 
 
