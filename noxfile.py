@@ -23,6 +23,10 @@ TORCH_PYTHON = "3.11"
 # One worker a core, each with BLAS on one thread: the tests' products are small, and threads would only wait.
 PARALLEL = ("-n", "auto")
 ONE_THREAD = {"OMP_NUM_THREADS": "1"}
+BENCH_THREADS: dict[str, dict[str, str | None]] = {
+    "one-thread": {**ONE_THREAD},
+    "default-threads": {"OMP_NUM_THREADS": None, "OPENBLAS_NUM_THREADS": None, "MKL_NUM_THREADS": None},
+}
 
 
 def group(*names: str) -> tuple[str, ...]:
@@ -78,6 +82,13 @@ def tests_torch(session: nox.Session) -> None:
 
 
 @nox.session(python=TORCH_PYTHON, default=False)
+def fast(session: nox.Session) -> None:
+    """The tests on NumPy with compiled fusion, the extra `fast`."""
+    session.install("-e", ".[fast]", *group("test"))
+    session.run("pytest", *PARALLEL, *session.posargs, env={"NNXP_TEST_BACKENDS": "numpy,numpy-readonly", **ONE_THREAD})
+
+
+@nox.session(python=TORCH_PYTHON, default=False)
 def lowest(session: nox.Session) -> None:
     """The tests on the lowest versions that pyproject.toml allows."""
     requirements = [Requirement(text) for text in PYPROJECT["project"]["dependencies"]]
@@ -127,8 +138,38 @@ def gpu(session: nox.Session) -> None:
     session.run("pytest", "-m", "gpu", env={"NNXP_TEST_BACKENDS": "cupy"})
 
 
-@nox.session(default=False)
+@nox.session(python=TORCH_PYTHON, default=False)
 def bench(session: nox.Session) -> None:
-    """The benchmarks, written to bench.json."""
-    session.install("-e", ".", *group("bench"))
-    session.run("pytest", "benchmarks", "--benchmark-json=bench.json", *session.posargs)
+    """The benchmarks with BLAS on one thread and on the default: JSON and a page in benchmarks/report.
+
+    `nox -s bench -- --quick` takes minutes. `nox -s bench -- cupy13` (or cupy12) measures a GPU too.
+    """
+    arguments = list(session.posargs)
+    extras = ["fast", arguments.pop(0)] if arguments[:1] in (["cupy12"], ["cupy13"]) else ["fast"]
+    session.install("-e", f".[{','.join(extras)}]", TORCH, *group("bench"))
+    if "--benchmark-disable" in arguments:  # nothing is timed: each case once, to see that it is right
+        session.run("pytest", "benchmarks", *arguments, env=ONE_THREAD)
+        return
+    for setting, env in BENCH_THREADS.items():
+        report(f"{setting}.json").unlink(missing_ok=True)
+        session.run("pytest", "benchmarks", f"--benchmark-json={report(f'{setting}.json')}", *arguments, env=env)
+    session.run("python", "-m", "benchmarks.report")
+
+
+@nox.session(python=TORCH_PYTHON, default=False)
+def bench_peers(session: nox.Session) -> None:
+    """nnxp beside other libraries, in rounds; `-- --quick` leaves out the two largest steps and the epoch."""
+    session.install("-e", ".[fast]", *group("bench"))
+    for requirement in (TORCH, *group("bench-peers")):  # one by one: the comparison says which is missing
+        session.run("python", "-m", "pip", "install", "--quiet", requirement, success_codes=[0, 1])
+    for setting, env in BENCH_THREADS.items():
+        out = str(report(f"peers-{setting}.json"))
+        session.run("python", "-m", "benchmarks.compare", "--out", out, *session.posargs, env=env)
+    session.run("python", "-m", "benchmarks.report")
+
+
+def report(name: str) -> Path:
+    """A file of what was measured."""
+    folder = ROOT / "benchmarks" / "report"
+    folder.mkdir(exist_ok=True)
+    return folder / name

@@ -1,9 +1,6 @@
-"""The backends that are measured, and the measurement itself: an action, and the matrix products it cannot avoid."""
+"""The backends that are measured, and the measurement itself: an action and its floor, in turn."""
 
 import importlib.util
-import os
-import platform
-import statistics
 import time
 from collections.abc import Callable
 from typing import Any
@@ -12,21 +9,60 @@ import numpy as np
 import pytest
 
 import nnxp
+from benchmarks import machine, problems, results
+from benchmarks.problems import Case
 from tests.matrix import has_gpu
 
+
+def _installed(name: str) -> bool:
+    return importlib.util.find_spec(name) is not None
+
+
+collect_ignore = ["peers"]  # each runs in a process of its own, with its own packages
 BACKENDS = [
     "numpy",
-    *(["torch"] if importlib.util.find_spec("torch") else []),
+    *(["fast"] if _installed("numba") else []),
+    *(["torch"] if _installed("torch") else []),
     *(["cupy"] if has_gpu() else []),
 ]
-WARM_UP = 5
-THREAD_VARIABLES = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")
+"""NumPy alone, NumPy with numba (the extra `fast`), PyTorch and, on a GPU, CuPy."""
+FEWEST_ROUNDS, MOST_ROUNDS = 7, 1000
+BLOCK = 5e-3
+"""Seconds at least of the case, and then of its floor, in a round: its caches are as warm as in a training."""
+PATIENCE = 3.0
+"""Seconds of a round from which on two rounds fewer have to do."""
+
+
+def open_backend(label: str) -> nnxp.Backend:
+    """The backend that a label of BACKENDS names."""
+    if label in ("numpy", "fast"):
+        return nnxp.get_backend("numpy", fast=label == "fast")
+    return nnxp.get_backend(label)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--quick", action="store_true", help="fewer rounds, and without the largest cases")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "large: left out by --quick")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--quick") and not config.getoption("benchmark_disable"):
+        large = [item for item in items if item.get_closest_marker("large")]
+        config.hook.pytest_deselected(items=large)
+        items[:] = [item for item in items if item not in large]
+
+
+def pytest_benchmark_update_machine_info(config: pytest.Config, machine_info: dict[str, Any]) -> None:
+    machine_info["description"] = machine.machine()
 
 
 @pytest.fixture(params=BACKENDS)
-def backend(request: pytest.FixtureRequest) -> nnxp.Backend:
-    """One backend of those that run here."""
-    return nnxp.get_backend(request.param)
+def label(request: pytest.FixtureRequest) -> str:
+    """One of BACKENDS."""
+    return str(request.param)
 
 
 @pytest.fixture(params=["float32", "float64"])
@@ -35,67 +71,150 @@ def dtype(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-class Products:
-    """Matrix products of given shapes (n, k) by (k, m), into memory of their own."""
-
-    def __init__(self, backend: nnxp.Backend, dtype: str, shapes: list[tuple[int, int, int]]) -> None:
-        xp, self.xp = backend.xp, backend.xp
-
-        def array(*shape: int) -> Any:
-            values = np.random.default_rng(0).standard_normal(shape)
-            return backend.asarray(values, dtype=dtype)
-
-        self.operands = [
-            (array(n, k), array(k, m), xp.zeros((n, m), dtype=getattr(xp, dtype), device=backend.device))
-            for n, k, m in shapes
-        ]
-
-    def __call__(self) -> None:
-        for a, b, out in self.operands:
-            self.xp.matmul(a, b, out=out)
-
-
-def dense_products(n: int, n_in: int, n_out: int, dinputs: bool = True) -> list[tuple[int, int, int]]:
-    """The products of a dense layer: forward, weights' gradient, and (not for a model's first layer) inputs'."""
-    return [(n, n_in, n_out), (n_in, n, n_out), *([(n, n_out, n_in)] if dinputs else [])]
+@pytest.fixture
+def small(pytestconfig: pytest.Config) -> bool:
+    """Whether nothing is timed: each case then runs once, on small shapes."""
+    return bool(pytestconfig.getoption("benchmark_disable"))
 
 
 @pytest.fixture
-def measure(benchmark: Any, backend: nnxp.Backend, dtype: str) -> Callable[..., Any]:
-    """`measure(action, products, rounds)`: rounds of the products alone and of the action, in turn; the device
-    has finished before a clock is read. `extra_info` gets the products' median time, "floor", and the ratio."""
+def shown(small: bool) -> Callable[[Case], Case]:
+    """A case as it is to be run."""
+    return lambda case: case.smaller(8) if small else case
 
-    def run(action: Callable[[], Any], products: Callable[[], None], rounds: int) -> Any:
-        floors: list[float] = []
 
-        def floor() -> None:
-            start = time.perf_counter()
-            products()
-            backend.synchronize()
-            floors.append(time.perf_counter() - start)
+class Measure:
+    """Rounds of an action and of its floor, in turn, each several times where it is short; the device has finished
+    before a clock is read."""
 
-        def timed() -> Any:
+    def __init__(self, benchmark: Any, label: str, quick: bool) -> None:
+        self.benchmark, self.label = benchmark, label
+        self.backend = open_backend(label)
+        self.quick = quick
+
+    def timed(self, action: Callable[[], Any]) -> float:
+        start = time.perf_counter()
+        action()
+        self.backend.synchronize()
+        return time.perf_counter() - start
+
+    def least(self, action: Callable[[], Any]) -> float:
+        """The least of some measurements, for some milliseconds."""
+        seconds = [self.timed(action)]
+        while sum(seconds) < 4 * BLOCK:
+            seconds.append(self.timed(action))
+        return min(seconds)
+
+    def __call__(
+        self,
+        action: Callable[[], Any],
+        floor: Callable[[], Any],
+        *,
+        floor_is: str = "the matrix products",
+        seconds: float = 0.7,
+        **info: Any,
+    ) -> Any:
+        """The action's result, after about `seconds` of rounds of both. `extra_info` gets `info`, the floor, the
+        ratio, and what it was measured with."""
+
+        def finished() -> Any:
             result = action()
-            backend.synchronize()
+            self.backend.synchronize()
             return result
 
-        result = benchmark.pedantic(timed, setup=floor, rounds=rounds, warmup_rounds=WARM_UP)
-        benchmark.extra_info |= {"backend": backend.name, "dtype": dtype, "threads": _threads()}
-        benchmark.extra_info["versions"] = {
-            "python": platform.python_version(),
-            "nnxp": nnxp.__version__,
-            "numpy": np.__version__,
-            backend.library: importlib.import_module(backend.library).__version__,
-        }
-        if benchmark.stats:  # none with --benchmark-disable
-            lowest = statistics.median(floors[-rounds:])
-            benchmark.extra_info |= {"floor": lowest, "ratio": benchmark.stats.stats.median / lowest}
+        floors: list[float] = []
+        rounds = warm_up = block = 1
+        if self.benchmark.disabled:
+            floor()
+        else:
+            self.timed(action)  # the first builds kernels and buffers
+            self.timed(floor)
+            own = self.least(action)
+            once = own + self.least(floor)
+            block = max(1, round(BLOCK / own))
+            fewest = FEWEST_ROUNDS if once < PATIENCE else FEWEST_ROUNDS - 2
+            if self.quick:
+                seconds, fewest = 0.2, 3
+            rounds = int(min(MOST_ROUNDS, max(fewest, seconds / (once * block))))
+            warm_up = min(rounds // 7, 5)
+
+        processor: list[float] = []
+
+        def floor_in_turn() -> None:
+            before = time.process_time()
+            floors.append(self.timed(lambda: [floor() for _ in range(block)]) / block)
+            processor.append((time.process_time() - before) / block)
+
+        result = self.benchmark.pedantic(
+            finished, teardown=floor_in_turn, rounds=rounds, warmup_rounds=warm_up, iterations=block
+        )
+        self.describe(floor_is=floor_is, block=block, **info)
+        if self.benchmark.stats:  # none with --benchmark-disable
+            data = self.benchmark.stats.stats.data
+            cores = sum(processor) / sum(floors)
+            self.benchmark.extra_info |= results.compared(data, floors[warm_up : warm_up + len(data)], cores)
         return result
 
-    return run
+    def describe(self, **info: Any) -> None:
+        """What every case says of itself."""
+        self.benchmark.extra_info |= {
+            "backend": self.label,
+            "threads": machine.threads(),
+            "versions": machine.versions("nnxp", "numpy", {"fast": "numba"}.get(self.label, self.label)),
+            **info,
+        }
+        names = [str(info[name]) for name in ("kind", "case", "dtype") if name in info]
+        self.benchmark.group = ": ".join(names)
+
+    def products(self, case: Case, dtype: str, backward: bool = True) -> Callable[[], None]:
+        """The matrix products of a case on this backend, into memory of their own."""
+
+        def convert(values: Any) -> Any:
+            return self.backend.asarray(values, dtype=dtype)
+
+        operands = problems.products(case, dtype, convert, backward)
+        matmul = self.backend.xp.matmul
+
+        def run() -> None:
+            for a, b, out in operands:
+                matmul(a, b, out=out)
+
+        return run
+
+    def passing(self, dtype: str, numbers: int) -> Callable[[], None]:
+        """One pass over memory that reads and writes as many numbers, and changes their signs. No copy: where source
+        and target lie alike in their pages, some processors copy at a sixth of their speed."""
+        source, target = (self.backend.asarray(np.ones(numbers // 2), dtype=dtype) for _ in range(2))
+        negative = self.backend.xp.negative
+
+        def run() -> None:
+            negative(source, out=target)
+
+        return run
 
 
-def _threads() -> str:
-    """What the environment asks of BLAS, or the machine's default."""
-    asked = [f"{name}={os.environ[name]}" for name in THREAD_VARIABLES if name in os.environ]
-    return " ".join(asked) or f"default of {os.cpu_count()} CPUs"
+@pytest.fixture
+def measure(benchmark: Any, label: str, pytestconfig: pytest.Config) -> Measure:
+    """`measure(action, floor, kind=..., case=..., ...)`."""
+    return Measure(benchmark, label, pytestconfig.getoption("--quick"))
+
+
+def build(problem: problems.Problem, backend: Any) -> nnxp.Sequential:
+    """The model of a problem, with the problem's initial weights."""
+    case = problem.case
+    layers: list[Any] = []
+    for n_in, n_out in zip(case.widths, case.widths[1:], strict=False):
+        layers += [nnxp.Dense(n_in, n_out), "relu"]
+    optimizer = nnxp.Adam(learning_rate=case.learning_rate, epsilon=problem.epsilon)
+    model = nnxp.Sequential(
+        [*layers[:-1], "softmax"],
+        "categorical_crossentropy",
+        optimizer,
+        backend=backend,
+        dtype=problem.dtype.name,
+        seed=0,
+    )
+    dense = [layer for layer in model.layers if isinstance(layer, nnxp.Dense)]
+    for layer, weights, biases in zip(dense, problem.weights, problem.biases, strict=True):
+        layer.weights, layer.biases = weights, biases[None, :]
+    return model

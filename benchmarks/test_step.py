@@ -1,33 +1,45 @@
-"""A model's whole training step: forward, loss, backward, Adam."""
+"""A whole training step: forward, loss, backward, Adam; `train_step` of a bound model."""
 
 from collections.abc import Callable
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pytest
 
-from benchmarks.conftest import Products, dense_products
-from nnxp import Backend, Dense, Sequential
-
-CASES = {"32: 784-128-10": (32, [784, 128, 10], 200), "128: 784-512-512-10": (128, [784, 512, 512, 10], 50)}
+from benchmarks.conftest import Measure, build
+from benchmarks.problems import STEPS, Case, Problem
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_train_step(case: str, backend: Backend, dtype: str, measure: Callable[..., Any]) -> None:
-    n, widths, rounds = CASES[case]
-    generator = np.random.default_rng(0)
-    X = backend.asarray(generator.standard_normal((n, widths[0])), dtype=dtype)
-    y = backend.asarray(generator.integers(0, widths[-1], n), dtype="int64")
-    hidden = [part for pair in pairwise(widths[:-1]) for part in (Dense(*pair), "relu")]
-    layers = [*hidden, Dense(*widths[-2:]), "softmax"]
-    model = Sequential(layers, "categorical_crossentropy", "adam", backend=backend, dtype=dtype, seed=0)
-    first = model.evaluate(X, y)["loss"]
+def cross_entropy(probabilities: Any, labels: Any) -> float:
+    """The mean of -log p of each row's label, in float64."""
+    picked = np.asarray(probabilities, dtype=np.float64)[np.arange(len(labels)), np.asarray(labels)]
+    return float(-np.log(picked).mean())
 
-    shapes = [shape for i, pair in enumerate(pairwise(widths)) for shape in dense_products(n, *pair, dinputs=i > 0)]
-    products = Products(backend, dtype, shapes)
-    measure(lambda: model.train_step(X, y), products, rounds)
 
-    probabilities = backend.to_numpy(model.predict(X)).astype(np.float64)
-    expected = -np.log(probabilities[np.arange(n), backend.to_numpy(y)]).mean()
-    assert float(model.train_step(X, y)) == pytest.approx(expected, rel=1e-3) and expected < first
+def run_step(case: Case, dtype: str, measure: Measure, **info: Any) -> None:
+    """Measures a case's step and holds its loss against the model's predictions."""
+    problem, backend = Problem(case, dtype), measure.backend
+    model = build(problem, backend)
+    X, y = backend.asarray(problem.X, dtype=dtype), backend.asarray(problem.y, dtype="int64")
+    first = cross_entropy(model.predict(problem.X), problem.y)
+    measure(
+        lambda: model.train_step(X, y),
+        measure.products(case, dtype),
+        case=case.name,
+        dtype=dtype,
+        shapes={"batch": case.batch, "widths": case.widths, "parameters": case.n_parameters},
+        **info,
+    )
+    expected = cross_entropy(model.predict(problem.X), problem.y)
+    # the same sums in another order, over rows as wide as the widest layer
+    tolerance = 8 * float(np.finfo(dtype).eps) * max(case.widths)
+    assert float(model.train_step(X, y)) == pytest.approx(expected, rel=tolerance, abs=tolerance)
+    assert expected < first
+
+
+@pytest.mark.parametrize(
+    "case",
+    [pytest.param(case, id=case.name, marks=[pytest.mark.large] if case.batch > 256 else []) for case in STEPS],
+)
+def test_train_step(case: Case, dtype: str, measure: Measure, shown: Callable[[Case], Case]) -> None:
+    run_step(shown(case), dtype, measure, kind="step", seconds=3.0)

@@ -1,6 +1,5 @@
 """Snake-case names for classes: `"mean_squared_error"` for `MeanSquaredError`, `"adamw"` for `AdamW`."""
 
-import difflib
 import re
 from collections.abc import Iterable
 from typing import Any, TypeVar
@@ -29,6 +28,8 @@ def lookup(spec: Any, base: type[T], classes: Iterable[type[T]], what: str) -> T
     names = {snake_case(cls.__name__): cls for cls in classes}
     if isinstance(spec, str) and spec in names:
         return names[spec]()
+    import difflib  # 2 ms, for an error alone
+
     near = difflib.get_close_matches(str(spec), names, 1)
     hint = f"; did you mean {near[0]!r}?" if near else ""
     raise ValueError(f"got {what} {spec!r}, expected an object or one of {', '.join(sorted(names))}{hint}")

@@ -47,6 +47,7 @@ class Prediction:
             else:
                 self.stages.append(DenseAlone(layer, buffers, i))
             i += len(self.stages[-1].layers)
+        self.hidden = self.stages[:-1]
 
     def __call__(self, x: Array) -> Array:
         """The last layer's output for x, (n, m) of the model's dtype or uint8."""
@@ -68,7 +69,7 @@ class Prediction:
         """What the last stage takes."""
         if x.dtype != self.number and not self.takes_bytes:
             x = self.backend.asarray(x, dtype=self.dtype)
-        for stage in self.stages[:-1]:
+        for stage in self.hidden:
             x = stage.forward(x)
         return x
 

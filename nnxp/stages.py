@@ -4,9 +4,10 @@ A stage computes what its layers compute (`tests/test_plan.py` holds the two equ
 backward reads. Nobody else holds a gradient on its way through the stages, so that they may write over it.
 """
 
+from nnxp import kernels
 from nnxp.activations import ACTIVATIONS, Activation, Linear, Softmax
 from nnxp.buffers import Buffers
-from nnxp.kernels import compose, formulas
+from nnxp.kernels import formulas
 from nnxp.layers import Dense, Layer, Rescaling
 from nnxp.losses import Loss
 from nnxp.typing import Array
@@ -133,8 +134,10 @@ class DenseActivation(DenseStage):
         self.activation, self.in_place = activation, in_place
         formula, gradient = activation.functions()
         self.keeps_z = training and activation.reads == ("inputs",)  # else the output is all that backward reads
-        self.activate = self.backend.fuse(compose(formula, formulas.add_row), into=() if self.keeps_z else ("z",))
-        gradient = compose(gradient, formulas.add_row) if self.keeps_z else gradient
+        self.activate = self.backend.fuse(
+            kernels.compose(formula, formulas.add_row), into=() if self.keeps_z else ("z",)
+        )
+        gradient = kernels.compose(gradient, formulas.add_row) if self.keeps_z else gradient
         self.differentiate = self.backend.fuse(gradient, into=("dy",) if in_place else (), column_sums=True)
 
     def forward(self, x: Array, out: Array | None = None) -> Array:

@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import nnxp
-from nnxp.kernels import formulas, fuse, reference
+from nnxp.kernels import formulas, fuse
 from nnxp.kernels import vocabulary as xp
+from nnxp.kernels.reference import reference
 from tests.matrix import Target
 
 Host = npt.NDArray[Any]

@@ -18,16 +18,23 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", TEXT, re.DOTALL)
 
 
-def test_its_python_runs_as_it_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_its_python_runs_as_it_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.chdir(tmp_path)
     scope: dict[str, Any] = {}
-    training, by_hand = blocks("python")
+    training, batches, by_hand, speed = blocks("python")
     exec(training, scope)
     digits, test = scope["digits"], scope["test"]
     assert metrics.accuracy(scope["model"].predict(digits.X[test]), digits.y[test]) > 0.93
     assert (tmp_path / "digits.safetensors").is_file()
+    exec(batches, scope)
+    assert scope["model"].epoch == 30 + 1 + 2
     exec(by_hand, scope)
     assert float(scope["loss"]) < 1.0  # chance is ln 3 = 1.0986
+    exec(speed, scope)
+    plan, ufuncs = capsys.readouterr().out.split("def adam")
+    assert "Dense.forward, its bias and ReLU.forward in one pass" in plan and "_multiply" in ufuncs
 
 
 def test_its_commands_are_understood() -> None:

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from nnxp.errors import BackendMismatchError
-from nnxp.kernels import fuse
 from nnxp.typing import Array, ArrayLike, Device, HostArray, Kernel, Namespace
 
 DTYPES = ("float32", "float64")
@@ -161,6 +160,8 @@ class Backend:
         """The kernel of a formula on this backend, built once (see `nnxp.kernels.fuse`)."""
         key = (formula, into, column_sums, *fixed.items())
         if key not in self._fused:
+            from nnxp.kernels.fusion import fuse
+
             self._fused[key] = fuse(formula, self.xp, into, column_sums, self.fast, **fixed)
         return self._fused[key]
 

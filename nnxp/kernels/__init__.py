@@ -6,7 +6,20 @@ formula into a kernel: `graph` traces it, `program` orders its operations and gi
 compiles, and `source` writes straight lines for every other namespace.
 """
 
-from nnxp.kernels.fusion import compose, fuse, show
-from nnxp.kernels.reference import reference
+import importlib
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["compose", "fuse", "reference", "show"]
+if TYPE_CHECKING:
+    from nnxp.kernels import formulas
+    from nnxp.kernels.fusion import compose, fuse, show
+
+__all__ = ["compose", "formulas", "fuse", "show"]
+
+
+def __getattr__(name: str) -> Any:
+    """Imported when first used: a model that is only built fuses nothing."""
+    if name == "formulas":
+        return importlib.import_module("nnxp.kernels.formulas")
+    if name in __all__:
+        return getattr(importlib.import_module("nnxp.kernels.fusion"), name)
+    raise AttributeError(f"module 'nnxp.kernels' has no attribute {name!r}")

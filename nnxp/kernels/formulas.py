@@ -295,7 +295,7 @@ def adam(
     ĉ = c / (1 - β₂ᵗ). Kingma and Ba 2015 (arXiv:1412.6980), algorithm 1, not its rearrangement."""
     m = beta_1 * m + (1 - beta_1) * g
     c = beta_2 * c + (1 - beta_2) * g * g
-    return w - lr * (m / correction_1) / (xp.sqrt(c / correction_2) + epsilon), m, c
+    return w - lr / correction_1 * m / (xp.sqrt(c / correction_2) + epsilon), m, c
 
 
 def adamw(

@@ -5,7 +5,7 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from nnxp.kernels import formulas, numba_fusion, source, vocabulary
+from nnxp.kernels import formulas, source, vocabulary
 from nnxp.kernels.graph import Graph, parameters_of, shape_of, trace
 from nnxp.kernels.libraries import Library, library_for
 from nnxp.kernels.machine import Machine, refusal, wrapper
@@ -97,7 +97,11 @@ def _machine(
         raise ValueError(f"got column_sums=True for {graph.name}, which has {count} results, expected one")
     if library is None or all(p.scalar for p in graph.parameters):
         return graph
-    compiled = numba_fusion.Compiled(graph, into, column_sums) if fast and numba_fusion.compilable(graph) else None
+    compiled = None
+    if fast:
+        from nnxp.kernels.numba_fusion import Compiled, compilable
+
+        compiled = Compiled(graph, into, column_sums) if compilable(graph) else None
     return Machine(library, graph, into, column_sums, _odd(graph, namespace, into, column_sums), compiled)
 
 
@@ -258,7 +262,9 @@ def show(
     elif made.compiled is not None:
         flat = not column_sums and all(p.shape == "full" for p in made.arrays)
         kind = "int64" if made.integral else chosen.dtype
-        text = numba_fusion.loop_source(made.graph, into, column_sums, kind, flat=flat)
+        from nnxp.kernels.numba_fusion import loop_source
+
+        text = loop_source(made.graph, into, column_sums, kind, flat=flat)
     else:
         text = source.straight(made.graph) if made.program is None else made.written[0]
     print(text, end="")

@@ -10,6 +10,27 @@ import numpy as np
 from nnxp.typing import Array
 
 
+def shift(x: Array, shifted: Array) -> None:
+    """x - max x by rows, NaN where there is one."""
+    for i in range(x.shape[0]):
+        largest = x[i, 0]
+        for j in range(x.shape[1]):
+            if x[i, j] > largest or x[i, j] != x[i, j]:
+                largest = x[i, j]
+        for j in range(x.shape[1]):
+            shifted[i, j] = x[i, j] - largest
+
+
+def normalise(e: Array) -> None:
+    """e / Σ e by rows."""
+    for i in range(e.shape[0]):
+        total = e[i, 0]
+        for j in range(1, e.shape[1]):
+            total += e[i, j]
+        for j in range(e.shape[1]):
+            e[i, j] /= total
+
+
 def shift_logits(z: Array, b: Array, shifted: Array, labels: Array, losses: Array) -> None:
     """z = z + b; shifted = z - max z, NaN where there is one; losses = -shifted at the label, NaN where that is out of
     range."""

@@ -1,8 +1,8 @@
 """Named kernels compiled by numba: those that NumPy needs many small calls for."""
 
 import functools
+import os
 from collections.abc import Callable
-from importlib import resources
 from typing import Any
 
 import numpy as np
@@ -14,24 +14,37 @@ from nnxp.typing import Array, Kernel
 
 
 @functools.cache
-def _loops(dtype: Any) -> tuple[Callable[..., Any], Callable[..., Any]]:
-    """The two functions of `loops`, for C-contiguous arrays of a dtype and labels of int64."""
+def _loop(title: str, dtype: Any) -> Callable[..., Any]:
+    """A function of `loops`, for C-contiguous arrays of a dtype and labels of int64."""
     import numba
 
-    text = resources.files("nnxp.kernels").joinpath("loops.py").read_text(encoding="utf-8")
     number = getattr(numba, dtype.name)
     matrix, vector, labels = number[:, ::1], number[::1], numba.int64[::1]
-
-    def compiled(title: str, *types: Any) -> Callable[..., Any]:
-        signature = numba.void(*types)
-        # `_suit` has looked at the types: numba need not look again at every call.
-        loop: Callable[..., Any] = compile_function(text, title, signature).overloads[signature.args].entry_point
-        return loop
-
-    return (
-        compiled("shift_logits", matrix, matrix, matrix, labels, vector),
-        compiled("softmax_crossentropy", matrix, labels, matrix, vector),
+    signature = numba.void(
+        *{
+            "shift": (matrix, matrix),
+            "normalise": (matrix,),
+            "shift_logits": (matrix, matrix, matrix, labels, vector),
+            "softmax_crossentropy": (matrix, labels, matrix, vector),
+        }[title]
     )
+    with open(os.path.join(os.path.dirname(__file__), "loops.py"), encoding="utf-8") as file:
+        text = file.read()
+    # The callers here have looked at the types: numba need not look at them again at every call.
+    loop: Callable[..., Any] = compile_function(text, title, signature).overloads[signature.args].entry_point
+    return loop
+
+
+def softmax(x: Array, out: Array = None) -> Array:
+    """exp(xᵢⱼ - maxⱼ xᵢⱼ) / Σⱼ exp(xᵢⱼ - maxⱼ xᵢⱼ)."""
+    out = np.empty_like(x, order="C") if out is None else out
+    suit = x.flags.c_contiguous and out.flags.c_contiguous and x.dtype == out.dtype and x.shape == out.shape
+    if not (suit and x.dtype.kind == "f" and x.shape[1] and numba_imports()):
+        return NUMPY["softmax"](x, out=out)
+    _loop("shift", x.dtype)(x, out)
+    np.exp(out, out=out)
+    _loop("normalise", x.dtype)(out)
+    return out
 
 
 def _suit(z: Array, b: Array, labels: Array, factors: Array, losses: Array, dz: Array) -> bool:
@@ -59,11 +72,10 @@ def bias_softmax_crossentropy(z: Array, b: Array, labels: Array, factors: Array,
     if out is None or not _suit(z, b, labels, factors, *out):
         return NUMPY["bias_softmax_crossentropy"](z, b, labels, factors, out=out)
     losses, dz = out
-    shift_logits, softmax_crossentropy = _loops(z.dtype)
-    shift_logits(z, b, dz, labels, losses)
+    _loop("shift_logits", z.dtype)(z, b, dz, labels, losses)
     np.exp(dz, out=dz)
-    softmax_crossentropy(dz, labels, factors, losses)
+    _loop("softmax_crossentropy", z.dtype)(dz, labels, factors, losses)
     return out
 
 
-NUMBA: dict[str, Kernel] = table(bias_softmax_crossentropy)
+NUMBA: dict[str, Kernel] = table(softmax, bias_softmax_crossentropy)

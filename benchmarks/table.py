@@ -1,0 +1,189 @@
+"""The README's tables of speed, from the measurements that are kept under version control.
+
+python -m benchmarks.table            # prints them
+python -m benchmarks.table --adopt    # keeps what was measured last, and writes them into README.md
+python -m benchmarks.table --merge    # the same where only some cases were measured again
+"""
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from benchmarks import results
+from benchmarks.problems import EPOCH, PREDICTION, STEPS
+
+README = results.ROOT / "README.md"
+BEGIN = "<!-- benchmarks: written by `python -m benchmarks.table --adopt`, not by hand -->"
+END = "<!-- end of benchmarks -->"
+NOTHING = "–"
+Row = dict[str, Any]
+
+
+class Measurements:
+    """What one folder holds: the cases and the peers of both thread settings."""
+
+    def __init__(self, folder: Path = results.KEPT) -> None:
+        self.files = {setting: results.load(folder, setting) for setting in results.SETTINGS}
+        self.peers = {setting: results.load(folder, f"peers-{setting}") for setting in results.SETTINGS}
+
+    def case(self, setting: str, **wanted: Any) -> Row | None:
+        """The case with these values, None where it was not measured."""
+        rows = (self.files[setting] or {}).get("cases", [])
+        return next((row for row in rows if all(row.get(key) == value for key, value in wanted.items())), None)
+
+    def contenders(self, setting: str, title: str) -> dict[str, Row]:
+        """Everyone's figures at one job of the comparison, by name."""
+        jobs = (self.peers[setting] or {}).get("jobs", [])
+        return next((job["contenders"] for job in jobs if job["title"] == title), {})
+
+    def machine(self) -> Row:
+        """The machine of what was measured."""
+        found = next((file["machine"] for file in (*self.files.values(), *self.peers.values()) if file), None)
+        if found is None:
+            raise SystemExit("nothing was measured yet: nox -s bench, nox -s bench_peers, then --adopt")
+        return found
+
+
+def ratio(row: Row | None, key: str = "ratio") -> str:
+    """A case's ratio with two decimals; "void" where the machine was too busy."""
+    if row is None or key not in row:
+        return NOTHING
+    return "void" if row.get("void") else f"{row[key]:.2f}"
+
+
+def against_peers(contenders: dict[str, Row], name: str = "nnxp_fast") -> str:
+    """The median's ratio to that of the fastest peer, and which that is. Void where the floor was."""
+    row = contenders.get(name, {})
+    if "of_fastest" not in row:
+        return NOTHING
+    return "void" if contenders["numpy_floor"].get("void") else f"{row['of_fastest']:.2f} ({row['fastest']})"
+
+
+def against(contenders: dict[str, Row], other: str) -> str:
+    """The median's ratio to that of one other. Void where the floor was."""
+    if any("median" not in contenders.get(name, {}) for name in ("nnxp_fast", other)):
+        return NOTHING
+    figure = f"{contenders['nnxp_fast']['median'] / contenders[other]['median']:.2f}"
+    return "void" if contenders["numpy_floor"].get("void") else figure
+
+
+def markdown(rows: list[list[str]]) -> list[str]:
+    """A table whose first row is its header."""
+    header, *body = rows
+    lines = [header, ["---", *["---:"] * (len(header) - 1)], *body]
+    return [f"| {' | '.join(line)} |" for line in lines]
+
+
+def steps(found: Measurements) -> list[str]:
+    """The training step: ratios to the floor and to the fastest peer."""
+    columns = ("`fast`", "NumPy only", "to the fastest peer")
+    header = [f"{words}: {column}" for words in results.SETTINGS.values() for column in columns]
+    rows = [["batch, layers", *header]]
+    for dtype in ("float32", "float64"):
+        for case in STEPS:
+            cells = []
+            for setting in results.SETTINGS:
+                for backend in ("fast", "numpy"):
+                    wanted = {"kind": "step", "case": case.name, "dtype": dtype, "backend": backend}
+                    cells.append(ratio(found.case(setting, **wanted)))
+                peers = found.contenders(setting, f"step {case.name}") if dtype == "float32" else {}
+                cells.append(against_peers(peers))
+            rows.append([case.name + ("" if dtype == "float32" else f", {dtype}"), *cells])
+    return markdown(rows)
+
+
+def others(found: Measurements) -> list[str]:
+    """The epoch, prediction, start and memory, with `fast`."""
+    net = "-".join(map(str, PREDICTION.widths))
+
+    def each(words: str, figure: Callable[[str], str]) -> list[str]:
+        return [words, *(figure(setting) for setting in results.SETTINGS)]
+
+    def case(kind: str, name: str, backend: str = "fast") -> Callable[[str], str]:
+        return lambda setting: ratio(found.case(setting, kind=kind, case=name, dtype="float32", backend=backend))
+
+    def peers(title: str) -> Callable[[str], str]:
+        return lambda setting: against_peers(found.contenders(setting, title))
+
+    def seconds(state: str, backend: str, part: str) -> Callable[[str], str]:
+        def figure(setting: str) -> str:
+            row = found.case(setting, kind="start", case=state, backend=backend)
+            return f"{row['parts'][part] * 1e3:.0f} ms" if row else NOTHING
+
+        return figure
+
+    def predicted(other: str) -> Callable[[str], str]:
+        return lambda setting: against(found.contenders(setting, f"predict 1 rows, {net}"), other)
+
+    rows = [
+        ["", *results.SETTINGS.values()],
+        each(f"an epoch of `fit`, {EPOCH.name}, to as many bound steps", case("epoch", EPOCH.name)),
+        each("its time to the fastest peer's", peers(f"epoch {EPOCH.name}")),
+        each(f"`predict`, one row, {net}, to the fastest peer", peers(f"predict 1 rows, {net}")),
+        each("the same to onnxruntime", predicted("onnx_runtime")),
+        each("`predict`, 10,000 rows, to the floor", case("prediction", f"10000 rows, {net}")),
+        each("peak memory of a step, 784-512-512-10, to what it has to hold", case("memory", f"step {STEPS[1].name}")),
+        each("peak memory of `fit`, to that and the data", case("memory", f"fit {STEPS[1].name}")),
+        each("`import nnxp` after `import numpy`", seconds("cached", "numpy", "import nnxp")),
+        each("the first `Sequential`", seconds("cached", "numpy", "first Sequential")),
+        each("the first step, NumPy only", seconds("cached", "numpy", "first step")),
+        each("the first step, `fast`, compiled before", seconds("cached", "fast", "first step")),
+        each("the first step, `fast`, the very first", seconds("cold", "fast", "first step")),
+    ]
+    return markdown(rows)
+
+
+def where(found: Measurements) -> str:
+    """The machine and the versions, in a sentence."""
+    machine = found.machine()
+    versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items() if name != "nnxp")
+    dates = sorted(file["datetime"][:10] for file in found.files.values() if file)
+    blas = ", ".join(machine["blas"])
+    return (
+        f"Measured on {machine['cpu']}, {machine['cores']} cores, {machine['memory_gb']} GB, {machine['system']}; "
+        f"{versions}; {blas}{'; ' + dates[-1] if dates else ''}."
+    )
+
+
+def text(found: Measurements) -> str:
+    """What stands between the markers."""
+    return "\n".join([BEGIN, "", *steps(found), "", *others(found), "", where(found), "", END])
+
+
+def written_into(readme: str, found: Measurements) -> str:
+    """The README with its tables made anew."""
+    before, begin, rest = readme.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise SystemExit(f"README.md has no place for the tables: put these two lines there\n{BEGIN}\n{END}")
+    return before + text(found) + after
+
+
+def adopt(merge: bool) -> None:
+    """Keeps what was measured last; to `merge`, cases that were not measured again stay."""
+    for setting in results.SETTINGS:
+        for name, key, identity in ((setting, "cases", "name"), (f"peers-{setting}", "jobs", "title")):
+            new, old = results.load(results.MEASURED, name), results.load(results.KEPT, name)
+            if new is None:
+                continue
+            if merge and old is not None:
+                rows = {row[identity]: row for row in (*old[key], *new[key])}
+                new[key] = list(rows.values())
+            results.save(results.KEPT / f"{name}.json", new)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--adopt", action="store_true", help="keep the last measurements and write README.md")
+    parser.add_argument("--merge", action="store_true", help="the same, cases that were not measured again staying")
+    options = parser.parse_args()
+    if options.adopt or options.merge:
+        adopt(options.merge)
+        content = written_into(README.read_text(encoding="utf-8"), Measurements())
+        README.write_text(content, encoding="utf-8")
+    print(text(Measurements()))
+
+
+if __name__ == "__main__":
+    main()
