@@ -4,10 +4,11 @@ import weakref
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from nnxp.activations import ACTIVATIONS, Activation, Sigmoid, Softmax
+from nnxp.activations import ACTIVATIONS, Activation, Linear, Sigmoid, Softmax
 from nnxp.buffers import Buffers
-from nnxp.layers import LAYERS, Dense, Layer
+from nnxp.layers import LAYERS, Dense, Dropout, Layer
 from nnxp.losses import Loss, SoftmaxCrossentropy
+from nnxp.optimizers import Optimizer
 from nnxp.stages import (
     FUSED,
     DenseActivation,
@@ -43,12 +44,12 @@ class Plan:
         pair = model.loss.from_logits_kind() if type(model.layers[-1]) in (Softmax, Sigmoid) else None
         self.loss: Loss = model.loss if pair is None else pair._on(model.backend, model.dtype)
         self.layers: list[Layer] = model.layers if pair is None else model.layers[:-1]
-        self.takes_bytes = casts_bytes(self.layers[0])
+        self.takes_bytes = casts_bytes(self.layers)
 
         first = next((i for i, layer in enumerate(self.layers) if layer.parameters), len(self.layers))
         self.stages = stages_of(self.layers, self.buffers, first)
         self.head: LossStage | DenseSoftmaxCrossentropy
-        if type(self.layers[-1]) is Dense and type(self.loss) is SoftmaxCrossentropy:
+        if self.layers and type(self.layers[-1]) is Dense and type(self.loss) is SoftmaxCrossentropy:
             self.stages.pop()
             self.head = DenseSoftmaxCrossentropy(
                 self.layers[-1], self.loss, self.buffers, len(self.layers) - 1, first < len(self.layers) - 1
@@ -93,7 +94,7 @@ class Plan:
             out = stage.forward(out)
         out = head.forward(out)
         factors, shares = self._factors(x.shape[0], w)
-        loss = kernels["weighted_sum"](head.losses(y, factors), shares)
+        loss = kernels["weighted_sum"](head.losses(y, factors, w), shares)
         for layer in self.penalised:
             penalty = layer.penalty()
             if penalty is not None:
@@ -120,7 +121,7 @@ class Plan:
 
     def release(self) -> None:
         """Gives the layers back to a reader: by hand they compute everything, into new memory."""
-        for stage in self.stages:
+        for stage in (*self.stages, self.head):
             stage.release()
 
     def step(self, x: Array, y: Array, w: Array | None = None) -> tuple[Array, Array]:
@@ -134,7 +135,10 @@ class Plan:
         model = self.model
         optimizer = model.optimizer
         optimizer.pre_update_params()
-        optimizer.update_store(self.store)
+        if type(optimizer).update_params is Optimizer.update_params:
+            optimizer.update_store(self.store)
+        else:
+            optimizer.update_params(model.layers)
         optimizer.post_update_params()
         model.step += 1
 
@@ -156,8 +160,10 @@ def stages_of(layers: Sequence[Layer], buffers: Buffers, first: int) -> list[Sta
     while i < len(layers):
         layer, after = layers[i], layers[i + 1] if i + 1 < len(layers) else None
         if type(layer) is Dense and isinstance(after, Activation) and type(after) in FUSED:
-            foreign = i + 2 < len(layers) and type(layers[i + 2]) not in (*LAYERS, *ACTIVATIONS)
-            stages.append(DenseActivation(layer, after, buffers, i, i > first, in_place=not foreign))
+            # What hands its dvalues on as they are may hand on an array that a layer of the user's own keeps.
+            above = next((a for a in layers[i + 2 :] if type(a) not in (Linear, Dropout)), None)
+            ours = above is None or type(above) in (*LAYERS, *ACTIVATIONS)
+            stages.append(DenseActivation(layer, after, buffers, i, i > first, in_place=ours))
         else:
             stages.append(LayerStage(layer, buffers, i, i > first))
         i += len(stages[-1].layers)

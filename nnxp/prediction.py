@@ -3,10 +3,10 @@
 import copy
 from typing import TYPE_CHECKING
 
-from nnxp.activations import Activation, Softmax
+from nnxp.activations import Activation, Linear, Softmax
 from nnxp.buffers import Buffers
 from nnxp.kernels import formulas
-from nnxp.layers import Dense, Layer, Rescaling
+from nnxp.layers import Dense, Dropout, Layer, Rescaling
 from nnxp.stages import FUSED, DenseActivation, DenseStage, Stage, casts_bytes
 from nnxp.typing import Array
 
@@ -29,7 +29,9 @@ class Prediction:
     """
 
     def __init__(self, model: "Sequential", layers: list[Layer]) -> None:
-        self.backend, self.dtype, self.takes_bytes = model.backend, model.dtype, casts_bytes(layers[0])
+        passing = (Linear, Dropout)  # in a prediction
+        layers = [layer for layer in layers if type(layer) not in passing]
+        self.backend, self.dtype, self.takes_bytes = model.backend, model.dtype, casts_bytes(layers)
         self.empty, self.number = model.backend.xp.empty, getattr(model.backend.xp, model.dtype)
         buffers = Buffers(model.backend, model.dtype)
         self.stages: list[Stage] = []
@@ -39,7 +41,7 @@ class Prediction:
             if i == 0 and type(layer) is Rescaling:
                 self.stages.append(Rescaled(layer, buffers))
             elif type(layer) is not Dense:
-                self.stages.append(Apart(layer, buffers, i))
+                self.stages.append(Apart(layer, i))
             elif isinstance(after, Activation) and type(after) in FUSED:
                 self.stages.append(DenseActivation(layer, after, buffers, i, False, training=False))
             elif type(after) is Softmax:
@@ -47,29 +49,26 @@ class Prediction:
             else:
                 self.stages.append(DenseAlone(layer, buffers, i))
             i += len(self.stages[-1].layers)
-        self.hidden = self.stages[:-1]
 
     def __call__(self, x: Array) -> Array:
-        """The last layer's output for x, (n, m) of the model's dtype or uint8."""
-        n, last = x.shape[0], self.stages[-1]
-        if isinstance(last, DenseStage):
-            result = self.empty((n, last.dense.n_out), dtype=self.number, device=self.backend.device)
-            if n <= BATCH:
-                return last.forward(self._hidden(x), result)
-            for start in range(0, n, BATCH):
-                rows = slice(start, min(n, start + BATCH))
-                last.forward(self._hidden(x[rows, ...]), result[rows, ...])
-            return result
-        # Copies: a layer may return its input, and that is memory to be used again.
-        batches = [slice(start, min(n, start + BATCH)) for start in range(0, max(1, n), BATCH)]
-        parts = [self.backend.asarray(last.forward(self._hidden(x[rows, ...])), copy=True) for rows in batches]
-        return parts[0] if len(parts) == 1 else self.backend.xp.concat(parts, axis=0)
+        """The last layer's output for x, (n, m) of the model's dtype or uint8, in a new array."""
+        n = x.shape[0]
+        if n <= BATCH:
+            return self.backend.xp.asarray(self._batch(x), copy=True)
+        result = None
+        for start in range(0, n, BATCH):
+            stop = min(n, start + BATCH)
+            part = self._batch(x[start:stop, ...])
+            if result is None:
+                result = self.empty((n, part.shape[1]), dtype=self.number, device=self.backend.device)
+            result[start:stop, ...] = part
+        return result
 
-    def _hidden(self, x: Array) -> Array:
-        """What the last stage takes."""
+    def _batch(self, x: Array) -> Array:
+        """The output of one batch, in memory that the next one uses again."""
         if x.dtype != self.number and not self.takes_bytes:
             x = self.backend.asarray(x, dtype=self.dtype)
-        for stage in self.hidden:
+        for stage in self.stages:
             x = stage.forward(x)
         return x
 
@@ -89,13 +88,13 @@ class Rescaled(Stage):
 class Apart(Stage):
     """Any other layer, as a copy for the call: its inputs and output are not seen by other threads."""
 
-    def __init__(self, layer: Layer, buffers: Buffers, position: int) -> None:
-        super().__init__([layer], buffers, position, False)
+    def __init__(self, layer: Layer, position: int) -> None:
+        super().__init__([layer], Buffers(), position, False)
 
     def forward(self, x: Array) -> Array:
         """The layer's own."""
         twin = copy.copy(self.layers[0])
-        twin.buffers = Buffers()
+        twin.buffers = self.buffers
         return twin.run_forward(x, False)
 
 
@@ -106,9 +105,9 @@ class DenseAlone(DenseStage):
         super().__init__(dense, [dense], buffers, position, False)
         self.add_row = self.backend.fuse(formulas.add_row, into=("z",))
 
-    def forward(self, x: Array, out: Array | None = None) -> Array:
+    def forward(self, x: Array) -> Array:
         """x W + b."""
-        return self.add_row(self.product(x, out), self.b)
+        return self.add_row(self.product(x), self.b)
 
 
 class DenseSoftmax(DenseAlone):
@@ -118,7 +117,7 @@ class DenseSoftmax(DenseAlone):
         super().__init__(dense, buffers, position)
         self.layers, self.softmax = [dense, softmax], softmax.kernel("softmax")
 
-    def forward(self, x: Array, out: Array | None = None) -> Array:
+    def forward(self, x: Array) -> Array:
         """softmax(x W + b)."""
         z = super().forward(x)
-        return self.softmax(z, out=self.buffers.take(self, "probabilities", z.shape) if out is None else out)
+        return self.softmax(z, out=self.buffers.take(self, "probabilities", z.shape))

@@ -4,21 +4,24 @@ A stage computes what its layers compute (`tests/test_plan.py` holds the two equ
 backward reads. Nobody else holds a gradient on its way through the stages, so that they may write over it.
 """
 
+import copy
+from collections.abc import Sequence
+
 from nnxp import kernels
 from nnxp.activations import ACTIVATIONS, Activation, Linear, Softmax
 from nnxp.buffers import Buffers
 from nnxp.kernels import formulas
 from nnxp.layers import Dense, Layer, Rescaling
-from nnxp.losses import Loss
+from nnxp.losses import LOSSES, Loss
 from nnxp.typing import Array
 
 FUSED = tuple(kind for kind in ACTIVATIONS if kind not in (Linear, Softmax))
 """The activations that a dense layer before them takes into one pass."""
 
 
-def casts_bytes(first: Layer) -> bool:
+def casts_bytes(layers: Sequence[Layer]) -> bool:
     """Whether a model's first layer takes a batch of bytes and casts it while it rescales."""
-    return type(first) is Rescaling and first.backend.library in ("numpy", "cupy", "torch")
+    return bool(layers) and type(layers[0]) is Rescaling and layers[0].backend.library in ("numpy", "cupy", "torch")
 
 
 class Stage:
@@ -83,21 +86,21 @@ class LayerStage(Stage):
 class DenseStage(Stage):
     """The products of a dense layer; its bias, and the bias's gradient, are left to what follows it."""
 
+    x: Array = None
+
     def __init__(self, dense: Dense, layers: list[Layer], buffers: Buffers, position: int, needs_dinputs: bool) -> None:
         super().__init__(layers, buffers, position, needs_dinputs)
         self.dense, self.backend, self.matmul = dense, dense.backend, dense.kernel("matmul")
         self.W, self.b = dense.weights, dense.biases
         self.dW, self.db = dense.gradient("weights"), dense.gradient("biases")
 
-    def forward(self, x: Array, out: Array | None = None) -> Array:
-        """The output, in `out` where it is given."""
-        raise NotImplementedError
+    def release(self) -> None:
+        """Lets go of the batch, which may be a view of something large."""
+        self.x = None
 
-    def product(self, x: Array, out: Array | None = None) -> Array:
+    def product(self, x: Array) -> Array:
         """x W."""
-        self.x = x
-        out = self.buffers.take(self, "output", (x.shape[0], self.dense.n_out)) if out is None else out
-        return self.matmul(x, self.W, out=out)
+        return self.matmul(x, self.W, out=self.buffers.take(self, "output", (x.shape[0], self.dense.n_out)))
 
     def gradients(self, dz: Array) -> Array | None:
         """dW = xᵀ dz and dx = dz Wᵀ."""
@@ -131,18 +134,24 @@ class DenseActivation(DenseStage):
         in_place: bool = True,
     ) -> None:
         super().__init__(dense, [dense, activation], buffers, position, needs_dinputs)
-        self.activation, self.in_place = activation, in_place
-        formula, gradient = activation.functions()
+        self.activation, self.training, self.in_place = activation, training, in_place
         self.keeps_z = training and activation.reads == ("inputs",)  # else the output is all that backward reads
-        self.activate = self.backend.fuse(
-            kernels.compose(formula, formulas.add_row), into=() if self.keeps_z else ("z",)
-        )
-        gradient = kernels.compose(gradient, formulas.add_row) if self.keeps_z else gradient
-        self.differentiate = self.backend.fuse(gradient, into=("dy",) if in_place else (), column_sums=True)
+        self._fuse()
 
-    def forward(self, x: Array, out: Array | None = None) -> Array:
+    def _fuse(self) -> None:
+        self.functions = self.activation.functions()
+        biased, gradient = kernels.compose(self.functions[0], formulas.add_row), self.functions[1]
+        gradient = kernels.compose(gradient, formulas.add_row) if self.keeps_z else gradient
+        self.activate = self.backend.fuse(biased, into=() if self.keeps_z else ("z",))
+        self.differentiate = self.backend.fuse(gradient, into=("dy",) if self.in_place else (), column_sums=True)
+
+    def forward(self, x: Array) -> Array:
         """f(x W + b)."""
-        z, constants = self.product(x, out), self.activation.constants()
+        if self.activation.functions() != self.functions:  # an option that chooses the formula was changed
+            self._fuse()
+        z, constants = self.product(x), self.activation.constants()
+        if self.training:
+            self.x = x
         if self.keeps_z:
             self.read: tuple[Array, ...] = (z, self.b)
             return self.activate(z, self.b, *constants, out=self.buffers.take(self, "activation", z.shape))
@@ -172,6 +181,8 @@ class LossStage(Stage):
     def __init__(self, loss: Loss, buffers: Buffers, position: int, source: str) -> None:
         super().__init__([], buffers, position, True)
         self.loss, self.source = loss, source
+        # The model's loss may be in use in another thread: one of this package writes through a twin of its own.
+        self.twin = copy.copy(loss) if type(loss) in LOSSES else loss
         self.scale_rows = loss.backend.fuse(formulas.scale_rows)
 
     def forward(self, x: Array) -> Array:
@@ -179,14 +190,15 @@ class LossStage(Stage):
         self.p = x
         return x
 
-    def losses(self, y: Array, factors: Array) -> Array:
+    def losses(self, y: Array, factors: Array, w: Array | None) -> Array:
         """Each sample's loss (n,); kept for backward, its gradient times its factor, of shape (n, 1)."""
-        self.loss.buffers = self.buffers
-        try:
-            losses, gradient = self.loss.both(self.p, y)
-        finally:
-            del self.loss.buffers
-        self.dp = self.scale_rows(gradient, factors, out=self.buffers.take(self, "dvalues", self.p.shape))
+        if self.twin is not self.loss:
+            self.twin.__dict__.update(self.loss.__dict__, buffers=self.buffers)
+        losses, gradient = self.twin.both(self.p, y)
+        if type(self.loss).mean_gradient is not Loss.mean_gradient:
+            self.dp = self.loss.mean_gradient(gradient, w)
+        else:
+            self.dp = self.scale_rows(gradient, factors, out=self.buffers.take(self, "dvalues", self.p.shape))
         return losses
 
     def backward(self, dy: Array | None) -> Array | None:
@@ -206,12 +218,12 @@ class DenseSoftmaxCrossentropy(DenseStage):
         self.loss = loss
         self.kernel, self.column_sums = dense.kernel("bias_softmax_crossentropy"), dense.kernel("column_sums")
 
-    def forward(self, x: Array, out: Array | None = None) -> Array:
+    def forward(self, x: Array) -> Array:
         """x W, and from `losses` on the logits x W + b, in the same array."""
-        self.z = self.product(x, out)
+        self.x, self.z = x, self.product(x)
         return self.z
 
-    def losses(self, y: Array, factors: Array) -> Array:
+    def losses(self, y: Array, factors: Array, w: Array | None) -> Array:
         """Each sample's loss (n,); kept for backward, its gradient times its factor, of shape (n, 1)."""
         take, shape = self.buffers.take, self.z.shape
         out = take(self, "losses", shape[:1]), take(self, "dvalues", shape)

@@ -33,7 +33,7 @@ class Training:
         """One pass over the data, arrays in a new order: the mean loss and metric, as floats."""
         model, plan, xp = self.model, self.plan, self.backend.xp
         numbers = xp.empty((2, data.interval), dtype=getattr(xp, model.dtype), device=self.backend.device)
-        sums, sizes, step = np.zeros(3), list[float](), self._first_step
+        sums, sizes, step = np.zeros(3, dtype=np.float64), list[float](), self._first_step
         for x, y, w, size in data.epoch(random.key(model.seed, "order", model.epoch)):
             i = len(sizes)
             numbers[0, i], out = step(x, y, w)
@@ -171,7 +171,7 @@ def _place(name: str) -> tuple[int, int]:
 def evaluate(model: "Sequential", data: "Batches | Stream") -> dict[str, float]:
     """The mean loss, penalties included, and the metric over all data, nothing trained."""
     plan, xp = model.training.plan, model.backend.xp
-    predict, sums = model.prediction(plan.layers), np.zeros(3)
+    predict, sums = model.prediction(plan.layers), np.zeros(3, dtype=np.float64)
     for x, y, w, size in data.epoch():
         out = predict(x)
         losses, scores = plan.loss.losses(out, y), plan.loss.score(out, y)

@@ -5,6 +5,7 @@ import pickle
 import subprocess
 import sys
 import textwrap
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -183,8 +184,37 @@ def test_two_processes_may_write_at_once(numba: Any, tmp_path: Path) -> None:
     for process in both:
         assert process.stdout is not None
         process.stdout.close()
-    assert not list(tmp_path.glob("*.tmp"))
+    assert not [path for path in tmp_path.iterdir() if path.is_dir() and path.name != "__pycache__"]  # temporary ones
     assert python(RUN, NNXP_CACHE_DIR=str(tmp_path)) == "0"
+
+
+@pytest.mark.parametrize("ending", [".py", ".nbi", ".nbc"])
+def test_a_damaged_file_is_not_used(numba: Any, tmp_path: Path, ending: str) -> None:
+    python(RUN, NNXP_CACHE_DIR=str(tmp_path))
+    for path in tmp_path.rglob("*" + ending):
+        path.write_bytes(path.read_bytes()[:20] if ending != ".py" else b"")
+    python(RUN, NNXP_CACHE_DIR=str(tmp_path))
+
+
+def test_numba_may_be_told_not_to_compile(numba: Any) -> None:
+    code = """
+        import numpy as np
+        from nnxp.kernels import formulas, fuse
+        print(fuse(formulas.relu, np, fast=True)(np.array([-1.0, 2.0], np.float32)).tolist())
+    """
+    assert python(code, NUMBA_DISABLE_JIT="1") == "[0.0, 2.0]"
+
+
+def test_a_shape_that_is_assigned_to_is_seen(numba: Any) -> None:
+    """A compiled loop checks no index."""
+    add = fuse(formulas.add_row, np, into=("z",), fast=True)
+    z, b = np.zeros((4, 6)), np.ones((1, 6))
+    add(z, b)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # NumPy would rather have reshape
+        z.shape = (3, 8)
+    with pytest.raises(ValueError, match="broadcast"):
+        add(z, b)
 
 
 def test_a_folder_that_cannot_be_written_is_no_error(numba: Any, tmp_path: Path) -> None:

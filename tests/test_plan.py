@@ -2,6 +2,7 @@
 
 import copy
 import importlib.util
+import sys
 import tracemalloc
 from typing import Any
 
@@ -135,8 +136,10 @@ def test_classes_of_the_users_own_run_as_they_stand() -> None:
     assert float(own.train_step(X, LABELS)) == pytest.approx(expected, rel=1e-12)
 
 
-def test_backward_does_not_write_over_what_an_own_layer_holds() -> None:
-    """It gives its `dinputs` out of its hand, and may keep them."""
+@pytest.mark.parametrize("between", [(), ("linear",), (0.0,)], ids=["next", "linear", "dropout 0"])
+def test_backward_does_not_write_over_what_an_own_layer_holds(between: Any) -> None:
+    """It gives its `dinputs` out of its hand, and may keep them; some layers hand them on as they are."""
+    passing = [Dropout(rate) if isinstance(rate, float) else rate for rate in between]
 
     class Keeps(Scale):
         def backward(self, dvalues: Any) -> Any:
@@ -145,7 +148,8 @@ def test_backward_does_not_write_over_what_an_own_layer_holds() -> None:
             return self.kept
 
     keeps = Keeps(HIDDEN)
-    own = Sequential([Dense(M, HIDDEN), "relu", keeps, Dense(HIDDEN, CLASSES)], loss="mean_squared_error", seed=0)
+    layers = [Dense(M, HIDDEN), "relu", *passing, keeps, Dense(HIDDEN, CLASSES)]
+    own = Sequential(layers, loss="mean_squared_error", seed=0)
     own.train_step(X, TARGETS)
     assert np.array_equal(keeps.kept, keeps.as_it_was)
 
@@ -172,7 +176,8 @@ def big(body: str, head: str, **options: Any) -> tuple[Sequential, Any, Any]:
     layers = []
     for part in (*BODIES[body], Dense(HIDDEN, CLASSES, l2=0.01), *end):
         if type(part) is Dense:
-            part = Dense(width[part.n_in], width.get(part.n_out, CLASSES), l2=part.l2)
+            penalties = {name: getattr(part, name) for name in ("l1", "l2", "bias_l1", "bias_l2")}
+            part = Dense(width[part.n_in], width.get(part.n_out, CLASSES), **penalties)
         elif type(part) is Rescaling:
             part = Rescaling(0.5, 0.1)
         layers.append(copy.deepcopy(part))
@@ -254,3 +259,90 @@ def test_a_step_on_torch_allocates_and_waits_for_nothing(body: str, head: str, o
         loss = own.train_step(x, y)
     assert watch.made == [] and watch.waits == []
     assert loss.dtype == torch.float32
+
+
+# --- what a reader or another thread may do ------------------------------------------------------------
+
+
+def test_clipping_may_be_given_and_taken_back(backend: Target) -> None:
+    def weights(clip: Any, later: Any) -> Any:
+        own = Sequential(
+            [Dense(M, 1)], loss="mean_squared_error", optimizer=nnxp.SGD(0.1), backend=backend.spec, seed=0
+        )
+        own.optimizer.clip_norm = clip
+        own.train_step(X, TARGETS[:, :1])
+        before = backend.to_numpy(own.store.values)
+        own.optimizer.clip_norm = later
+        own.train_step(X, TARGETS[:, :1])
+        return np.linalg.norm(backend.to_numpy(own.store.values) - before)
+
+    assert weights(None, 1e-3) == pytest.approx(1e-4, rel=1e-3)
+    assert weights(1e-3, None) > 100 * 1e-4
+
+
+def test_an_option_that_chooses_the_formula_may_change() -> None:
+    own = Sequential([Dense(M, 2), activations.GELU()], loss="mean_squared_error", seed=0, dtype="float64")
+    exact = own.predict(X)
+    own.train_step(X, TARGETS[:, :2])
+    own.layers[1].approximate = "tanh"
+    assert np.array_equal(own.predict(X), own.forward(X)) and not np.array_equal(own.predict(X), exact)
+    loss = own.loss.calculate(own.forward(X), TARGETS[:, :2])
+    assert float(own.train_step(X, TARGETS[:, :2])) == pytest.approx(float(loss), rel=1e-12)
+
+
+def test_what_a_loss_or_an_optimizer_of_the_users_own_overrides_is_called() -> None:
+    class Smooth(nnxp.SoftmaxCrossentropy):
+        def prepare(self, y: Any, n_out: Any, dtype: str, scan: bool = True) -> Any:
+            rows = np.eye(n_out)[np.asarray(y)]
+            return super().prepare(0.9 * rows + 0.1 / n_out, n_out, dtype, scan)
+
+    class Still(nnxp.MeanSquaredError):
+        def mean_gradient(self, gradient: Any, w: Any) -> Any:
+            return 0 * super().mean_gradient(gradient, w)
+
+    class Counts(nnxp.SGD):
+        calls = 0
+
+        def update_params(self, target: Any) -> None:
+            self.calls += 1
+            super().update_params(target)
+
+    smooth = Sequential([Dense(M, CLASSES)], loss=Smooth(), optimizer=Counts(0.0), seed=0)
+    assert len({float(smooth.train_step(X.astype("float32"), LABELS)) for _ in range(3)}) == 1
+    assert smooth.optimizer.calls == 3
+    still = Sequential([Dense(M, CLASSES)], loss=Still(), optimizer="sgd", seed=0)
+    before = still.store.values.copy()
+    still.train_step(X, TARGETS)
+    assert np.array_equal(still.store.values, before)
+
+
+def test_no_layers_are_left_when_the_softmax_is_left_out() -> None:
+    own = Sequential(["softmax"], loss="categorical_crossentropy")
+    expected = own.loss.calculate(own.predict(X), LABELS % M)
+    assert own.evaluate(X, LABELS % M)["loss"] == pytest.approx(float(expected), rel=1e-6)
+    own.fit(X, LABELS % M)
+
+
+def test_inputs_are_let_go() -> None:
+    own = model("ReLU", "classes")
+    x = X.astype("float32")
+    before = sys.getrefcount(x)
+    own.predict(x), own.train_step(x, LABELS)
+    assert sys.getrefcount(x) == before
+
+
+def test_a_loss_in_use_elsewhere_writes_into_memory_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Evaluating while another thread trains."""
+    own = Sequential([Dense(M, CLASSES)], loss="huber", seed=0)
+    own.train_step(X, TARGETS)
+    loss, seen = own.loss, []
+
+    both = nnxp.Huber.both
+
+    def watched(self: Any, p: Any, y: Any) -> Any:
+        seen.append(loss.__dict__.get("buffers"))
+        return both(self, p, y)
+
+    monkeypatch.setattr(nnxp.Huber, "both", watched)
+    own.train_step(X, TARGETS)
+    assert seen and set(seen) == {None}

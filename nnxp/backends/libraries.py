@@ -15,6 +15,7 @@ from nnxp.errors import BackendUnavailableError
 from nnxp.kernels.tables import kernels_of
 from nnxp.typing import ArrayLike, Device, Namespace
 
+OFF = ("0", "false", "no", "off")
 INSTALL = {
     "cupy": 'pip install "nnxp[cupy13]" (CUDA 13) or "nnxp[cupy12]" (CUDA 12)',
     "torch": 'pip install "nnxp[torch]"',
@@ -81,7 +82,7 @@ def _backend(spec: Any) -> Backend:
 def _numpy(library: str, device: str) -> Backend:
     if device not in ("", "cpu"):
         raise BackendUnavailableError(f'NumPy has no device {device!r}: use backend="numpy"')
-    return _on_numpy(os.environ.get("NNXP_FAST") != "0" and _has_numba())
+    return _on_numpy(os.environ.get("NNXP_FAST", "1").lower() not in OFF and _has_numba())
 
 
 def _on_numpy(fast: bool) -> Backend:

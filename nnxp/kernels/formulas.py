@@ -292,7 +292,8 @@ def adam(
     correction_2: float,
 ) -> tuple[Array, Array, Array]:
     """m = β₁m + (1 - β₁)g; c = β₂c + (1 - β₂)g²; w - lr · m̂ / (√ĉ + ε) with m̂ = m / (1 - β₁ᵗ) and
-    ĉ = c / (1 - β₂ᵗ). Kingma and Ba 2015 (arXiv:1412.6980), algorithm 1, not its rearrangement."""
+    ĉ = c / (1 - β₂ᵗ). Kingma and Ba 2015 (arXiv:1412.6980), algorithm 1, not its
+    rearrangement: ε is not scaled. lr / (1 - β₁ᵗ) is one number."""
     m = beta_1 * m + (1 - beta_1) * g
     c = beta_2 * c + (1 - beta_2) * g * g
     return w - lr / correction_1 * m / (xp.sqrt(c / correction_2) + epsilon), m, c

@@ -23,7 +23,6 @@ UNARY = {"neg": "-", "invert": "~"}
 COMPARISONS = ("lt", "le", "gt", "ge", "eq", "ne")
 LOGICAL = ("and", "or", "xor", "invert")
 INTEGER = (*LOGICAL, "lshift", "rshift")
-CONDITION = 'got "{}" of a symbol: a formula is traced, not run, so it cannot branch on values. '
 
 
 @dataclass(frozen=True, eq=False)

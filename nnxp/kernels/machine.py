@@ -83,7 +83,9 @@ class Machine:
             return found
         if len(self.seen.calls) >= REMEMBERED:
             self.seen.calls.clear()
-        self.seen.calls[key] = (*found, *references)
+        # A shape may be assigned to, and a compiled loop would not notice.
+        shapes = [() if x is None else x.shape for x in (*arrays, *outs, *((sums,) * self.column_sums))]
+        self.seen.calls[key] = (*found, *references, *shapes)
         return found
 
     def _plan(self, arrays: tuple[Array, ...], outs: tuple[Array, ...], sums: Array) -> tuple[Any, ...] | None:
@@ -208,12 +210,15 @@ def wrapper(machine: Machine) -> Kernel:
     if several and outs:
         lines.append(f"{', '.join(outs)} = ({'None, ' * len(outs)}) if out is None else out")
     check = " or ".join(f"{x}_ref() is not {x}" for x in memory)
+    if machine.library.block is not None:
+        check += "".join(f" or {f'{x} is not None and ' * (x in outs)}{x}.shape != {x}_shape" for x in memory)
     given = f"({', '.join(arrays)},), ({''.join(out + ', ' for out in outs)}), {'sums' if sums else None}"
     prepare = f"block, extra = _prepare({given})"
     key = f"id({arrays[0]}) if out is not None else -id({arrays[0]})" if outs else f"id({arrays[0]})"
+    known = ", ".join([*(f"{x}_ref" for x in memory), *(f"{x}_shape" for x in memory)])
     lines += [
         "try:",
-        f"    block, extra, {', '.join(x + '_ref' for x in memory)} = _seen.calls[{key}]",
+        f"    block, extra, {known} = _seen.calls[{key}]",
         f"    if {check}:",
         f"        {prepare}",
         "except KeyError:",

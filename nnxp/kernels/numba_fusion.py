@@ -1,8 +1,8 @@
 """Compiled fusion: a graph as one loop, compiled by numba and kept on disk.
 
 Every literal and number is in the arrays' dtype, and nothing is reordered or contracted, so that results
-are those of NumPy's functions, bit for bit. Only formulas of arithmetic, comparison and square root:
-numba's exp, log and tanh are slower than NumPy's.
+are those of NumPy's functions, bit for bit but for the sign of a zero from `maximum` and `minimum`. Only
+formulas of arithmetic, comparison and square root: numba's exp, log and tanh are slower than NumPy's.
 """
 
 import functools
@@ -133,7 +133,7 @@ _IMPORT = threading.Lock()
 
 @functools.cache
 def _numba() -> Any:
-    """numba, or None where it is installed but does not import."""
+    """numba, or None where it is installed but does not import, or is not to compile (NUMBA_DISABLE_JIT)."""
     try:
         import numba
     except Exception as error:  # it refuses a NumPy that is newer than it knows, for one
@@ -144,7 +144,7 @@ def _numba() -> Any:
             stacklevel=2,
         )
         return None
-    return numba
+    return None if numba.config.DISABLE_JIT else numba
 
 
 def numba_imports() -> bool:
@@ -185,7 +185,7 @@ def compile_function(text: str, title: str, signature: Any = None) -> Any:
         with _IMPORT:
             function = _from_file(text, title, numba.__version__)
         return numba.jit(signature, cache=True, **options)(function)
-    except (OSError, RuntimeError):  # no folder can be written: compiled in every process
+    except Exception:  # no folder can be written, or a file in it is damaged: compiled without them
         scope: dict[str, Any] = {"__name__": f"nnxp_{title}"}
         exec(compile(text, f"<nnxp {title}>", "exec"), scope)
         return numba.jit(signature, **options)(scope[title])
@@ -204,10 +204,11 @@ def _from_file(text: str, title: str, version: str) -> Callable[..., Any]:
         path = folder / f"{module_name}.py"
         if not path.exists():
             folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile("w", dir=folder, suffix=".tmp", delete=False, encoding="utf-8") as file:
-                file.write(text)
-            os.utime(file.name, (0, 0))
-            os.replace(file.name, path)
+            with tempfile.TemporaryDirectory(dir=folder) as beside:
+                written = Path(beside, path.name)
+                written.write_text(text, encoding="utf-8")
+                os.utime(written, (0, 0))
+                os.replace(written, path)
         spec = importlib.util.spec_from_file_location(module_name, path)
         assert spec is not None and spec.loader is not None
         module = importlib.util.module_from_spec(spec)

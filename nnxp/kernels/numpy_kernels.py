@@ -9,8 +9,10 @@ from nnxp.kernels.scratch import Scratch
 from nnxp.kernels.writing import table
 from nnxp.typing import Array, Kernel
 
+BLOCK = 1 << 14
 _plain = reference(np)
 _scratch = Scratch(lambda n, dtype: np.empty(n, dtype=dtype))
+_ones = Scratch(lambda n, dtype: np.ones(n, dtype=dtype))
 _row_starts = Scratch(lambda n, m: np.arange(0, n * m, m, dtype=np.int64))
 
 
@@ -27,6 +29,23 @@ def gather(a: Array, rows: Array, out: Array = None) -> Array:
 def squared_norm(a: Array, out: Array = None) -> Array:
     """Σ a², 0-d: BLAS's dot product of a with itself."""
     return np.asarray(np.vdot(a, a)) if out is None else _plain["squared_norm"](a, out=out)
+
+
+def absolute_sum(a: Array, out: Array = None) -> Array:
+    """Σ |a|, 0-d, a block at a time."""
+    if out is not None or not a.flags.c_contiguous:
+        return _plain["absolute_sum"](a, out=out)
+    flat, total = a.reshape(-1), 0.0
+    for start in range(0, flat.shape[0], BLOCK):
+        part = flat[start : start + BLOCK]
+        total += float(np.add.reduce(np.absolute(part, out=_scratch.take("absolute", part.shape[0], a.dtype))))
+    return np.asarray(total, dtype=a.dtype)
+
+
+def shares(w: Array, out: Array = None) -> Array:
+    """wᵢ / Σ w of a vector; 0 where Σ w is 0."""
+    total = np.add.reduce(w)
+    return np.divide(w, total if total > 0 else total.dtype.type(1), out=out)
 
 
 def weighted_sum(a: Array, w: Array, out: Array = None) -> Array:
@@ -53,13 +72,24 @@ def softmax(x: Array, out: Array = None) -> Array:
     return np.divide(out, column, out=out)
 
 
+def softmax_crossentropy(z: Array, labels: Array, out: Any = None) -> Any:
+    """log Σⱼ exp(zᵢⱼ) - Σⱼ tᵢⱼ zᵢⱼ, shape (n,), and its gradient softmax(z)ᵢⱼ - tᵢⱼ."""
+    if out is None:
+        return _plain["softmax_crossentropy"](z, labels)
+    ones = _ones.take("factors", z.shape[0], z.dtype)[:, None]
+    return _crossentropy(z, labels, ones, out)
+
+
 def bias_softmax_crossentropy(z: Array, b: Array, labels: Array, factors: Array, out: Any = None) -> Any:
     """`softmax_crossentropy` of z + b, which `z` then holds, and each row's gradient times its factor."""
     if out is None:
         return _plain["bias_softmax_crossentropy"](z, b, labels, factors)
+    return _crossentropy(np.add(z, b, out=z), labels, factors, out)
+
+
+def _crossentropy(z: Array, labels: Array, factors: Array, out: Any) -> Any:
     losses, dz = out
     column = _column(z)
-    np.add(z, b, out=z)
     np.maximum.reduce(z, axis=1, keepdims=True, out=column)
     np.subtract(z, column, out=dz)
     if labels.ndim == 1:
@@ -94,5 +124,14 @@ def _column(like: Array) -> Array:
 
 
 NUMPY: dict[str, Kernel] = table(
-    column_sums, gather, squared_norm, weighted_sum, softmax, softmax_grad, bias_softmax_crossentropy
+    column_sums,
+    gather,
+    squared_norm,
+    absolute_sum,
+    shares,
+    weighted_sum,
+    softmax,
+    softmax_grad,
+    softmax_crossentropy,
+    bias_softmax_crossentropy,
 )

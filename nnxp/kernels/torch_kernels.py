@@ -25,6 +25,11 @@ def torch_kernels(torch: Any, xp: Namespace) -> dict[str, Kernel]:
         """Σ |a|, 0-d."""
         return torch.linalg.vector_norm(a, 1, out=out)
 
+    def shares(w: Array, out: Array = None) -> Array:
+        """wᵢ / Σ w of a vector; 0 where Σ w is 0."""
+        total = torch.sum(w)
+        return torch.div(w, torch.where(total > 0, total, 1.0), out=out)
+
     def weighted_sum(a: Array, w: Array, out: Array = None) -> Array:
         """Σᵢ wᵢaᵢ of vectors, 0-d."""
         return torch.dot(a, w, out=out)
@@ -45,9 +50,19 @@ def torch_kernels(torch: Any, xp: Namespace) -> dict[str, Kernel]:
         """`softmax_crossentropy` of z + b, which `z` then holds, and each row's gradient times its factor."""
         if out is None:
             return plain["bias_softmax_crossentropy"](z, b, labels, factors)
+        return crossentropy_into(z.add_(b), labels, factors, out)
+
+    def softmax_crossentropy(z: Array, labels: Array, out: Any = None) -> Any:
+        """log Σⱼ exp(zᵢⱼ) - Σⱼ tᵢⱼ zᵢⱼ, shape (n,), and its gradient softmax(z)ᵢⱼ - tᵢⱼ."""
+        if out is None:
+            return plain["softmax_crossentropy"](z, labels)
+        ones = scratch.take("ones", z.shape[0], z.dtype, z.device)[:, None].fill_(1)
+        return crossentropy_into(z, labels, ones, out)
+
+    def crossentropy_into(z: Array, labels: Array, factors: Array, out: Any) -> Any:
         losses, dz = out
         n, m = z.shape
-        torch.log_softmax(z.add_(b), 1, out=dz)
+        torch.log_softmax(z, 1, out=dz)
         if labels.ndim == 2:
             dz.clamp_(min=torch.finfo(dz.dtype).min)  # 0 · log 0, of a class that is masked, is to be 0
             torch.bmm(labels[:, None, :], dz[:, :, None], out=losses[:, None, None])
@@ -64,4 +79,14 @@ def torch_kernels(torch: Any, xp: Namespace) -> dict[str, Kernel]:
         dz.scatter_add_(1, index[:, None], negative).masked_fill_(outside[:, None], 0.0)
         return out
 
-    return table(gather, squared_norm, absolute_sum, weighted_sum, softmax, softmax_grad, bias_softmax_crossentropy)
+    return table(
+        gather,
+        squared_norm,
+        absolute_sum,
+        weighted_sum,
+        shares,
+        softmax_crossentropy,
+        softmax,
+        softmax_grad,
+        bias_softmax_crossentropy,
+    )

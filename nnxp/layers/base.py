@@ -114,7 +114,7 @@ class Layer(Switch):
         """A copy belongs to no model and shares no buffers."""
         return {
             k: v
-            for k, v in self.__dict__.items()
+            for k, v in dict(self.__dict__).items()  # a copy at once: another thread may be training the layer
             if k not in ("_model", "_missing", "buffers", "moment", "needs_dinputs")
         }
 

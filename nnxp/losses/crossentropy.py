@@ -84,8 +84,8 @@ class SoftmaxCrossentropy(Loss):
         return labels.categorical(self.backend, y, n_out, dtype, scan)
 
     def ready(self, y: ArrayLike, n: int, n_out: int | None) -> bool:
-        """Class indices (n,) within range, as int64."""
-        return labels.are_indices(y, n, n_out)
+        """Class indices (n,) within range, as int64; where `prepare` is this one."""
+        return type(self).prepare is SoftmaxCrossentropy.prepare and labels.are_indices(y, n, n_out)
 
     def losses(self, p: Array, y: Array) -> Array:
         """ℓᵢ of logits."""
@@ -97,7 +97,9 @@ class SoftmaxCrossentropy(Loss):
 
     def both(self, p: Array, y: Array) -> tuple[Array, Array]:
         """Loss and gradient share one softmax."""
-        losses, gradients = self.backend.kernels["softmax_crossentropy"](p, y)
+        out = self.take("losses", p.shape[:1]), self.take("gradient", p.shape)
+        kernel = self.backend.kernels["softmax_crossentropy"]
+        losses, gradients = kernel(p, y, out=None if out[0] is None else out)
         return losses, gradients
 
 

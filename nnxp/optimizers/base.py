@@ -25,7 +25,7 @@ class Stretch(NamedTuple):
     w: Array
     g: Array
     slots: list[Array]
-    clipped: Array | None  # where clipped gradients go
+    clipped: list[Array]  # where clipped gradients go, once there are any
 
 
 class Optimizer(Switch):
@@ -114,11 +114,12 @@ class Optimizer(Switch):
         self._apply([self._stretch(store, span) for span in store.spans(None, self.by_kind)])
 
     def _apply(self, stretches: list[Stretch]) -> None:
-        if self.clip_value is not None or self.clip_norm is not None:
+        clips = self.clip_value is not None or self.clip_norm is not None
+        if clips:
             self._clip(stretches)
         for stretch in stretches:
             with stretch.backend.context():
-                g = stretch.g if stretch.clipped is None else stretch.clipped
+                g = stretch.clipped[0] if clips else stretch.g
                 self.step(stretch.backend, stretch.w, g, stretch.slots, stretch.kind)
 
     def post_update_params(self) -> None:
@@ -182,10 +183,8 @@ class Optimizer(Switch):
         if span not in known:
             part, backend = slice(span.start, span.stop), store.backend
             with backend.context():
-                clips = self.clip_value is not None or self.clip_norm is not None
-                clipped = backend.xp.empty_like(store.gradients[part]) if clips else None
                 slots = [slot[part] for slot in self.state(store)]
-                known[span] = Stretch(backend, span.kind, store.values[part], store.gradients[part], slots, clipped)
+                known[span] = Stretch(backend, span.kind, store.values[part], store.gradients[part], slots, [])
         return known[span]
 
     def _clip(self, stretches: list[Stretch]) -> None:
@@ -193,8 +192,10 @@ class Optimizer(Switch):
         squares: list[Array] = []
         for backend, _, _, g, _, clipped in stretches:
             with backend.context():
+                if not clipped:
+                    clipped.append(backend.xp.empty_like(g))
                 if self.clip_value is not None:
-                    g = backend.fuse(formulas.clipped)(g, self.clip_value, out=clipped)
+                    g = backend.fuse(formulas.clipped)(g, self.clip_value, out=clipped[0])
                 if self.clip_norm is not None:
                     squares.append(backend.kernels["squared_norm"](g))
         if not squares or self.clip_norm is None:
@@ -205,9 +206,9 @@ class Optimizer(Switch):
         for backend, _, _, g, _, clipped in stretches:
             with backend.context():
                 if self.clip_value is None:
-                    backend.fuse(formulas.scaled)(g, factor, out=clipped)
+                    backend.fuse(formulas.scaled)(g, factor, out=clipped[0])
                 else:
-                    backend.fuse(formulas.scaled, into=("g",))(clipped, factor)
+                    backend.fuse(formulas.scaled, into=("g",))(clipped[0], factor)
 
 
 def _pieces(target: Target, by_kind: bool) -> list[tuple[ParameterStore, Span]]:
