@@ -266,7 +266,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7, help="at least 7 for figures to be shown (default 7)")
     parser.add_argument("--quick", action="store_true", help="without the two largest steps and the epoch")
     parser.add_argument("--only", help="names of contenders, with commas: " + ", ".join(TITLES))
-    parser.add_argument("--jobs", default="", help="only jobs whose title holds this text")
+    parser.add_argument("--jobs", action="append", help="only jobs whose title holds this text; may be repeated")
     parser.add_argument("--out", type=Path, default=results.MEASURED / "peers-default-threads.json")
     options = parser.parse_args()
     chosen = options.only.split(",") if options.only else list(TITLES)
@@ -275,7 +275,8 @@ def main() -> None:
     measured = []
     for job in JOBS:
         kind, case, _ = job
-        if options.jobs not in title(*job) or (options.quick and (kind == "epoch" or case.batch > 128)):
+        wanted = options.jobs is None or any(text in title(*job) for text in options.jobs)
+        if not wanted or (options.quick and (kind == "epoch" or case.batch > 128)):
             continue
         able = [name for name in names if kind == "predict" or name not in INFERENCE_ONLY]
         done = run_job(job, able, options.rounds, console)

@@ -34,6 +34,7 @@ print(json.dumps(dict(zip(names, [b - a for a, b in zip(t, t[1:])]))))
 def start(label: str, cache: str) -> dict[str, float]:
     """Seconds of each part of a start, from a fresh process."""
     env = os.environ | {"NNXP_CACHE_DIR": cache, "PYTHONPATH": str(results.ROOT)}
+    env.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed package is compiled
     done = subprocess.run(
         [sys.executable, "-c", CLOCKED, label], env=env, capture_output=True, text=True, check=False, timeout=300
     )
