@@ -544,6 +544,13 @@ def test_a_composition_renames_what_would_clash() -> None:
     assert fuse(both, np, twice=False, negate=True)(x, 3.0, 0.5).tolist() == [-2.5, -2.5]
 
 
+def test_show_refuses_what_it_does_not_know() -> None:
+    with pytest.raises(ValueError, match="got formula='nosuch', expected a function, or the name"):
+        show("nosuch")
+    with pytest.raises(TypeError, match=r"got into=\['q'\], expected parameters of relu: \['x'\]"):
+        show("relu", into=["q"])
+
+
 @pytest.mark.parametrize("spec", ["numpy", "torch", "array_api_strict"])
 @pytest.mark.parametrize("name", ["adam", "relu_grad", "splitmix64", "gelu", "add_row", "momentum"])
 def test_show_prints_python(spec: str, name: str, capsys: pytest.CaptureFixture[str]) -> None:

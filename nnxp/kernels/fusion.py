@@ -57,11 +57,16 @@ def fuse(
         `into` has not one name for each result. At a call: `out` is one of the inputs, or shares memory with one;
         declare that with `into`.
     """
+    _check_names(formula, into, fixed)
+    return _kernel(formula, namespace, tuple(into), column_sums, fast, tuple(fixed.items()))
+
+
+def _check_names(formula: Callable[..., Any], into: Sequence[str], fixed: Mapping[str, Any]) -> None:
+    """Raises TypeError where `into` or `fixed` names no parameter."""
     parameters = list(parameters_of(formula))
     for keyword, names in (("into", into), ("fixed", fixed)):
         if unknown := [name for name in names if name not in parameters]:
             raise TypeError(f"got {keyword}={unknown}, expected parameters of {formula.__name__}: {parameters}")
-    return _kernel(formula, namespace, tuple(into), column_sums, fast, tuple(fixed.items()))
 
 
 @functools.lru_cache(1024)
@@ -251,11 +256,12 @@ def show(
     from nnxp.backends import get_backend
 
     chosen = get_backend(backend)
-    formula = getattr(formulas, formula) if isinstance(formula, str) else formula
+    formula = _named(formula) if isinstance(formula, str) else formula
     parameters = [p for p in parameters_of(formula).values() if p.kind is not p.KEYWORD_ONLY]
     arrays = [p.name for p in parameters if shape_of(p) == "full"]
     if into is None:
         into = [name for name in arrays if name != "g"] if {"w", "g"} <= {*arrays} and "dw" not in arrays else ()
+    _check_names(formula, into, fixed)
     made = _machine(formula, chosen.xp, tuple(into), column_sums, chosen.fast, tuple(fixed.items()))
     if isinstance(made, Graph):
         text = source.straight(made)
@@ -268,6 +274,13 @@ def show(
     else:
         text = source.straight(made.graph) if made.program is None else made.written[0]
     print(text, end="")
+
+
+def _named(name: str) -> Callable[..., Any]:
+    found = getattr(formulas, name, None)
+    if not callable(found):
+        raise ValueError(f"got formula={name!r}, expected a function, or the name of one of nnxp.kernels.formulas")
+    return found  # type: ignore[no-any-return]
 
 
 def _several(value: Any) -> tuple[Any, ...]:
