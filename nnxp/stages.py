@@ -196,7 +196,8 @@ class LossStage(Stage):
             self.twin.__dict__.update(self.loss.__dict__, buffers=self.buffers)
         losses, gradient = self.twin.both(self.p, y)
         if type(self.loss).mean_gradient is not Loss.mean_gradient:
-            self.dp = self.loss.mean_gradient(gradient, w)
+            # A copy: the stage below may write over it, and the loss may keep it.
+            self.dp = self.loss.backend.asarray(self.loss.mean_gradient(gradient, w), copy=True)
         else:
             self.dp = self.scale_rows(gradient, factors, out=self.buffers.take(self, "dvalues", self.p.shape))
         return losses

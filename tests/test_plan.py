@@ -316,6 +316,18 @@ def test_what_a_loss_or_an_optimizer_of_the_users_own_overrides_is_called() -> N
     assert np.array_equal(still.store.values, before)
 
 
+def test_what_an_overridden_mean_gradient_keeps_is_not_written_over() -> None:
+    class Keeps(nnxp.MeanSquaredError):
+        def mean_gradient(self, gradient: Any, w: Any) -> Any:
+            self.kept = super().mean_gradient(gradient, w)
+            self.as_it_was = self.kept.copy()
+            return self.kept
+
+    own = Sequential([Dense(M, CLASSES), "relu"], loss=Keeps(), optimizer="sgd", seed=0)
+    own.train_step(X, TARGETS)
+    assert np.array_equal(own.loss.kept, own.loss.as_it_was)
+
+
 def test_no_layers_are_left_when_the_softmax_is_left_out() -> None:
     own = Sequential(["softmax"], loss="categorical_crossentropy")
     expected = own.loss.calculate(own.predict(X), LABELS % M)
