@@ -19,8 +19,7 @@ from nnxp.kernels import formulas
 from nnxp.kernels.scratch import Scratch
 from nnxp.typing import Array, Floats, Integers
 
-GAMMA = -0x61C8864680B583EB
-"""SplitMix64's increment 0x9E3779B97F4A7C15, as a signed integer."""
+GAMMA = formulas.GAMMA
 _MASK = (1 << 64) - 1
 PURPOSES = ("weights", "order", "dropout", "split", "data", "entropy")
 
@@ -80,15 +79,20 @@ def kept(backend: Backend, key: int, shape: tuple[int, ...], rate: float, out: A
 
     The top 24 bits of each element's number, in row-major order, are below round((1 - rate) 2²⁴).
     """
-    n, keep, threshold = math.prod(shape), backend.fuse(formulas.kept), round((1 - rate) * 2**24)
+    n, keep, limit = math.prod(shape), backend.fuse(formulas.kept), threshold(rate)
     if out is None:
-        return backend.xp.reshape(keep(_multiples(n, backend), key, threshold), shape)
+        return backend.xp.reshape(keep(_multiples(n, backend), key, limit), shape)
     flat = backend.xp.reshape(out, (-1,), copy=False)
     for start in range(0, n, BLOCK):  # the counters of a block serve them all: the key moves on instead
         part = flat[start : min(n, start + BLOCK)]
         multiples = _counters.take("multiples of γ", part.shape[0], backend)
-        keep(multiples, _signed(key + start * GAMMA), threshold, out=part)
+        keep(multiples, _signed(key + start * GAMMA), limit, out=part)
     return out
+
+
+def threshold(rate: float) -> int:
+    """What the top 24 bits of a number are below, of a value that dropout keeps."""
+    return round((1 - rate) * 2**24)
 
 
 def _multiples(n: int, backend: Backend) -> Array:

@@ -131,7 +131,21 @@ def one_hot(labels: Host, like: Host) -> Host:
     return labels if labels.ndim == 2 else np.eye(like.shape[1])[labels]
 
 
-A, B, W, ROW, COLUMN, ROWS, P, CLASSES = "A", "B", "W", "ROW", "COLUMN", "ROWS", "P", "CLASSES"
+def dropped(x: Host, key: int, threshold: int, scale: float) -> Host:
+    """Python's integers: SplitMix64's number i + 1 of the key, its top 24 bits."""
+    kept = [mix(key + (i + 1) * 0x9E3779B97F4A7C15) >> 40 < threshold for i in range(x.size)]
+    return np.where(np.reshape(kept, x.shape), x * scale, 0)
+
+
+def mix(z: int) -> int:
+    """The finaliser of SplitMix64, as its authors write it, modulo 2⁶⁴."""
+    z %= 2**64
+    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9 % 2**64
+    z = (z ^ (z >> 27)) * 0x94D049BB133111EB % 2**64
+    return z ^ (z >> 31)
+
+
+A, B, W, ROW, COLUMN, ROWS, P, CLASSES, LOSS = "A", "B", "W", "ROW", "COLUMN", "ROWS", "P", "CLASSES", "LOSS"
 DEFINITIONS: dict[str, tuple[tuple[Any, ...], Callable[..., Any]]] = {
     "matmul": ((A, B), lambda a, b: np.array([[np.dot(r, c) for c in b.T] for r in a]).reshape(len(a), b.shape[1])),
     "column_sums": ((A,), lambda a: np.sum(a, axis=0)[None, :]),
@@ -141,6 +155,9 @@ DEFINITIONS: dict[str, tuple[tuple[Any, ...], Callable[..., Any]]] = {
     "shares": ((W,), lambda w: w / np.sum(w)),
     "squared_norm": ((A,), lambda a: np.sum(a**2)),
     "absolute_sum": ((A,), lambda a: np.sum(np.abs(a))),
+    "add_penalty": ((LOSS, A, 0.1, 0.2), lambda loss, a, l1, l2: loss + l1 * np.sum(np.abs(a)) + l2 * np.sum(a**2)),
+    "clip_factor": ((A, 1.5), lambda a, bound: min(1.0, bound / np.sqrt(np.sum(a**2)))),
+    "dropped": ((A, -5, 2**23, 2.0), dropped),
     "gather": ((A, ROWS), lambda a, rows: a[rows]),
     "argmax": ((A,), lambda a: np.array([r.tolist().index(max(r)) for r in a], np.int64)),
     "softmax": ((A,), softmax),
@@ -176,6 +193,7 @@ def draw(n: int, m: int, dtype: str, seed: int) -> dict[Any, Host]:
         A: a,
         B: rng.uniform(-3, 3, (m, 2)).astype(dtype),
         W: rng.uniform(0.5, 2, n).astype(dtype),
+        LOSS: np.asarray(rng.uniform(0, 2), dtype),
         ROW: rng.uniform(-1, 1, (1, m)).astype(dtype),
         COLUMN: rng.uniform(0, 2, (n, 1)).astype(dtype),
         ROWS: rng.integers(0, n, 7),
@@ -215,7 +233,7 @@ def test_each_kernel(
         drawn[CLASSES] = one_hot(drawn[CLASSES], drawn[A]).astype(dtype)
     host = [drawn.get(role, role) for role in roles]
     arrays = [
-        h if isinstance(h, float) else backend.asarray(h.T).T if transposed and h.ndim == 2 else backend.asarray(h)
+        h if isinstance(h, int | float) else backend.asarray(h.T).T if transposed and h.ndim == 2 else backend.asarray(h)
         for h in host
     ]
     exact = definition(*(h.astype(float) if getattr(h, "dtype", None) == dtype else h for h in host))
@@ -225,7 +243,7 @@ def test_each_kernel(
     out = tuple(nnxp.get_backend(backend.spec).asarray(0 * e, dtype=str(e.dtype), copy=True) for e in expected)
     fresh = kernel(*arrays)
     for array, before in zip(arrays, host, strict=True):
-        if not isinstance(array, float):
+        if not isinstance(array, int | float):
             backend.assert_close(array, before)
     if name in CHANGES:
         arrays[0], host[0] = nnxp.get_backend(backend.spec).asarray(arrays[0], copy=True), CHANGES[name](*host)
@@ -236,7 +254,7 @@ def test_each_kernel(
             largest = max(10.0, float(np.max(np.abs(want), initial=0)))  # terms up to 3², summed to want
             backend.assert_close(got, want, atol=(n + m + 8) * largest * float(np.finfo(dtype).eps))
     for array, before in zip(arrays, host, strict=True):
-        if not isinstance(array, float):
+        if not isinstance(array, int | float):
             backend.assert_close(array, before)
 
 

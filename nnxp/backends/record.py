@@ -1,6 +1,8 @@
 """The record of one array library on one device, and what an array says about its own."""
 
 import contextlib
+import functools
+import weakref
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
@@ -73,6 +75,25 @@ class Backend:
         """The array library's name, without the device."""
         return self.name.partition(":")[0]
 
+    @property
+    def is_device(self) -> bool:
+        """Whether arrays live beside the host's memory, on a device that works for itself."""
+        return self.library == "cupy" or (self.library == "torch" and str(self.device) != "cpu")
+
+    def free_memory(self) -> int | None:
+        """How many bytes a device has left for arrays; None where that is not known."""
+        with self.context():
+            if self.library == "cupy":
+                import cupy
+
+                free: int = cupy.cuda.runtime.memGetInfo()[0] + cupy.get_default_memory_pool().free_bytes()
+                return free
+            if self.name.startswith("torch:cuda"):
+                import torch
+
+                return int(torch.cuda.mem_get_info(self.device)[0])
+        return None
+
     def context(self) -> AbstractContextManager[Any]:
         """Enters the device: what is computed inside runs there, on the device's current stream."""
         return self._context()
@@ -107,6 +128,9 @@ class Backend:
             x does not hold numbers.
         """
         follows = hasattr(x, "dtype") and dtype_of(x) in DTYPES  # a list has no dtype: it takes the default
+        suits = follows if dtype is None else hasattr(x, "dtype") and dtype_of(x) == dtype
+        if self.library == "cupy" and suits and not copy and self.owns(x):
+            return x  # what has nothing to do is not to cost as much as a launch
         if not self.owns(x) or getattr(x.dtype, "kind", "f") not in "fiub":
             x = self._admit(x)
         name = dtype or (dtype_of(x) if follows else self.dtype)
@@ -182,11 +206,27 @@ def check_dtype(dtype: str, backend: Backend | None = None) -> str:
 
 def dtype_of(x: Array) -> str:
     """The name of an array's dtype, "float32" for instance, whatever the library."""
-    return str(getattr(x.dtype, "name", x.dtype)).rpartition(".")[2]
+    return _name_of(type(x.dtype).__name__, x.dtype)
+
+
+@functools.lru_cache(64)
+def _name_of(kind: str, dtype: Any) -> str:  # dtypes of two libraries are not to be compared: their kinds differ
+    return str(getattr(dtype, "name", dtype)).rpartition(".")[2]
 
 
 def library_of(x: ArrayLike) -> str:
     """The name of the array library that x belongs to. What NumPy reads (lists, frames) counts as NumPy's."""
+    known = _KNOWN.get(type(x))
+    if known is None:
+        known = _KNOWN[type(x)] = _library_of(x)
+    return known
+
+
+_KNOWN: weakref.WeakKeyDictionary[type, str] = weakref.WeakKeyDictionary()
+"""The libraries of the classes that were seen: to ask again costs as much as a kernel's launch."""
+
+
+def _library_of(x: ArrayLike) -> str:
     if isinstance(x, np.ndarray | np.generic | list | tuple | int | float | bool):
         return "numpy"
     if hasattr(x, "__array_namespace__"):

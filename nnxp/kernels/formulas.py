@@ -58,12 +58,8 @@ def rescale_grad(dy: Array, scale: Row) -> Array:
 
 def dropout(x: Array, kept: Array, scale: float) -> Array:
     """x · scale where kept, else 0, with scale = 1 / (1 - rate): inverted dropout
-    (Srivastava et al. 2014, section 10)."""
+    (Srivastava et al. 2014, section 10). It is its own gradient, of dy."""
     return xp.where(kept, x * scale, 0)
-
-
-dropout_grad = dropout
-"""The same mask and scale, applied to dy."""
 
 
 def regularized_grad(dw: Array, w: Array, l1: float, l2: float) -> Array:
@@ -319,6 +315,9 @@ def adamw(
 
 
 # --- chance ----------------------------------------------------------------------------------------
+
+GAMMA = -0x61C8864680B583EB
+"""SplitMix64's increment 0x9E3779B97F4A7C15, as a signed integer."""
 
 
 def splitmix64(z: Array) -> Array:

@@ -94,7 +94,7 @@ def _machine(
 ) -> Machine | Graph:
     """The register machine, or the graph alone where the library does not compute in place."""
     library = library_for(namespace)
-    graph = trace(formula, dict(fixed), _expansions(namespace, library))
+    graph = traced(formula, namespace, **dict(fixed))
     count = len(graph.outputs)
     if into and len(set(into)) != count:
         raise ValueError(f"got into={into}, expected one name for each of the {count} results of {graph.name}")
@@ -102,12 +102,21 @@ def _machine(
         raise ValueError(f"got column_sums=True for {graph.name}, which has {count} results, expected one")
     if library is None or all(p.scalar for p in graph.parameters):
         return graph
-    compiled = None
-    if fast:
+    compiled: Any = None
+    if library.instructions is None:
+        from nnxp.kernels import cuda
+
+        compiled = cuda.Compiled(graph, into, column_sums)
+    elif fast:
         from nnxp.kernels.numba_fusion import Compiled, compilable
 
         compiled = Compiled(graph, into, column_sums) if compilable(graph) else None
     return Machine(library, graph, into, column_sums, _odd(graph, namespace, into, column_sums), compiled)
+
+
+def traced(formula: Callable[..., Any], namespace: Namespace, **fixed: Any) -> Graph:
+    """The graph of a formula in the words that a namespace has."""
+    return trace(formula, fixed, _expansions(namespace, library_for(namespace)))
 
 
 def _expansions(namespace: Namespace, library: Library | None) -> Mapping[str, Callable[..., Any]]:
@@ -115,8 +124,8 @@ def _expansions(namespace: Namespace, library: Library | None) -> Mapping[str, C
     words: dict[str, Callable[..., Any]] = {}
     if not hasattr(namespace, "erf") and not namespace.__name__.endswith("cupy"):
         words["erf"] = formulas.erf
-    if library is not None and namespace.__name__.rpartition(".")[2] in ("torch", "cupy"):
-        words["sign"] = vocabulary.sign_by_comparison  # theirs gives 0 for NaN
+    if library is not None and namespace.__name__.endswith("torch"):
+        words["sign"] = vocabulary.sign_by_comparison  # its own gives 0 for NaN
     return words
 
 
@@ -225,7 +234,7 @@ def show(
     column_sums: bool = False,
     **fixed: Any,
 ) -> None:
-    """Prints the source that a formula becomes on a backend; nothing is run.
+    """Prints the source that a formula becomes on a backend; nothing is run. "cupy" needs neither CuPy nor a GPU here.
 
     Parameters
     ----------
@@ -255,13 +264,18 @@ def show(
     """
     from nnxp.backends import get_backend
 
-    chosen = get_backend(backend)
     formula = _named(formula) if isinstance(formula, str) else formula
     parameters = [p for p in parameters_of(formula).values() if p.kind is not p.KEYWORD_ONLY]
     arrays = [p.name for p in parameters if shape_of(p) == "full"]
     if into is None:
         into = [name for name in arrays if name != "g"] if {"w", "g"} <= {*arrays} and "dw" not in arrays else ()
     _check_names(formula, into, fixed)
+    if backend == "cupy" or getattr(backend, "__name__", "").endswith("cupy"):
+        from nnxp.kernels.cuda import shown
+
+        print(shown(trace(formula, fixed, {}), into, column_sums), end="")
+        return
+    chosen = get_backend(backend)
     made = _machine(formula, chosen.xp, tuple(into), column_sums, chosen.fast, tuple(fixed.items()))
     if isinstance(made, Graph):
         text = source.straight(made)

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from nnxp.kernels import vocabulary
 from nnxp.kernels.instructions import InstructionSet, Torch, Ufuncs
 from nnxp.typing import Array
 
@@ -21,13 +20,15 @@ class Library:
 
     Attributes
     ----------
+    instructions : InstructionSet or None
+        What its register machine runs; None where all is compiled.
     block : int or None
         How many elements are computed at a time, so that the registers stay in the cache.
     """
 
     block: int | None = 1 << 17
 
-    def __init__(self, module: Any, instructions: InstructionSet, array: Any) -> None:
+    def __init__(self, module: Any, instructions: InstructionSet | None, array: Any) -> None:
         self.module, self.instructions, self.array = module, instructions, array
         self.kinds: dict[Any, str] = {self.dtype(kind): kind for kind in (*FLOATS, *INTEGERS)}
         self.registers = _Registers(self)
@@ -75,7 +76,7 @@ class Library:
 
 
 class Cupy(Library):
-    """CuPy: whole arrays."""
+    """CuPy: what runs is compiled, or the formula itself."""
 
     block = None
 
@@ -175,7 +176,7 @@ def library_for(namespace: Any) -> Library | None:
         elif name == "cupy":
             import cupy
 
-            _LIBRARIES[name] = Cupy(cupy, Ufuncs(cupy, _sum=cupy.sum, _erf=vocabulary.cupy_erf), cupy.ndarray)
+            _LIBRARIES[name] = Cupy(cupy, None, cupy.ndarray)
         else:
             return None
     return _LIBRARIES[name]

@@ -38,7 +38,7 @@ class Machine:
         Whether the result's column sums are wanted too.
     odd
         What is called where this machine cannot be: `odd(*arrays, *outs, *sums, *numbers)`.
-    compiled
+    compiled : numba_fusion.Compiled, cuda.Compiled or None
         Gives the compiled loop for a call, or None.
     """
 
@@ -49,7 +49,7 @@ class Machine:
         into: Sequence[str],
         column_sums: bool,
         odd: Callable[..., Any],
-        compiled: Callable[..., Callable[..., Any] | None] | None,
+        compiled: Any,
     ) -> None:
         self.library, self.graph, self.column_sums = library, graph, column_sums
         self.odd, self.compiled = odd, compiled
@@ -58,17 +58,20 @@ class Machine:
         self.into = [next(i for i, p in enumerate(self.arrays) if p.value == name) for name in into]
         self.floating, self.integral = graph.floating, graph.integral
         self.seen = _Seen()
-        self.program = program(graph, into, library.instructions.lowered)
+        self.program = None if library.instructions is None else program(graph, into, library.instructions.lowered)
+        full = all(output.shape == "full" and not (into and output.boolean) for output in graph.outputs)
+        self.runs = self.program is not None or (library.instructions is None and full)
 
     @functools.cached_property
     def written(self) -> tuple[str, list[str]]:
         """The source of the function that computes a block, and the registers it takes."""
-        assert self.program is not None
+        assert self.program is not None and self.library.instructions is not None
         return block_source(self.library.instructions, self.program, self.column_sums)
 
     @functools.cached_property
     def block(self) -> Callable[..., None]:
         """That function, made where it is used: where all is compiled, it is not."""
+        assert self.library.instructions is not None
         return source.build(self.written[0], self.graph.name, **self.library.instructions.functions)
 
     def prepare(self, arrays: tuple[Array, ...], outs: tuple[Array, ...], sums: Array) -> tuple[Any, ...]:
@@ -97,7 +100,7 @@ class Machine:
         numbers = [i for i, x in enumerate(arrays) if isinstance(x, int | float) and i not in self.full]
         known = [x for i, x in enumerate(arrays) if i not in numbers]
         memory = [*known, *given, *([sums] if self.column_sums else [])]
-        if self.program is None or first is None or not all(map(library.suits, memory)):
+        if not self.runs or first is None or not all(map(library.suits, memory)):
             return None
         if len({library.place(x) for x in memory}) > 1:
             return None

@@ -221,6 +221,9 @@ def _from_file(text: str, title: str, version: str) -> Callable[..., Any]:
 class Compiled:
     """The compiled loops of a graph, one for each set of types, made when first called."""
 
+    takes_numbers = False
+    """Whether a loop takes a Python number where an array could be."""
+
     def __init__(self, graph: Graph, into: Sequence[str], column_sums: bool) -> None:
         self.graph, self.into, self.column_sums = graph, into, column_sums
         self.loops: dict[Any, Callable[..., Any]] = {}

@@ -31,6 +31,13 @@ def squared_norm(a: Array, out: Array = None) -> Array:
     return np.asarray(np.vdot(a, a)) if out is None else _plain["squared_norm"](a, out=out)
 
 
+def clip_factor(a: Array, bound: float, out: Array = None) -> Array:
+    """bound / max(√Σa², bound), 0-d."""
+    return np.divide(
+        bound, np.maximum(np.sqrt(squared_norm(a)), bound), out=np.empty((), a.dtype) if out is None else out
+    )
+
+
 def absolute_sum(a: Array, out: Array = None) -> Array:
     """Σ |a|, 0-d, a block at a time."""
     if out is not None or not a.flags.c_contiguous:
@@ -49,8 +56,19 @@ def shares(w: Array, out: Array = None) -> Array:
 
 
 def weighted_sum(a: Array, w: Array, out: Array = None) -> Array:
-    """Σᵢ wᵢaᵢ of vectors, 0-d."""
-    return np.asarray(np.vdot(w, a)) if out is None else _plain["weighted_sum"](a, w, out=out)
+    """Σᵢ wᵢaᵢ of a vector, 0-d; of vectors (k, n), shape (k,)."""
+    if a.ndim > 1:
+        return _plain["weighted_sum"](a, w, out=out)
+    if out is None:
+        return np.asarray(np.vdot(w, a))
+    out[...] = np.vdot(w, a)
+    return out
+
+
+def add_penalty(loss: Array, w: Array, l1: float, l2: float, out: Array = None) -> Array:
+    """loss + l1 Σ|w| + l2 Σw², 0-d; `out` may be the loss."""
+    penalty = l2 * squared_norm(w) + (l1 * absolute_sum(w) if l1 else 0)
+    return np.add(loss, penalty, out=np.empty((), loss.dtype) if out is None else out)
 
 
 def softmax_grad(y: Array, dy: Array, out: Array = None) -> Array:
@@ -127,7 +145,9 @@ NUMPY: dict[str, Kernel] = table(
     column_sums,
     gather,
     squared_norm,
+    clip_factor,
     absolute_sum,
+    add_penalty,
     shares,
     weighted_sum,
     softmax,

@@ -50,6 +50,8 @@ def plan(machine: "Machine", call: Call) -> tuple[Block, tuple[Any, ...]] | None
         block = None
     if block is not None:
         pass
+    elif library.instructions is None:
+        return None
     elif library.block is None or math.prod(call.shape) <= library.block:
         if library.block is None and not contiguous:
             return None
@@ -60,7 +62,7 @@ def plan(machine: "Machine", call: Call) -> tuple[Block, tuple[Any, ...]] | None
         block = _blocks(machine, call, flat and contiguous, spread, registers, casts)
     else:
         return None
-    if call.numbers:
+    if call.numbers and not (machine.compiled is not None and machine.compiled.takes_numbers):
         block = functools.partial(_with_arrays, library, call.numbers, call.kind, machine.full[0], block)
     if None in [out if out is None else 0 for out in call.outs]:
         kinds = ["bool" if node.boolean else call.kind for node in machine.graph.outputs]
@@ -80,7 +82,8 @@ def _alone(machine: "Machine", spread: list[int]) -> tuple[str, ...]:
 def _types(machine: "Machine", call: Call) -> tuple[tuple[str, int], ...]:
     """The type and number of dimensions of every array that a loop is given."""
     kinds, ndim = machine.library.kinds, len(call.shape)
-    inputs = [(call.kind, 0) if i in call.numbers else (kinds[x.dtype], x.ndim) for i, x in enumerate(call.arrays)]
+    number = "number" if machine.compiled is not None and machine.compiled.takes_numbers else call.kind
+    inputs = [(number, 0) if i in call.numbers else (kinds[x.dtype], x.ndim) for i, x in enumerate(call.arrays)]
     outs = [("bool" if o.boolean else call.kind, ndim) for o in machine.graph.outputs[: len(call.outs)]]
     return (*inputs, *outs, *([(call.kind, 2)] if machine.column_sums else []))
 

@@ -5,8 +5,10 @@ tables merge as dictionaries, so that a missing entry is slower, never wrong. Ev
 `kernel(*arrays, *floats, out=None) -> out`; `out` is an array, or a tuple where there are two results.
 """
 
+import math
 from typing import Any
 
+from nnxp.kernels import formulas
 from nnxp.typing import Array, Kernel, Namespace
 
 
@@ -42,8 +44,8 @@ def reference(xp: Namespace) -> dict[str, Kernel]:
         return _deliver(out, xp.asarray(xp.sum(w * a) / xp.where(total > 0, total, 1)))
 
     def weighted_sum(a: Array, w: Array, out: Array = None) -> Array:
-        """Σᵢ wᵢaᵢ of vectors, 0-d."""
-        return _deliver(out, xp.asarray(xp.sum(w * a)))
+        """Σᵢ wᵢaᵢ of a vector, 0-d; of vectors (k, n), shape (k,)."""
+        return _deliver(out, xp.asarray(xp.sum(w * a, axis=-1)))
 
     def shares(w: Array, out: Array = None) -> Array:
         """wᵢ / Σ w of a vector; 0 where Σ w is 0."""
@@ -57,6 +59,22 @@ def reference(xp: Namespace) -> dict[str, Kernel]:
     def absolute_sum(a: Array, out: Array = None) -> Array:
         """Σ |a|, 0-d."""
         return _deliver(out, xp.asarray(xp.sum(xp.abs(a))))
+
+    def add_penalty(loss: Array, w: Array, l1: float, l2: float, out: Array = None) -> Array:
+        """loss + l1 Σ|w| + l2 Σw², 0-d; `out` may be the loss."""
+        return _deliver(out, xp.asarray(loss + l1 * absolute_sum(w) + l2 * squared_norm(w)))
+
+    def clip_factor(a: Array, bound: float, out: Array = None) -> Array:
+        """bound / max(√Σa², bound), 0-d: what shortens a to the norm `bound`, 1 where it is shorter
+        (Pascanu et al. 2013, algorithm 1)."""
+        return _deliver(out, xp.asarray(bound / xp.maximum(xp.sqrt(squared_norm(a)), bound)))
+
+    def dropped(x: Array, key: int, threshold: int, scale: float, out: Array = None) -> Array:
+        """x · scale where `formulas.kept` keeps it by its place in row-major order, else 0: dropout without a mask in
+        memory, the same again for the same key."""
+        counter = xp.arange(1, math.prod(x.shape) + 1, dtype=xp.int64, device=x.device) * formulas.GAMMA
+        kept = xp.reshape(formulas.kept(counter, key, threshold), x.shape)
+        return _deliver(out, xp.where(kept, x * scale, 0))
 
     def gather(a: Array, rows: Array, out: Array = None) -> Array:
         """a's rows in the order of the indices `rows`, which the caller has checked."""
@@ -126,6 +144,9 @@ def reference(xp: Namespace) -> dict[str, Kernel]:
         "shares": shares,
         "squared_norm": squared_norm,
         "absolute_sum": absolute_sum,
+        "add_penalty": add_penalty,
+        "clip_factor": clip_factor,
+        "dropped": dropped,
         "gather": gather,
         "argmax": argmax,
         "softmax": softmax,

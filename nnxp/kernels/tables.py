@@ -1,6 +1,7 @@
 """Which named kernels each library gets: the reference, and over it what a library does better."""
 
 import importlib
+from collections.abc import Callable
 
 import numpy as np
 
@@ -22,10 +23,17 @@ def kernels_of(library: str, xp: Namespace, fast: bool = False) -> dict[str, Ker
             kernels |= NUMBA
         return kernels
     if library in ("cupy", "torch"):
-        from nnxp.kernels.torch_kernels import torch_kernels
         from nnxp.kernels.writing import writing
 
         package = importlib.import_module(library)
-        own = torch_kernels(package, xp) if library == "torch" else {}
-        return {**reference(xp), **writing(package), **own}
+        own: Callable[..., dict[str, Kernel]]
+        if library == "torch":
+            from nnxp.kernels.torch_kernels import torch_kernels
+
+            own = torch_kernels
+        else:
+            from nnxp.kernels.cuda.kernels import cupy_kernels
+
+            own = cupy_kernels
+        return {**reference(xp), **writing(package), **own(package, xp)}
     return reference(xp)

@@ -21,9 +21,18 @@ def torch_kernels(torch: Any, xp: Namespace) -> dict[str, Kernel]:
         """Σ a², 0-d: BLAS's dot product of a with itself."""
         return plain["squared_norm"](a, out=out) if out is not None else torch.dot(a.reshape(-1), a.reshape(-1))
 
+    def clip_factor(a: Array, bound: float, out: Array = None) -> Array:
+        """bound / max(√Σa², bound), 0-d."""
+        return torch.mul(torch.clamp(torch.sqrt(squared_norm(a)), min=bound).reciprocal(), bound, out=out)
+
     def absolute_sum(a: Array, out: Array = None) -> Array:
         """Σ |a|, 0-d."""
         return torch.linalg.vector_norm(a, 1, out=out)
+
+    def add_penalty(loss: Array, w: Array, l1: float, l2: float, out: Array = None) -> Array:
+        """loss + l1 Σ|w| + l2 Σw², 0-d; `out` may be the loss."""
+        total = torch.add(loss, squared_norm(w), alpha=l2, out=out)
+        return total.add_(absolute_sum(w), alpha=l1) if l1 else total
 
     def shares(w: Array, out: Array = None) -> Array:
         """wᵢ / Σ w of a vector; 0 where Σ w is 0."""
@@ -31,8 +40,8 @@ def torch_kernels(torch: Any, xp: Namespace) -> dict[str, Kernel]:
         return torch.div(w, torch.where(total > 0, total, 1.0), out=out)
 
     def weighted_sum(a: Array, w: Array, out: Array = None) -> Array:
-        """Σᵢ wᵢaᵢ of vectors, 0-d."""
-        return torch.dot(a, w, out=out)
+        """Σᵢ wᵢaᵢ of a vector, 0-d; of vectors (k, n), shape (k,)."""
+        return torch.matmul(a, w, out=out)
 
     def softmax_grad(y: Array, dy: Array, out: Array = None) -> Array:
         """yᵢⱼ (dyᵢⱼ - Σₖ dyᵢₖ yᵢₖ), softmax's Jacobian-vector product."""
@@ -82,7 +91,9 @@ def torch_kernels(torch: Any, xp: Namespace) -> dict[str, Kernel]:
     return table(
         gather,
         squared_norm,
+        clip_factor,
         absolute_sum,
+        add_penalty,
         weighted_sum,
         shares,
         softmax_crossentropy,

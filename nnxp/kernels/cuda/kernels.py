@@ -1,0 +1,179 @@
+"""The named kernels of CuPy: those of the `.cu` files, each in one launch."""
+
+import functools
+from typing import Any
+
+import numpy as np
+
+from nnxp.kernels import formulas
+from nnxp.kernels.cuda.fusion import BLOCKS, COLUMNS, ROWS, shared, sums_grid
+from nnxp.kernels.cuda.launch import LARGEST_GRID, OPTIONS, Launcher, kernel_source, memory_of, workspace
+from nnxp.kernels.cuda.source import C_TYPES, dropout
+from nnxp.kernels.fusion import traced
+from nnxp.kernels.reference import reference
+from nnxp.kernels.writing import table
+from nnxp.typing import Array, Kernel, Namespace
+
+KINDS = {np.dtype("float32"): "float32", np.dtype("float64"): "float64"}
+THREADS = 256
+"""The largest block of threads that adds something up."""
+SHARE = 8 * THREADS
+"""Elements a block of a sum over everything, as long as there are fewer than `BLOCKS` blocks."""
+
+
+@functools.cache
+def launcher(file: str, name: str, kind: str, **types: str | int) -> Launcher:
+    """The kernel of a file for arrays of a type."""
+    return Launcher(kernel_source(file, T=C_TYPES[kind], **types), f"nnxp_{name}")
+
+
+def cupy_kernels(cupy: Any, xp: Namespace) -> dict[str, Kernel]:
+    """The table for the package `cupy`, whose standard namespace is `xp`. What a kernel does not take, the reference
+    does: arrays that are not contiguous, or of another type than float32 and float64."""
+    plain = reference(xp)
+
+    def kind_of(*arrays: Array) -> str | None:
+        """The type of contiguous arrays that are all "float32" or all "float64"; those to be made are None."""
+        kinds = {None if (known := memory_of(x)) is None else known.dtype for x in arrays if x is not None}
+        return KINDS.get(kinds.pop()) if len(kinds) == 1 else None
+
+    def column_sums(a: Array, out: Array = None) -> Array:
+        """Σᵢ aᵢⱼ, shape (1, m)."""
+        n, m = a.shape
+        kind = kind_of(a, out)
+        if kind is None:
+            return plain["column_sums"](a, out=out)
+        out = cupy.empty((1, m), a.dtype) if out is None else out
+        if m:
+            launch = launcher("column_sums", "column_sums", kind)
+            launch(sums_grid(n, m), (COLUMNS, ROWS), a, out, *shared(kind, n, m), n, m)
+        return out
+
+    def total(name: str, a: Array, *numbers: float, before: tuple[Array, ...] = (), out: Array = None) -> Array:
+        """A sum over all of a, 0-d."""
+        kind, n = kind_of(*before, a, out), a.size
+        if kind is None:
+            return plain[name](*before, a, *numbers, out=out)
+        out = cupy.empty((), a.dtype) if out is None else out
+        blocks = max(1, min(-(-n // SHARE), BLOCKS))
+        common = (None, None) if blocks == 1 else workspace.take(kind, blocks, 1)
+        launcher("sums", name, kind)((blocks,), (THREADS,), *before, a, out, *common, n, *numbers)
+        return out
+
+    def squared_norm(a: Array, out: Array = None) -> Array:
+        """Σ a², 0-d."""
+        return total("squared_norm", a, out=out)
+
+    def absolute_sum(a: Array, out: Array = None) -> Array:
+        """Σ |a|, 0-d."""
+        return total("absolute_sum", a, out=out)
+
+    def clip_factor(a: Array, bound: float, out: Array = None) -> Array:
+        """bound / max(√Σa², bound), 0-d."""
+        return total("clip_factor", a, bound, out=out)
+
+    def add_penalty(loss: Array, w: Array, l1: float, l2: float, out: Array = None) -> Array:
+        """loss + l1 Σ|w| + l2 Σw², 0-d; `out` may be the loss."""
+        return total("add_penalty", w, l1, l2, before=(loss,), out=out)
+
+    def weighted_sum(a: Array, w: Array, out: Array = None) -> Array:
+        """Σᵢ wᵢaᵢ of a vector, 0-d; of vectors (k, n), shape (k,)."""
+        kind = kind_of(a, w, out)
+        if kind is None:
+            return plain["weighted_sum"](a, w, out=out)
+        out = cupy.empty(a.shape[:-1], a.dtype) if out is None else out
+        launch = launcher("sums", "weighted_sum", kind)
+        launch((out.size,), (_threads(w.size),), a, w, out, w.size)
+        return out
+
+    def shares(w: Array, out: Array = None) -> Array:
+        """wᵢ / Σ w of a vector; 0 where Σ w is 0."""
+        kind = kind_of(w, out)
+        if kind is None:
+            return plain["shares"](w, out=out)
+        out = cupy.empty_like(w) if out is None else out
+        launcher("sums", "shares", kind)((1,), (_threads(w.size),), w, out, w.size)
+        return out
+
+    def softmax(x: Array, out: Array = None) -> Array:
+        """exp(xᵢⱼ - maxⱼ xᵢⱼ) / Σⱼ exp(xᵢⱼ - maxⱼ xᵢⱼ)."""
+        kind = kind_of(x, out)
+        if kind is None:
+            return plain["softmax"](x, out=out)
+        out = cupy.empty(x.shape, x.dtype) if out is None else out
+        if x.size:
+            launcher("softmax", "softmax", kind)(*_rows(*x.shape), x, out, *x.shape)
+        return out
+
+    def softmax_grad(y: Array, dy: Array, out: Array = None) -> Array:
+        """yᵢⱼ (dyᵢⱼ - Σₖ dyᵢₖ yᵢₖ), softmax's Jacobian-vector product."""
+        kind = kind_of(y, dy, out)
+        if kind is None:
+            return plain["softmax_grad"](y, dy, out=out)
+        out = cupy.empty(y.shape, y.dtype) if out is None else out
+        if y.size:
+            launcher("softmax", "softmax_grad", kind)(*_rows(*y.shape), y, dy, out, *y.shape)
+        return out
+
+    def softmax_crossentropy(z: Array, labels: Array, out: Any = None) -> Any:
+        """log Σⱼ exp(zᵢⱼ) - Σⱼ tᵢⱼ zᵢⱼ, shape (n,), and its gradient softmax(z)ᵢⱼ - tᵢⱼ."""
+        made = (cupy.empty(z.shape[:1], z.dtype), cupy.empty(z.shape, z.dtype)) if out is None else out
+        if not crossentropy_into(z, None, labels, None, made):
+            return plain["softmax_crossentropy"](z, labels, out=out)
+        return made
+
+    def bias_softmax_crossentropy(z: Array, b: Array, labels: Array, factors: Array, out: Any = None) -> Any:
+        """`softmax_crossentropy` of z + b, which `z` then holds, and each row's gradient times its factor."""
+        if out is None or not crossentropy_into(z, b, labels, factors, out):
+            return plain["bias_softmax_crossentropy"](z, b, labels, factors, out=out)
+        return out
+
+    def crossentropy_into(z: Array, b: Array | None, labels: Array, factors: Array | None, out: Any) -> bool:
+        """Whether the kernel took it."""
+        losses, dz, hits = (*out, None)[:3]
+        kind, known = kind_of(z, b, factors, *out), memory_of(labels)
+        indices = labels.ndim == 1
+        if kind is None or known is None or (known.dtype != "int64" if indices else known.dtype != z.dtype):
+            return False
+        if z.size:
+            label = "long long" if indices else C_TYPES[kind]
+            launch = launcher("softmax_crossentropy", "softmax_crossentropy", kind, Label=label, INDICES=int(indices))
+            launch(*_rows(*z.shape), z, b, labels, factors, losses, dz, hits, *z.shape)
+        return True
+
+    def dropped(x: Array, key: int, threshold: int, scale: float, out: Array = None) -> Array:
+        """x · scale where the bits of `nnxp.random` keep it, else 0."""
+        out = cupy.empty(x.shape, x.dtype) if out is None else out
+        _dropout(cupy)(x, key, threshold, scale, out)
+        return out
+
+    return table(
+        column_sums,
+        squared_norm,
+        absolute_sum,
+        clip_factor,
+        add_penalty,
+        weighted_sum,
+        shares,
+        softmax,
+        softmax_grad,
+        softmax_crossentropy,
+        bias_softmax_crossentropy,
+        dropped,
+    )
+
+
+def _threads(n: int) -> int:
+    """Whole warps, one thread an element up to `THREADS`."""
+    return max(32, min(-(-n // 32) * 32, THREADS))
+
+
+def _rows(n: int, m: int) -> tuple[tuple[int], tuple[int]]:
+    """The grid and the block of a kernel that takes a block for a row."""
+    return (min(n, LARGEST_GRID[0]),), (_threads(m),)
+
+
+@functools.cache
+def _dropout(cupy: Any) -> Any:
+    kept, drop = traced(formulas.kept, cupy), traced(formulas.dropout, cupy)
+    return cupy.ElementwiseKernel(*dropout(kept, drop), "nnxp_dropout", options=OPTIONS, no_return=True)
