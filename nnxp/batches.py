@@ -35,17 +35,28 @@ class Rows:
         # A gather from an array that is not contiguous would first copy all of it; NumPy's own indexing does not.
         self._contiguous = not host or source.flags.c_contiguous
         self._most, self._gathered, self._cast = most, None, None
+        self.begin(None, None)
 
-    def take(self, rows: slice | Integers, index: Array) -> Array:
-        """The rows of a slice, or those of host indices; `index` holds these on the backend."""
-        if isinstance(rows, slice):
-            part = self.source[rows, ...]
+    def begin(self, order: Integers | None, index: Array) -> None:
+        """Sets the order of the rows, None for their own; `index` is it on the backend. A vector on a device is put in
+        order at once: a launch an epoch, not one a batch."""
+        self._order, self._index, self._ordered = order, index, None
+        if order is not None and self.backend.is_device and self._xp is not np and self.source.ndim == 1:
+            self._ordered = self._gather(self.source, index)
+
+    def take(self, place: slice) -> Array:
+        """The rows at a place in the order."""
+        if self._order is None:
+            part = self.source[place, ...]
+        elif self._ordered is not None:
+            part = self._ordered[place]
         elif not self._contiguous:
-            part = self.source[rows]
+            part = self.source[self._order[place]]
         else:
+            rows = (self._order if self._xp is np else self._index)[place]
             self._gathered = self._memory(self._gathered, self.source.dtype)
-            part = _leading(self._gathered, len(rows))
-            self._gather(self.source, rows if self._xp is np else index, out=part)
+            part = _leading(self._gathered, rows.shape[0])
+            self._gather(self.source, rows, out=part)
         if self._moves or (self._casts and self._xp is not np):
             return self.backend.asarray(part, dtype=self.dtype)
         if not self._casts:
@@ -61,6 +72,19 @@ class Rows:
             return memory
         device = "cpu" if self._xp is np else self.backend.device
         return self._xp.empty((self._most, *self.source.shape[1:]), dtype=dtype, device=device)
+
+
+def _on_device(backend: Backend, X: Array, dtype: str) -> Array:
+    """X on the backend's device, moved some rows at a time; X itself where it would take half of the free memory."""
+    free = backend.free_memory()
+    if free is None or 2 * X.size * np.dtype(dtype).itemsize >= free:
+        return X
+    xp = backend.xp
+    with backend.context():
+        moved = xp.empty(X.shape, dtype=getattr(xp, dtype), device=backend.device)
+        for rows in blocks(X):
+            moved[rows, ...] = backend.asarray(X[rows], dtype=dtype)
+    return moved
 
 
 def _leading(memory: Array, n: int) -> Array:
@@ -94,8 +118,7 @@ class Batches:
         self._y = Rows(self.backend, y, dtype_of(y), most)
         self._w = None if w is None else Rows(self.backend, w, model.dtype, most)
         self._host_w = None if w is None else self.backend.to_numpy(w).astype(np.float64)
-        self._order, self._number = rows, 0
-        self._index: Array = None  # the order on the backend
+        self._number = 0
 
     @classmethod
     def of(
@@ -104,17 +127,22 @@ class Batches:
         """Inputs, labels and weights, all checked, as a fit or an evaluation takes them.
 
         NumPy's X is copied only where another backend needs it or its rows are scattered in memory; what lies on
-        disk stays there.
+        disk stays there. A device gets all of X at once where that takes less than half of the memory it has left,
+        and else each batch when it is its turn.
         """
         X = model._checked(X, name)
         n, backend = int(X.shape[0]), model.backend
         if n == 0:
             raise ValueError(f"got {name} with no samples, expected at least one")
-        if not isinstance(X, np.ndarray) or not (backend.library == "numpy" or on_disk(X)):
-            X = model._moved(X)
-        elif not (X.flags.c_contiguous or on_disk(X)):
-            X = np.asarray(model._moved(X), order="C")
-        finite(backend, X, name, model.dtype)
+        if isinstance(X, np.ndarray) and backend.is_device:
+            finite(backend, X, name, model.dtype)  # here, where nobody has to wait for it
+            X = _on_device(backend, X, "uint8" if X.dtype == np.uint8 else model.dtype)
+        else:
+            if not isinstance(X, np.ndarray) or not (backend.library == "numpy" or on_disk(X)):
+                X = model._moved(X)
+            elif not (X.flags.c_contiguous or on_disk(X)):
+                X = np.asarray(model._moved(X), order="C")
+            finite(backend, X, name, model.dtype)
         prepare, n_out = model.training.plan.loss.prepare, model._outputs(X)
         if isinstance(y, np.ndarray) and y.ndim > 0 and on_disk(y):
             for rows in blocks(y):
@@ -134,8 +162,10 @@ class Batches:
         if key is not None:
             order = random.permutation(key, self.n)
             order = order if self.rows is None else self.rows[order]
-        self._order = order
-        self._index = None if order is None else self.backend.asarray(order, dtype="int64")
+        index = None if order is None else self.backend.asarray(order, dtype="int64")
+        for rows in (self._x, self._y, self._w):
+            if rows is not None:
+                rows.begin(order, index)
         sizes = self._sizes(order)
         for number, size in enumerate(sizes):
             self._number = number
@@ -162,9 +192,8 @@ class Batches:
     def _batch(self, number: int) -> tuple[Array, Array, Array | None]:
         start = number * self.batch_size
         place = slice(start, min(start + self.batch_size, self.n))
-        rows, index = (place, None) if self._order is None else (self._order[place], self._index[place])
-        x, y = self._x.take(rows, index), self._y.take(rows, index)
-        w = None if self._w is None else self._w.take(rows, index)
+        x, y = self._x.take(place), self._y.take(place)
+        w = None if self._w is None else self._w.take(place)
         return x, y if self.prepare is None else self.prepare(y), w
 
     def _sizes(self, order: Integers | None) -> list[float]:

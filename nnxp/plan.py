@@ -13,6 +13,7 @@ from nnxp.stages import (
     FUSED,
     DenseActivation,
     DenseSoftmaxCrossentropy,
+    Head,
     LayerStage,
     LossStage,
     Stage,
@@ -48,7 +49,7 @@ class Plan:
 
         first = next((i for i, layer in enumerate(self.layers) if layer.parameters), len(self.layers))
         self.stages = stages_of(self.layers, self.buffers, first)
-        self.head: LossStage | DenseSoftmaxCrossentropy
+        self.head: Head
         if self.layers and type(self.layers[-1]) is Dense and type(self.loss) is SoftmaxCrossentropy:
             self.stages.pop()
             self.head = DenseSoftmaxCrossentropy(
@@ -69,9 +70,8 @@ class Plan:
         backward = [stage.lines()[1] for stage in self.backward]
         return [line for line in (*forward, *backward) if line] + [f"{type(self.model.optimizer).__name__}: one update"]
 
-    def forward_backward(self, x: Array, y: Array, w: Array | None = None) -> tuple[Array, Array]:
-        """The mean loss, penalties included, and the predictions (logits, where a last softmax or sigmoid is left
-        out) of one batch; gradients are set.
+    def forward_backward(self, x: Array, y: Array, w: Array | None = None, means: Array = None) -> Array:
+        """The mean loss of one batch, penalties included, 0-d; gradients are set.
 
         Parameters
         ----------
@@ -81,8 +81,10 @@ class Plan:
             Labels as `loss.prepare` gives them.
         w
             (n,) weights.
+        means
+            (2,), where the loss and the mean of the metric's scores are wanted: the loss is then a view of it.
         """
-        model, kernels, head = self.model, self.backend.kernels, self.head
+        model, head = self.model, self.head
         epoch, step = model.epoch, model.step
         for kept in self._kept:  # what this step does not compute is not to be read
             if "output" in kept or "dinputs" in kept:
@@ -92,18 +94,32 @@ class Plan:
         for stage in self.stages:
             stage.begin(epoch, step)
             out = stage.forward(out)
-        out = head.forward(out)
+        head.forward(out)
         factors, shares = self._factors(x.shape[0], w)
-        loss = kernels["weighted_sum"](head.losses(y, factors, w), shares)
+        loss = self._mean(head, y, factors, w, shares, means)
         for layer in self.penalised:
-            penalty = layer.penalty()
-            if penalty is not None:
+            if isinstance(layer, Dense) and type(layer).penalty is Dense.penalty:
+                loss = layer.add_penalty(loss)
+            elif (penalty := layer.penalty()) is not None:
                 loss += penalty  # in place: it stays a 0-d array
         dvalues = None
         for stage in self.backward:
             dvalues = stage.backward(dvalues)
         self.store.computed.update(self.owners)
-        return loss, out
+        return loss
+
+    def _mean(self, head: Head, y: Array, factors: Array, w: Array | None, shares: Array, means: Array) -> Array:
+        """The mean loss, and where `means` is given, that of the scores beside it."""
+        weighted_sum = self.backend.kernels["weighted_sum"]
+        if means is None:
+            return weighted_sum(head.losses(y, factors, w), shares)
+        losses, scores, both = head.losses_and_scores(y, factors, w)
+        if both is not None:
+            weighted_sum(both, shares, out=means)
+        else:
+            weighted_sum(losses, shares, out=means[0, ...])
+            weighted_sum(scores, shares, out=means[1, ...])
+        return means[0, ...]
 
     def _factors(self, n: int, w: Array | None) -> tuple[Array, Array]:
         """wᵢ / Σ w, what each sample counts in the mean: as a column (n, 1) and as a vector (n,)."""
@@ -124,11 +140,11 @@ class Plan:
         for stage in (*self.stages, self.head):
             stage.release()
 
-    def step(self, x: Array, y: Array, w: Array | None = None) -> tuple[Array, Array]:
+    def step(self, x: Array, y: Array, w: Array | None = None, means: Array = None) -> Array:
         """`forward_backward`, then one update of the parameters."""
-        loss, out = self.forward_backward(x, y, w)
+        loss = self.forward_backward(x, y, w, means)
         self.update()
-        return loss, out
+        return loss
 
     def update(self) -> None:
         """One update of the parameters by the gradients that are set."""

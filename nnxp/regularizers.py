@@ -5,11 +5,9 @@ from nnxp.kernels import formulas
 from nnxp.typing import Array
 
 
-def penalty(backend: Backend, w: Array, l1: float, l2: float) -> Array:
-    """l1 Σ|w| + l2 Σw², 0-d."""
-    kernels = backend.kernels
-    total = l2 * kernels["squared_norm"](w)
-    return total + l1 * kernels["absolute_sum"](w) if l1 else total
+def add_penalty(backend: Backend, loss: Array, w: Array, l1: float, l2: float) -> Array:
+    """loss + l1 Σ|w| + l2 Σw², in place; the loss is 0-d."""
+    return backend.kernels["add_penalty"](loss, w, l1, l2, out=loss)
 
 
 def add_gradient(backend: Backend, dw: Array, w: Array, l1: float, l2: float) -> None:

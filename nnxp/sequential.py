@@ -297,7 +297,7 @@ class Sequential(Switch):
         plan = self.training.plan
         with self.backend.context():
             try:
-                return plan.step(x, y, w)[0]
+                return plan.step(x, y, w)
             finally:
                 plan.release()
 

@@ -175,7 +175,22 @@ class DenseActivation(DenseStage):
         )
 
 
-class LossStage(Stage):
+class Head(Stage):
+    """The last stage, which has the loss."""
+
+    loss: Loss
+    p: Array = None  # the predictions, or the logits
+
+    def losses(self, y: Array, factors: Array, w: Array | None) -> Array:
+        """Each sample's loss (n,); kept for backward, its gradient times its factor, of shape (n, 1)."""
+        raise NotImplementedError
+
+    def losses_and_scores(self, y: Array, factors: Array, w: Array | None) -> tuple[Array, Array, Array | None]:
+        """`losses`, what the metric averages, (n,), and where these are the rows of one matrix (2, n), that."""
+        return self.losses(y, factors, w), self.loss.score(self.p, y), None
+
+
+class LossStage(Head):
     """A loss of what the last layer gives."""
 
     def __init__(self, loss: Loss, buffers: Buffers, position: int, source: str) -> None:
@@ -211,7 +226,7 @@ class LossStage(Stage):
         return "", f"{type(self.loss).__name__} from {self.source}: loss and gradient"
 
 
-class DenseSoftmaxCrossentropy(DenseStage):
+class DenseSoftmaxCrossentropy(DenseStage, Head):
     """The last dense layer, the softmax and the cross-entropy: its bias, the losses and the gradient by one kernel."""
 
     def __init__(self, dense: Dense, loss: Loss, buffers: Buffers, position: int, needs_dinputs: bool) -> None:
@@ -221,15 +236,28 @@ class DenseSoftmaxCrossentropy(DenseStage):
 
     def forward(self, x: Array) -> Array:
         """x W, and from `losses` on the logits x W + b, in the same array."""
-        self.x, self.z = x, self.product(x)
-        return self.z
+        self.x, self.p = x, self.product(x)
+        return self.p
 
     def losses(self, y: Array, factors: Array, w: Array | None) -> Array:
         """Each sample's loss (n,); kept for backward, its gradient times its factor, of shape (n, 1)."""
-        take, shape = self.buffers.take, self.z.shape
+        take, shape = self.buffers.take, self.p.shape
         out = take(self, "losses", shape[:1]), take(self, "dvalues", shape)
-        losses, self.dz = self.kernel(self.z, self.b, y, factors, out=out)
+        losses, self.dz = self.kernel(self.p, self.b, y, factors, out=out)
         return losses
+
+    def losses_and_scores(self, y: Array, factors: Array, w: Array | None) -> tuple[Array, Array, Array | None]:
+        """On CuPy from the one kernel, which has the largest logit at hand."""
+        if self.backend.library != "cupy" or type(self.loss).score is not Loss.score:
+            return super().losses_and_scores(y, factors, w)
+        n = self.p.shape[0]
+        memory = self.buffers.take(self, "losses and scores", (2 * n,))
+        assert memory is not None
+        both = memory.reshape(2, n)
+        losses, scores = both[0], both[1]
+        dz = self.buffers.take(self, "dvalues", self.p.shape)
+        _, self.dz, _ = self.kernel(self.p, self.b, y, factors, out=(losses, dz, scores))
+        return losses, scores, both
 
     def backward(self, dy: Array | None) -> Array | None:
         """The dense layer's gradients."""

@@ -11,11 +11,12 @@ from nnxp import random
 from nnxp.batches import Batches
 from nnxp.doors import blocks
 from nnxp.errors import NonFiniteLossError
+from nnxp.kernels import vocabulary
 from nnxp.losses import Loss
 from nnxp.plan import Plan
 from nnxp.progress import Progress
 from nnxp.streams import Stream
-from nnxp.typing import Array, Floats
+from nnxp.typing import Array, Floats, Row
 
 if TYPE_CHECKING:
     from nnxp.sequential import Sequential
@@ -32,45 +33,46 @@ class Training:
     def epoch(self, data: "Batches | Stream", bar: Progress, text: str) -> dict[str, float]:
         """One pass over the data, arrays in a new order: the mean loss and metric, as floats."""
         model, plan, xp = self.model, self.plan, self.backend.xp
-        numbers = xp.empty((2, data.interval), dtype=getattr(xp, model.dtype), device=self.backend.device)
+        means = xp.empty((data.interval, 2), dtype=getattr(xp, model.dtype), device=self.backend.device)
         sums, sizes, step = np.zeros(3, dtype=np.float64), list[float](), self._first_step
         for x, y, w, size in data.epoch(random.key(model.seed, "order", model.epoch)):
-            i = len(sizes)
-            numbers[0, i], out = step(x, y, w)
-            numbers[1, i] = _weighted_sum(xp, plan.loss.score(out, y), w)
+            step(x, y, w, means[len(sizes), ...])
             sizes.append(size)
             step = plan.step
             if len(sizes) == data.interval:
-                self._read(numbers, sizes, sums, data, bar, text)
+                self._read(means, sizes, sums, data, bar, text)
         if sizes:
-            self._read(numbers, sizes, sums, data, bar, text)
-        return means(plan.loss, *sums.tolist())
+            self._read(means, sizes, sums, data, bar, text)
+        return averages(plan.loss, *sums.tolist())
 
-    def _first_step(self, x: Array, y: Array, w: Array | None) -> tuple[Array, Array]:
+    def _first_step(self, x: Array, y: Array, w: Array | None, means: Array) -> None:
         """An epoch's first step. Where its loss is finite, the weights that it began with are the ones to go back to:
         one copy is enough, since until then it still holds those of the epoch before."""
-        loss, out = self.plan.forward_backward(x, y, w)
-        if not math.isfinite(float(loss)):
+        loss = self.plan.forward_backward(x, y, w, means)
+        values, kept = self.model.store.values, self._kept
+        if self.backend.is_device:  # without waiting for it: what is not finite, the interval's reading finds
+            self.backend.fuse(_unless_broken, into=("kept",))(kept, values, loss)
+        elif math.isfinite(float(loss)):
+            kept[...] = values
+        else:
             raise _Stopped(self.model.step, 0)
-        self._kept[...] = self.model.store.values
         self.plan.update()
-        return loss, out
 
     def _read(
         self,
-        numbers: Array,
+        means: Array,
         sizes: list[float],
         sums: Floats,
         data: "Batches | Stream",
         bar: Progress,
         text: str,
     ) -> None:
-        """Adds an interval's losses and scores, of which the step gave means and sums, to those of the epoch."""
-        losses, scores = self.backend.to_numpy(numbers)[:, : len(sizes)].astype(np.float64)
+        """Adds an interval's losses and scores, of which a step gives the means, to those of the epoch."""
+        losses, scores = self.backend.to_numpy(means)[: len(sizes)].T.astype(np.float64)
         if not np.all(np.isfinite(losses)):
             back = len(sizes) - 1 - int(np.argmin(np.isfinite(losses)))
             raise _Stopped(self.model.step - 1 - back, back)
-        sums += losses @ sizes, scores.sum(), sum(sizes)
+        sums += losses @ sizes, scores @ sizes, sum(sizes)
         bar.advance(len(sizes), f"{text}  loss {sums[0] / sums[2]:.4f}" if sums[2] else text)
         sizes.clear()
 
@@ -170,22 +172,39 @@ def _place(name: str) -> tuple[int, int]:
 
 def evaluate(model: "Sequential", data: "Batches | Stream") -> dict[str, float]:
     """The mean loss, penalties included, and the metric over all data, nothing trained."""
-    plan, xp = model.training.plan, model.backend.xp
-    predict, sums = model.prediction(plan.layers), np.zeros(3, dtype=np.float64)
+    plan, backend = model.training.plan, model.backend
+    predict, xp = model.prediction(plan.layers), backend.xp
+    totals = xp.empty((data.interval, 2), dtype=getattr(xp, model.dtype), device=backend.device)
+    sums, sizes = np.zeros(3, dtype=np.float64), list[float]()
+
+    def read() -> None:
+        sums[:2] += backend.to_numpy(totals)[: len(sizes)].sum(axis=0, dtype=np.float64)
+        sums[2] += sum(sizes)
+        sizes.clear()
+
     for x, y, w, size in data.epoch():
-        out = predict(x)
-        losses, scores = plan.loss.losses(out, y), plan.loss.score(out, y)
-        sums += float(_weighted_sum(xp, losses, w)), float(_weighted_sum(xp, scores, w)), size
-    record = means(plan.loss, *sums.tolist())
+        out, row = predict(x), len(sizes)
+        totals[row, 0] = _weighted_sum(xp, plan.loss.losses(out, y), w)
+        totals[row, 1] = _weighted_sum(xp, plan.loss.score(out, y), w)
+        sizes.append(size)
+        if len(sizes) == data.interval:
+            read()
+    read()
+    record = averages(plan.loss, *sums.tolist())
     record["loss"] += sum(float(penalty) for penalty in model.penalties())
     return record
+
+
+def _unless_broken(kept: Array, w: Array, loss: Row) -> Array:
+    """A formula: w where the loss is a finite number, else what was kept before."""
+    return vocabulary.where(loss - loss == 0, w, kept)
 
 
 def _weighted_sum(xp: Any, values: Array, w: Array | None) -> Array:
     return xp.sum(values if w is None else w * values)
 
 
-def means(loss: Loss, total: float, score: float, weight: float) -> dict[str, float]:
+def averages(loss: Loss, total: float, score: float, weight: float) -> dict[str, float]:
     """{"loss": ..., "accuracy" or "rmse": ...} from weighted sums."""
     mean = score / weight if weight else float("nan")
     return {

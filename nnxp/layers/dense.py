@@ -9,7 +9,7 @@ from nnxp.kernels import formulas
 from nnxp.layers.base import Layer
 from nnxp.naming import snake_case
 from nnxp.options import not_negative, positive
-from nnxp.regularizers import add_gradient, penalty
+from nnxp.regularizers import add_gradient, add_penalty
 from nnxp.typing import Array, ArrayLike, HostArray
 
 
@@ -107,8 +107,13 @@ class Dense(Layer):
         """The regularization's part of the loss, 0-d; None where there is none."""
         if not self._penalised:
             return None
-        parts = [penalty(self.backend, getattr(self, name), l1, l2) for name, l1, l2 in self._penalties()]
-        return sum(parts)
+        return self.add_penalty(self.backend.xp.zeros((), dtype=self.weights.dtype, device=self.backend.device))
+
+    def add_penalty(self, loss: Array) -> Array:
+        """The loss, 0-d, with the regularization's part added in place."""
+        for name, l1, l2 in self._penalties():
+            loss = add_penalty(self.backend, loss, getattr(self, name), l1, l2)
+        return loss
 
     def add_penalty_gradients(self) -> None:
         """Adds the regularization's part to `dweights` and `dbiases`."""

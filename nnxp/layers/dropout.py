@@ -35,26 +35,31 @@ class Dropout(Layer):
         self.rate = share("rate", rate)
         self.seed = random.fresh_seed() if seed is None else seed
         self.calls = 0
-        self._kept: Array | None = None
+        self._drop: tuple[Any, ...] | None = None
 
     def forward(self, inputs: ArrayLike, training: bool = False) -> Array:
         """x · kept / (1 - rate) while training, else x itself."""
-        self.inputs, self.output, self._kept = inputs, inputs, None
+        self.inputs, self.output, self._drop = inputs, inputs, None
         if training and self.rate > 0:
             moment = (0, 0, self.calls) if self.moment is None else self.moment
             self.calls += 1
             assert self.seed is not None
-            key = random.key(self.seed, "dropout", *moment)
-            memory = self.take("kept", inputs.shape, "bool")
-            self._kept = random.kept(self.backend, key, inputs.shape, self.rate, out=memory)
-            drop, out = self.backend.fuse(formulas.dropout), self.take("output", inputs.shape)
-            self.output = drop(inputs, self._kept, 1 / (1 - self.rate), out=out)
+            self._drop = self._dropping(random.key(self.seed, "dropout", *moment), inputs.shape)
+            drop, *mask = self._drop
+            self.output = drop(inputs, *mask, 1 / (1 - self.rate), out=self.take("output", inputs.shape))
         return self.output
+
+    def _dropping(self, key: int, shape: tuple[int, ...]) -> tuple[Any, ...]:
+        """The kernel, and the mask that it takes."""
+        if self.backend.library == "cupy":  # a kernel that draws the bits itself: no mask in memory, and one launch
+            return self.backend.kernels["dropped"], key, random.threshold(self.rate)
+        kept = random.kept(self.backend, key, shape, self.rate, out=self.take("kept", shape, "bool"))
+        return self.backend.fuse(formulas.dropout), kept
 
     def backward(self, dvalues: ArrayLike) -> Array:
         """dy · kept / (1 - rate), with the last forward's mask."""
         self.dinputs = dvalues
-        if self._kept is not None:
-            drop, out = self.backend.fuse(formulas.dropout_grad), self.take("dinputs", dvalues.shape)
-            self.dinputs = drop(dvalues, self._kept, 1 / (1 - self.rate), out=out)
+        if self._drop is not None:
+            drop, *mask = self._drop
+            self.dinputs = drop(dvalues, *mask, 1 / (1 - self.rate), out=self.take("dinputs", dvalues.shape))
         return self.dinputs

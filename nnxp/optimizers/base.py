@@ -25,7 +25,7 @@ class Stretch(NamedTuple):
     w: Array
     g: Array
     slots: list[Array]
-    clipped: list[Array]  # where clipped gradients go, once there are any
+    clipped: list[Array]  # where clipped gradients and their factor go, once there are any
 
 
 class Optimizer(Switch):
@@ -189,26 +189,38 @@ class Optimizer(Switch):
 
     def _clip(self, stretches: list[Stretch]) -> None:
         """Writes `clipped`: the gradients limited by value, and then by the norm of all."""
-        squares: list[Array] = []
+        limited = []
         for backend, _, _, g, _, clipped in stretches:
             with backend.context():
                 if not clipped:
-                    clipped.append(backend.xp.empty_like(g))
+                    xp = backend.xp
+                    clipped += [xp.empty_like(g), xp.empty((), dtype=g.dtype, device=backend.device)]
                 if self.clip_value is not None:
                     g = backend.fuse(formulas.clipped)(g, self.clip_value, out=clipped[0])
-                if self.clip_norm is not None:
-                    squares.append(backend.kernels["squared_norm"](g))
-        if not squares or self.clip_norm is None:
+            limited.append((backend, g, *clipped))
+        if self.clip_norm is None or not limited:
             return
-        xp = stretches[0].backend.xp
-        norm = xp.sqrt(sum(squares))
-        factor = xp.asarray(self.clip_norm / xp.maximum(norm, self.clip_norm))  # 0-d, on the device
-        for backend, _, _, g, _, clipped in stretches:
+        factor = _factor(limited, self.clip_norm)
+        for backend, g, clipped, _ in limited:
             with backend.context():
-                if self.clip_value is None:
-                    backend.fuse(formulas.scaled)(g, factor, out=clipped[0])
+                if g is clipped:
+                    backend.fuse(formulas.scaled, into=("g",))(g, factor)
                 else:
-                    backend.fuse(formulas.scaled, into=("g",))(clipped[0], factor)
+                    backend.fuse(formulas.scaled)(g, factor, out=clipped)
+
+
+def _factor(gradients: list[tuple[Backend, Array, Array, Array]], bound: float) -> Array:
+    """What shortens the gradients together to the norm `bound`, 0-d, on the device. The last of each four has room."""
+    if len(gradients) == 1:
+        backend, g, _, factor = gradients[0]
+        with backend.context():
+            return backend.kernels["clip_factor"](g, bound, out=factor)
+    squares = []
+    for backend, g, *_ in gradients:
+        with backend.context():
+            squares.append(backend.kernels["squared_norm"](g))
+    xp = gradients[0][0].xp
+    return xp.asarray(bound / xp.maximum(xp.sqrt(sum(squares)), bound))
 
 
 def _pieces(target: Target, by_kind: bool) -> list[tuple[ParameterStore, Span]]:
