@@ -2,14 +2,16 @@
 
 import functools
 import importlib.util
+import logging
 import os
 from collections.abc import Callable
 from dataclasses import replace
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from nnxp.backends import cuda
 from nnxp.backends.record import Backend, library_name, library_of
 from nnxp.errors import BackendUnavailableError
 from nnxp.kernels.tables import kernels_of
@@ -31,7 +33,8 @@ def get_backend(spec: Any, dtype: str | None = None, fast: bool | None = None) -
         A name with an optional device ("numpy", "cupy", "cupy:1", "torch", "torch:mps", "torch:cuda:1",
         "array_api_strict", "array_api_strict:device1", "auto"), an array namespace (`cupy`), a `Backend`,
         or an array to follow. "auto" takes CuPy, then PyTorch's `cuda` and `mps`, where they run, else NumPy, and
-        says why in the result's `reason`.
+        says why in the result's `reason`; where CuPy is installed and does not run, once also as a warning of the
+        log "nnxp".
     dtype : str, optional
         What lists and integers become, "float32" by default.
     fast : bool, optional
@@ -100,7 +103,7 @@ def _has_numba() -> bool:
 def _import(library: str) -> ModuleType:
     try:
         return importlib.import_module(library)
-    except (ImportError, OSError) as error:
+    except Exception as error:  # whatever a library may do wrong when it starts
         missing = isinstance(error, ImportError) and error.name in (library, library.partition(".")[0])
         if missing and library not in INSTALL:
             raise BackendUnavailableError(
@@ -111,36 +114,20 @@ def _import(library: str) -> ModuleType:
             raise BackendUnavailableError(
                 f'backend "{library}" needs the package {library}, which is missing: {INSTALL[library]}'
             ) from None
-        cause = (
-            "its cache folder has to be writable (CUPY_CACHE_DIR, HOME)"
-            if isinstance(error, OSError)
-            else "reinstall it"
-        )
-        raise BackendUnavailableError(f"{library} is installed but does not import: {error}; {cause}") from error
+        fix = cuda.import_fix(error) if library == "cupy" else "Reinstall it"
+        raise BackendUnavailableError(
+            f"{library} is installed but does not import: {cuda.first_line(error)}. {fix}"
+        ) from error
 
 
 def _cupy(library: str, device: str) -> Backend:
     cupy = _import("cupy")
-    xp = importlib.import_module("array_api_compat.cupy")
-    try:
-        count = cupy.cuda.runtime.getDeviceCount()
-    except cupy.cuda.runtime.CUDARuntimeError as error:
-        cause = {
-            35: "there is no NVIDIA driver, or it is older than this CuPy needs",
-            100: "the driver sees no GPU",
-        }
-        raise BackendUnavailableError(
-            f'backend "cupy": {cause.get(error.status, "CUDA does not start")} ({error}). Install or update the driver '
-            'and see that `nvidia-smi` lists a GPU, or use backend="numpy" or "auto"'
-        ) from None
-    if device and not device.isdigit():
+    if device and not device.isdecimal():
         raise BackendUnavailableError(f'got backend "cupy:{device}", expected a device number as in "cupy:0"')
-    index = int(device) if device else cupy.cuda.runtime.getDevice()
-    if index >= count:
-        raise BackendUnavailableError(
-            f'backend "cupy:{index}": this machine has {count} CUDA device(s), numbered from 0'
-        )
-    backend = Backend(
+    index = cuda.device_index(cupy, device)
+    xp = importlib.import_module("array_api_compat.cupy")
+    cuda.prove(cupy, index)
+    return Backend(
         f"cupy:{index}" if index else "cupy",
         xp,
         cupy.cuda.Device(index),
@@ -150,26 +137,6 @@ def _cupy(library: str, device: str) -> Backend:
         _to_numpy=cupy.asnumpy,
         _synchronize=lambda: cupy.cuda.get_current_stream().synchronize(),
     )
-    _prove(backend, 'pip install "cupy-cuda13x[ctk]" brings the CUDA libraries that CuPy needs')
-    return backend
-
-
-_PROVEN: set[str] = set()
-
-
-def _prove(backend: Backend, fix: str) -> None:
-    """One kernel and one product, once per device: missing CUDA libraries show only when they are used."""
-    if backend.name in _PROVEN:
-        return
-    try:
-        with backend.context():
-            x = backend.xp.ones((2, 2), dtype=backend.xp.float32)
-            float(backend.xp.sum(backend.xp.matmul(x + x, x)))
-    except (ImportError, RuntimeError, OSError) as error:
-        raise BackendUnavailableError(
-            f"{backend.name} does not compute: {str(error).splitlines()[0]}. {fix}"
-        ) from error
-    _PROVEN.add(backend.name)
 
 
 def _torch(library: str, device: str) -> Backend:
@@ -265,10 +232,36 @@ def _auto() -> Backend:
         try:
             backend = get_backend(spec)
         except BackendUnavailableError as error:
-            tried.append(str(error).partition(". ")[0].partition(": pip ")[0])
+            tried.append(_Tried(spec, str(error)))
         else:
             return replace(backend, reason=f"{backend.name} runs here")
-    return replace(_numpy("numpy", ""), reason="no GPU backend runs here (" + "; ".join(tried) + ")")
+    _say(tuple(tried))
+    causes = dict.fromkeys(attempt.cause for attempt in tried)
+    return replace(_numpy("numpy", ""), reason=f"no GPU backend runs here ({'; '.join(causes)})")
+
+
+class _Tried(NamedTuple):
+    """What "auto" tried in vain, and the whole message."""
+
+    spec: str
+    message: str
+
+    @property
+    def cause(self) -> str:
+        """The message without its fix."""
+        return self.message.partition(". ")[0].partition(": pip ")[0]
+
+
+@functools.cache
+def _say(tried: tuple[_Tried, ...]) -> None:
+    """One line in the log "nnxp", once: a warning where CuPy, which has no use but a GPU, is installed and does not
+    run (Python prints those unless the program says otherwise), else only for those who ask for `logging.INFO`."""
+    log = logging.getLogger("nnxp")
+    for spec, message in tried:
+        if spec == "cupy" and importlib.util.find_spec("cupy") is not None:
+            log.warning('backend "auto" computes on NumPy: %s', message.removesuffix(f", {cuda.OR_NOT}"))
+            return
+    log.info('backend "auto" computes on NumPy: %s', "; ".join(dict.fromkeys(attempt.cause for attempt in tried)))
 
 
 _BUILDERS: dict[str, Callable[[str, str], Backend]] = {"numpy": _numpy, "cupy": _cupy, "torch": _torch}

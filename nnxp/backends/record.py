@@ -81,7 +81,7 @@ class Backend:
         return self.library == "cupy" or (self.library == "torch" and str(self.device) != "cpu")
 
     def free_memory(self) -> int | None:
-        """How many bytes a device has left for arrays; None where that is not known."""
+        """How many bytes a device has left for arrays; None where nobody says, and on the host."""
         with self.context():
             if self.library == "cupy":
                 import cupy

@@ -1,7 +1,8 @@
-"""The command `nnxp`: train, evaluate and predict without writing Python.
+"""The command `nnxp`: train, evaluate and predict without writing Python, and see what a machine can run.
 
 A command that works ends with exit code 0. One that cannot ends with 2 and a single line on standard error
 that says why; with `--debug` Python's traceback stands before it. Nothing is left half-written either way.
+`nnxp doctor` ends with 1 where it found something wrong.
 """
 
 import importlib
@@ -53,9 +54,8 @@ def _run(words: list[str]) -> int:
         return int(done.code or 0)
     if args.command is None:
         commands.print_help()
-    else:
-        importlib.import_module(f"nnxp.cli.{args.command}").run(args)
-    return 0
+        return 0
+    return importlib.import_module(f"nnxp.cli.{args.command}").run(args) or 0
 
 
 def _explain(error: Exception) -> str:

@@ -5,6 +5,7 @@ import csv
 import dataclasses
 import io
 import json
+import logging
 import platform
 import time
 from pathlib import Path
@@ -35,6 +36,7 @@ LOSSES = {
     "regression": ("mean_squared_error", "mean_absolute_error", "huber"),
 }
 OPTIMIZER_OPTIONS = ("learning_rate", "decay", "momentum", "weight_decay", "clip_norm")
+SILENT = logging.NullHandler()
 STEPS_OF_SIGMA = 100
 """How many numbers of the dtype one standard deviation of a column has to span, at least."""
 
@@ -44,6 +46,8 @@ def run(args: argparse.Namespace) -> None:
     recipe = _settle(args)
     optimizer = get_optimizer(recipe.optimizer)
     optimizer = type(optimizer)(**recipe.optimizer_options)
+    if not args.quiet:
+        logging.getLogger("nnxp").addHandler(SILENT)  # why "auto" chose what it did stands in the report, once
     backend = get_backend(args.backend, args.dtype)
     dataset, held_out = _load(args)
     loss = _loss(args.loss, dataset)
