@@ -77,7 +77,7 @@ class Rows:
 def _on_device(backend: Backend, X: Array, dtype: str) -> Array:
     """X on the backend's device, moved some rows at a time; X itself where it would take half of the free memory."""
     free = backend.free_memory()
-    if free is None or 2 * X.size * np.dtype(dtype).itemsize >= free:
+    if free is not None and 2 * X.size * np.dtype(dtype).itemsize >= free:
         return X
     xp = backend.xp
     with backend.context():

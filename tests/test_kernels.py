@@ -233,7 +233,11 @@ def test_each_kernel(
         drawn[CLASSES] = one_hot(drawn[CLASSES], drawn[A]).astype(dtype)
     host = [drawn.get(role, role) for role in roles]
     arrays = [
-        h if isinstance(h, int | float) else backend.asarray(h.T).T if transposed and h.ndim == 2 else backend.asarray(h)
+        h
+        if isinstance(h, int | float)
+        else backend.asarray(h.T).T
+        if transposed and h.ndim == 2
+        else backend.asarray(h)
         for h in host
     ]
     exact = definition(*(h.astype(float) if getattr(h, "dtype", None) == dtype else h for h in host))

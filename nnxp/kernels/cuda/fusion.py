@@ -1,20 +1,18 @@
 """Formulas as CUDA kernels: over elements in order CuPy's `ElementwiseKernel`, over rows and columns one of ours."""
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from nnxp.kernels import source
-from nnxp.kernels.cuda.launch import OPTIONS, Launcher, kernel_source, prelude, workspace
+from nnxp.kernels.cuda.launch import COLUMNS, LARGEST_GRID, OPTIONS, ROWS, Launcher, kernel_source, prelude, workspace
 from nnxp.kernels.cuda.source import C_TYPES, arrays_of, elementwise, outputs, rows
 from nnxp.kernels.graph import Graph
 from nnxp.kernels.source import name
 from nnxp.typing import Array
 
-COLUMNS, ROWS = 32, 8
-"""The block of threads of a kernel over matrices, as `reduce.cuh` has it."""
 BLOCKS = 256
 """How many blocks share the sums of one launch, where there is enough to add."""
-LONGEST_Y = 65535
 
 
 class Compiled:
@@ -68,7 +66,7 @@ class Compiled:
     def _rows(
         self, kind: str, kinds: Mapping[str, str], single: Sequence[str], numbers: Sequence[str]
     ) -> Callable[..., Any]:
-        made = rows(self.graph, self.into, kinds, single, numbers, self.column_sums)
+        made = rows(self.graph, self.into, kinds, single, numbers, self.column_sums, kind == "int64")
         launch = Launcher(rows_source(made.text, kind, self.column_sums), made.name)
         outs = [] if self.into else outputs(self.graph, ())
         memory = [*(name(p) for p in arrays_of(self.graph)), *outs]
@@ -77,12 +75,12 @@ class Compiled:
         lines = [f"_n, _m = {first}.shape"]
         if self.column_sums:
             memory += ["sums", "*_shared(_kind, _n, _m)"]
-            grid = "_sums_grid(_n, _m)"
+            grid, some = "_sums_grid(_n, _m)", "_m"  # without rows, the sums are 0
         else:
-            grid = "_grid(_n, _m)"
+            grid, some = "_grid(_n, _m)", "_n and _m"
         call = f"_launch({grid}, _block, {', '.join([*memory, '_n', '_m', *values])})"
         return self._built(
-            f"if _m: {call}", outs, *lines, _launch=launch, _grid=grid_of, _sums_grid=sums_grid, _shared=shared,
+            f"if {some}: {call}", outs, *lines, _launch=launch, _grid=grid_of, _sums_grid=sums_grid, _shared=shared,
             _block=(COLUMNS, ROWS), _kind=kind,
         )  # fmt: skip
 
@@ -99,11 +97,13 @@ def rows_source(text: str, kind: str, column_sums: bool) -> str:
     return kernel_source(text, T=C_TYPES[kind]) if column_sums else prelude(T=C_TYPES[kind]) + text
 
 
+@functools.lru_cache(256)
 def grid_of(n: int, m: int) -> tuple[int, int]:
     """A thread for each element, as far as the grid goes."""
-    return -(-m // COLUMNS), min(-(-n // ROWS), LONGEST_Y)
+    return -(-m // COLUMNS), min(-(-n // ROWS), LARGEST_GRID[1])
 
 
+@functools.lru_cache(256)
 def sums_grid(n: int, m: int) -> tuple[int, int]:
     """Blocks for column sums: a row of them covers the columns; several share the rows where these are many. It follows
     from the sizes alone, and with it the order of the additions."""

@@ -6,8 +6,17 @@ from typing import Any
 import numpy as np
 
 from nnxp.kernels import formulas
-from nnxp.kernels.cuda.fusion import BLOCKS, COLUMNS, ROWS, shared, sums_grid
-from nnxp.kernels.cuda.launch import LARGEST_GRID, OPTIONS, Launcher, kernel_source, memory_of, workspace
+from nnxp.kernels.cuda.fusion import BLOCKS, shared, sums_grid
+from nnxp.kernels.cuda.launch import (
+    COLUMNS,
+    LARGEST_GRID,
+    OPTIONS,
+    ROWS,
+    Launcher,
+    kernel_source,
+    memory_of,
+    workspace,
+)
 from nnxp.kernels.cuda.source import C_TYPES, dropout
 from nnxp.kernels.fusion import traced
 from nnxp.kernels.reference import reference
@@ -34,8 +43,20 @@ def cupy_kernels(cupy: Any, xp: Namespace) -> dict[str, Kernel]:
 
     def kind_of(*arrays: Array) -> str | None:
         """The type of contiguous arrays that are all "float32" or all "float64"; those to be made are None."""
-        kinds = {None if (known := memory_of(x)) is None else known.dtype for x in arrays if x is not None}
-        return KINDS.get(kinds.pop()) if len(kinds) == 1 else None
+        kind = None
+        for x in arrays:
+            if x is not None:
+                known = memory_of(x)
+                if known is None or (kind is not None and known.dtype != kind):
+                    return None
+                kind = known.dtype
+        return KINDS.get(kind)
+
+    def matmul(a: Array, b: Array, out: Array = None) -> Array:
+        """a b, the matrix product: of two dimensions `dot` is the same, with less of CuPy's on the way."""
+        if out is None or not a.ndim == b.ndim == out.ndim == 2:
+            return cupy.matmul(a, b, out=out)
+        return a.dot(b, out)
 
     def column_sums(a: Array, out: Array = None) -> Array:
         """Σᵢ aᵢⱼ, shape (1, m)."""
@@ -82,8 +103,8 @@ def cupy_kernels(cupy: Any, xp: Namespace) -> dict[str, Kernel]:
         if kind is None:
             return plain["weighted_sum"](a, w, out=out)
         out = cupy.empty(a.shape[:-1], a.dtype) if out is None else out
-        launch = launcher("sums", "weighted_sum", kind)
-        launch((out.size,), (_threads(w.size),), a, w, out, w.size)
+        if out.size:
+            launcher("sums", "weighted_sum", kind)((out.size,), (_threads(w.size),), a, w, out, w.size)
         return out
 
     def shares(w: Array, out: Array = None) -> Array:
@@ -135,7 +156,7 @@ def cupy_kernels(cupy: Any, xp: Namespace) -> dict[str, Kernel]:
         indices = labels.ndim == 1
         if kind is None or known is None or (known.dtype != "int64" if indices else known.dtype != z.dtype):
             return False
-        if z.size:
+        if z.shape[0]:
             label = "long long" if indices else C_TYPES[kind]
             launch = launcher("softmax_crossentropy", "softmax_crossentropy", kind, Label=label, INDICES=int(indices))
             launch(*_rows(*z.shape), z, b, labels, factors, losses, dz, hits, *z.shape)
@@ -148,6 +169,7 @@ def cupy_kernels(cupy: Any, xp: Namespace) -> dict[str, Kernel]:
         return out
 
     return table(
+        matmul,
         column_sums,
         squared_norm,
         absolute_sum,
@@ -168,6 +190,7 @@ def _threads(n: int) -> int:
     return max(32, min(-(-n // 32) * 32, THREADS))
 
 
+@functools.lru_cache(256)
 def _rows(n: int, m: int) -> tuple[tuple[int], tuple[int]]:
     """The grid and the block of a kernel that takes a block for a row."""
     return (min(n, LARGEST_GRID[0]),), (_threads(m),)

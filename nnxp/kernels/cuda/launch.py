@@ -20,6 +20,8 @@ OPTIONS = ("--fmad=false",)
 NUMPY_TYPES = {c: np.dtype(kind) for kind, c in C_TYPES.items()} | {"unsigned": np.dtype("uint32")}
 LARGEST_GRID = 2**31 - 1, 65535
 """What CUDA allows in x and in y."""
+COLUMNS, ROWS = 32, 8
+"""The block of threads of a kernel over matrices, in x and in y."""
 
 
 class Parameter(NamedTuple):
@@ -40,7 +42,8 @@ def kernel_source(text: str, **types: str | int) -> str:
     types
         What the names in capitals stand for: `T="float"`, `Label="long long"` as types, `INDICES=1` as a macro.
     """
-    return prelude(**types) + _read("reduce.cuh") + (_read(f"{text}.cu") if text.isidentifier() else text)
+    text = _read(f"{text}.cu") if text.isidentifier() else text
+    return prelude(**types, COLUMNS=COLUMNS, ROWS=ROWS) + _read("reduce.cuh") + text
 
 
 def prelude(**types: str | int) -> str:
@@ -72,7 +75,7 @@ def declaration(text: str, name: str) -> list[Parameter]:
 
 
 class Memory(NamedTuple):
-    """What is known of an array: its dtype and its device's number; None where it is not contiguous."""
+    """What is known of a contiguous array: its dtype and its device's number."""
 
     array: weakref.ref[Any]
     dtype: Any
@@ -86,7 +89,7 @@ def memory_of(x: Array) -> Memory | None:
     known = _known.get(id(x))
     if known is not None and known.array() is x:
         return known
-    if not library_is_cupy(x) or not x.flags.c_contiguous:
+    if not is_cupy(x) or not x.flags.c_contiguous:
         return None
     if len(_known) >= REMEMBERED:
         _known.clear()
@@ -98,7 +101,7 @@ REMEMBERED = 4096
 _known: dict[int, Memory] = {}
 
 
-def library_is_cupy(x: Any) -> bool:
+def is_cupy(x: Any) -> bool:
     """Whether x is an array of CuPy itself, and of no subclass."""
     return type(x).__name__ == "ndarray" and type(x).__module__.partition(".")[0] == "cupy"
 
@@ -114,7 +117,7 @@ class Launcher:
     TypeError
         At a call: too few or too many arguments, or an array of another library or type.
     ValueError
-        At a call: an array that is not contiguous or on another device, or a grid beyond CUDA's limits.
+        At a call: an array that is not contiguous or on another device, or a grid that is empty or too large.
     """
 
     def __init__(self, text: str, name: str) -> None:
@@ -128,8 +131,8 @@ class Launcher:
         """Puts the kernel into the current stream; it does not wait for it."""
         if len(arguments) != len(self.parameters):
             raise TypeError(f"{self.name}: got {len(arguments)} arguments, expected {len(self.parameters)}")
-        if grid[0] > LARGEST_GRID[0] or grid[-1] > LARGEST_GRID[len(grid) - 1]:
-            raise ValueError(f"{self.name}: got a grid of {grid} blocks, expected at most {LARGEST_GRID}")
+        if not (1 <= grid[0] <= LARGEST_GRID[0] and 1 <= grid[-1] <= LARGEST_GRID[len(grid) - 1]):
+            raise ValueError(f"{self.name}: got a grid of {grid} blocks, expected 1 to {LARGEST_GRID}")
         device, passed = self._device(), []
         for (name, dtype, pointer), x in zip(self.parameters, arguments, strict=True):
             if not pointer:
@@ -144,7 +147,7 @@ class Launcher:
     def _refusal(self, name: str, dtype: Any, x: Any, device: int) -> Exception:
         """What is wrong with an array."""
         place = f"{self.name}, argument {name}: got"
-        if not library_is_cupy(x):
+        if not is_cupy(x):
             return TypeError(f"{place} {type(x).__module__}.{type(x).__name__}, expected an array of CuPy")
         if x.dtype != dtype:
             return TypeError(f"{place} {x.dtype}, expected {dtype}: cast it first")

@@ -3,7 +3,6 @@
 
 #define INFINITE T(__longlong_as_double(0x7ff0000000000000LL))
 const int WARP = 32;
-const int COLUMNS = 32, ROWS = 8;  // the block of a kernel with column sums: threadIdx.x and threadIdx.y
 
 __device__ T larger(T a, T b) { return a > b || a != a ? a : b; }  // NaN if either is
 __device__ T added(T a, T b) { return a + b; }
@@ -53,7 +52,7 @@ __device__ bool is_last_block(unsigned* finished, unsigned blocks)
     return last;
 }
 
-// sums[j] from the totals of the threads that went down column j: those of a block by way of shared memory, those of
+// sums[j] from the totals of the threads, (ROWS, COLUMNS) to a block, that went down column j: those of a block by way of shared memory, those of
 // several blocks by way of `partial`, (gridDim.y, m), which the last of them adds up.
 __device__ void column_total(T total, long long j, long long m, T* sums, volatile T* partial, unsigned* finished)
 {

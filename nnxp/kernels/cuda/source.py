@@ -32,6 +32,11 @@ WORDS = {
     "neg": "-{0}",
 }  # fmt: skip
 """The vocabulary; NaN passes through `maximum`, `minimum` and `sign`, as in NumPy's."""
+OF_INTEGERS = {
+    "neg": "(long long)(0ULL - (unsigned long long){0})",
+    "abs": "({0} < 0 ? (long long)(0ULL - (unsigned long long){0}) : {0})",
+}
+"""Those that may overflow."""
 WRAPPING = ("add", "sub", "mul")
 """What may wrap around: C++ leaves that undefined for signed integers, so it is done on unsigned ones."""
 
@@ -89,7 +94,12 @@ class Body:
             return f"{args[0]} {BINARY[node.op]} {args[1]}"
         if node.op == "invert":
             return f"{'!' if node.boolean else '~'}{args[0]}"
-        return WORDS[node.op].format(*args)
+        words = {**WORDS, **OF_INTEGERS} if self.integral else WORDS
+        return words[node.op].format(*args)
+
+    def scalars(self) -> list[str]:
+        """The declarations of `s0`, `s1`, ..."""
+        return [f"{'bool' if node.boolean else 'T'} s{k}" for k, node in enumerate(self.numbers)]
 
     def loads(self, at: Callable[[Node], str]) -> list[str]:
         """The inputs' values; `at` says where each is."""
@@ -100,12 +110,17 @@ class Body:
 
 def parameter(node: Node) -> str:
     """A kernel's name of a formula's parameter."""
-    return f"{node.value}_"
+    return f"{ascii_name(node.value)}_"
 
 
 def value(node: Node) -> str:
     """A body's name of an input's value."""
-    return f"{node.value}_0"
+    return f"{ascii_name(node.value)}_0"
+
+
+def ascii_name(text: str) -> str:
+    """A name as C++ takes it: Greek letters by their numbers."""
+    return "".join(c if c.isascii() else f"u{ord(c):x}" for c in text)
 
 
 def literal(number: Any, integral: bool = False) -> str:
@@ -123,7 +138,7 @@ def literal(number: Any, integral: bool = False) -> str:
 def outputs(graph: Graph, into: Sequence[str]) -> list[str]:
     """The kernel's names of the outputs: inputs that are overwritten, or `out`."""
     if into:
-        return [f"{name}_" for name in into]
+        return [f"{ascii_name(name)}_" for name in into]
     return ["out"] if len(graph.outputs) == 1 else [f"out{i}" for i in range(len(graph.outputs))]
 
 
@@ -156,7 +171,7 @@ def elementwise(
         for p in arrays_of(graph)
         if p.value not in into
     ]
-    ins += [f"T s{k}" for k in range(len(body.numbers))]
+    ins += body.scalars()
     names = outputs(graph, into)
     outs = [f"{'bool' if node.boolean else 'T'} {x}" for x, node in zip(names, graph.outputs, strict=True)]
     lines = [
@@ -164,7 +179,7 @@ def elementwise(
         *body.lines,
         *(f"{x} = {result};" for x, result in zip(names, body.results, strict=True)),
     ]
-    return Elementwise(", ".join(ins), ", ".join(outs), "\n".join(lines), f"nnxp_{graph.name}", body)
+    return Elementwise(", ".join(ins), ", ".join(outs), "\n".join(lines), f"nnxp_{ascii_name(graph.name)}", body)
 
 
 def dropout(kept: Graph, drop: Graph) -> tuple[str, str, str]:
@@ -205,6 +220,7 @@ def rows(
     single: Sequence[str] = (),
     numbers: Sequence[str] = (),
     column_sums: bool = False,
+    integral: bool = False,
 ) -> Rows:
     """A graph over matrices (n, m), with rows (1, m) and columns (n, 1) among its inputs; a thread goes down a column.
 
@@ -217,7 +233,7 @@ def rows(
     column_sums
         Whether the result's sums over its rows are wanted too. See `reduce.cuh` for how they are computed.
     """
-    body = Body(graph)
+    body = Body(graph, integral)
     arrays, names = arrays_of(graph), outputs(graph, into)
     at = {"full": "[i * m + j]", "row": "[j]", "column": "[i]"}
 
@@ -233,13 +249,13 @@ def rows(
     if not into:
         pointers += [f"{'bool' if o.boolean else 'T'}* {x}" for x, o in zip(names, graph.outputs, strict=True)]
     pointers += ["T* sums, volatile T* partial, unsigned* finished"] if column_sums else []
-    scalars = [f"const T s{k}" for k in range(len(body.numbers))]
+    scalars = [f"const {scalar}" for scalar in body.scalars()]
     lines = [
         *body.loads(place),
         *body.lines,
         *(f"{x}{at['full']} = {result};" for x, result in zip(names, body.results, strict=True)),
     ]
-    title = f"nnxp_{graph.name}{'_sums' if column_sums else ''}"
+    title = f"nnxp_{ascii_name(graph.name)}{'_sums' if column_sums else ''}"
     parameters = ", ".join([*pointers, "const long long n", "const long long m", *scalars])
     if column_sums:
         lines.append(f"total += {body.results[0]};")
@@ -253,7 +269,7 @@ def shown(graph: Graph, into: Sequence[str], column_sums: bool) -> str:
     kinds = {p.value: "bool" if p in graph.conditions else "T" for p in arrays_of(graph)}
     made: Elementwise | Rows
     if column_sums or any(p.shape != "full" for p in arrays_of(graph)):
-        made = rows(graph, into, kinds, column_sums=column_sums)
+        made = rows(graph, into, kinds, column_sums=column_sums, integral=graph.integral)
         text = made.text
     else:
         made = elementwise(graph, into, kinds, integral=graph.integral)
