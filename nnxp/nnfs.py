@@ -38,7 +38,7 @@ class Loss_CategoricalCrossentropy(losses.CategoricalCrossentropy):
 
     def both(self, p: Array, y: Array) -> tuple[Array, Array]:
         """Loss and gradient of probabilities."""
-        losses, _ = self.backend.kernels["crossentropy"](p, y, SMALLEST_PROBABILITY)
+        losses, _ = self.backend.kernels["crossentropy"](p, y, SMALLEST_PROBABILITY, self.label_smoothing)
         return losses, super().both(p, y)[1]
 
 
@@ -59,14 +59,15 @@ class Activation_Softmax_Loss_CategoricalCrossentropy(losses.SoftmaxCrossentropy
         kernels = self.backend.kernels
         with self.backend.context():
             self.output = kernels["softmax"](z)
-            losses, _ = kernels["crossentropy"](self.output, y, SMALLEST_PROBABILITY)
+            losses, _ = kernels["crossentropy"](self.output, y, SMALLEST_PROBABILITY, self.label_smoothing)
             return kernels["weighted_mean"](losses, None)
 
     def backward(self, dvalues: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Array:
         """(probabilities - one-hot) / n, (n, m), of probabilities `dvalues`."""
         p, y, w = self._door(dvalues, y, sample_weight)
         with self.backend.context():
-            self.dinputs = self.mean_gradient(self.backend.kernels["probability_error"](p, y), w)
+            error = self.backend.kernels["probability_error"](p, y, self.label_smoothing)
+            self.dinputs = self.mean_gradient(error, w)
         return self.dinputs
 
 

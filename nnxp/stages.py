@@ -12,7 +12,7 @@ from nnxp.activations import ACTIVATIONS, Activation, Linear, Softmax
 from nnxp.buffers import Buffers
 from nnxp.kernels import formulas
 from nnxp.layers import Dense, Layer, Rescaling
-from nnxp.losses import LOSSES, Loss
+from nnxp.losses import LOSSES, Loss, SoftmaxCrossentropy
 from nnxp.typing import Array
 
 FUSED = tuple(kind for kind in ACTIVATIONS if kind not in (Linear, Softmax))
@@ -229,7 +229,11 @@ class LossStage(Head):
 class DenseSoftmaxCrossentropy(DenseStage, Head):
     """The last dense layer, the softmax and the cross-entropy: its bias, the losses and the gradient by one kernel."""
 
-    def __init__(self, dense: Dense, loss: Loss, buffers: Buffers, position: int, needs_dinputs: bool) -> None:
+    loss: SoftmaxCrossentropy
+
+    def __init__(
+        self, dense: Dense, loss: SoftmaxCrossentropy, buffers: Buffers, position: int, needs_dinputs: bool
+    ) -> None:
         super().__init__(dense, [dense], buffers, position, needs_dinputs)
         self.loss = loss
         self.kernel, self.column_sums = dense.kernel("bias_softmax_crossentropy"), dense.kernel("column_sums")
@@ -243,7 +247,7 @@ class DenseSoftmaxCrossentropy(DenseStage, Head):
         """Each sample's loss (n,); kept for backward, its gradient times its factor, of shape (n, 1)."""
         take, shape = self.buffers.take, self.p.shape
         out = take(self, "losses", shape[:1]), take(self, "dvalues", shape)
-        losses, self.dz = self.kernel(self.p, self.b, y, factors, out=out)
+        losses, self.dz = self.kernel(self.p, self.b, y, factors, self.loss.label_smoothing, out=out)
         return losses
 
     def losses_and_scores(self, y: Array, factors: Array, w: Array | None) -> tuple[Array, Array, Array | None]:
@@ -256,7 +260,7 @@ class DenseSoftmaxCrossentropy(DenseStage, Head):
         both = memory.reshape(2, n)
         losses, scores = both[0], both[1]
         dz = self.buffers.take(self, "dvalues", self.p.shape)
-        _, self.dz, _ = self.kernel(self.p, self.b, y, factors, out=(losses, dz, scores))
+        _, self.dz, _ = self.kernel(self.p, self.b, y, factors, self.loss.label_smoothing, out=(losses, dz, scores))
         return losses, scores, both
 
     def backward(self, dy: Array | None) -> Array | None:

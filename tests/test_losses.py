@@ -104,6 +104,15 @@ def of_logits(p: Row, t: Row) -> float:
     return categorical(softmax(p), t)
 
 
+def smoothed(t: Row, s: float = 0.3) -> Row:
+    return [(1 - s) * share + s / len(t) for share in t]
+
+
+def smoothed_rows(f: Any, p: Any, y: Any, s: float = 0.3) -> Any:
+    rows = y if y.ndim == 2 else f.one_hot(y, p.shape[1])
+    return (1 - s) * rows.to(p.dtype) + s / p.shape[1]
+
+
 def rowwise(loss: Any) -> Any:
     return loss.mean(dim=1)
 
@@ -185,6 +194,30 @@ CASES = {
             lambda f, p, y: f.cross_entropy(p, y, reduction="none"),
         )
         for labels in ("classes", "one-hot", "shares")
+    },
+    **{
+        f"categorical_crossentropy smoothed {labels}": Case(
+            nnxp.CategoricalCrossentropy,
+            lambda p, t: categorical(p, smoothed(t)),
+            lambda p, t: [-b / a for a, b in zip(p, smoothed(t), strict=True)],
+            "distributions",
+            labels,
+            lambda f, p, y: -(smoothed_rows(f, p, y) * p.log()).sum(dim=1),  # PyTorch's own takes logits
+            {"label_smoothing": 0.3},
+        )
+        for labels in ("classes", "shares")
+    },
+    **{
+        f"softmax_crossentropy smoothed {labels}": Case(
+            nnxp.SoftmaxCrossentropy,
+            lambda z, t: of_logits(z, smoothed(t)),
+            lambda z, t: [a - b for a, b in zip(softmax(z), smoothed(t), strict=True)],
+            "logits",
+            labels,
+            lambda f, p, y: f.cross_entropy(p, y, reduction="none", label_smoothing=0.3),
+            {"label_smoothing": 0.3},
+        )
+        for labels in ("classes", "shares")
     },
 }
 FUSED = {name: case for name, case in CASES.items() if case.predictions == "logits"}

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import nnxp
-from nnxp import Dense, Dropout, Rescaling, Sequential, activations
+from nnxp import CategoricalCrossentropy, Dense, Dropout, Rescaling, Sequential, SoftmaxCrossentropy, activations
 from nnxp.stages import FUSED, DenseActivation, DenseSoftmaxCrossentropy, LayerStage
 from tests.matrix import Target
 from tests.models import Scale
@@ -29,6 +29,8 @@ HEADS: dict[str, tuple[list[Any], str, Any]] = {
     "classes": (["softmax"], "categorical_crossentropy", LABELS),
     "class weights": (["softmax"], "categorical_crossentropy", ROWS),
     "logits": ([], "softmax_crossentropy", LABELS),
+    "smoothed classes": (["softmax"], CategoricalCrossentropy(label_smoothing=0.2), LABELS),
+    "smoothed class weights": ([], SoftmaxCrossentropy(label_smoothing=0.2), ROWS),
     "bits": (["sigmoid"], "binary_crossentropy", BITS),
     "numbers": ([], "mean_squared_error", TARGETS),
     "numbers of an activation": (["tanh"], "huber", TARGETS),

@@ -67,10 +67,12 @@ def _suit(z: Array, b: Array, labels: Array, factors: Array, losses: Array, dz: 
     )
 
 
-def bias_softmax_crossentropy(z: Array, b: Array, labels: Array, factors: Array, out: Any = None) -> Any:
+def bias_softmax_crossentropy(
+    z: Array, b: Array, labels: Array, factors: Array, smoothing: float = 0.0, out: Any = None
+) -> Any:
     """`softmax_crossentropy` of z + b, which `z` then holds, and each row's gradient times its factor."""
-    if out is None or not _suit(z, b, labels, factors, *out):
-        return NUMPY["bias_softmax_crossentropy"](z, b, labels, factors, out=out)
+    if out is None or smoothing or not _suit(z, b, labels, factors, *out):
+        return NUMPY["bias_softmax_crossentropy"](z, b, labels, factors, smoothing, out=out)
     losses, dz = out
     _loop("shift_logits", z.dtype)(z, b, dz, labels, losses)
     np.exp(dz, out=dz)

@@ -90,23 +90,30 @@ def softmax(x: Array, out: Array = None) -> Array:
     return np.divide(out, column, out=out)
 
 
-def softmax_crossentropy(z: Array, labels: Array, out: Any = None) -> Any:
+def softmax_crossentropy(z: Array, labels: Array, smoothing: float = 0.0, out: Any = None) -> Any:
     """log Σⱼ exp(zᵢⱼ) - Σⱼ tᵢⱼ zᵢⱼ, shape (n,), and its gradient softmax(z)ᵢⱼ - tᵢⱼ."""
     if out is None:
-        return _plain["softmax_crossentropy"](z, labels)
+        return _plain["softmax_crossentropy"](z, labels, smoothing)
     ones = _ones.take("factors", z.shape[0], z.dtype)[:, None]
-    return _crossentropy(z, labels, ones, out)
+    return _crossentropy(z, labels, ones, smoothing, out)
 
 
-def bias_softmax_crossentropy(z: Array, b: Array, labels: Array, factors: Array, out: Any = None) -> Any:
+def bias_softmax_crossentropy(
+    z: Array, b: Array, labels: Array, factors: Array, smoothing: float = 0.0, out: Any = None
+) -> Any:
     """`softmax_crossentropy` of z + b, which `z` then holds, and each row's gradient times its factor."""
     if out is None:
-        return _plain["bias_softmax_crossentropy"](z, b, labels, factors)
-    return _crossentropy(np.add(z, b, out=z), labels, factors, out)
+        return _plain["bias_softmax_crossentropy"](z, b, labels, factors, smoothing)
+    return _crossentropy(np.add(z, b, out=z), labels, factors, smoothing, out)
 
 
-def _crossentropy(z: Array, labels: Array, factors: Array, out: Any) -> Any:
+def _crossentropy(z: Array, labels: Array, factors: Array, smoothing: float, out: Any) -> Any:
     losses, dz = out
+    if smoothing and labels.ndim == 2:
+        rows = _scratch.take("targets", z.size, z.dtype).reshape(z.shape)
+        labels = np.multiply(labels, 1 - smoothing, out=rows)
+        labels += smoothing / z.shape[1]
+        smoothing = 0.0
     column = _column(z)
     np.maximum.reduce(z, axis=1, keepdims=True, out=column)
     np.subtract(z, column, out=dz)
@@ -115,11 +122,14 @@ def _crossentropy(z: Array, labels: Array, factors: Array, out: Any) -> Any:
         flat = dz.reshape(-1)
         index = np.add(_row_starts.take("starts", *z.shape), labels, out=_scratch.take("index", z.shape[0], np.int64))
         flat.take(index, out=losses, mode="clip")
+        if smoothing:
+            losses *= 1 - smoothing
+            losses += smoothing * np.mean(dz, axis=1)
     else:
         np.vecdot(labels, dz, out=losses)
         within = bool(np.isfinite(losses).all())  # 0 · -inf, the logit of a class that is masked, is to be 0
     if not within:
-        losses[...], gradient = _plain["softmax_crossentropy"](z, labels)
+        losses[...], gradient = _plain["softmax_crossentropy"](z, labels, smoothing)
         np.multiply(gradient, factors, out=dz)
         return out
     np.exp(dz, out=dz)
@@ -127,6 +137,9 @@ def _crossentropy(z: Array, labels: Array, factors: Array, out: Any) -> Any:
     np.subtract(np.log(column[:, 0], out=_scratch.take("log", z.shape[0], z.dtype)), losses, out=losses)
     if labels.ndim == 1:
         np.multiply(dz, np.divide(factors, column, out=column), out=dz)
+        if smoothing:
+            dz -= factors * (smoothing / z.shape[1])
+            factors = factors * (1 - smoothing)
         chosen = flat.take(index, out=column[:, 0], mode="clip")
         flat[index] = np.subtract(chosen, factors[:, 0], out=chosen)
     else:

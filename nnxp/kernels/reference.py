@@ -93,8 +93,14 @@ def reference(xp: Namespace) -> dict[str, Kernel]:
         """yᵢⱼ (dyᵢⱼ - Σₖ dyᵢₖ yᵢₖ), softmax's Jacobian-vector product."""
         return _deliver(out, y * (dy - xp.sum(dy * y, axis=1, keepdims=True)))
 
-    def targets(labels: Array, like: Array) -> tuple[Array, Array]:
-        """Rows of class weights, and where a row's label is within range, shape (n, 1)."""
+    def targets(labels: Array, like: Array, smoothing: float = 0.0) -> tuple[Array, Array]:
+        """Rows t of the classes' shares, smoothed to (1 - s) t + s / m, and where a row's label is within range, shape
+        (n, 1)."""
+        t, valid = shares_of(labels, like)
+        return (t * (1 - smoothing) + smoothing / like.shape[1] if smoothing else t), valid
+
+    def shares_of(labels: Array, like: Array) -> tuple[Array, Array]:
+        """The same, not smoothed."""
         n, m = like.shape
         if labels.ndim == 2:
             return labels, xp.ones((n, 1), dtype=xp.bool, device=like.device)
@@ -102,37 +108,39 @@ def reference(xp: Namespace) -> dict[str, Kernel]:
         hot = xp.astype(labels[:, None] == classes[None, :], like.dtype)
         return hot, xp.logical_and(labels >= 0, labels < m)[:, None]
 
-    def probability_error(p: Array, labels: Array, out: Array = None) -> Array:
+    def probability_error(p: Array, labels: Array, smoothing: float = 0.0, out: Array = None) -> Array:
         """pᵢⱼ - tᵢⱼ, the gradient of `softmax_crossentropy` from probabilities that were kept."""
-        t, valid = targets(labels, p)
+        t, valid = targets(labels, p, smoothing)
         return _deliver(out, xp.where(valid, p - t, 0))
 
-    def crossentropy(p: Array, labels: Array, floor: float, out: Any = None) -> Any:
+    def crossentropy(p: Array, labels: Array, floor: float, smoothing: float = 0.0, out: Any = None) -> Any:
         """-Σⱼ tᵢⱼ log pᵢⱼ, shape (n,), and its gradient -tᵢⱼ / pᵢⱼ, p no smaller than `floor`. Labels are
         class indices (n,) or rows t (n, m); one out of range makes that loss NaN and its gradient 0."""
-        t, valid = targets(labels, p)
+        t, valid = targets(labels, p, smoothing)
         p = xp.maximum(p, floor)
         losses = -xp.sum(t * xp.log(p), axis=1)
-        return _deliver(out, xp.where(valid[:, 0], losses, xp.nan), -t / p)
+        return _deliver(out, xp.where(valid[:, 0], losses, xp.nan), xp.where(valid, -t / p, 0))
 
-    def softmax_crossentropy(z: Array, labels: Array, out: Any = None) -> Any:
+    def softmax_crossentropy(z: Array, labels: Array, smoothing: float = 0.0, out: Any = None) -> Any:
         """`crossentropy` of softmax(z), computed from z: log Σⱼ exp(zᵢⱼ) - Σⱼ tᵢⱼ zᵢⱼ, shape (n,), and its
         gradient softmax(z)ᵢⱼ - tᵢⱼ, for rows t that sum to 1."""
-        t, valid = targets(labels, z)
+        t, valid = targets(labels, z, smoothing)
         z = z - xp.max(z, axis=1, keepdims=True)
         e = xp.exp(z)
         total = xp.sum(e, axis=1, keepdims=True)
         losses = xp.log(total[:, 0]) - xp.sum(xp.where(t != 0, t * z, 0), axis=1)
         return _deliver(out, xp.where(valid[:, 0], losses, xp.nan), xp.where(valid, e / total - t, 0))
 
-    def bias_softmax_crossentropy(z: Array, b: Array, labels: Array, factors: Array, out: Any = None) -> Any:
+    def bias_softmax_crossentropy(
+        z: Array, b: Array, labels: Array, factors: Array, smoothing: float = 0.0, out: Any = None
+    ) -> Any:
         """`softmax_crossentropy` of z + b, and each row's gradient times its factor, of shape (n, 1). With `out`, z
         then holds z + b."""
         if out is None:
             z = z + b
         else:
             z[...] = z + b
-        losses, gradient = softmax_crossentropy(z, labels)
+        losses, gradient = softmax_crossentropy(z, labels, smoothing)
         return _deliver(out, losses, gradient * factors)
 
     return {

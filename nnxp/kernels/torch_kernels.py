@@ -55,24 +55,29 @@ def torch_kernels(torch: Any, xp: Namespace) -> dict[str, Kernel]:
         """exp(xᵢⱼ - maxⱼ xᵢⱼ) / Σⱼ exp(xᵢⱼ - maxⱼ xᵢⱼ)."""
         return torch.softmax(x, 1) if out is None else torch.softmax(x, 1, out=out)
 
-    def bias_softmax_crossentropy(z: Array, b: Array, labels: Array, factors: Array, out: Any = None) -> Any:
+    def bias_softmax_crossentropy(
+        z: Array, b: Array, labels: Array, factors: Array, smoothing: float = 0.0, out: Any = None
+    ) -> Any:
         """`softmax_crossentropy` of z + b, which `z` then holds, and each row's gradient times its factor."""
         if out is None:
-            return plain["bias_softmax_crossentropy"](z, b, labels, factors)
-        return crossentropy_into(z.add_(b), labels, factors, out)
+            return plain["bias_softmax_crossentropy"](z, b, labels, factors, smoothing)
+        return crossentropy_into(z.add_(b), labels, factors, smoothing, out)
 
-    def softmax_crossentropy(z: Array, labels: Array, out: Any = None) -> Any:
+    def softmax_crossentropy(z: Array, labels: Array, smoothing: float = 0.0, out: Any = None) -> Any:
         """log Σⱼ exp(zᵢⱼ) - Σⱼ tᵢⱼ zᵢⱼ, shape (n,), and its gradient softmax(z)ᵢⱼ - tᵢⱼ."""
         if out is None:
-            return plain["softmax_crossentropy"](z, labels)
+            return plain["softmax_crossentropy"](z, labels, smoothing)
         ones = scratch.take("ones", z.shape[0], z.dtype, z.device)[:, None].fill_(1)
-        return crossentropy_into(z, labels, ones, out)
+        return crossentropy_into(z, labels, ones, smoothing, out)
 
-    def crossentropy_into(z: Array, labels: Array, factors: Array, out: Any) -> Any:
+    def crossentropy_into(z: Array, labels: Array, factors: Array, smoothing: float, out: Any) -> Any:
         losses, dz = out
         n, m = z.shape
         torch.log_softmax(z, 1, out=dz)
         if labels.ndim == 2:
+            if smoothing:
+                rows = scratch.take("targets", n * m, z.dtype, z.device).reshape(n, m)
+                labels = torch.mul(labels, 1 - smoothing, out=rows).add_(smoothing / m)
             dz.clamp_(min=torch.finfo(dz.dtype).min)  # 0 · log 0, of a class that is masked, is to be 0
             torch.bmm(labels[:, None, :], dz[:, :, None], out=losses[:, None, None])
             losses.neg_()
@@ -82,9 +87,14 @@ def torch_kernels(torch: Any, xp: Namespace) -> dict[str, Kernel]:
         torch.clamp(labels, 0, m - 1, out=index)
         torch.ne(labels, index, out=outside)
         torch.gather(dz, 1, index[:, None], out=losses[:, None])
+        if smoothing:
+            means = torch.mean(dz, 1, out=scratch.take("means", n, z.dtype, z.device))
+            losses.mul_(1 - smoothing).add_(means, alpha=smoothing)
         losses.neg_().masked_fill_(outside, float("nan"))
         dz.exp_().mul_(factors)
-        negative = torch.neg(factors, out=scratch.take("factors", n, z.dtype, z.device)[:, None])
+        if smoothing:
+            dz.sub_(factors, alpha=smoothing / m)
+        negative = torch.mul(factors, smoothing - 1, out=scratch.take("factors", n, z.dtype, z.device)[:, None])
         dz.scatter_add_(1, index[:, None], negative).masked_fill_(outside[:, None], 0.0)
         return out
 

@@ -6,6 +6,7 @@ from nnxp import labels
 from nnxp.backends import dtype_of
 from nnxp.kernels import formulas
 from nnxp.losses.base import ElementwiseLoss, Loss
+from nnxp.options import share
 from nnxp.typing import Array, ArrayLike
 
 SMALLEST_NORMAL = {"float32": 2.0**-126, "float64": 2.0**-1022}
@@ -70,6 +71,14 @@ class SoftmaxCrossentropy(Loss):
     overflows nor takes the logarithm of 0. ℓᵢ = log Σⱼ exp(zᵢⱼ) - zᵢₖ for class k; its gradient is
     softmax(z) - one-hot(k).
 
+    Parameters
+    ----------
+    label_smoothing : float
+        s, from 0 up to but not including 1: the truth t becomes (1 - s) t + s / m for m classes (Szegedy et al. 2016,
+        arXiv:1512.00567, section 7; as in PyTorch).
+    backend, dtype
+        See `nnxp.get_backend`; by default those of the predictions.
+
     Examples
     --------
     >>> loss = SoftmaxCrossentropy()
@@ -78,6 +87,11 @@ class SoftmaxCrossentropy(Loss):
     """
 
     classifies = True
+    options = ("label_smoothing",)
+
+    def __init__(self, *, label_smoothing: float = 0.0, backend: Any = None, dtype: str | None = None) -> None:
+        super().__init__(backend=backend, dtype=dtype)
+        self.label_smoothing = share("label_smoothing", label_smoothing)
 
     def prepare(self, y: ArrayLike, n_out: int | None, dtype: str, scan: bool = True) -> Array:
         """Class indices (n,) int64, or rows of class weights (n, m)."""
@@ -99,7 +113,7 @@ class SoftmaxCrossentropy(Loss):
         """Loss and gradient share one softmax."""
         out = self.take("losses", p.shape[:1]), self.take("gradient", p.shape)
         kernel = self.backend.kernels["softmax_crossentropy"]
-        losses, gradients = kernel(p, y, out=None if out[0] is None else out)
+        losses, gradients = kernel(p, y, self.label_smoothing, out=None if out[0] is None else out)
         return losses, gradients
 
 
@@ -108,17 +122,33 @@ class CategoricalCrossentropy(Loss):
 
     p is taken no smaller than the dtype's smallest normal number. For logits take `SoftmaxCrossentropy`, or
     `from_logits=True`, which gives one.
+
+    Parameters
+    ----------
+    from_logits : bool
+        Gives a `SoftmaxCrossentropy` instead.
+    label_smoothing, backend, dtype
+        See `SoftmaxCrossentropy`.
     """
 
     classifies = True
+    options = SoftmaxCrossentropy.options
     prepare = SoftmaxCrossentropy.prepare
 
-    def __new__(cls, *, from_logits: bool = False, backend: Any = None, dtype: str | None = None) -> Any:
+    def __new__(cls, *, from_logits: bool = False, **options: Any) -> Any:
         """The loss itself, or its fused pair for logits."""
-        return SoftmaxCrossentropy(backend=backend, dtype=dtype) if from_logits else super().__new__(cls)
+        return SoftmaxCrossentropy(**options) if from_logits else super().__new__(cls)
 
-    def __init__(self, *, from_logits: bool = False, backend: Any = None, dtype: str | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        from_logits: bool = False,
+        label_smoothing: float = 0.0,
+        backend: Any = None,
+        dtype: str | None = None,
+    ) -> None:
         super().__init__(backend=backend, dtype=dtype)
+        self.label_smoothing = share("label_smoothing", label_smoothing)
 
     def losses(self, p: Array, y: Array) -> Array:
         """-Σⱼ tᵢⱼ log pᵢⱼ."""
@@ -130,9 +160,12 @@ class CategoricalCrossentropy(Loss):
 
     def both(self, p: Array, y: Array) -> tuple[Array, Array]:
         """Loss and gradient of probabilities."""
-        losses, gradients = self.backend.kernels["crossentropy"](p, y, SMALLEST_NORMAL[dtype_of(p)])
+        kernel, floor = self.backend.kernels["crossentropy"], SMALLEST_NORMAL[dtype_of(p)]
+        losses, gradients = kernel(p, y, floor, self.label_smoothing)
         return losses, gradients
 
     def from_logits_kind(self) -> Loss | None:
         """The pair with the softmax before it."""
-        return SoftmaxCrossentropy() if type(self) is CategoricalCrossentropy else None
+        if type(self) is not CategoricalCrossentropy:
+            return None
+        return SoftmaxCrossentropy(label_smoothing=self.label_smoothing)

@@ -136,20 +136,24 @@ def cupy_kernels(cupy: Any, xp: Namespace) -> dict[str, Kernel]:
             launcher("softmax", "softmax_grad", kind)(*_rows(*y.shape), y, dy, out, *y.shape)
         return out
 
-    def softmax_crossentropy(z: Array, labels: Array, out: Any = None) -> Any:
+    def softmax_crossentropy(z: Array, labels: Array, smoothing: float = 0.0, out: Any = None) -> Any:
         """log Σⱼ exp(zᵢⱼ) - Σⱼ tᵢⱼ zᵢⱼ, shape (n,), and its gradient softmax(z)ᵢⱼ - tᵢⱼ."""
         made = (cupy.empty(z.shape[:1], z.dtype), cupy.empty(z.shape, z.dtype)) if out is None else out
-        if not crossentropy_into(z, None, labels, None, made):
-            return plain["softmax_crossentropy"](z, labels, out=out)
+        if not crossentropy_into(z, None, labels, None, smoothing, made):
+            return plain["softmax_crossentropy"](z, labels, smoothing, out=out)
         return made
 
-    def bias_softmax_crossentropy(z: Array, b: Array, labels: Array, factors: Array, out: Any = None) -> Any:
+    def bias_softmax_crossentropy(
+        z: Array, b: Array, labels: Array, factors: Array, smoothing: float = 0.0, out: Any = None
+    ) -> Any:
         """`softmax_crossentropy` of z + b, which `z` then holds, and each row's gradient times its factor."""
-        if out is None or not crossentropy_into(z, b, labels, factors, out):
-            return plain["bias_softmax_crossentropy"](z, b, labels, factors, out=out)
+        if out is None or not crossentropy_into(z, b, labels, factors, smoothing, out):
+            return plain["bias_softmax_crossentropy"](z, b, labels, factors, smoothing, out=out)
         return out
 
-    def crossentropy_into(z: Array, b: Array | None, labels: Array, factors: Array | None, out: Any) -> bool:
+    def crossentropy_into(
+        z: Array, b: Array | None, labels: Array, factors: Array | None, smoothing: float, out: Any
+    ) -> bool:
         """Whether the kernel took it."""
         losses, dz, hits = (*out, None)[:3]
         kind, known = kind_of(z, b, factors, *out), memory_of(labels)
@@ -159,7 +163,7 @@ def cupy_kernels(cupy: Any, xp: Namespace) -> dict[str, Kernel]:
         if z.shape[0]:
             label = "long long" if indices else C_TYPES[kind]
             launch = launcher("softmax_crossentropy", "softmax_crossentropy", kind, Label=label, INDICES=int(indices))
-            launch(*_rows(*z.shape), z, b, labels, factors, losses, dz, hits, *z.shape)
+            launch(*_rows(*z.shape), z, b, labels, factors, losses, dz, hits, *z.shape, smoothing)
         return True
 
     def dropped(x: Array, key: int, threshold: int, scale: float, out: Array = None) -> Array:

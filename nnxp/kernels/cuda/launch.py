@@ -60,7 +60,7 @@ def _read(file: str) -> str:
 
 def declaration(text: str, name: str) -> list[Parameter]:
     """The parameters that a kernel declares in its text."""
-    found = re.search(rf"\b{name}\s*\(([^)]*)\)", text)
+    found = re.search(rf"\bvoid\s+{name}\s*\(([^)]*)\)", text)
     if found is None:
         raise ValueError(f"got a text without a kernel {name}")
     types = {made: kind for kind, made in re.findall(r"typedef ([\w ]+) (\w+);", text)}

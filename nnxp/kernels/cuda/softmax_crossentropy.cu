@@ -4,11 +4,14 @@
 // z (n, m) then holds z + b. Where b is null there is no bias, where factors is null they are 1.
 //   losses[i] = log sum exp(z) - sum t z        dz[i, j] = (softmax(z)[j] - t[j]) factors[i]
 // INDICES 1: labels (n,) of `Label` are class indices, t one-hot; one out of range makes its loss NaN and its gradient
-// 0, and nothing is read by it. INDICES 0: labels (n, m) are the rows t, which sum to 1.
+// 0, and nothing is read by it. INDICES 0: labels (n, m) are the rows t, which sum to 1. Either is smoothed first, t to
+// (1 - smoothing) t + smoothing / m.
+
+__device__ T smoothed(T t, T smoothing, long long m) { return t * (T(1) - smoothing) + smoothing / T(m); }
 
 extern "C" __global__ void nnxp_softmax_crossentropy(
     T* z, const T* b, const Label* labels, const T* factors, T* losses, T* dz, T* hits,
-    const long long n, const long long m)
+    const long long n, const long long m, const T smoothing)
 {
     for (long long row = blockIdx.x; row < n; row += gridDim.x) {
         T* z_row = z + row * m;
@@ -18,11 +21,11 @@ extern "C" __global__ void nnxp_softmax_crossentropy(
 #if INDICES
         const long long label = labels[row];
         const bool valid = label >= 0 && label < m;
-#define TARGET(j) ((j) == label ? T(1) : T(0))
+#define TARGET(j) smoothed((j) == label ? T(1) : T(0), smoothing, m)
 #else
         const Label* label_row = labels + row * m;
         const bool valid = true;
-#define TARGET(j) label_row[j]
+#define TARGET(j) smoothed(label_row[j], smoothing, m)
 #endif
         T highest = -INFINITE;
         for (long long j = threadIdx.x; j < m; j += blockDim.x) {
