@@ -82,7 +82,8 @@ class Plan:
         w
             (n,) weights.
         means
-            (2,), where the loss and the mean of the metric's scores are wanted: the loss is then a view of it.
+            (2,), where the mean loss and the weighted sum of the metric's scores are wanted: the loss is then a view of
+            it.
         """
         model, head = self.model, self.head
         epoch, step = model.epoch, model.step
@@ -95,8 +96,8 @@ class Plan:
             stage.begin(epoch, step)
             out = stage.forward(out)
         head.forward(out)
-        factors, shares = self._factors(x.shape[0], w)
-        loss = self._mean(head, y, factors, w, shares, means)
+        self.follow()
+        loss = self._mean(y, w, x.shape[0], means)
         for layer in self.penalised:
             if isinstance(layer, Dense) and type(layer).penalty is Dense.penalty:
                 loss = layer.add_penalty(loss)
@@ -108,31 +109,42 @@ class Plan:
         self.store.computed.update(self.owners)
         return loss
 
-    def _mean(self, head: Head, y: Array, factors: Array, w: Array | None, shares: Array, means: Array) -> Array:
-        """The mean loss, and where `means` is given, that of the scores beside it."""
-        weighted_sum = self.backend.kernels["weighted_sum"]
-        if means is None:
-            return weighted_sum(head.losses(y, factors, w), shares)
-        losses, scores, both = head.losses_and_scores(y, factors, w)
-        if both is not None:
-            weighted_sum(both, shares, out=means)
-        else:
-            weighted_sum(losses, shares, out=means[0, ...])
-            weighted_sum(scores, shares, out=means[1, ...])
-        return means[0, ...]
+    def follow(self) -> None:
+        """Gives the pair that stands for the model's loss its options, which may have been changed."""
+        own = self.model.loss
+        if own is not self.loss:
+            for name in self.loss.options:
+                setattr(self.loss, name, getattr(own, name))
 
-    def _factors(self, n: int, w: Array | None) -> tuple[Array, Array]:
-        """wᵢ / Σ w, what each sample counts in the mean: as a column (n, 1) and as a vector (n,)."""
+    def _mean(self, y: Array, w: Array | None, n: int, means: Array) -> Array:
+        """The mean loss, and where `means` is given, the weighted sum of the scores beside it."""
+        head, weighted_sum = self.head, self.backend.kernels["weighted_sum"]
+        equal, column = self._equal(n)
+        shares = equal[0, ...]
         if w is not None:
             column = self.buffers.take(self, "factors", (n, 1))
             assert column is not None
-            return column, self.backend.kernels["shares"](w, out=column[:, 0])
+            shares = self.backend.kernels["shares"](w, out=column[:, 0])
+        if means is None:
+            return weighted_sum(head.losses(y, column, w), shares)
+        losses, scores, both = head.losses_and_scores(y, column, w)
+        if both is not None and w is None:
+            weighted_sum(both, equal, out=means)
+        else:
+            weighted_sum(losses, shares, out=means[0, ...])
+            weighted_sum(scores, equal[1, ...] if w is None else w, out=means[1, ...])
+        return means[0, ...]
+
+    def _equal(self, n: int) -> tuple[Array, Array]:
+        """What each of n samples without weights counts: the rows 1 / n, in a mean, and 1, in a sum; and 1 / n as a
+        column."""
         if n not in self._uniform:
             if len(self._uniform) == SIZES:
                 self._uniform.clear()
             xp = self.backend.xp
-            shares = xp.full((n,), 1 / n, dtype=getattr(xp, self.model.dtype), device=self.backend.device)
-            self._uniform[n] = shares[:, None], shares
+            equal = xp.ones((2, n), dtype=getattr(xp, self.model.dtype), device=self.backend.device)
+            equal[0, ...] = 1 / n
+            self._uniform[n] = equal, equal[0, :, None]
         return self._uniform[n]
 
     def release(self) -> None:

@@ -187,7 +187,7 @@ class Head(Stage):
 
     def losses_and_scores(self, y: Array, factors: Array, w: Array | None) -> tuple[Array, Array, Array | None]:
         """`losses`, what the metric averages, (n,), and where these are the rows of one matrix (2, n), that."""
-        return self.losses(y, factors, w), self.loss.score(self.p, y), None
+        return self.losses(y, factors, w), self.loss.scores(self.p, y), None
 
 
 class LossStage(Head):

@@ -67,12 +67,12 @@ class Training:
         bar: Progress,
         text: str,
     ) -> None:
-        """Adds an interval's losses and scores, of which a step gives the means, to those of the epoch."""
+        """Adds an interval's losses and scores, of which a step gives the mean and the sum, to those of the epoch."""
         losses, scores = self.backend.to_numpy(means)[: len(sizes)].T.astype(np.float64)
         if not np.all(np.isfinite(losses)):
             back = len(sizes) - 1 - int(np.argmin(np.isfinite(losses)))
             raise _Stopped(self.model.step - 1 - back, back)
-        sums += losses @ sizes, scores @ sizes, sum(sizes)
+        sums += losses @ sizes, scores.sum(), sum(sizes)
         bar.advance(len(sizes), f"{text}  loss {sums[0] / sums[2]:.4f}" if sums[2] else text)
         sizes.clear()
 
@@ -173,6 +173,7 @@ def _place(name: str) -> tuple[int, int]:
 def evaluate(model: "Sequential", data: "Batches | Stream") -> dict[str, float]:
     """The mean loss, penalties included, and the metric over all data, nothing trained."""
     plan, backend = model.training.plan, model.backend
+    plan.follow()
     predict, xp = model.prediction(plan.layers), backend.xp
     totals = xp.empty((data.interval, 2), dtype=getattr(xp, model.dtype), device=backend.device)
     sums, sizes = np.zeros(3, dtype=np.float64), list[float]()
@@ -185,7 +186,7 @@ def evaluate(model: "Sequential", data: "Batches | Stream") -> dict[str, float]:
     for x, y, w, size in data.epoch():
         out, row = predict(x), len(sizes)
         totals[row, 0] = _weighted_sum(xp, plan.loss.losses(out, y), w)
-        totals[row, 1] = _weighted_sum(xp, plan.loss.score(out, y), w)
+        totals[row, 1] = _weighted_sum(xp, plan.loss.scores(out, y), w)
         sizes.append(size)
         if len(sizes) == data.interval:
             read()

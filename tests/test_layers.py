@@ -2,6 +2,7 @@
 
 import inspect
 import math
+import pickle
 from typing import Any
 
 import numpy as np
@@ -385,3 +386,13 @@ def test_a_layer_that_is_not_finished_says_what_is_missing() -> None:
             call()
     with pytest.raises(ValueError, match="declares the parameter 'scale' but never assigns it"):
         _ = Unassigned().scale
+
+
+def test_a_dropout_layer_can_be_pickled_after_a_step(backend: Target) -> None:
+    if backend.module == "array_api_strict":
+        pytest.skip("arrays of array-api-strict cannot be pickled")
+    layer = nnxp.Dropout(0.5, seed=1)
+    x = backend.asarray(np.ones((4, 3), np.float32))
+    layer.forward(x, training=True)
+    twin = pickle.loads(pickle.dumps(layer))
+    backend.assert_close(twin.backward(x), backend.to_numpy(layer.backward(x)))

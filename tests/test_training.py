@@ -369,3 +369,49 @@ def test_the_progress_bar_shows_on_a_terminal(
     X, y = problem()
     classifier().fit(X, y)
     assert "epoch 1/1" in capsys.readouterr().err
+
+
+def test_an_epoch_s_accuracy_is_a_count(backend: Target) -> None:
+    """Of 49 rows a batch: 1/49 in float32 is not that, and 49 times it not 1."""
+    X = np.ones((98, 2), np.float32)
+    y = np.arange(98) % 2  # the rows are the same: the model says one class for all of a batch
+    model = Sequential(
+        [Dense(2, 2), "softmax"], "categorical_crossentropy", nnxp.SGD(0.0), backend=backend.spec, seed=0
+    )
+    assert model.fit(backend.asarray(X), backend.asarray(y), batch_size=49)["accuracy"] == [0.5]
+    model.layers[0].biases = [[9.0, 0.0]]
+    assert model.fit(backend.asarray(X), backend.asarray(0 * y), batch_size=49)["accuracy"][-1] == 1.0
+
+
+@pytest.mark.parametrize("shape", ["vector", "column"])
+def test_an_own_score_may_be_of_booleans(backend: Target, shape: str) -> None:
+    class Own(nnxp.CategoricalCrossentropy):
+        def score(self, p: Any, y: Any) -> Any:
+            right = self.backend.kernels["argmax"](p) == y
+            return right if shape == "vector" else right[:, None]
+
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((20, 3)).astype(np.float32), rng.integers(0, 2, 20)
+    accuracies = []
+    for loss in (Own(), "categorical_crossentropy"):
+        model = Sequential([Dense(3, 2), "softmax"], loss, "sgd", backend=backend.spec, seed=0)
+        accuracies.append(model.fit(backend.asarray(X), backend.asarray(y), batch_size=8, epochs=2)["accuracy"])
+        accuracies[-1].append(model.evaluate(backend.asarray(X), backend.asarray(y))["accuracy"])
+    assert accuracies[0] == accuracies[1]
+
+
+def test_label_smoothing_may_be_changed(backend: Target) -> None:
+    """Also where a fused pair stands for the loss."""
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((20, 3)).astype(np.float32), rng.integers(0, 2, 20)
+    X, y = backend.asarray(X), backend.asarray(y)
+    losses = []
+    for smoothing in (0.0, 0.4):
+        loss = nnxp.CategoricalCrossentropy(label_smoothing=smoothing)
+        model = Sequential([Dense(3, 2), "softmax"], loss, nnxp.SGD(0.0), backend=backend.spec, seed=0)
+        model.fit(X, y)
+        model.loss.label_smoothing = 0.4
+        by_hand = float(model.loss.calculate(model.predict(X), y))
+        losses.append((model.evaluate(X, y)["loss"], float(model.train_step(X, y)), by_hand))
+    assert losses[0] == losses[1]
+    assert losses[0][:2] == pytest.approx([losses[0][2]] * 2, rel=1e-5)

@@ -46,9 +46,12 @@ def run(args: argparse.Namespace) -> None:
     recipe = _settle(args)
     optimizer = get_optimizer(recipe.optimizer)
     optimizer = type(optimizer)(**recipe.optimizer_options)
-    if not args.quiet:
-        logging.getLogger("nnxp").addHandler(SILENT)  # why "auto" chose what it did stands in the report, once
-    backend = get_backend(args.backend, args.dtype)
+    log = logging.getLogger("nnxp")
+    log.addHandler(SILENT)  # the report says why "auto" chose what it did
+    try:
+        backend = get_backend(args.backend, args.dtype)
+    finally:
+        log.removeHandler(SILENT)
     dataset, held_out = _load(args)
     loss = _loss(args.loss, dataset)
     model = build(dataset, recipe, optimizer, loss, backend, args.seed)

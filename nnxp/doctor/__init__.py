@@ -41,6 +41,7 @@ def examine(names: Sequence[str] = (), tell: Callable[[str], None] = lambda name
         A name of no backend.
     """
     start = time.perf_counter()
+    names = [name.replace("-", "_") for name in names]  # as `get_backend` takes them
     for name in names:
         if name.partition(":")[0] not in LIBRARIES:
             raise ValueError(f"got backend {name!r}, expected one of {', '.join(LIBRARIES)}, or a device as in cupy:1")

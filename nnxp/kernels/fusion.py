@@ -3,6 +3,7 @@
 import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from types import ModuleType
 from typing import Any
 
 from nnxp.kernels import formulas, source, vocabulary
@@ -95,11 +96,7 @@ def _machine(
     """The register machine, or the graph alone where the library does not compute in place."""
     library = library_for(namespace)
     graph = traced(formula, namespace, **dict(fixed))
-    count = len(graph.outputs)
-    if into and len(set(into)) != count:
-        raise ValueError(f"got into={into}, expected one name for each of the {count} results of {graph.name}")
-    if column_sums and count > 1:
-        raise ValueError(f"got column_sums=True for {graph.name}, which has {count} results, expected one")
+    _check_outputs(graph, into, column_sums)
     if library is None or all(p.scalar for p in graph.parameters):
         return graph
     compiled: Any = None
@@ -112,6 +109,15 @@ def _machine(
 
         compiled = Compiled(graph, into, column_sums) if compilable(graph) else None
     return Machine(library, graph, into, column_sums, _odd(graph, namespace, into, column_sums), compiled)
+
+
+def _check_outputs(graph: Graph, into: Sequence[str], column_sums: bool) -> None:
+    """Raises ValueError where `into` has not one name for each result, or one is not all there is to sum."""
+    count = len(graph.outputs)
+    if into and not len(into) == len(set(into)) == count:
+        raise ValueError(f"got into={tuple(into)}, expected one name for each of the {count} results of {graph.name}")
+    if column_sums and count > 1:
+        raise ValueError(f"got column_sums=True for {graph.name}, which has {count} results, expected one")
 
 
 def traced(formula: Callable[..., Any], namespace: Namespace, **fixed: Any) -> Graph:
@@ -270,10 +276,12 @@ def show(
     if into is None:
         into = [name for name in arrays if name != "g"] if {"w", "g"} <= {*arrays} and "dw" not in arrays else ()
     _check_names(formula, into, fixed)
-    if backend == "cupy" or getattr(backend, "__name__", "").endswith("cupy"):
+    if _is_cupy(backend):  # nothing is asked of CuPy, which may not be here
         from nnxp.kernels.cuda import shown
 
-        print(shown(trace(formula, fixed, {}), into, column_sums), end="")
+        graph = trace(formula, fixed, {})
+        _check_outputs(graph, into, column_sums)
+        print(shown(graph, into, column_sums), end="")
         return
     chosen = get_backend(backend)
     made = _machine(formula, chosen.xp, tuple(into), column_sums, chosen.fast, tuple(fixed.items()))
@@ -288,6 +296,18 @@ def show(
     else:
         text = source.straight(made.graph) if made.program is None else made.written[0]
     print(text, end="")
+
+
+def _is_cupy(backend: Any) -> bool:
+    """Whether a backend's name, namespace, record or array is CuPy's."""
+    from nnxp.backends import Backend, library_of
+    from nnxp.backends.record import library_name
+
+    if isinstance(backend, Backend):
+        return backend.library == "cupy"
+    if isinstance(backend, ModuleType):
+        return library_name(backend) == "cupy"
+    return (backend.partition(":")[0] if isinstance(backend, str) else library_of(backend)) == "cupy"
 
 
 def _named(name: str) -> Callable[..., Any]:

@@ -27,6 +27,8 @@ class Library:
     """
 
     block: int | None = 1 << 17
+    reshapes = True
+    """Whether an array's shape may be assigned to."""
 
     def __init__(self, module: Any, instructions: InstructionSet | None, array: Any) -> None:
         self.module, self.instructions, self.array = module, instructions, array
@@ -106,6 +108,7 @@ class PyTorch(Library):
     """PyTorch: whole tensors."""
 
     block = None
+    reshapes = False
 
     def dtype(self, kind: str) -> Any:
         """`torch.float32`, ..."""

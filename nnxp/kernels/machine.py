@@ -213,7 +213,7 @@ def wrapper(machine: Machine) -> Kernel:
     if several and outs:
         lines.append(f"{', '.join(outs)} = ({'None, ' * len(outs)}) if out is None else out")
     check = " or ".join(f"{x}_ref() is not {x}" for x in memory)
-    if machine.library.block is not None:
+    if machine.library.reshapes:
         check += "".join(f" or {f'{x} is not None and ' * (x in outs)}{x}.shape != {x}_shape" for x in memory)
     given = f"({', '.join(arrays)},), ({''.join(out + ', ' for out in outs)}), {'sums' if sums else None}"
     prepare = f"block, extra = _prepare({given})"

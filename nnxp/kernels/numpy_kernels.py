@@ -56,7 +56,7 @@ def shares(w: Array, out: Array = None) -> Array:
 
 
 def weighted_sum(a: Array, w: Array, out: Array = None) -> Array:
-    """Σᵢ wᵢaᵢ of a vector, 0-d; of vectors (k, n), shape (k,)."""
+    """Σᵢ wᵢaᵢ of a vector, 0-d; of vectors (k, n), shape (k,), with weights (n,) or (k, n)."""
     if a.ndim > 1:
         return _plain["weighted_sum"](a, w, out=out)
     if out is None:

@@ -44,7 +44,7 @@ def reference(xp: Namespace) -> dict[str, Kernel]:
         return _deliver(out, xp.asarray(xp.sum(w * a) / xp.where(total > 0, total, 1)))
 
     def weighted_sum(a: Array, w: Array, out: Array = None) -> Array:
-        """Σᵢ wᵢaᵢ of a vector, 0-d; of vectors (k, n), shape (k,)."""
+        """Σᵢ wᵢaᵢ of a vector, 0-d; of vectors (k, n), shape (k,), with weights (n,) or (k, n)."""
         return _deliver(out, xp.asarray(xp.sum(w * a, axis=-1)))
 
     def shares(w: Array, out: Array = None) -> Array:

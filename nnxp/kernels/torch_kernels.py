@@ -40,8 +40,8 @@ def torch_kernels(torch: Any, xp: Namespace) -> dict[str, Kernel]:
         return torch.div(w, torch.where(total > 0, total, 1.0), out=out)
 
     def weighted_sum(a: Array, w: Array, out: Array = None) -> Array:
-        """Σᵢ wᵢaᵢ of a vector, 0-d; of vectors (k, n), shape (k,)."""
-        return torch.matmul(a, w, out=out)
+        """Σᵢ wᵢaᵢ of a vector, 0-d; of vectors (k, n), shape (k,), with weights (n,) or (k, n)."""
+        return torch.matmul(a, w, out=out) if w.ndim == 1 else torch.linalg.vecdot(a, w, out=out)
 
     def softmax_grad(y: Array, dy: Array, out: Array = None) -> Array:
         """yᵢⱼ (dyᵢⱼ - Σₖ dyᵢₖ yᵢₖ), softmax's Jacobian-vector product."""

@@ -107,7 +107,8 @@ class Dense(Layer):
         """The regularization's part of the loss, 0-d; None where there is none."""
         if not self._penalised:
             return None
-        return self.add_penalty(self.backend.xp.zeros((), dtype=self.weights.dtype, device=self.backend.device))
+        with self.backend.context():
+            return self.add_penalty(self.backend.xp.zeros((), dtype=self.weights.dtype, device=self.backend.device))
 
     def add_penalty(self, loss: Array) -> Array:
         """The loss, 0-d, with the regularization's part added in place."""

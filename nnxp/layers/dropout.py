@@ -35,31 +35,37 @@ class Dropout(Layer):
         self.rate = share("rate", rate)
         self.seed = random.fresh_seed() if seed is None else seed
         self.calls = 0
-        self._drop: tuple[Any, ...] | None = None
+        self._mask: tuple[Any, ...] | None = None
 
     def forward(self, inputs: ArrayLike, training: bool = False) -> Array:
         """x · kept / (1 - rate) while training, else x itself."""
-        self.inputs, self.output, self._drop = inputs, inputs, None
+        self.inputs, self.output, self._mask = inputs, inputs, None
         if training and self.rate > 0:
             moment = (0, 0, self.calls) if self.moment is None else self.moment
             self.calls += 1
             assert self.seed is not None
-            self._drop = self._dropping(random.key(self.seed, "dropout", *moment), inputs.shape)
-            drop, *mask = self._drop
-            self.output = drop(inputs, *mask, 1 / (1 - self.rate), out=self.take("output", inputs.shape))
+            self._mask = self._draw(random.key(self.seed, "dropout", *moment), inputs.shape)
+            self.output = self._drop(inputs, "output")
         return self.output
-
-    def _dropping(self, key: int, shape: tuple[int, ...]) -> tuple[Any, ...]:
-        """The kernel, and the mask that it takes."""
-        if self.backend.library == "cupy":  # a kernel that draws the bits itself: no mask in memory, and one launch
-            return self.backend.kernels["dropped"], key, random.threshold(self.rate)
-        kept = random.kept(self.backend, key, shape, self.rate, out=self.take("kept", shape, "bool"))
-        return self.backend.fuse(formulas.dropout), kept
 
     def backward(self, dvalues: ArrayLike) -> Array:
         """dy · kept / (1 - rate), with the last forward's mask."""
-        self.dinputs = dvalues
-        if self._drop is not None:
-            drop, *mask = self._drop
-            self.dinputs = drop(dvalues, *mask, 1 / (1 - self.rate), out=self.take("dinputs", dvalues.shape))
+        self.dinputs = dvalues if self._mask is None else self._drop(dvalues, "dinputs")
         return self.dinputs
+
+    @property
+    def _draws_again(self) -> bool:
+        """On CuPy a kernel draws the bits itself, forward and backward: one launch each, and no mask in memory."""
+        return self.backend.library == "cupy"
+
+    def _draw(self, key: int, shape: tuple[int, ...]) -> tuple[Any, ...]:
+        """The mask, or what it follows from."""
+        if self._draws_again:
+            return key, random.threshold(self.rate)
+        return (random.kept(self.backend, key, shape, self.rate, out=self.take("kept", shape, "bool")),)
+
+    def _drop(self, x: Array, name: str) -> Array:
+        """x · kept / (1 - rate)."""
+        assert self._mask is not None
+        drop = self.kernel("dropped") if self._draws_again else self.backend.fuse(formulas.dropout)
+        return drop(x, *self._mask, 1 / (1 - self.rate), out=self.take(name, x.shape))

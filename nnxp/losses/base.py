@@ -121,6 +121,14 @@ class Loss(Switch):
         hits = xp.astype(guess == truth, p.dtype)
         return hits if hits.ndim == 1 else self.backend.kernels["row_means"](hits)
 
+    def scores(self, p: Array, y: Array) -> Array:
+        """`score` as numbers (n,): one of the user's own may give Booleans, or a column."""
+        scores = self.score(p, y)
+        if type(self).score is Loss.score:
+            return scores
+        xp = self.backend.xp
+        return xp.astype(xp.reshape(scores, (-1,)), p.dtype)
+
     @property
     def metric(self) -> str:
         """What a model reports beside the loss: "accuracy", or "rmse" for a regression."""

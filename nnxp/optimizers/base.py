@@ -147,9 +147,10 @@ class Optimizer(Switch):
                     "of its own"
                 )
             xp, store_dtype = store.backend.xp, getattr(store.backend.xp, store.dtype)
-            self._state[store.token] = [
-                xp.zeros((store.trained,), dtype=store_dtype, device=store.backend.device) for _ in self.slots
-            ]
+            with store.backend.context():
+                self._state[store.token] = [
+                    xp.zeros((store.trained,), dtype=store_dtype, device=store.backend.device) for _ in self.slots
+                ]
         return self._state[store.token]
 
     def saved_state(self, store: ParameterStore) -> dict[str, Array]:
@@ -162,8 +163,9 @@ class Optimizer(Switch):
         expected = dict.fromkeys(self.slots, (store.trained,))
         if got != expected:
             raise ValueError(f"got optimizer state of shapes {got}, expected {expected}")
-        for slot, name in zip(self.state(store), self.slots, strict=True):
-            slot[...] = store.backend.asarray(slots[name], dtype=store.dtype)
+        with store.backend.context():
+            for slot, name in zip(self.state(store), self.slots, strict=True):
+                slot[...] = store.backend.asarray(slots[name], dtype=store.dtype)
 
     def config(self) -> dict[str, Any]:
         """The class and its options, as JSON can hold them."""
@@ -219,8 +221,9 @@ def _factor(gradients: list[tuple[Backend, Array, Array, Array]], bound: float) 
     for backend, g, *_ in gradients:
         with backend.context():
             squares.append(backend.kernels["squared_norm"](g))
-    xp = gradients[0][0].xp
-    return xp.asarray(bound / xp.maximum(xp.sqrt(sum(squares)), bound))
+    first = gradients[0][0]
+    with first.context():
+        return first.xp.asarray(bound / first.xp.maximum(first.xp.sqrt(sum(squares)), bound))
 
 
 def _pieces(target: Target, by_kind: bool) -> list[tuple[ParameterStore, Span]]:

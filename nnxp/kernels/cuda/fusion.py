@@ -45,7 +45,7 @@ class Compiled:
         if key not in self.loops:
             arrays = arrays_of(self.graph)
             given = {p.value: t[0] for p, t in zip(arrays, types, strict=False)}
-            kinds = {x: "T" if t in (kind, "number") else t for x, t in given.items()}
+            kinds = {x: kind if t == "number" else t for x, t in given.items()}
             numbers = [name(p) for p in arrays if given[p.value] == "number"]
             alone = [x for x in single if x not in numbers]
             self.loops[key] = self._flat(kind, kinds, alone) if flat else self._rows(kind, kinds, alone, numbers)
@@ -54,7 +54,7 @@ class Compiled:
     def _flat(self, kind: str, kinds: Mapping[str, str], single: Sequence[str]) -> Callable[..., Any]:
         import cupy
 
-        made = elementwise(self.graph, self.into, kinds, single, kind == "int64")
+        made = elementwise(self.graph, self.into, kinds, single, kind)
         kernel = cupy.ElementwiseKernel(made.ins, made.outs, made.operation, made.name, options=OPTIONS, no_return=True)
         arrays = [name(p) for p in arrays_of(self.graph)]
         overwritten = [name(p) for x in self.into for p in arrays_of(self.graph) if p.value == x]

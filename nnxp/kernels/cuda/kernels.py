@@ -98,13 +98,14 @@ def cupy_kernels(cupy: Any, xp: Namespace) -> dict[str, Kernel]:
         return total("add_penalty", w, l1, l2, before=(loss,), out=out)
 
     def weighted_sum(a: Array, w: Array, out: Array = None) -> Array:
-        """Σᵢ wᵢaᵢ of a vector, 0-d; of vectors (k, n), shape (k,)."""
+        """Σᵢ wᵢaᵢ of a vector, 0-d; of vectors (k, n), shape (k,), with weights (n,) or (k, n)."""
         kind = kind_of(a, w, out)
         if kind is None:
             return plain["weighted_sum"](a, w, out=out)
         out = cupy.empty(a.shape[:-1], a.dtype) if out is None else out
         if out.size:
-            launcher("sums", "weighted_sum", kind)((out.size,), (_threads(w.size),), a, w, out, w.size)
+            n, step = a.shape[-1], a.shape[-1] if w.ndim > 1 else 0
+            launcher("sums", "weighted_sum", kind)((out.size,), (_threads(n),), a, w, out, n, step)
         return out
 
     def shares(w: Array, out: Array = None) -> Array:

@@ -174,6 +174,8 @@ class Workspace(threading.local):
         key = (kind, cupy.cuda.runtime.getDevice(), cupy.cuda.get_current_stream().ptr)
         kept = self._kept.get(key)
         if kept is None or kept[0].size < totals or kept[1].size < counters:
+            if kept is not None:  # never shorter: kernels take turns
+                totals, counters = max(totals, kept[0].size), max(counters, kept[1].size)
             kept = self._kept[key] = cupy.empty(totals, kind), cupy.zeros(counters, "uint32")
         return kept
 

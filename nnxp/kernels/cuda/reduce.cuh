@@ -52,8 +52,8 @@ __device__ bool is_last_block(unsigned* finished, unsigned blocks)
     return last;
 }
 
-// sums[j] from the totals of the threads, (ROWS, COLUMNS) to a block, that went down column j: those of a block by way of shared memory, those of
-// several blocks by way of `partial`, (gridDim.y, m), which the last of them adds up.
+// sums[j] from the totals of the threads, (ROWS, COLUMNS) a block, that went down column j: those of a block by way of
+// shared memory, those of several blocks by way of `partial`, (gridDim.y, m), which the last of them adds up.
 __device__ void column_total(T total, long long j, long long m, T* sums, volatile T* partial, unsigned* finished)
 {
     __shared__ T parts[ROWS][COLUMNS];

@@ -154,27 +154,34 @@ class Elementwise:
 
 
 def elementwise(
-    graph: Graph, into: Sequence[str], kinds: Mapping[str, str], single: Sequence[str] = (), integral: bool = False
+    graph: Graph,
+    into: Sequence[str],
+    kinds: Mapping[str, str],
+    single: Sequence[str] = (),
+    kind: str = "T",
 ) -> Elementwise:
     """A graph over elements in order.
 
     Parameters
     ----------
     kinds
-        The type of every array parameter by its name: "T", or a dtype's name.
+        The type of every array parameter by its name: a dtype's name, or "T".
     single
         The array parameters that are one number for all elements, in an array.
+    kind
+        The type of the arithmetic; "T" leaves it to the arrays of that type.
     """
-    body = Body(graph, integral)
+    body = Body(graph, graph.integral if kind == "T" else kind == "int64")
     ins = [
         f"{'raw ' if name(p) in single else ''}{kinds[p.value]} {parameter(p)}"
         for p in arrays_of(graph)
         if p.value not in into
     ]
-    ins += body.scalars()
+    ins += [scalar.replace("T ", f"{kind} ") for scalar in body.scalars()]
     names = outputs(graph, into)
-    outs = [f"{'bool' if node.boolean else 'T'} {x}" for x, node in zip(names, graph.outputs, strict=True)]
+    outs = [f"{'bool' if node.boolean else kind} {x}" for x, node in zip(names, graph.outputs, strict=True)]
     lines = [
+        *([] if kind == "T" else [f"typedef {C_TYPES[kind]} T;"]),
         *body.loads(lambda p: f"{parameter(p)}[0]" if name(p) in single else parameter(p)),
         *body.lines,
         *(f"{x} = {result};" for x, result in zip(names, body.results, strict=True)),
@@ -272,7 +279,7 @@ def shown(graph: Graph, into: Sequence[str], column_sums: bool) -> str:
         made = rows(graph, into, kinds, column_sums=column_sums, integral=graph.integral)
         text = made.text
     else:
-        made = elementwise(graph, into, kinds, integral=graph.integral)
+        made = elementwise(graph, into, kinds)
         text = f"// {made.name}, an ElementwiseKernel\n// in:  {made.ins}\n// out: {made.outs}\n{made.operation}\n"
     numbers = [f"// s{k} = {on_host(node)}\n".replace("_host.", "") for k, node in enumerate(made.body.numbers)]
     return "".join(numbers) + text

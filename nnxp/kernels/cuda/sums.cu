@@ -49,11 +49,12 @@ extern "C" __global__ void nnxp_add_penalty(
     SUM_OF(l1 * abs(x) + l2 * x * x, *loss + total)
 }
 
-// out[k] = sum w a[k], a block for each of the vectors a (k, n)
-extern "C" __global__ void nnxp_weighted_sum(const T* a, const T* w, T* out, const long long n)
+// out[k] = sum w a[k], a block for each of the vectors a (k, n); each has weights of its own where `step` is n, all the
+// same where it is 0
+extern "C" __global__ void nnxp_weighted_sum(const T* a, const T* w, T* out, const long long n, const long long step)
 {
     T total = 0;
-    for (long long i = threadIdx.x; i < n; i += blockDim.x) total += w[i] * a[blockIdx.x * n + i];
+    for (long long i = threadIdx.x; i < n; i += blockDim.x) total += w[blockIdx.x * step + i] * a[blockIdx.x * n + i];
     total = block_sum(total);
     if (threadIdx.x == 0) out[blockIdx.x] = total;
 }
