@@ -57,11 +57,12 @@ class Rows:
             self._gathered = self._memory(self._gathered, self.source.dtype)
             part = _leading(self._gathered, rows.shape[0])
             self._gather(self.source, rows, out=part)
-        if self._moves or (self._casts and self._xp is not np):
+        in_place = self._xp is np or self.backend.library in ("cupy", "torch")
+        if self._moves or (self._casts and not in_place):
             return self.backend.asarray(part, dtype=self.dtype)
         if not self._casts:
             return part
-        self._cast = self._memory(self._cast, np.dtype(self.dtype))
+        self._cast = self._memory(self._cast, np.dtype(self.dtype) if self._xp is np else getattr(self._xp, self.dtype))
         out = _leading(self._cast, part.shape[0])
         out[...] = part
         return out
@@ -136,7 +137,8 @@ class Batches:
             raise ValueError(f"got {name} with no samples, expected at least one")
         if isinstance(X, np.ndarray) and backend.is_device:
             finite(backend, X, name, model.dtype)  # here, where nobody has to wait for it
-            X = _on_device(backend, X, "uint8" if X.dtype == np.uint8 else model.dtype)
+            as_bytes = X.dtype == np.uint8 and model.training.plan.takes_bytes
+            X = _on_device(backend, X, "uint8" if as_bytes else model.dtype)
         else:
             if not isinstance(X, np.ndarray) or not (backend.library == "numpy" or on_disk(X)):
                 X = model._moved(X)

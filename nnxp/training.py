@@ -122,6 +122,7 @@ class Training:
     def _explain(self, stop: "_Stopped", data: "Batches | Stream") -> NonFiniteLossError:
         """Finds where the numbers stopped being finite, and puts finite weights back."""
         model = self.model
+        model.step = stop.step  # where nobody waited for the losses, it had moved on
         x, y, same = data.again(stop.back)
         where = self._first_not_finite(stop, x, y)
         model.store.values[...] = self._kept

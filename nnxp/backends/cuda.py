@@ -110,6 +110,7 @@ def import_fix(error: Exception) -> str:
 def first_line(error: Exception) -> str:
     """The line of an error's text that says what happened; CuPy draws frames around some of its own."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip(" =-")]
+    lines = [line for line in lines if not line.startswith(("In file included from", "from "))] or lines
     if "Original error:" in lines[:-1]:
         lines = lines[lines.index("Original error:") + 1 :]
     return lines[0].rstrip(" .:") if lines else type(error).__name__

@@ -130,6 +130,8 @@ def examine_place(row: Row, save: Save) -> None:
 
 def _backend(name: str) -> Backend:
     if name in ("numpy", "numpy+fast"):
+        if name == "numpy+fast":
+            import numba  # noqa: F401  where this fails, NumPy would compute in its place
         return get_backend("numpy", fast=name == "numpy+fast")
     return get_backend(name)
 

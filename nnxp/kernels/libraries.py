@@ -99,10 +99,6 @@ class Cupy(Library):
         a, b = int(x.data.ptr), int(y.data.ptr)
         return bool(a < b + y.nbytes and b < a + x.nbytes)
 
-    def copy(self, target: Array, x: Array) -> None:
-        """Writes x into the target, whatever the types."""
-        target[...] = x
-
 
 class PyTorch(Library):
     """PyTorch: whole tensors."""

@@ -9,7 +9,7 @@ from nnxp.kernels import formulas
 from nnxp.layers.base import Layer
 from nnxp.naming import snake_case
 from nnxp.options import not_negative, positive
-from nnxp.regularizers import add_gradient, add_penalty
+from nnxp.regularizers import add_gradient
 from nnxp.typing import Array, ArrayLike, HostArray
 
 
@@ -113,7 +113,7 @@ class Dense(Layer):
     def add_penalty(self, loss: Array) -> Array:
         """The loss, 0-d, with the regularization's part added in place."""
         for name, l1, l2 in self._penalties():
-            loss = add_penalty(self.backend, loss, getattr(self, name), l1, l2)
+            loss = self.kernel("add_penalty")(loss, getattr(self, name), l1, l2, out=loss)
         return loss
 
     def add_penalty_gradients(self) -> None:

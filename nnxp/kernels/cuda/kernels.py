@@ -60,10 +60,10 @@ def cupy_kernels(cupy: Any, xp: Namespace) -> dict[str, Kernel]:
 
     def column_sums(a: Array, out: Array = None) -> Array:
         """Σᵢ aᵢⱼ, shape (1, m)."""
-        n, m = a.shape
         kind = kind_of(a, out)
-        if kind is None:
+        if kind is None or a.ndim != 2 or shape_of(out, (1, a.shape[1])) != (1, a.shape[1]):
             return plain["column_sums"](a, out=out)
+        n, m = a.shape
         out = cupy.empty((1, m), a.dtype) if out is None else out
         if m:
             launch = launcher("column_sums", "column_sums", kind)
@@ -73,7 +73,7 @@ def cupy_kernels(cupy: Any, xp: Namespace) -> dict[str, Kernel]:
     def total(name: str, a: Array, *numbers: float, before: tuple[Array, ...] = (), out: Array = None) -> Array:
         """A sum over all of a, 0-d."""
         kind, n = kind_of(*before, a, out), a.size
-        if kind is None:
+        if kind is None or any(shape_of(x, ()) for x in (*before, out)):
             return plain[name](*before, a, *numbers, out=out)
         out = cupy.empty((), a.dtype) if out is None else out
         blocks = max(1, min(-(-n // SHARE), BLOCKS))
@@ -100,7 +100,8 @@ def cupy_kernels(cupy: Any, xp: Namespace) -> dict[str, Kernel]:
     def weighted_sum(a: Array, w: Array, out: Array = None) -> Array:
         """Σᵢ wᵢaᵢ of a vector, 0-d; of vectors (k, n), shape (k,), with weights (n,) or (k, n)."""
         kind = kind_of(a, w, out)
-        if kind is None:
+        fits = a.ndim in (1, 2) and w.shape in (a.shape, a.shape[-1:]) and shape_of(out, a.shape[:-1]) == a.shape[:-1]
+        if kind is None or not fits:
             return plain["weighted_sum"](a, w, out=out)
         out = cupy.empty(a.shape[:-1], a.dtype) if out is None else out
         if out.size:
@@ -111,7 +112,7 @@ def cupy_kernels(cupy: Any, xp: Namespace) -> dict[str, Kernel]:
     def shares(w: Array, out: Array = None) -> Array:
         """wᵢ / Σ w of a vector; 0 where Σ w is 0."""
         kind = kind_of(w, out)
-        if kind is None:
+        if kind is None or w.ndim != 1 or shape_of(out, w.shape) != w.shape:
             return plain["shares"](w, out=out)
         out = cupy.empty_like(w) if out is None else out
         launcher("sums", "shares", kind)((1,), (_threads(w.size),), w, out, w.size)
@@ -120,7 +121,7 @@ def cupy_kernels(cupy: Any, xp: Namespace) -> dict[str, Kernel]:
     def softmax(x: Array, out: Array = None) -> Array:
         """exp(xᵢⱼ - maxⱼ xᵢⱼ) / Σⱼ exp(xᵢⱼ - maxⱼ xᵢⱼ)."""
         kind = kind_of(x, out)
-        if kind is None:
+        if kind is None or x.ndim != 2 or shape_of(out, x.shape) != x.shape:
             return plain["softmax"](x, out=out)
         out = cupy.empty(x.shape, x.dtype) if out is None else out
         if x.size:
@@ -130,7 +131,7 @@ def cupy_kernels(cupy: Any, xp: Namespace) -> dict[str, Kernel]:
     def softmax_grad(y: Array, dy: Array, out: Array = None) -> Array:
         """yᵢⱼ (dyᵢⱼ - Σₖ dyᵢₖ yᵢₖ), softmax's Jacobian-vector product."""
         kind = kind_of(y, dy, out)
-        if kind is None:
+        if kind is None or y.ndim != 2 or not y.shape == dy.shape == shape_of(out, y.shape):
             return plain["softmax_grad"](y, dy, out=out)
         out = cupy.empty(y.shape, y.dtype) if out is None else out
         if y.size:
@@ -161,7 +162,13 @@ def cupy_kernels(cupy: Any, xp: Namespace) -> dict[str, Kernel]:
         indices = labels.ndim == 1
         if kind is None or known is None or (known.dtype != "int64" if indices else known.dtype != z.dtype):
             return False
-        if z.shape[0]:
+        if z.ndim != 2 or labels.shape != (z.shape[:1] if indices else z.shape):
+            return False
+        n, m = z.shape
+        shapes = ((b, (1, m)), (factors, (n, 1)), (losses, (n,)), (dz, (n, m)), (hits, (n,)))
+        if any(shape_of(x, shape) != shape for x, shape in shapes):
+            return False
+        if n:
             label = "long long" if indices else C_TYPES[kind]
             launch = launcher("softmax_crossentropy", "softmax_crossentropy", kind, Label=label, INDICES=int(indices))
             launch(*_rows(*z.shape), z, b, labels, factors, losses, dz, hits, *z.shape, smoothing)
@@ -188,6 +195,11 @@ def cupy_kernels(cupy: Any, xp: Namespace) -> dict[str, Kernel]:
         bias_softmax_crossentropy,
         dropped,
     )
+
+
+def shape_of(x: Array | None, otherwise: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape of an array; of one that was not given, what it would be."""
+    return otherwise if x is None else x.shape
 
 
 def _threads(n: int) -> int:
