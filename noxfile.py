@@ -1,6 +1,5 @@
 """The project's checks. `nox` runs the quick ones, `nox -s NAME` one, `nox --list` names them all."""
 
-import os
 import tempfile
 from pathlib import Path
 
@@ -19,6 +18,7 @@ LIGHT_BACKENDS = "numpy,numpy-readonly,array_api_strict,array_api_strict-device1
 CPU_BACKENDS = f"{LIGHT_BACKENDS},torch"
 TORCH = "torch==2.13.0"
 TORCH_PYTHON = "3.11"
+CUPY_PYTHON = "3.11"  # one that the pinned CuPy has wheels for
 
 # One worker a core, each with BLAS on one thread: the tests' products are small, and threads would only wait.
 PARALLEL = ("-n", "auto")
@@ -71,6 +71,7 @@ def wheel(session: nox.Session) -> None:
         run(nnxp, "--version")
         run(nnxp, "train", "digits", "--epochs", "1", "--out", "run")
         run(nnxp, "evaluate", "run/model.safetensors", "digits")
+        run(nnxp, "doctor", "--backend", "numpy")
 
 
 @nox.session(python=TORCH_PYTHON, default=False)
@@ -85,7 +86,8 @@ def tests_torch(session: nox.Session) -> None:
 def fast(session: nox.Session) -> None:
     """The tests on NumPy with compiled fusion, the extra `fast`."""
     session.install("-e", ".[fast]", *group("test"))
-    session.run("pytest", *PARALLEL, *session.posargs, env={"NNXP_TEST_BACKENDS": "numpy,numpy-readonly", **ONE_THREAD})
+    env = {"NNXP_TEST_BACKENDS": "numpy,numpy-readonly", **ONE_THREAD}
+    session.run("pytest", *PARALLEL, "-m", "not cuda", *session.posargs, env=env)
 
 
 @nox.session(python=TORCH_PYTHON, default=False)
@@ -94,7 +96,8 @@ def lowest(session: nox.Session) -> None:
     requirements = [Requirement(text) for text in PYPROJECT["project"]["dependencies"]]
     pins = [str(requirement).replace(">=", "==") for requirement in requirements]
     session.install("-e", ".", TORCH, *group("test"), *pins)
-    session.run("pytest", *PARALLEL, *session.posargs, env={"NNXP_TEST_BACKENDS": CPU_BACKENDS, **ONE_THREAD})
+    env = {"NNXP_TEST_BACKENDS": CPU_BACKENDS, **ONE_THREAD}
+    session.run("pytest", *PARALLEL, "-m", "not cuda", *session.posargs, env=env)
 
 
 @nox.session(default=False)
@@ -104,38 +107,35 @@ def jax(session: nox.Session) -> None:
     session.run("pytest", "tests/test_jax.py", *session.posargs)
 
 
-@nox.session(default=False, venv_backend="none")
+@nox.session(python=CUPY_PYTHON, default=False)
 def cupy_on_host(session: nox.Session) -> None:
-    """The real CuPy over host memory, no GPU needed: the seed, a training, random numbers and lock-step.
+    """The backend matrix, and what is about CUDA, on the real CuPy over host memory: no GPU needed (tests/hostcuda)."""
+    env = {"NNXP_TEST_BACKENDS": "cupy", "NNXP_HOSTCUDA": hostcuda(session), **ONE_THREAD}
+    session.run("pytest", *PARALLEL, "-m", "matrix or cuda", *session.posargs, env=env)
 
-    `nox -s cupy_on_host -- tests` runs the whole backend matrix there, which compiles many more kernels.
-    Its set-up is `setup.sh` in the folder NNXP_FAKEGPU, by default `../shared/fakegpu`; it makes the virtual
-    environment that is used here, so that CuPy is installed once.
-    """
-    source = Path(os.environ.get("NNXP_FAKEGPU", ROOT.parent / "shared" / "fakegpu")).resolve()
-    if not (source / "setup.sh").is_file():
-        session.skip(f"no setup.sh in {source}: set NNXP_FAKEGPU to the folder that has it")
-    folder = ROOT / ".nox" / "cupy_on_host"
-    session.run("bash", str(source / "setup.sh"), str(folder), external=True)
-    python = str(folder / "venv" / "bin" / "python")
-    session.run(python, "-m", "pip", "install", "--quiet", "-e", ".", *group("test"), external=True)
-    env = {
-        "NNXP_TEST_BACKENDS": "cupy",
-        "NNXP_FAKEGPU": str(source),
-        "NNXP_FAKEGPU_BUILD": str(folder / "build"),
-        "NNXP_HOSTCUDA_CACHE": str(folder / "kernels"),
-        "CUPY_CACHE_DIR": str(folder / "cupy"),
-    }
-    chosen = session.posargs or [f"tests/test_{name}.py" for name in ("cupy", "seed", "nnfs", "random", "lockstep")]
-    session.run(python, "-m", "pytest", "-m", "matrix", *chosen, env=env, external=True)
+
+@nox.session(python=CUPY_PYTHON, default=False)
+def host_time(session: nox.Session) -> None:
+    """The host's part of a training step on CuPy, beside plain CuPy's, where launches return at once."""
+    session.run("python", "-m", "benchmarks.host_time", env={"NNXP_HOSTCUDA": hostcuda(session), **ONE_THREAD})
+
+
+def hostcuda(session: nox.Session) -> str:
+    """The folder in which CuPy over host memory is built, for this environment."""
+    folder = str(ROOT / ".nox" / "hostcuda")
+    session.install("-e", ".", "-r", "tests/hostcuda/requirements.txt", *group("test"))
+    session.run("python", "-m", "tests.hostcuda.build", folder)
+    return folder
 
 
 @nox.session(default=False)
 def gpu(session: nox.Session) -> None:
-    """The tests of the backend matrix on an NVIDIA GPU; `nox -s gpu -- cupy12` for CUDA 12."""
-    extra = session.posargs[0] if session.posargs else "cupy13"
+    """`nnxp doctor` and the suite on an NVIDIA GPU; `nox -s gpu -- cupy12` for CUDA 12, pytest's arguments after it."""
+    arguments = list(session.posargs)
+    extra = arguments.pop(0) if arguments[:1] in (["cupy12"], ["cupy13"]) else "cupy13"
     session.install("-e", f".[{extra}]", *group("test"))
-    session.run("pytest", "-m", "gpu", env={"NNXP_TEST_BACKENDS": "cupy"})
+    session.run("nnxp", "doctor", success_codes=[0, 1])  # where something is wrong, the tests say more
+    session.run("pytest", "-m", "gpu", *arguments, env={"NNXP_TEST_BACKENDS": "cupy"})
 
 
 @nox.session(python=TORCH_PYTHON, default=False)

@@ -1,11 +1,11 @@
 """What must happen before the first test, and the `backend` fixture that runs a test once per backend."""
 
 import os
-import sys
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from tests import hostcuda, matrix
 
 # array-api-strict at its strictest: the newest edition (its default), and nothing optional. It reads these
 # when it is imported, and so do the examples and commands that the tests start.
@@ -17,16 +17,11 @@ os.environ["ARRAY_API_STRICT_ENABLED_EXTENSIONS"] = ""
 settings.register_profile("nnxp", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("nnxp")
 
-ROOT = Path(__file__).resolve().parent.parent
+# CuPy on host memory (`nox -s cupy_on_host`) has to be in place before anything imports CuPy.
+if matrix.on_host_memory():
+    hostcuda.install(os.environ["NNXP_HOSTCUDA"])
 
-# CuPy over host memory (`nox -s cupy_on_host`) has to be in place before anything imports CuPy.
-if "NNXP_FAKEGPU_BUILD" in os.environ:
-    sys.path.insert(0, os.environ.get("NNXP_FAKEGPU", str(ROOT.parent / "shared" / "fakegpu")))
-    import fakegpu
-
-    fakegpu.install(os.environ["NNXP_FAKEGPU_BUILD"])
-
-from tests import matrix  # noqa: E402  (matrix may import CuPy)
+ABOUT_CUDA = ("test_cuda", "test_cupy", "test_doctor", "test_gpu", "test_hostcuda", "test_no_gpu")
 
 
 def _parameters() -> list[object]:
@@ -46,17 +41,13 @@ def backend(request: pytest.FixtureRequest) -> matrix.Target:
     return target
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """The stand-ins leave it to the garbage collector to close the files they read; not ours to fail on."""
-    if matrix.on_host_memory():
-        config.addinivalue_line("filterwarnings", "ignore:unclosed file.*cuda_cpu_shim:ResourceWarning")
-
-
 @pytest.hookimpl(tryfirst=True)  # before `-m` selects
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     gpu = matrix.has_gpu() if any(item.get_closest_marker("gpu") for item in items) else False
     for item in items:
         if "backend" in getattr(item, "fixturenames", ()):
             item.add_marker("matrix")
+        if item.path.name.startswith(ABOUT_CUDA):
+            item.add_marker("cuda")
         if item.get_closest_marker("gpu") and not gpu:
             item.add_marker(pytest.mark.skip(reason="needs an NVIDIA GPU and CuPy; there: nox -s gpu"))

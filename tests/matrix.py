@@ -107,8 +107,8 @@ def selected() -> list[Target]:
 
 
 def on_host_memory() -> bool:
-    """Whether CuPy runs over host memory here (`nox -s cupy_on_host`), and not on a device."""
-    return "NNXP_FAKEGPU_BUILD" in os.environ
+    """Whether CuPy runs on host memory here (`nox -s cupy_on_host`), and not on a device."""
+    return "NNXP_HOSTCUDA" in os.environ
 
 
 def has_gpu() -> bool:

@@ -9,11 +9,10 @@ import numpy as np
 import pytest
 
 from nnxp.parameters import ParameterStore
-from tests.matrix import Target, on_host_memory
+from tests.matrix import Target
 from tests.models import classifier, problem, with_everything
 
 THREADS = 4
-pytestmark = pytest.mark.skipif(on_host_memory(), reason="the stand-ins of CUDA on host memory serve one thread")
 
 
 def test_threads_that_see_the_first_X_together_bind_once(backend: Target, monkeypatch: pytest.MonkeyPatch) -> None:
