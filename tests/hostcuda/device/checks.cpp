@@ -50,7 +50,8 @@ static bool watch(Region region) {
 bool start_checking(char* shared, size_t shared_bytes, char* dynamic, size_t dynamic_bytes) {
     bool enough = true;
     for (unsigned i = 0; i < block.launch->region_count; i++) enough = enough && watch(block.launch->regions[i]);
-    return enough && watch({shared, shared_bytes, shared_memory, 1}) && watch({dynamic, dynamic_bytes, shared_memory, 1});
+    return enough && watch({shared, shared_bytes, shared_memory, 1}) &&
+           watch({dynamic, dynamic_bytes, shared_memory, 1});
 }
 
 void stop_checking() {
