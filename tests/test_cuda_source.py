@@ -15,7 +15,8 @@ from nnxp.kernels import formulas, show
 from nnxp.kernels import vocabulary as xp
 from nnxp.kernels.cuda import shown
 from nnxp.kernels.cuda.launch import declaration, kernel_source, prelude
-from nnxp.kernels.cuda.source import arrays_of, elementwise, literal, rows
+from nnxp.kernels.cuda.rows import rows
+from nnxp.kernels.cuda.source import arrays_of, elementwise, literal
 from nnxp.kernels.graph import parameters_of, shape_of, trace
 from nnxp.kernels.source import HOST, on_host
 from nnxp.typing import Array, Row

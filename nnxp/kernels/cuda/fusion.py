@@ -6,7 +6,8 @@ from typing import Any
 
 from nnxp.kernels import source
 from nnxp.kernels.cuda.launch import COLUMNS, LARGEST_GRID, OPTIONS, ROWS, Launcher, kernel_source, prelude, workspace
-from nnxp.kernels.cuda.source import C_TYPES, arrays_of, elementwise, outputs, rows
+from nnxp.kernels.cuda.rows import Rows, rows
+from nnxp.kernels.cuda.source import C_TYPES, Elementwise, arrays_of, elementwise, outputs
 from nnxp.kernels.graph import Graph
 from nnxp.kernels.source import name
 from nnxp.typing import Array
@@ -90,6 +91,20 @@ class Compiled:
         parameters += [name(p) for p in self.graph.parameters if p.scalar]
         text = source.function(self.graph.name, parameters, [*source.conversions(self.graph), *before, call])
         return source.build(text, self.graph.name, **scope)
+
+
+def shown(graph: Graph, into: Sequence[str], column_sums: bool) -> str:
+    """What a graph becomes, for a person: `T` left open, numbers named."""
+    kinds = {p.value: "bool" if p in graph.conditions else "T" for p in arrays_of(graph)}
+    made: Elementwise | Rows
+    if column_sums or any(p.shape != "full" for p in arrays_of(graph)):
+        made = rows(graph, into, kinds, column_sums=column_sums, integral=graph.integral)
+        text = made.text
+    else:
+        made = elementwise(graph, into, kinds)
+        text = f"// {made.name}, an ElementwiseKernel\n// in:  {made.ins}\n// out: {made.outs}\n{made.operation}\n"
+    numbers = [f"// s{k} = {source.on_host(node)}\n".replace("_host.", "") for k, node in enumerate(made.body.numbers)]
+    return "".join(numbers) + text
 
 
 def rows_source(text: str, kind: str, column_sums: bool) -> str:

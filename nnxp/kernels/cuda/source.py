@@ -1,4 +1,4 @@
-"""CUDA C++ from a graph: the body that computes one element, and the kernels around it.
+"""CUDA C++ from a graph: the body that computes one element, and CuPy's `ElementwiseKernel` around it.
 
 In a body, `T` is the type of the arithmetic. A kernel's parameter is the formula's with an underscore after it
 (`w_`: CuPy takes `i`, `n` and `T` for itself), its value is `w_0`. Inputs are loaded before anything is computed and
@@ -13,7 +13,7 @@ from typing import Any
 
 from nnxp.kernels.formulas import GAMMA
 from nnxp.kernels.graph import BINARY, Graph, Node
-from nnxp.kernels.source import name, on_host
+from nnxp.kernels.source import name
 
 C_TYPES = {
     "float32": "float", "float64": "double", "bool": "bool",
@@ -209,104 +209,6 @@ def dropout(kept: Graph, drop: Graph) -> tuple[str, str, str]:
         f"out = {body.results[0]};",
     ]
     return "T x_, int64 key, int64 threshold, T scale", "T out", "\n".join(lines)
-
-
-@dataclass(frozen=True)
-class Rows:
-    """A whole kernel over the rows and columns of matrices, and the numbers that it takes after its arrays."""
-
-    text: str
-    name: str
-    body: Body
-
-
-def rows(
-    graph: Graph,
-    into: Sequence[str],
-    kinds: Mapping[str, str],
-    single: Sequence[str] = (),
-    numbers: Sequence[str] = (),
-    column_sums: bool = False,
-    integral: bool = False,
-) -> Rows:
-    """A graph over matrices (n, m), with rows (1, m) and columns (n, 1) among its inputs; a thread goes down a column.
-
-    Parameters
-    ----------
-    kinds
-        As for `elementwise`; "T" here stands for a type that the text leaves open.
-    single, numbers
-        The rows and columns that are one number for all elements: in an array, or by value.
-    column_sums
-        Whether the result's sums over its rows are wanted too. See `reduce.cuh` for how they are computed.
-    """
-    body = Body(graph, integral)
-    arrays, names = arrays_of(graph), outputs(graph, into)
-    at = {"full": "[i * m + j]", "row": "[j]", "column": "[i]"}
-
-    def place(p: Node) -> str:
-        return parameter(p) + ("[0]" if name(p) in single else "" if name(p) in numbers else at[p.shape])
-
-    def declared(p: Node) -> str:
-        kind = kinds[p.value]
-        pointer = "" if name(p) in numbers else "*"
-        return f"{'' if p.value in into else 'const '}{C_TYPES.get(kind, kind)}{pointer} {parameter(p)}"
-
-    pointers = [declared(p) for p in arrays]
-    if not into:
-        pointers += [f"{'bool' if o.boolean else 'T'}* {x}" for x, o in zip(names, graph.outputs, strict=True)]
-    pointers += ["T* sums, volatile T* partial, unsigned* finished"] if column_sums else []
-    scalars = [f"const {scalar}" for scalar in body.scalars()]
-    lines = [
-        *body.loads(place),
-        *body.lines,
-        *(f"{x}{at['full']} = {result};" for x, result in zip(names, body.results, strict=True)),
-    ]
-    title = f"nnxp_{ascii_name(graph.name)}{'_sums' if column_sums else ''}"
-    parameters = ", ".join([*pointers, "const long long n", "const long long m", *scalars])
-    if column_sums:
-        lines.append(f"total += {body.results[0]};")
-    loop = "\n".join(f"            {line}" for line in lines)
-    skeleton = SUMMING if column_sums else PLAIN
-    return Rows(skeleton.format(title=title, parameters=parameters, loop=loop), title, body)
-
-
-def shown(graph: Graph, into: Sequence[str], column_sums: bool) -> str:
-    """What a graph becomes, for a person: `T` left open, numbers named."""
-    kinds = {p.value: "bool" if p in graph.conditions else "T" for p in arrays_of(graph)}
-    made: Elementwise | Rows
-    if column_sums or any(p.shape != "full" for p in arrays_of(graph)):
-        made = rows(graph, into, kinds, column_sums=column_sums, integral=graph.integral)
-        text = made.text
-    else:
-        made = elementwise(graph, into, kinds)
-        text = f"// {made.name}, an ElementwiseKernel\n// in:  {made.ins}\n// out: {made.outs}\n{made.operation}\n"
-    numbers = [f"// s{k} = {on_host(node)}\n".replace("_host.", "") for k, node in enumerate(made.body.numbers)]
-    return "".join(numbers) + text
-
-
-PLAIN = """extern "C" __global__ void {title}({parameters})
-{{
-    const long long across = (long long)gridDim.x * blockDim.x, down = (long long)gridDim.y * blockDim.y;
-    for (long long j = (long long)blockIdx.x * blockDim.x + threadIdx.x; j < m; j += across) {{
-        for (long long i = (long long)blockIdx.y * blockDim.y + threadIdx.y; i < n; i += down) {{
-{loop}
-        }}
-    }}
-}}
-"""
-SUMMING = """extern "C" __global__ void {title}({parameters})
-{{
-    const long long j = (long long)blockIdx.x * COLUMNS + threadIdx.x, down = (long long)gridDim.y * ROWS;
-    T total = 0;
-    if (j < m) {{
-        for (long long i = (long long)blockIdx.y * ROWS + threadIdx.y; i < n; i += down) {{
-{loop}
-        }}
-    }}
-    column_total(total, j, m, sums, partial, finished);
-}}
-"""
 
 
 def arrays_of(graph: Graph) -> list[Node]:
