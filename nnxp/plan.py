@@ -112,8 +112,8 @@ class Plan:
     def follow(self) -> None:
         """Gives the pair that stands for the model's loss its options, which may have been changed."""
         own = self.model.loss
-        if own is not self.loss:
-            for name in self.loss.options:
+        if own is not self.loss and own is not None:
+            for name in {*self.loss.options}.intersection(own.options):
                 setattr(self.loss, name, getattr(own, name))
 
     def _mean(self, y: Array, w: Array | None, n: int, means: Array) -> Array:

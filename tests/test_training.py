@@ -415,3 +415,22 @@ def test_label_smoothing_may_be_changed(backend: Target) -> None:
         losses.append((model.evaluate(X, y)["loss"], float(model.train_step(X, y)), by_hand))
     assert losses[0] == losses[1]
     assert losses[0][:2] == pytest.approx([losses[0][2]] * 2, rel=1e-5)
+
+
+def test_a_pair_need_not_have_its_loss_s_options(backend: Target) -> None:
+    """One of the user's own may name any loss of logits as its pair."""
+
+    class Own(nnxp.Loss):
+        classifies = True
+        prepare = nnxp.CategoricalCrossentropy.prepare
+
+        def from_logits_kind(self) -> nnxp.Loss:
+            return nnxp.SoftmaxCrossentropy(label_smoothing=0.1)
+
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((20, 3)).astype(np.float32), rng.integers(0, 2, 20)
+    losses = []
+    for loss in (Own(), nnxp.CategoricalCrossentropy(label_smoothing=0.1)):
+        model = Sequential([Dense(3, 2), "softmax"], loss, "sgd", backend=backend.spec, seed=0)
+        losses.append(model.fit(backend.asarray(X), backend.asarray(y))["loss"])
+    assert losses[0] == losses[1]
