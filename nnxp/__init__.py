@@ -17,14 +17,14 @@ _HOMES = {
     "errors": "BackendMismatchError BackendUnavailableError DataError ModelFileError NonFiniteLossError "
     "NotComputedError",
     "gradients": "GradientReport check_gradients",
-    "layers": "Dense Dropout Layer Neuron NeuronLayer Rescaling",
+    "layers": "BatchNorm Dense Dropout Layer LayerNorm Neuron NeuronLayer Rescaling",
     "losses": "BinaryCrossentropy CategoricalCrossentropy Huber Loss MeanAbsoluteError "
     "MeanSquaredError SigmoidCrossentropy SoftmaxCrossentropy",
-    "optimizers": "SGD Adagrad Adam AdamW Optimizer RMSprop",
+    "optimizers": "LBFGS SGD Adagrad Adam AdamW Lion Optimizer RMSprop",
     "sequential": "Sequential",
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names.split()}
-_MODULES = ("data", "initializers", "kernels", "metrics", "nnfs", "plots", "random")
+_MODULES = ("callbacks", "data", "initializers", "kernels", "metrics", "nnfs", "plots", "random", "schedules")
 
 
 def __getattr__(name: str) -> Any:

@@ -1,3 +1,4 @@
+from nnxp import callbacks as callbacks
 from nnxp import data as data
 from nnxp import initializers as initializers
 from nnxp import kernels as kernels
@@ -5,6 +6,7 @@ from nnxp import metrics as metrics
 from nnxp import nnfs as nnfs
 from nnxp import plots as plots
 from nnxp import random as random
+from nnxp import schedules as schedules
 from nnxp.activations import ELU as ELU
 from nnxp.activations import GELU as GELU
 from nnxp.activations import SELU as SELU
@@ -29,9 +31,11 @@ from nnxp.errors import NonFiniteLossError as NonFiniteLossError
 from nnxp.errors import NotComputedError as NotComputedError
 from nnxp.gradients import GradientReport as GradientReport
 from nnxp.gradients import check_gradients as check_gradients
+from nnxp.layers import BatchNorm as BatchNorm
 from nnxp.layers import Dense as Dense
 from nnxp.layers import Dropout as Dropout
 from nnxp.layers import Layer as Layer
+from nnxp.layers import LayerNorm as LayerNorm
 from nnxp.layers import Neuron as Neuron
 from nnxp.layers import NeuronLayer as NeuronLayer
 from nnxp.layers import Rescaling as Rescaling
@@ -43,10 +47,12 @@ from nnxp.losses import MeanAbsoluteError as MeanAbsoluteError
 from nnxp.losses import MeanSquaredError as MeanSquaredError
 from nnxp.losses import SigmoidCrossentropy as SigmoidCrossentropy
 from nnxp.losses import SoftmaxCrossentropy as SoftmaxCrossentropy
+from nnxp.optimizers import LBFGS as LBFGS
 from nnxp.optimizers import SGD as SGD
 from nnxp.optimizers import Adagrad as Adagrad
 from nnxp.optimizers import Adam as Adam
 from nnxp.optimizers import AdamW as AdamW
+from nnxp.optimizers import Lion as Lion
 from nnxp.optimizers import Optimizer as Optimizer
 from nnxp.optimizers import RMSprop as RMSprop
 from nnxp.sequential import Sequential as Sequential

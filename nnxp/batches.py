@@ -1,21 +1,43 @@
 """The batches of an epoch: checked arrays, gathered on a model's backend into memory that is used again."""
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 import numpy as np
 
 from nnxp import random
 from nnxp.backends import Backend, dtype_of, get_backend
-from nnxp.doors import blocks, finite, on_disk, same_length, sample_weights
+from nnxp.doors import blocks, finite, on_disk, same_length, sample_weights, some_weight
+from nnxp.losses import Loss
 from nnxp.options import positive
-from nnxp.typing import Array, ArrayLike, Integers
+from nnxp.typing import Array, ArrayLike, Floats, Integers
 
 if TYPE_CHECKING:
     from nnxp.sequential import Sequential
 
 INTERVALS = 20
 """How often an epoch reads its losses, shows them and checks that they are finite."""
+
+
+class Batch(NamedTuple):
+    """What one step or one evaluation takes, valid until the next.
+
+    Attributes
+    ----------
+    x, y : Array
+        Inputs (n, m) and prepared labels.
+    w, v : Array or None
+        Each sample's weight in the loss, and in the metric, (n,); 1 each where None. They differ by class weights.
+    total, scored : float
+        Σ w and Σ v.
+    """
+
+    x: Array
+    y: Array
+    w: Array | None
+    v: Array | None
+    total: float
+    scored: float
 
 
 class Rows:
@@ -88,6 +110,25 @@ def _on_device(backend: Backend, X: Array, dtype: str) -> Array:
     return moved
 
 
+def _later(loss: Loss, y: Array, n_out: int | None, dtype: str) -> Array:
+    """Labels of a batch that were checked before, as the kernels take them."""
+    return loss.weigh(loss.prepare(y, n_out, dtype, scan=False), None, dtype)[0]
+
+
+def _weighed_on_disk(
+    loss: Loss, y: Array, w: Array | None, n_out: int | None, dtype: str
+) -> tuple[Array | None, Array | None]:
+    """Checks labels that lie on disk, some at a time, and gives each sample's weight in the loss and in the metric."""
+    found = []
+    for rows in blocks(y):
+        prepared = loss.prepare(y[rows], n_out, dtype)
+        found.append(loss.weigh(prepared, None if w is None else w[rows], dtype)[1:])
+    by_loss, by_metric = zip(*found, strict=True)
+    concat = loss.backend.xp.concat
+    by_loss, by_metric = [None if parts[0] is None else concat(list(parts)) for parts in (by_loss, by_metric)]
+    return by_loss, by_metric
+
+
 def _leading(memory: Array, n: int) -> Array:
     return memory if memory.shape[0] == n else memory[:n, ...]
 
@@ -95,7 +136,8 @@ def _leading(memory: Array, n: int) -> Array:
 class Batches:
     """Checked arrays, in batches of `batch_size`: all rows, or those of `rows`.
 
-    `prepare` makes labels of what a batch takes from `y`, where they are not prepared yet.
+    `w` are the weights in the loss, `v` those in the metric (see `Batch`). `prepare` makes labels of what a batch takes
+    from `y`, where they are not prepared yet.
     """
 
     def __init__(
@@ -104,12 +146,13 @@ class Batches:
         X: Array,
         y: Array,
         w: Array | None,
+        v: Array | None,
         batch_size: int,
         rows: Integers | None = None,
         prepare: Callable[[Array], Array] | None = None,
     ) -> None:
         self.model, self.backend = model, model.backend
-        self.X, self.y, self.w, self.rows, self.prepare = X, y, w, rows, prepare
+        self.X, self.y, self.w, self.v, self.rows, self.prepare = X, y, w, v, rows, prepare
         self.n, self.batch_size = int(X.shape[0]) if rows is None else len(rows), batch_size
         self.steps = -(-self.n // batch_size)
         self.interval = -(-self.steps // INTERVALS)
@@ -118,7 +161,8 @@ class Batches:
         self._x = Rows(self.backend, X, "uint8" if as_bytes else model.dtype, most)
         self._y = Rows(self.backend, y, dtype_of(y), most)
         self._w = None if w is None else Rows(self.backend, w, model.dtype, most)
-        self._host_w = None if w is None else self.backend.to_numpy(w).astype(np.float64)
+        self._v = self._w if v is w else None if v is None else Rows(self.backend, v, model.dtype, most)
+        self._host = [None if u is None else self.backend.to_numpy(u).astype(np.float64) for u in (w, v)]
         self._number = 0
 
     @classmethod
@@ -145,37 +189,39 @@ class Batches:
             elif not (X.flags.c_contiguous or on_disk(X)):
                 X = np.asarray(model._moved(X), order="C")
             finite(backend, X, name, model.dtype)
-        prepare, n_out = model.training.plan.loss.prepare, model._outputs(X)
+        model.training.plan.follow()
+        loss, n_out, dtype = model.training.plan.loss, model._outputs(X), model.dtype
         if isinstance(y, np.ndarray) and y.ndim > 0 and on_disk(y):
-            for rows in blocks(y):
-                prepare(y[rows], n_out, model.dtype)
-            labels = np.asarray(y)
-            later = lambda part: prepare(part, n_out, model.dtype, scan=False)  # noqa: E731
+            same_length(n, len(y), "labels")
+            w = sample_weights(backend, w, n, dtype)
+            w, v = _weighed_on_disk(loss, y, w, n_out, dtype)
+            labels, later = np.asarray(y), lambda part: _later(loss, part, n_out, dtype)
         else:
-            labels, later = prepare(y, n_out, model.dtype), None
-        same_length(n, int(labels.shape[0]), "labels")
-        w = sample_weights(backend, w, n, model.dtype)
-        return cls(model, X, labels, w, positive("batch_size", batch_size), prepare=later)
+            labels, later = loss.prepare(y, n_out, dtype), None
+            same_length(n, int(labels.shape[0]), "labels")
+            with backend.context():
+                labels, w, v = loss.weigh(labels, sample_weights(backend, w, n, dtype), dtype)
+        some_weight(backend, w)
+        return cls(model, X, labels, w, v, positive("batch_size", batch_size), prepare=later)
 
-    def epoch(self, key: int | None = None) -> Iterator[tuple[Array, Array, Array | None, float]]:
-        """Inputs, labels, weights and the sum of the weights of each batch, in the order of a key of `nnxp.random`;
-        without one, in the order of the rows. Each is valid until the next."""
+    def epoch(self, key: int | None = None) -> Iterator[Batch]:
+        """Each batch, in the order of a key of `nnxp.random`; without one, in the order of the rows."""
         order = self.rows
         if key is not None:
             order = random.permutation(key, self.n)
             order = order if self.rows is None else self.rows[order]
         index = None if order is None else self.backend.asarray(order, dtype="int64")
-        for rows in (self._x, self._y, self._w):
+        for rows in (self._x, self._y, self._w, None if self._v is self._w else self._v):
             if rows is not None:
                 rows.begin(order, index)
-        sizes = self._sizes(order)
-        for number, size in enumerate(sizes):
+        totals, scored = [self._sums(w, order) for w in self._host]
+        for number, sums in enumerate(zip(totals, scored, strict=True)):
             self._number = number
-            yield *self._batch(number), size
+            yield Batch(*self._batch(number), *sums)
 
     def again(self, back: int) -> tuple[Array, Array, bool]:
         """Inputs and labels of the batch that came `back` before the last one, and whether it is that one."""
-        x, y, _ = self._batch(self._number - back)
+        x, y, *_ = self._batch(self._number - back)
         return x, y, True
 
     def split(self, fraction: float, batch_size: int) -> tuple["Batches", "Batches"]:
@@ -185,26 +231,26 @@ class Batches:
         classes = self._classes()
         counted = self.n if classes is None else classes
         train, held_out = split(counted, fraction, self.model.seed, stratify=classes is not None)
-        kept = self.model, self.X, self.y, self.w
+        kept = self.model, self.X, self.y, self.w, self.v
         return (
             Batches(*kept, self.batch_size, train, self.prepare),
             Batches(*kept, batch_size, held_out, self.prepare),
         )
 
-    def _batch(self, number: int) -> tuple[Array, Array, Array | None]:
+    def _batch(self, number: int) -> tuple[Array, Array, Array | None, Array | None]:
         start = number * self.batch_size
         place = slice(start, min(start + self.batch_size, self.n))
         x, y = self._x.take(place), self._y.take(place)
         w = None if self._w is None else self._w.take(place)
-        return x, y if self.prepare is None else self.prepare(y), w
+        v = w if self._v is self._w else None if self._v is None else self._v.take(place)
+        return x, y if self.prepare is None else self.prepare(y), w, v
 
-    def _sizes(self, order: Integers | None) -> list[float]:
+    def _sums(self, w: Floats | None, order: Integers | None) -> list[float]:
         """The sum of each batch's weights."""
         starts = range(0, self.n, self.batch_size)
-        if self._host_w is None:
+        if w is None:
             return [float(min(self.batch_size, self.n - start)) for start in starts]
-        w = self._host_w if order is None else self._host_w[order]
-        sums: list[float] = np.add.reduceat(w, starts).tolist()
+        sums: list[float] = np.add.reduceat(w if order is None else w[order], starts).tolist()
         return sums
 
     def _classes(self) -> Integers | None:

@@ -1,8 +1,8 @@
 """The model file: safetensors, format 1. No pickle; tensors are host arrays, whatever trained them.
 
 Metadata, all text: `nnxp_version`, `format`, `config` (JSON: layers, loss, optimizer, dtype, seed, classes,
-preprocessing), `state` (JSON: epoch, step, iterations, history) and `sha256`, over the canonical JSON of
-version, config, state and every tensor's name, dtype and shape, followed by the tensors' bytes in order of
+preprocessing), `state` (JSON: epoch, step, iterations, total, schedule, history) and `sha256`, over the canonical
+JSON of version, config, state and every tensor's name, dtype and shape, followed by the tensors' bytes in order of
 name. Tensors are named "0.weights", "0.biases", ..., the optimizer's "optimizer.momentum", "optimizer.cache",
 flat like the store.
 """
@@ -70,7 +70,7 @@ def load(path: Any, *, backend: Any = None, layers: dict[str, type[Layer]] | Non
     backend
         Where the model is to run; by default the first X decides.
     layers
-        Your own classes by name, where the model has some: layers, and a loss or an optimizer too.
+        Your own classes by name, where the model has some: layers, and a loss, an optimizer or a schedule too.
 
     Returns
     -------
@@ -112,6 +112,8 @@ def to_bytes(model: "Sequential") -> bytes:
         "epoch": model.epoch,
         "step": model.step,
         "iterations": model.optimizer.iterations,
+        "total": model.optimizer.total,
+        "schedule": model.optimizer.schedule and model.optimizer.schedule.state(),
         "history": {name: [v if math.isfinite(v) else None for v in values] for name, values in model.history.items()},
     }
     tensors = _tensors(model)
@@ -168,6 +170,9 @@ def _read(content: bytes) -> tuple[dict[str, str], Tensors]:
 def _config(part: Any) -> dict[str, Any]:
     """The part's class and options, once it is sure that they make it again."""
     config: dict[str, Any] = part.config()
+    for name in config:
+        if hasattr(option := getattr(part, name, None), "config"):
+            config[name] = _config(option)
     try:
         inspect.signature(type(part)).bind(**{name: value for name, value in config.items() if name != "class"})
     except TypeError as error:
@@ -181,10 +186,11 @@ def _config(part: Any) -> dict[str, Any]:
 def _build(config: dict[str, Any], backend: Any, own: dict[str, type[Layer]]) -> "Sequential":
     from nnxp.activations import ACTIVATIONS
     from nnxp.losses import LOSSES, StandardisedLoss
-    from nnxp.optimizers import OPTIMIZERS
+    from nnxp.optimizers import LBFGS, OPTIMIZERS
+    from nnxp.schedules import SCHEDULES
     from nnxp.sequential import Sequential
 
-    classes = (*LAYERS, *ACTIVATIONS, *LOSSES, StandardisedLoss, *OPTIMIZERS)
+    classes = (*LAYERS, *ACTIVATIONS, *LOSSES, StandardisedLoss, *OPTIMIZERS, LBFGS, *SCHEDULES)
     known: dict[str, Any] = {cls.__name__: cls for cls in classes} | own
     layers = [_object(entry, known, "layer") for entry in config["layers"]]
     loss = config["loss"] and _object(config["loss"], known, "loss")
@@ -200,6 +206,9 @@ def _build(config: dict[str, Any], backend: Any, own: dict[str, type[Layer]]) ->
 def _object(entry: dict[str, Any], known: dict[str, Any], what: str) -> Any:
     options = dict(entry)
     name = options.pop("class")
+    for option, value in options.items():  # an optimizer's schedule, and the one after it
+        if isinstance(value, dict) and "class" in value:
+            options[option] = _object(value, known, option)
     if name not in known:
         raise ModelFileError(
             f"it has the {what} {name!r}, which is not known here: give its class, "
@@ -225,11 +234,12 @@ def _restore(model: "Sequential", config: dict[str, Any], state: dict[str, Any],
     if any(str(tensor.dtype) != config["dtype"] for tensor in tensors.values()):
         raise ModelFileError(f"its tensors are not all {config['dtype']}, as its configuration says")
     for i, layer in enumerate(model.layers):
-        for name in layer.parameters:
+        for name in layer.stored():
             setattr(layer, name, tensors[f"{i}.{name}"])
-    size = sum(math.prod(shape) for shape in expected.values())
+    trained = (f"{i}.{name}" for i, layer in enumerate(model.layers) for name in layer.parameters)
+    size = sum(math.prod(expected[name]) for name in trained)
     if slots and (
-        {*slots} != {f"optimizer.{name}" for name in model.optimizer.slots}
+        {*slots} != {f"optimizer.{name}" for name in model.optimizer.kept}
         or any(t.shape != (size,) for t in slots.values())
     ):
         raise ModelFileError(
@@ -238,7 +248,9 @@ def _restore(model: "Sequential", config: dict[str, Any], state: dict[str, Any],
     model.restore_optimizer({name.partition(".")[2]: tensor for name, tensor in slots.items()})
     model.epoch, model.step = int(state["epoch"]), int(state["step"])
     model.history = {name: [math.nan if v is None else v for v in values] for name, values in state["history"].items()}
-    model.optimizer.iterations = int(state["iterations"])
+    model.optimizer.iterations, model.optimizer.total = int(state["iterations"]), state.get("total")
+    if model.optimizer.schedule is not None:
+        model.optimizer.schedule.restore(state.get("schedule") or {})
 
 
 def _tensors(model: "Sequential") -> Tensors:
@@ -246,7 +258,7 @@ def _tensors(model: "Sequential") -> Tensors:
     tensors = {
         f"{i}.{name}": np.ascontiguousarray(to_numpy(getattr(layer, name)))
         for i, layer in enumerate(model.layers)
-        for name in layer.parameters
+        for name in layer.stored()
     }
     for name, slot in model.optimizer.saved_state(model.store).items():
         tensors[f"optimizer.{name}"] = np.ascontiguousarray(to_numpy(slot))

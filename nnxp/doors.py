@@ -146,6 +146,15 @@ def sample_weights(
     return backend.asarray(w, dtype=dtype)
 
 
+def some_weight(backend: Backend, w: Array | None) -> None:
+    """Raises where every sample's label is ignored, or of a class that weighs nothing."""
+    if w is not None and not bool(backend.xp.any(w > 0)):
+        raise ValueError(
+            "got samples that all weigh 0 by their labels, expected some above 0: nothing would be learned; see the "
+            "loss's class_weight and ignore_label"
+        )
+
+
 def finite(backend: Backend, x: Array, name: str, dtype: str | None = None) -> None:
     """Raises where x, cast to `dtype`, holds NaN or infinity, and names the first place."""
     host = isinstance(x, np.ndarray)

@@ -168,10 +168,10 @@ def _double(layer: Layer, position: int) -> Layer:
     """A float64 copy of a layer, with a store of its own and the same random numbers at every call."""
     twin = copy.copy(layer)
     twin.moment, twin._dtype, twin.needs_dinputs = (position, 0, 0), "float64", True
-    if layer.parameters:
+    if layer.stored():
         _ = layer.store  # draws what was not drawn
         twin._store, twin._assigned = None, {}
-        for name in layer.parameters:
+        for name in layer.stored():
             values = layer.backend.to_numpy(getattr(layer, name))
             twin._assigned[name] = np.array(values, dtype=np.float64)
         twin.bind(ParameterStore(layer.backend, "float64", twin.entries(0)), 0, 0)

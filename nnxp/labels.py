@@ -12,8 +12,16 @@ from nnxp.doors import blocks
 from nnxp.typing import Array, ArrayLike, Namespace
 
 
-def categorical(backend: Backend, y: ArrayLike, n_classes: int | None, dtype: str, scan: bool = True) -> Array:
-    """Class indices (n,) as int64, or rows of class weights (n, n_classes) that sum to 1.
+def categorical(
+    backend: Backend,
+    y: ArrayLike,
+    n_classes: int | None,
+    dtype: str,
+    scan: bool = True,
+    ignored: int | None = None,
+) -> Array:
+    """Class indices (n,) as int64, or rows of class weights (n, n_classes) that sum to 1. The index `ignored` may lie
+    outside the range.
 
     Raises
     ------
@@ -26,7 +34,7 @@ def categorical(backend: Backend, y: ArrayLike, n_classes: int | None, dtype: st
             f"got labels of shape {tuple(y.shape)}, a column, expected class indices (n,): y.reshape(-1) makes them"
         )
     if y.ndim == 1:
-        return _indices(backend, y, n_classes, scan)
+        return _indices(backend, y, n_classes, scan, ignored)
     if y.ndim != 2 or (n_classes is not None and y.shape[1] != n_classes):
         raise ValueError(
             f"got labels of shape {tuple(y.shape)}, expected class indices (n,) or one-hot rows "
@@ -58,14 +66,19 @@ def are_indices(y: ArrayLike, n: int, n_classes: int | None) -> bool:
     )
 
 
-def _indices(backend: Backend, y: Array, n_classes: int | None, scan: bool) -> Array:
+def _indices(backend: Backend, y: Array, n_classes: int | None, scan: bool, ignored: int | None) -> Array:
     if not dtype_of(y).startswith(("int", "uint", "bool")):
         raise ValueError(
             f"got class labels of dtype {dtype_of(y)}, expected integers from 0: y.astype(int), or a regression loss"
         )
     limit = n_classes or 2**62
     y = np.asarray(y, dtype=np.int64) if isinstance(y, np.ndarray) else backend.asarray(y, dtype="int64")
-    if not _holds(backend, y, scan, lambda xp, y: xp.logical_and(y >= 0, y < limit)):
+
+    def known(xp: Namespace, y: Array) -> Array:
+        within = xp.logical_and(y >= 0, y < limit)
+        return within if ignored is None else xp.logical_or(within, y == ignored)
+
+    if not _holds(backend, y, scan, known):
         host = y if isinstance(y, np.ndarray) else backend.to_numpy(y)
         last = "..." if n_classes is None else n_classes - 1
         raise ValueError(

@@ -36,6 +36,18 @@ def above_zero(name: str, value: Any) -> float:
     return _checked(name, value, math.nextafter(0, 1), math.inf, "a number above 0")
 
 
+def class_weights(value: Any, classes: int | None = None) -> list[float] | None:
+    """The weights of classes, if they are numbers from 0 up, not all 0, and one for each class; None stays."""
+    if value is None:
+        return None
+    if isinstance(value, dict | str) or not hasattr(value, "__len__") or (classes or len(value)) != len(value):
+        raise ValueError(f"got class_weight={value!r}, expected {classes or 'a list of'} numbers, one for each class")
+    weights = [not_negative("class_weight", weight) for weight in value]
+    if not any(weights):
+        raise ValueError(f"got class_weight={value!r}, expected some above 0: nothing would be learned")
+    return weights
+
+
 def share(name: str, value: Any) -> float:
     """The value as a float, if it is a number from 0 up to but not including 1."""
     return _checked(name, value, 0, 1, "a number from 0 up to but not including 1")

@@ -1,11 +1,14 @@
 """The plan of a training step: which stages run, into which memory, and the step itself."""
 
+import math
 import weakref
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 from nnxp.activations import ACTIVATIONS, Activation, Linear, Sigmoid, Softmax
+from nnxp.batches import Batch
 from nnxp.buffers import Buffers
+from nnxp.kernels import formulas
 from nnxp.layers import LAYERS, Dense, Dropout, Layer
 from nnxp.losses import Loss, SoftmaxCrossentropy
 from nnxp.optimizers import Optimizer
@@ -63,6 +66,9 @@ class Plan:
         self.penalised = [layer for layer in self.layers if hasattr(layer, "penalty")]
         self._kept = [layer.__dict__ for layer in model.layers]
         self._uniform: dict[int, tuple[Array, Array]] = {}
+        self.micro_batch_size: int | None = None
+        """How many rows of a batch are computed at once, in a fit that says so."""
+        self._part = 0
 
     def lines(self) -> list[str]:
         """The step in words, in order."""
@@ -70,7 +76,9 @@ class Plan:
         backward = [stage.lines()[1] for stage in self.backward]
         return [line for line in (*forward, *backward) if line] + [f"{type(self.model.optimizer).__name__}: one update"]
 
-    def forward_backward(self, x: Array, y: Array, w: Array | None = None, means: Array = None) -> Array:
+    def forward_backward(
+        self, x: Array, y: Array, w: Array | None = None, v: Array | None = None, means: Array = None
+    ) -> Array:
         """The mean loss of one batch, penalties included, 0-d; gradients are set.
 
         Parameters
@@ -79,8 +87,8 @@ class Plan:
             (n, m) of the model's dtype, or uint8 where the plan takes bytes.
         y
             Labels as `loss.prepare` gives them.
-        w
-            (n,) weights.
+        w, v
+            (n,) weights in the loss, and in the metric; see `Batch`.
         means
             (2,), where the mean loss and the weighted sum of the metric's scores are wanted: the loss is then a view of
             it.
@@ -93,11 +101,11 @@ class Plan:
                     kept.pop(name, None)
         out = x
         for stage in self.stages:
-            stage.begin(epoch, step)
+            stage.begin(epoch, step, self._part)
             out = stage.forward(out)
         head.forward(out)
         self.follow()
-        loss = self._mean(y, w, x.shape[0], means)
+        loss = self._mean(y, w, v, x.shape[0], means)
         for layer in self.penalised:
             if isinstance(layer, Dense) and type(layer).penalty is Dense.penalty:
                 loss = layer.add_penalty(loss)
@@ -116,7 +124,7 @@ class Plan:
             for name in {*self.loss.options}.intersection(own.options):
                 setattr(self.loss, name, getattr(own, name))
 
-    def _mean(self, y: Array, w: Array | None, n: int, means: Array) -> Array:
+    def _mean(self, y: Array, w: Array | None, v: Array | None, n: int, means: Array) -> Array:
         """The mean loss, and where `means` is given, the weighted sum of the scores beside it."""
         head, weighted_sum = self.head, self.backend.kernels["weighted_sum"]
         equal, column = self._equal(n)
@@ -128,11 +136,11 @@ class Plan:
         if means is None:
             return weighted_sum(head.losses(y, column, w), shares)
         losses, scores, both = head.losses_and_scores(y, column, w)
-        if both is not None and w is None:
+        if both is not None and w is None and v is None:
             weighted_sum(both, equal, out=means)
         else:
             weighted_sum(losses, shares, out=means[0, ...])
-            weighted_sum(scores, equal[1, ...] if w is None else w, out=means[1, ...])
+            weighted_sum(scores, equal[1, ...] if v is None else v, out=means[1, ...])
         return means[0, ...]
 
     def _equal(self, n: int) -> tuple[Array, Array]:
@@ -152,9 +160,56 @@ class Plan:
         for stage in (*self.stages, self.head):
             stage.release()
 
-    def step(self, x: Array, y: Array, w: Array | None = None, means: Array = None) -> Array:
-        """`forward_backward`, then one update of the parameters."""
-        loss = self.forward_backward(x, y, w, means)
+    def gradients(
+        self, x: Array, y: Array, w: Array | None = None, v: Array | None = None, means: Array = None
+    ) -> Array:
+        """`forward_backward`; of the micro-batches in turn, where the batch is larger than one."""
+        n, few = x.shape[0], self.micro_batch_size
+        if few is None or n <= few:
+            return self.forward_backward(x, y, w, v, means)
+        shares = None if w is None else self.backend.kernels["shares"](w)
+
+        def parts() -> Iterator[tuple[Any, Batch]]:
+            for start in range(0, n, few):
+                place = slice(start, min(n, start + few))
+                share = (place.stop - start) / n if shares is None else self.backend.xp.sum(shares[place])
+                w_part, v_part = [None if a is None else a[place] for a in (w, v)]
+                yield share, Batch(x[place, ...], y[place, ...], w_part, v_part, math.nan, math.nan)
+
+        return self.accumulate(parts(), means)
+
+    def accumulate(self, parts: "Iterable[tuple[Any, Batch]]", means: Array = None) -> Array:
+        """The mean loss and the gradients of parts of a batch: Σ share · (loss, gradients), the shares' sum being 1.
+
+        Parameters
+        ----------
+        parts
+            Each part's share, a number or a 0-d array, and the part.
+        means
+            As for `forward_backward`.
+        """
+        xp, gradients = self.backend.xp, self.store.gradients
+        total = self.buffers.take(self, "gradients", gradients.shape)
+        both = self.buffers.take(self, "means", (2,))
+        assert total is not None and both is not None
+        total[...], both[...] = 0, 0
+        part = xp.empty_like(both)
+        for number, (share, batch) in enumerate(parts):
+            self._part = number
+            loss = self.forward_backward(batch.x, batch.y, batch.w, batch.v, None if means is None else part)
+            self.backend.fuse(formulas.add_scaled, into=("total",))(total, gradients, share)
+            both[0, ...] += share * loss
+            both[1, ...] += part[1, ...] if means is not None else 0
+        self._part = 0
+        gradients[...] = total
+        if means is None:
+            return xp.asarray(both[0, ...], copy=True)
+        means[...] = both
+        return means[0, ...]
+
+    def step(self, x: Array, y: Array, w: Array | None = None, v: Array | None = None, means: Array = None) -> Array:
+        """`gradients`, then one update of the parameters."""
+        loss = self.gradients(x, y, w, v, means)
         self.update()
         return loss
 

@@ -13,10 +13,11 @@ from nnxp.architecture import as_layer, check_loss, following, width_after, widt
 from nnxp.backends import dtype_of, library_of
 from nnxp.batches import Batches
 from nnxp.buffers import Buffers
+from nnxp.callbacks import Callback, events_of
 from nnxp.doors import Switch, blocks, finite, on_disk, same_length, sample_weights, sum_is_finite
 from nnxp.layers import Layer
 from nnxp.losses import Loss, get_loss
-from nnxp.optimizers import Optimizer, get_optimizer
+from nnxp.optimizers import LBFGS, Optimizer, get_optimizer
 from nnxp.options import positive
 from nnxp.parameters import ParameterStore
 from nnxp.prediction import BATCH as PREDICTION_BATCH
@@ -150,14 +151,31 @@ class Sequential(Switch):
         if self._store is not None and slots:
             self.optimizer.restore_state(self._store, slots)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What pickle keeps: the model without what belongs to this process, and the optimizer's state."""
+        left_out = ("_binding", "_predictions", "_training")
+        state = {name: value for name, value in self.__dict__.items() if name not in left_out}
+        optimizer, store = self.optimizer, self._store
+        slots = optimizer.pending if store is None else optimizer.saved_state(store)
+        return state | {"_optimizer_state": (slots, optimizer.progress())}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        slots, progress = state.pop("_optimizer_state")
+        self.__dict__.update(state)
+        self._binding, self._predictions, self._training = threading.RLock(), threading.local(), None
+        for part in (*self.layers, self.optimizer):
+            part.join(self)
+        self.restore_optimizer(slots)
+        self.optimizer.resume(progress)
+
     def __deepcopy__(self, memo: dict[int, Any]) -> "Sequential":
-        twin = copy.copy(self)
+        twin = object.__new__(type(self))
+        twin.__dict__.update(self.__dict__)
         twin._binding, twin._predictions, twin._training = threading.RLock(), threading.local(), None
         for name in ("_store", "layers", "loss", "history", "classes", "preprocessing"):
             setattr(twin, name, copy.deepcopy(getattr(self, name), memo))
         twin.optimizer = copy.copy(self.optimizer)
-        twin.optimizer.iterations = self.optimizer.iterations
-        twin.optimizer.current_learning_rate = self.optimizer.current_learning_rate
+        twin.optimizer.resume(self.optimizer.progress())
         for part in (*twin.layers, twin.optimizer):
             part.join(twin)
         if self._store is not None:
@@ -207,6 +225,8 @@ class Sequential(Switch):
         sample_weight: ArrayLike | None = None,
         validation_data: Any = None,
         validation_split: float | None = None,
+        callbacks: Sequence[Callback] = (),
+        micro_batch_size: int | None = None,
         progress: bool | None = None,
     ) -> dict[str, list[float]]:
         """Trains on arrays, or on an iterable of batches; a second call goes on where the first stopped.
@@ -230,6 +250,12 @@ class Sequential(Switch):
             (X, y), (X, y, sample_weight), or an iterable of batches, evaluated after each epoch.
         validation_split
             Instead: the share of X to hold out, stratified by class; the same samples at every call.
+        callbacks
+            What is called while the training runs: early stopping, checkpoints, a log, functions of your own (see
+            `nnxp.callbacks`).
+        micro_batch_size
+            How many rows of a batch are computed at once: their gradients are accumulated, and a step is that of the
+            whole batch, with the memory of the part. (`BatchNorm` takes its means over the part.)
         progress
             A progress bar; by default on a terminal only.
 
@@ -261,16 +287,25 @@ class Sequential(Switch):
         epochs = positive("epochs", epochs)
         if validation_data is not None and validation_split is not None:
             raise ValueError("got validation_data and validation_split, expected one of them")
+        if micro_batch_size is not None:
+            micro_batch_size = positive("micro_batch_size", micro_batch_size)
+        for callback in callbacks:
+            events_of(callback)
+        if batch_size is None and isinstance(self.optimizer, LBFGS):  # every step takes all: rows computed at once
+            batch_size = None if is_stream(X) else PREDICTION_BATCH
         data = training_data(self, X, y, sample_weight, batch_size, validation_split)
         validation = None if validation_data is None else validation_of(self, validation_data, PREDICTION_BATCH)
         with self.backend.context():
             if validation_split is not None:
                 assert isinstance(data, Batches)
                 data, validation = data.split(validation_split, PREDICTION_BATCH)
+            plan = self.training.plan
+            plan.micro_batch_size = micro_batch_size
             try:
-                self.training.run(data, validation, epochs, progress)
+                self.training.run(data, validation, epochs, progress, callbacks)
             finally:
-                self.training.plan.release()
+                plan.micro_batch_size = None
+                plan.release()
         return {name: list(values) for name, values in self.history.items()}
 
     def train_step(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Array:
@@ -288,9 +323,12 @@ class Sequential(Switch):
         if library_of(X) == "numpy" and dtype_of(x) != "uint8":
             finite(self.backend, x, "X")
         training, backend = self.training, self.backend
+        training.plan.follow()
         labels = training.plan.loss.prepare(y, self._outputs(x), self.dtype, scan=False)
         same_length(n, int(labels.shape[0]), "labels")
         weights = sample_weights(backend, sample_weight, n, self.dtype, scan=False)
+        with backend.context():
+            labels, weights, _ = training.plan.loss.weigh(labels, weights, self.dtype)
         return self._step(backend.asarray(x, dtype=self.dtype), labels, weights)
 
     def _step(self, x: Array, y: Array, w: Array | None) -> Array:
@@ -304,7 +342,9 @@ class Sequential(Switch):
     def _ready(self, X: ArrayLike, y: ArrayLike) -> bool:
         """Whether X and y are arrays of NumPy that a step takes as they are. A loop of small steps is not to wait
         for a door that finds nothing to do; False proves nothing."""
-        return self._fits(X) and sum_is_finite(X) and self.training.plan.loss.ready(y, X.shape[0], self.n_out)
+        plan = self.training.plan
+        plan.follow()
+        return self._fits(X) and sum_is_finite(X) and plan.loss.ready(y, X.shape[0], self.n_out)
 
     def _fits(self, X: ArrayLike) -> bool:
         """Whether X is an array of NumPy that the layers of a model on NumPy take as it is."""
@@ -403,6 +443,18 @@ class Sequential(Switch):
                 dvalues = layer.run_backward(dvalues)
         return dvalues
 
+    def averaged(self) -> "Sequential":
+        """A copy whose weights are the moving average that the optimizer keeps, `Adam(ema=0.999)` say. Validations
+        during `fit` are of the average, this model's own weights go on as they are."""
+        if self.optimizer.ema is None:
+            raise ValueError(
+                f"got {type(self.optimizer).__name__} without a moving average, expected one: "
+                f"{type(self.optimizer).__name__}(ema=0.999)"
+            )
+        twin = copy.deepcopy(self)
+        twin.store.values[: twin.store.trained] = twin.optimizer.average(twin.store)
+        return twin
+
     def penalties(self) -> list[Array]:
         """The layers' regularization penalties, 0-d each."""
         found = [layer.penalty() for layer in self.layers if hasattr(layer, "penalty")]
@@ -416,7 +468,7 @@ class Sequential(Switch):
         width = self.n_in
         for i, layer in enumerate(self.layers):
             width = width_after(layer, width)
-            count = sum(int(np.prod(shape)) for shape in layer.shapes().values())
+            count = sum(int(np.prod(layer.shapes()[name])) for name in layer.parameters)
             total += count
             rows.append([str(i), type(layer).__name__, "?" if width is None else str(width), f"{count:,}"])
         where = self._backend.name if self._backend else "decided by the first X"

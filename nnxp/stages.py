@@ -30,8 +30,8 @@ class Stage:
     def __init__(self, layers: list[Layer], buffers: Buffers, position: int, needs_dinputs: bool) -> None:
         self.layers, self.buffers, self.position, self.needs_dinputs = layers, buffers, position, needs_dinputs
 
-    def begin(self, epoch: int, step: int) -> None:
-        """Called before each forward of a training."""
+    def begin(self, epoch: int, step: int, part: int) -> None:
+        """Called before each forward of a training; `part` counts the micro-batches of a step."""
 
     def release(self) -> None:
         """Called after the last step of a training."""
@@ -59,9 +59,10 @@ class LayerStage(Stage):
         super().__init__([layer], buffers, position, needs_dinputs)
         self.layer = layer
 
-    def begin(self, epoch: int, step: int) -> None:
+    def begin(self, epoch: int, step: int, part: int) -> None:
         """Lends the layer the plan's memory."""
-        self.layer.buffers, self.layer.moment = self.buffers, (self.position, epoch, step)
+        moment = (self.position, epoch, step)
+        self.layer.buffers, self.layer.moment = self.buffers, (*moment, part) if part else moment
         self.layer.needs_dinputs = self.needs_dinputs
 
     def release(self) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nnxp.batches import INTERVALS, Batches
+from nnxp.batches import INTERVALS, Batch, Batches
 from nnxp.doors import finite, same_length, sample_weights
 from nnxp.typing import Array, ArrayLike
 
@@ -29,7 +29,7 @@ class Stream:
         self.steps = operator.length_hint(source, 0) or None
         self.interval = INTERVAL if self.steps is None else -(-self.steps // INTERVALS)
         self._epochs = 0
-        self._opened: Iterator[tuple[Array, Array, Array | None, float]] | None = None
+        self._opened: Iterator[Batch] | None = None
         self._errors = np.geterr()
 
     def open(self) -> "Stream":
@@ -38,19 +38,18 @@ class Stream:
         self._opened = itertools.chain([next(batches)], batches)
         return self
 
-    def epoch(self, key: int | None = None) -> Iterator[tuple[Array, Array, Array | None, float]]:
-        """Inputs, labels, weights and the sum of the weights of each batch, in the order of the iterable."""
+    def epoch(self, key: int | None = None) -> Iterator[Batch]:
+        """Each batch, in the order of the iterable."""
         batches, self._opened = self._opened or self._batches(), None
-        for *batch, total in batches:
+        for batch in batches:
             self._last = batch
-            yield *batch, total
+            yield batch
 
     def again(self, back: int) -> tuple[Array, Array, bool]:
         """Inputs and labels of the last batch, and whether it is the one that came `back` before it."""
-        x, y, _ = self._last
-        return x, y, back == 0
+        return self._last.x, self._last.y, back == 0
 
-    def _batches(self) -> Iterator[tuple[Array, Array, Array | None, float]]:
+    def _batches(self) -> Iterator[Batch]:
         self._epochs += 1
         iterator = iter(self.source() if callable(self.source) else self.source)
         number, total, end = 0, 0.0, object()
@@ -63,16 +62,17 @@ class Stream:
                 batch = self._check(item)
             except (TypeError, ValueError) as error:
                 raise type(error)(f"{self.name} {number} (the first is 0): {error}") from None
-            number, total = number + 1, total + batch[-1]
+            number, total = number + 1, total + batch.total
             yield batch
         if number == 0:
             raise ValueError(self._nothing())
         if total == 0:
             raise ValueError(
-                f"got a sample_weight that is 0 for every sample of every {self.name}, expected some above 0"
+                f"got samples that all weigh 0, in every {self.name}, expected some above 0: see sample_weight, and "
+                "the loss's class_weight and ignore_label"
             )
 
-    def _check(self, item: Any) -> tuple[Array, Array, Array | None, float]:
+    def _check(self, item: Any) -> Batch:
         """A batch past the doors."""
         if not isinstance(item, tuple | list) or len(item) not in (2, 3):
             size = f" of {len(item)}" if isinstance(item, tuple | list) else ""
@@ -84,12 +84,16 @@ class Stream:
             raise ValueError("got X with no samples, expected at least one")
         finite(model.backend, X, "X", model.dtype)
         x = model._moved(X)
+        plan.follow()
         if not plan.takes_bytes:
             x = model.backend.asarray(x, dtype=model.dtype)
         labels = plan.loss.prepare(y, model._outputs(x), model.dtype)
         same_length(n, int(labels.shape[0]), "labels")
         w = sample_weights(model.backend, w, n, model.dtype, some=False)
-        return x, labels, w, float(n if w is None else model.backend.to_numpy(w).astype(np.float64).sum())
+        with model.backend.context():
+            labels, w, v = plan.loss.weigh(labels, w, model.dtype)
+        sums = [float(n if u is None else model.backend.to_numpy(u).astype(np.float64).sum()) for u in (w, v)]
+        return Batch(x, labels, w, v, *sums)
 
     def _nothing(self) -> str:
         if self._epochs == 1:

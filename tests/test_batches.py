@@ -71,7 +71,7 @@ def test_batches_are_gathered_into_the_same_memory(library: str) -> None:
     """Held together, so that memory which was freed and given out again does not look the same."""
     pytest.importorskip(library, reason="a library that writes into memory it is given")
     data = over(library, "float32")
-    held = [(x, y, w) for x, y, w, _ in data.epoch(key=1)]
+    held = [(batch.x, batch.y, batch.w) for batch in data.epoch(key=1)]
 
     def address(a: Any) -> int:
         where: int = a.ctypes.data if library == "numpy" else a.data_ptr()
@@ -102,13 +102,14 @@ def test_a_batch_is_its_rows_in_the_model_s_dtype(backend: Target, dtype: str) -
     data = over(backend.spec, dtype)
     order = nnxp.random.permutation(7, ROWS)
     seen = 0
-    for bx, by, bw, size in data.epoch(key=7):
-        rows = order[seen : seen + bx.shape[0]]
+    for batch in data.epoch(key=7):
+        rows = order[seen : seen + batch.x.shape[0]]
         seen += len(rows)
-        backend.assert_close(bx, made[rows].astype(np.float32))
-        backend.assert_close(by, y[rows])
-        backend.assert_close(bw, w[rows].astype(np.float32))
-        assert size == w[rows].sum()
+        backend.assert_close(batch.x, made[rows].astype(np.float32))
+        backend.assert_close(batch.y, y[rows])
+        backend.assert_close(batch.w, w[rows].astype(np.float32))
+        assert batch.v is batch.w
+        assert batch.total == batch.scored == w[rows].sum()
     assert seen == ROWS
     in_order = [backend.to_numpy(bx) for bx, *_ in data.epoch()]
     np.testing.assert_array_equal(np.concatenate(in_order), made.astype(np.float32))
@@ -586,7 +587,7 @@ def test_a_batch_that_counts_nothing(backend: Target) -> None:
     alone.train_step(X, Y)
     np.testing.assert_array_equal(values(model), values(alone))
     assert math.isfinite(model.history["loss"][0])
-    with pytest.raises(ValueError, match="0 for every sample of every batch"):
+    with pytest.raises(ValueError, match="samples that all weigh 0, in every batch"):
         model.fit([(X, Y, np.zeros(24))])
 
 

@@ -115,7 +115,8 @@ def test_every_class_comes_back(cls: Any) -> None:
     ends = {"CategoricalCrossentropy": ["softmax"], "BinaryCrossentropy": ["sigmoid"]}
     layers: list[Any] = [Dense(2, 2, l1=0.5, initializer="orthogonal"), nnxp.Rescaling([1.0, 2.0], [0.5, 1.0])]
     layers += [cls()] if cls in ACTIVATIONS else ends.get(cls.__name__, [])
-    model = Sequential(layers, cls() if cls in LOSSES else None, cls(0.5, decay=0.1) if cls in OPTIMIZERS else "sgd")
+    optimizer = cls(0.5, decay=0.1, schedule="one_cycle", ema=0.9) if cls in OPTIMIZERS else "sgd"
+    model = Sequential(layers, cls() if cls in LOSSES else None, optimizer)
     loaded = checkpoint.from_bytes(checkpoint.to_bytes(model))
     assert [layer.config() for layer in loaded.layers] == [layer.config() for layer in model.layers]
     assert loaded.optimizer.config() == model.optimizer.config()

@@ -630,7 +630,7 @@ def test_a_file_in_place_of_the_run_folder(here: Path, nnxp_fails: Command, out:
         ("train digits --dropout 1", "--dropout: got '1'"),
         ("train digits --dropout much", "--dropout: got 'much'"),
         ("train digits --momentum 0.9", "--momentum belongs to --optimizer sgd, not to adam"),
-        ("train digits --weight-decay 0.1 --optimizer sgd", "--weight-decay belongs to --optimizer adamw, not to sgd"),
+        ("train digits --weight-decay 0.1 --optimizer sgd", "belongs to --optimizer adamw or lion, not to sgd"),
         ("train digits --optimizer sgd --momentum 2", "momentum=2.0"),
         ("train digits --optimizer adamm", "did you mean 'adam'?"),
         ("train digits --activation softmax", "got activation 'softmax'"),

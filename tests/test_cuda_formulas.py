@@ -27,7 +27,7 @@ from tests.test_formulas import FIXED, FORMULAS, NUMBERS
 from tests.test_kernels import mix
 
 SHAPES = {"elements": (5, 67), "sums": (300, 37)}  # three blocks of each
-RANGES = {"p": (0.1, 0.45), "y": (0.55, 0.9), "c": (0.5, 2.0)}  # of the parameters that have one
+RANGES = {"p": (0.1, 0.45), "y": (0.55, 0.9), "c": (0.5, 2.0), "v": (0.5, 2.0)}  # of the parameters that have one
 SPECIAL = (np.nan, np.inf, -np.inf, 0.0, -0.0, 1.0, 1e-30, 3e30)
 every_kind = pytest.mark.parametrize("kind", FLOATS)
 
@@ -57,7 +57,7 @@ def variants(name: str, kind: str) -> Iterator[tuple[Callable[..., Any], list[An
     parameters = list(parameters_of(formula).values())
     full = [p.name for p in parameters if shape_of(p) == "full" and p.kind is not p.KEYWORD_ONLY and p.name != "kept"]
     count = len(trace(formula, FIXED.get(name, {}), {}).outputs)
-    for into in ((), tuple(full[-count:])):
+    for into in ((), *([tuple(full[-count:])] if len(full) >= count else [])):
         yield formula, drawn(formula, kind, SHAPES["elements"]), into, False
         yield formula, drawn(formula, kind, SHAPES["elements"], special=True), into, False
         if count == 1:

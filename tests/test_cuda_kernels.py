@@ -235,6 +235,61 @@ def test_sums_of_what_is_not_finite(kind: str) -> None:
         assert np.array_equal(run(kind, "column_sums", a[:, None])[0][0, 0], value, equal_nan=True)
 
 
+MATRICES = ((1, 1), (7, 31), (8, 32), (9, 33), (129, 5), (700, 40), (257, 257))
+
+
+def matrices(shape: tuple[int, int], kind: str) -> tuple[Host, Host]:
+    draw = np.random.default_rng((*shape, 6))
+    x, dy = (draw.standard_normal(shape).astype(kind) for _ in range(2))
+    return x, dy
+
+
+@host_compiler
+@every_kind
+@pytest.mark.parametrize("middle", [0.0, 1e4])
+@pytest.mark.parametrize("shape", MATRICES, ids=str)
+@pytest.mark.parametrize("name", ["column_moments", "row_moments"])
+def test_moments(name: str, shape: tuple[int, int], middle: float, kind: str) -> None:
+    """A column's sums are of x - x₀: their errors do not grow with the mean, which is rounded once. A row's mean has
+    the error of a sum of x, which arrives in its variance squared."""
+    a, epsilon, eps = (matrices(shape, kind)[0] + np.array(middle, kind)).astype(kind), 1e-5, np.finfo(kind).eps
+    by_column = name == "column_moments"
+    n, down = shape[not by_column], sums_grid(*shape)[1]
+    depth = -(-n // (8 * down)) + 8 + down + 8 if by_column else additions(n, _threads(n)) + 8
+    exact = SPEC[name](*wide(a), epsilon)
+    apart = np.abs(a.astype(float) - a[:1]).max(axis=0) if by_column else np.abs(a.astype(float)).max(axis=1)[:, None]
+    mean_error = (depth * apart + np.abs(exact[0])) * eps
+    deviation = np.sqrt(exact[1])
+    variance_error = depth * eps * (exact[1] + (2 * apart * deviation if by_column else 0)) + mean_error**2
+    scale_error = (variance_error / (exact[1] + epsilon) + 4 * eps) * exact[2]
+    got = run(kind, name, a, epsilon)
+    assert [r.shape for r in got] == 3 * [(1, shape[1]) if by_column else (shape[0], 1)]
+    for result, value, error in zip(got, exact, (mean_error, variance_error, scale_error), strict=True):
+        close(result, value, error)
+
+
+@host_compiler
+@every_kind
+@pytest.mark.parametrize("shape", [(0, 3), *MATRICES], ids=str)
+def test_the_gradients_of_a_gain_and_a_bias(shape: tuple[int, int], kind: str) -> None:
+    (x, dy), (_, down) = matrices(shape, kind), sums_grid(*shape)
+    depth = -(-shape[0] // (8 * down)) + 9 + (down if down > 1 else 0)
+    exact, size = SPEC["affine_grads"](*wide(x, dy)), SPEC["affine_grads"](*wide(np.abs(x), np.abs(dy)))
+    for got, value, terms in zip(run(kind, "affine_grads", x, dy), exact, size, strict=True):
+        close(got, value, depth * np.finfo(kind).eps * terms)
+
+
+@host_compiler
+@every_kind
+@pytest.mark.parametrize("shape", [(0, 3), *MATRICES], ids=str)
+def test_products_of_rows(shape: tuple[int, int], kind: str) -> None:
+    (x, dy), gain = matrices(shape, kind), np.linspace(0.5, 2, shape[1], dtype=kind)[None, :]
+    depth = additions(shape[1], _threads(shape[1])) + 3
+    exact, size = (SPEC["row_products"](*wide(*arrays)) for arrays in ((x, dy, gain), (np.abs(x), np.abs(dy), gain)))
+    for got, value, terms in zip(run(kind, "row_products", x, dy, gain), exact, size, strict=True):
+        close(got, value, depth * np.finfo(kind).eps * terms)
+
+
 @host_compiler
 @every_kind
 @pytest.mark.parametrize("n", [1, 31, 33, 257, 1003])
@@ -268,6 +323,7 @@ SOURCES: tuple[tuple[str, dict[str, Any]], ...] = (
     ("column_sums", {}),
     ("sums", {}),
     ("softmax", {}),
+    ("normalization", {}),
     ("softmax_crossentropy", {"Label": "long long", "INDICES": 1}),
     ("softmax_crossentropy", {"Label": "T", "INDICES": 0}),
 )
@@ -283,7 +339,7 @@ def test_declarations_are_what_the_compiler_sees() -> None:
             declared = [p.dtype.str[1:] + "*" * p.pointer for p in declaration(unit.source, name)]
             assert [code.removeprefix("const ") for code in kernel.parameters] == declared
             found += 1
-    assert found == 2 * (1 + 6 + 2 + 1 + 1)
+    assert found == 2 * (1 + 6 + 2 + 4 + 1 + 1)
 
 
 @device_compiler

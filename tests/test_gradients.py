@@ -136,6 +136,9 @@ def test_small_gradients_are_checked_too() -> None:
 LAYER_CASES = {
     "dense": (lambda: nnxp.Dense(3, 2, seed=0), False),
     "dense with penalties": (lambda: nnxp.Dense(3, 2, seed=0, l1=0.1, l2=0.3, bias_l1=0.2, bias_l2=0.1), False),
+    "batch norm": (lambda: nnxp.BatchNorm(3), False),
+    "batch norm in training": (lambda: nnxp.BatchNorm(3), True),
+    "layer norm": (lambda: nnxp.LayerNorm(3), False),
     "dropout": (lambda: nnxp.Dropout(0.4, seed=0), False),
     "dropout in training": (lambda: nnxp.Dropout(0.4, seed=0), True),
     "rescaling": (lambda: nnxp.Rescaling(0.5, -1.0), False),
@@ -151,7 +154,7 @@ def test_every_layer_has_a_case() -> None:
 def test_every_layer_passes(backend: Target, make: Any, training: bool) -> None:
     layer = make()
     if layer.parameters:
-        layer.biases = [[0.4, -0.3]]  # away from l1's kink
+        layer.biases = [[0.4, -0.3, 0.2][: layer.output_width(3)]]  # away from l1's kink
     report = check_gradients(layer, backend.asarray(X), training=training, tolerance=1e-6)
     assert report.passed, str(report)
 

@@ -127,6 +127,11 @@ def softmax(z: Host) -> Host:
     return e / np.sum(e, axis=1, keepdims=True)
 
 
+def moments(a: Host, axis: int, epsilon: float) -> tuple[Host, ...]:
+    variance = np.var(a, axis=axis, keepdims=True)
+    return np.mean(a, axis=axis, keepdims=True), variance, 1 / np.sqrt(variance + epsilon)
+
+
 def one_hot(labels: Host, like: Host) -> Host:
     return labels if labels.ndim == 2 else np.eye(like.shape[1])[labels]
 
@@ -164,6 +169,13 @@ DEFINITIONS: dict[str, tuple[tuple[Any, ...], Callable[..., Any]]] = {
     "softmax_grad": (
         (P, A),
         lambda y, dy: np.array([(np.diag(r) - np.outer(r, r)) @ d for r, d in zip(y, dy, strict=True)]),
+    ),
+    "column_moments": ((A, 0.1), lambda a, epsilon: moments(a, 0, epsilon)),
+    "row_moments": ((A, 0.1), lambda a, epsilon: moments(a, 1, epsilon)),
+    "affine_grads": ((A, P), lambda x, dy: (np.sum(dy * x, axis=0)[None, :], np.sum(dy, axis=0)[None, :])),
+    "row_products": (
+        (A, P, ROW),
+        lambda x, dy, g: (np.mean(g * dy, axis=1)[:, None], np.mean(g * dy * x, axis=1)[:, None]),
     ),
     "probability_error": ((P, CLASSES), lambda p, t: p - one_hot(t, p)),
     "crossentropy": (

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 import nnxp
 from nnxp import layers, random
 from nnxp.layers import LAYERS, Layer
+from nnxp.layers.normalization import Normalization
 from tests.matrix import Target
 
 Host = npt.NDArray[Any]
@@ -29,7 +30,7 @@ def test_the_registry_holds_every_layer() -> None:
         for c in vars(module).values()
         if isinstance(c, type) and issubclass(c, Layer) and c.__module__ == module.__name__
     }
-    assert defined - {Layer} == set(LAYERS)
+    assert defined - {Layer, Normalization} == set(LAYERS)
     assert all(getattr(nnxp, name) is getattr(layers, name) for name in layers.__all__)
 
 
@@ -240,6 +241,8 @@ def test_bad_rescaling(call: Any, message: str) -> None:
 
 MAKE: dict[str, Any] = {
     "Dense": lambda **switch: nnxp.Dense(3, 3, seed=0, **switch),
+    "BatchNorm": lambda **switch: nnxp.BatchNorm(3, **switch),
+    "LayerNorm": lambda **switch: nnxp.LayerNorm(3, **switch),
     "Dropout": lambda **switch: nnxp.Dropout(0.5, seed=0, **switch),
     "Rescaling": lambda **switch: nnxp.Rescaling(0.5, **switch),
     "ReLU": nnxp.ReLU,

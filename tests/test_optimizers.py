@@ -3,13 +3,15 @@
 The transcriptions below are the equations of the papers in plain NumPy, one array at a time. Where PyTorch's
 are the same, it is held against PyTorch too. It is not the same in two places, which are left out: PyTorch
 multiplies the momentum by the learning rate, where the rate stands inside it here, so that the two agree at a
-constant rate only; and its `clip_grad_norm_` divides by the norm plus 1e-6.
+constant rate only; and its `clip_grad_norm_` divides by the norm plus 1e-6. PyTorch has no Lion: the paper's
+rule in PyTorch's tensors stands in for it. `LBFGS` has tests of its own.
 """
 
 import gc
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,8 +20,9 @@ import pytest
 
 import nnxp
 from nnxp.naming import snake_case
-from nnxp.optimizers import OPTIMIZERS, Optimizer, get_optimizer
+from nnxp.optimizers import LBFGS, OPTIMIZERS, Optimizer, get_optimizer
 from tests.matrix import Target
+from tests.models import classifier, problem, values
 from tests.registry import defined
 
 Host = npt.NDArray[Any]
@@ -58,6 +61,42 @@ def adamw(w: Host, g: Host, s: State, t: int, lr: float, weight_decay: float, **
     return adam(w, g, s, t, lr, **others) - lr * weight_decay * w
 
 
+def lion(w: Host, g: Host, s: State, t: int, lr: float, beta_1: float, beta_2: float, weight_decay: float) -> Host:
+    m = s.get("m", np.zeros_like(w))
+    u = beta_1 * m + (1 - beta_1) * g
+    s["m"] = beta_2 * m + (1 - beta_2) * g
+    return w - lr * (np.sign(u) + weight_decay * w)
+
+
+def torch_optimizer(name: str) -> Any:
+    """PyTorch's class of that name, or the paper's Lion."""
+    import torch
+
+    class Lion(torch.optim.Optimizer):
+        """Chen et al. 2023 (arXiv:2302.06675), algorithm 2, on PyTorch's tensors."""
+
+        def __init__(
+            self,
+            params: Any,
+            lr: float = 1e-4,
+            betas: tuple[float, float] = (0.9, 0.99),
+            weight_decay: float = 0.0,
+            **_: Any,
+        ) -> None:
+            super().__init__(params, {"lr": lr, "betas": betas, "weight_decay": weight_decay})
+
+        @torch.no_grad()  # type: ignore[untyped-decorator]
+        def step(self) -> None:
+            for group in self.param_groups:
+                lr, decay, (beta_1, beta_2) = group["lr"], group["weight_decay"], group["betas"]
+                for w in group["params"]:
+                    m = self.state[w].get("m", torch.zeros_like(w))
+                    w -= lr * (torch.sign(torch.lerp(w.grad, m, beta_1)) + decay * w)
+                    self.state[w]["m"] = torch.lerp(w.grad, m, beta_2)
+
+    return Lion if name == "Lion" else getattr(torch.optim, name)
+
+
 @dataclass
 class Case:
     """One optimizer with its options, the transcription, and PyTorch's call."""
@@ -71,6 +110,7 @@ class Case:
 
 
 ADAM = {"beta_1": 0.8, "beta_2": 0.95, "epsilon": 1e-3}
+LION = {"beta_1": 0.8, "beta_2": 0.95, "weight_decay": 0.2}
 CASES = {
     "sgd": Case(nnxp.SGD, sgd, torch=("SGD", {})),
     "momentum": Case(nnxp.SGD, momentum, {"beta": 0.9}, {"momentum": 0.9}, ("SGD", {"momentum": 0.9}), rate=0.01),
@@ -112,7 +152,17 @@ CASES = {
         {},
         ("AdamW", {"eps": 1e-7, "weight_decay": 0.01}),
     ),
+    "lion": Case(nnxp.Lion, lion, LION, LION, ("Lion", {"betas": (0.8, 0.95), "weight_decay": 0.2}), rate=0.01),
+    "lion defaults": Case(
+        nnxp.Lion,
+        lion,
+        {"beta_1": 0.9, "beta_2": 0.99, "weight_decay": 0.1},
+        {},
+        ("Lion", {"weight_decay": 0.1}),
+        rate=0.001,
+    ),
 }
+COUPLED = [name for name, case in CASES.items() if case.cls not in (nnxp.AdamW, nnxp.Lion)]
 every_case = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 
 START = np.random.default_rng(1).standard_normal((4, 2))  # a layer's 3 x 2 weights, and its biases below them
@@ -162,8 +212,8 @@ def assert_same(actual: Host, expected: Host, relative: float) -> None:
 
 
 def test_the_registry_holds_every_optimizer() -> None:
-    assert defined("nnxp.optimizers", Optimizer) == set(OPTIMIZERS) == {case.cls for case in CASES.values()}
-    assert all(getattr(nnxp, cls.__name__) is cls for cls in OPTIMIZERS)
+    assert defined("nnxp.optimizers", Optimizer) - {LBFGS} == set(OPTIMIZERS) == {case.cls for case in CASES.values()}
+    assert all(getattr(nnxp, cls.__name__) is cls for cls in (*OPTIMIZERS, LBFGS))
 
 
 @pytest.mark.parametrize("decay", [0.0, 0.05])
@@ -197,7 +247,7 @@ def test_equals_pytorch(case: Case) -> None:
     torch = pytest.importorskip("torch", reason="compares with PyTorch's optimizers")
     name, options = case.torch
     leaf = torch.from_numpy(START.copy()).requires_grad_()
-    theirs = getattr(torch.optim, name)([leaf], lr=case.rate, foreach=False, **options)
+    theirs = torch_optimizer(name)([leaf], lr=case.rate, foreach=False, **options)
     for step in range(STEPS):
         leaf.grad = torch.from_numpy(gradient(leaf.detach().numpy(), step))
         theirs.step()
@@ -272,6 +322,187 @@ def test_adamw_can_spare_the_biases() -> None:
     assert_same(spared[:3], everything[:3], 1e-12)
     plain = Case(nnxp.Adam, adam, ADAM)
     assert_same(spared[3:], transcribed(plain)[3:], 1e-12)
+
+
+def test_lion_can_spare_the_biases() -> None:
+    case = CASES["lion"]
+    spared = train(nnxp.Lion(case.rate, decay_biases=False, **LION), dense(None))
+    assert_same(spared[:3], transcribed(case)[:3], 1e-12)
+    plain = Case(nnxp.Lion, lion, LION | {"weight_decay": 0.0}, rate=case.rate)
+    assert_same(spared[3:], transcribed(plain)[3:], 1e-12)
+
+
+@pytest.mark.parametrize("cls", [nnxp.AdamW, nnxp.Lion])
+@pytest.mark.parametrize("decay_biases", [True, False])
+def test_what_is_spared_are_biases_and_the_gains_of_a_normalisation(cls: type[Optimizer], decay_biases: bool) -> None:
+    """Without gradients, decay is all that moves: by 1 - lr · λ."""
+    layers: list[Any] = [nnxp.Dense(3, 2), nnxp.BatchNorm(2), nnxp.LayerNorm(2)]
+    model = nnxp.Sequential(layers, loss="mean_squared_error", dtype="float64", backend="numpy", seed=0)
+    model.store.values[...] = 1.0
+    model.forward(START[:, :1] * np.ones((4, 3)))
+    model.backward(START)
+    model.store.gradients[...] = 0.0
+    cls(0.5, weight_decay=0.2, decay_biases=decay_biases).update_params(model)
+    kept = 0.9 if decay_biases else 1.0
+    dense_layer, batch, layer = model.layers
+    for array, expected in (
+        (dense_layer.weights, 0.9),
+        (dense_layer.biases, kept),
+        (batch.gains, kept),
+        (batch.biases, kept),
+        (batch.running_mean, 1.0),
+        (layer.gains, kept),
+        (layer.biases, kept),
+    ):
+        np.testing.assert_allclose(array, expected, rtol=1e-15)
+
+
+# --- decay in the loss ---------------------------------------------------------------------------------
+
+INPUTS = np.random.default_rng(4).standard_normal((5, 3))
+DVALUES = np.random.default_rng(5).standard_normal((STEPS, 5, 2))
+
+
+def train_penalised(optimizer: Optimizer, **penalties: float) -> Host:
+    """100 steps of a layer whose loss is Σ dvalues · output and its penalties."""
+    layer = dense(None, **penalties)
+    for step in range(STEPS):
+        layer.forward(INPUTS)
+        layer.backward(DVALUES[step])
+        optimizer.pre_update_params()
+        optimizer.update_params(layer)
+        optimizer.post_update_params()
+    return host(layer)
+
+
+@every_case
+def test_penalties_by_kind_equal_pytorch_s_autograd(case: Case) -> None:
+    """l1 Σ|w| + l2 Σw² of weights and of biases, each with its own factors, beside every optimizer."""
+    torch = pytest.importorskip("torch", reason="compares with PyTorch's optimizers")
+    name, options = case.torch
+    w, b = (torch.from_numpy(part.copy()).requires_grad_() for part in (START[:3], START[3:]))
+    theirs = torch_optimizer(name)([w, b], lr=case.rate, foreach=False, **options)
+    x = torch.from_numpy(INPUTS)
+    for dvalues in DVALUES:
+        theirs.zero_grad()
+        penalty = 0.03 * w.abs().sum() + 0.2 * (w * w).sum() + 0.02 * b.abs().sum() + 0.1 * (b * b).sum()
+        ((x @ w + b) * torch.from_numpy(dvalues)).sum().add(penalty).backward()
+        theirs.step()
+    ours = train_penalised(case.cls(case.rate, **case.options), l1=0.03, l2=0.2, bias_l1=0.02, bias_l2=0.1)
+    assert_same(ours, torch.cat([w, b]).detach().numpy(), 1e-10)
+
+
+@pytest.mark.parametrize("name", COUPLED)
+def test_pytorch_s_weight_decay_is_twice_our_l2(name: str) -> None:
+    """PyTorch adds λw to the gradient, which is that of λ/2 · Σw²."""
+    torch = pytest.importorskip("torch", reason="compares with PyTorch's optimizers")
+    case = CASES[name]
+    their_name, options = case.torch
+    leaf = torch.from_numpy(START.copy()).requires_grad_()
+    theirs = torch_optimizer(their_name)([leaf], lr=case.rate, foreach=False, weight_decay=0.3, **options)
+    x = torch.from_numpy(INPUTS)
+    for dvalues in DVALUES:
+        theirs.zero_grad()
+        ((x @ leaf[:3] + leaf[3:]) * torch.from_numpy(dvalues)).sum().backward()
+        theirs.step()
+    ours = train_penalised(case.cls(case.rate, **case.options), l2=0.15, bias_l2=0.15)
+    assert_same(ours, leaf.detach().numpy(), 1e-10)
+
+
+# --- the average of the weights ------------------------------------------------------------------------
+
+
+def average(optimizer: Optimizer, layer: nnxp.Dense) -> Host:
+    """As `host` gives the weights."""
+    flat = optimizer.average(layer.store)
+    assert flat is not None and tuple(flat.shape) == (START.size,)
+    return layer.backend.to_numpy(flat).reshape(START.shape).astype(np.float64)
+
+
+@every_case
+def test_the_average_of_the_weights_follows_them(backend: Target, case: Case) -> None:
+    """m = 0.9 m + 0.1 w after each update, from the weights before the first; the weights go on as without."""
+    layer = dense(backend)
+    optimizer = case.cls(case.rate, ema=0.9, **case.options)
+    m = START.copy()
+    for step in range(10):
+        give(layer, gradient(host(layer), step))
+        optimizer.update_params(layer)
+        optimizer.post_update_params()
+        m = 0.9 * m + 0.1 * host(layer)
+        assert_same(average(optimizer, layer), m, 1e-14)
+    assert_same(host(layer), transcribed(case, steps=10), 1e-12)
+    backend.assert_close(optimizer.average(layer.store), np.ravel(average(optimizer, layer)))
+
+
+def test_the_average_equals_pytorch_s() -> None:
+    torch = pytest.importorskip("torch", reason="compares with PyTorch's AveragedModel")
+    from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+    module = torch.nn.Module()
+    module.w = torch.nn.Parameter(torch.from_numpy(START.copy()))
+    averaged = AveragedModel(module, multi_avg_fn=get_ema_multi_avg_fn(0.97))
+    averaged.update_parameters(module)  # its first call copies
+    theirs = torch.optim.AdamW([module.w], lr=0.05, eps=1e-7)
+    for step in range(STEPS):
+        module.w.grad = torch.from_numpy(gradient(module.w.detach().numpy(), step))
+        theirs.step()
+        averaged.update_parameters(module)
+    layer, optimizer = dense(None), nnxp.AdamW(0.05, ema=0.97)
+    train(optimizer, layer)
+    assert_same(average(optimizer, layer), averaged.module.w.detach().numpy(), 1e-10)
+    assert np.max(np.abs(average(optimizer, layer) - host(layer))) > 0.01
+
+
+def test_weights_that_stand_still_are_their_own_average(backend: Target) -> None:
+    layer, optimizer = dense(backend, "float32"), nnxp.SGD(0.0, ema=0.999)
+    train(optimizer, layer)
+    np.testing.assert_array_equal(average(optimizer, layer), START.astype(np.float32))
+
+
+def test_the_average_is_kept_as_the_slots_are() -> None:
+    layer = dense(None)
+    assert nnxp.Adam().average(layer.store) is None
+    optimizer = nnxp.Adam(0.05, ema=0.9)
+    assert optimizer.kept == ("momentum", "cache", "average")
+    assert_same(average(optimizer, layer), START, 0.0)
+    train(optimizer, layer, 4)
+    saved = optimizer.saved_state(layer.store)
+    assert tuple(saved) == optimizer.kept
+    twin, second = dense(None), nnxp.Adam(0.05, ema=0.9)
+    twin.weights, twin.biases = layer.weights, layer.biases
+    second.restore_state(twin.store, {name: array.copy() for name, array in saved.items()})
+    second.iterations = 4
+    np.testing.assert_array_equal(train(second, twin, 5), train(optimizer, layer, 5))
+    np.testing.assert_array_equal(average(second, twin), average(optimizer, layer))
+    with pytest.raises(ValueError, match="got optimizer state of shapes"):
+        nnxp.Adam().restore_state(twin.store, saved)
+
+
+def test_the_average_is_in_a_model_s_file(backend: Target, tmp_path: Path) -> None:
+    X, y = problem()
+    model = classifier(backend.spec, optimizer=nnxp.Lion(0.01, ema=0.9, decay_biases=False))
+    model.fit(X, y, epochs=2, batch_size=7)
+    model.save(tmp_path / "m.safetensors")
+    loaded = nnxp.load(tmp_path / "m.safetensors", backend=backend.spec)
+    for own in (model, loaded):
+        own.fit(X, y, epochs=2, batch_size=7)
+    np.testing.assert_array_equal(values(loaded), values(model))
+    averages = [backend.to_numpy(own.optimizer.average(own.store)) for own in (model, loaded)]
+    np.testing.assert_array_equal(*averages)
+    assert not np.allclose(averages[0], values(model), rtol=1e-3)
+
+
+def test_a_layer_of_a_model_moves_its_part_of_the_average() -> None:
+    layers: list[Any] = [nnxp.Dense(3, 2), nnxp.Dense(2, 2)]
+    model = nnxp.Sequential(layers, loss="mean_squared_error", dtype="float64", backend="numpy", seed=0)
+    model.forward(START[:, :1] * np.ones((4, 3)))
+    model.backward(START)
+    before = model.store.values.copy()
+    optimizer = nnxp.SGD(0.1, ema=0.5)
+    optimizer.update_params(model.layers[1])
+    np.testing.assert_allclose(optimizer.average(model.store), (before + model.store.values) / 2, rtol=1e-14)
+    assert np.sum(before != model.store.values) == 6
 
 
 def test_a_layer_in_a_model_is_its_slices() -> None:
@@ -386,6 +617,9 @@ def test_names_and_config(cls: type[Optimizer]) -> None:
         (lambda: nnxp.Adam(beta_1=1.0), "got beta_1=1.0, expected"),
         (lambda: nnxp.Adam(epsilon=0), "got epsilon=0, expected a number above 0"),
         (lambda: nnxp.AdamW(weight_decay=-1), "got weight_decay=-1, expected"),
+        (lambda: nnxp.Lion(beta_2=1.0), "got beta_2=1.0, expected"),
+        (lambda: nnxp.Lion(weight_decay=-2), "got weight_decay=-2, expected"),
+        (lambda: nnxp.SGD(ema=1.0), "got ema=1.0, expected a number from 0 up to but not including 1"),
         (lambda: nnxp.SGD(clip_norm=0), "got clip_norm=0, expected a number above 0"),
         (lambda: nnxp.SGD(clip_value=-1), "got clip_value=-1, expected a number above 0"),
         (lambda: get_optimizer("adamax"), "got optimizer 'adamax', expected an object or one of adagrad, adam"),

@@ -10,7 +10,17 @@ import numpy as np
 import pytest
 
 import nnxp
-from nnxp import CategoricalCrossentropy, Dense, Dropout, Rescaling, Sequential, SoftmaxCrossentropy, activations
+from nnxp import (
+    BatchNorm,
+    CategoricalCrossentropy,
+    Dense,
+    Dropout,
+    LayerNorm,
+    Rescaling,
+    Sequential,
+    SoftmaxCrossentropy,
+    activations,
+)
 from nnxp.stages import FUSED, DenseActivation, DenseSoftmaxCrossentropy, LayerStage
 from tests.matrix import Target
 from tests.models import Scale
@@ -46,6 +56,8 @@ BODIES: dict[str, list[Any]] = {
     "dropout": [Dropout(0.3), Dense(M, HIDDEN), "relu", Dropout(0.5), Dense(HIDDEN, HIDDEN), "elu", Dropout(0.2)],
     "penalties": [Dense(M, HIDDEN, l1=0.1, l2=0.2, bias_l1=0.3, bias_l2=0.4), "selu"],
     "rescaled": [Rescaling([0.5] * M, 0.1), Dense(M, HIDDEN), "leaky_relu"],
+    "batch norm": [BatchNorm(M), Dense(M, HIDDEN), BatchNorm(HIDDEN), "relu"],
+    "layer norm": [LayerNorm(M), Dense(M, HIDDEN), LayerNorm(HIDDEN), "relu"],
     "an own layer between": [Dense(M, HIDDEN), "relu", Scale(HIDDEN), Dense(HIDDEN, HIDDEN), "mish", Scale(HIDDEN)],
     "two activations": [Dense(M, HIDDEN), "relu", "tanh"],
     "no hidden layer": [Rescaling(1.0, 0.0)],
@@ -168,6 +180,8 @@ OPTIMIZERS = [
     nnxp.AdamW(clip_norm=1.0),
     nnxp.AdamW(decay_biases=False, clip_value=0.1),
     nnxp.Adam(clip_norm=1.0, clip_value=0.1),
+    nnxp.Adam(ema=0.9),
+    nnxp.Lion(ema=0.99, schedule="inverse_time_decay"),
 ]
 BIG = 256
 
@@ -183,6 +197,8 @@ def big(body: str, head: str, **options: Any) -> tuple[Sequential, Any, Any]:
             part = Dense(width[part.n_in], width.get(part.n_out, CLASSES), **penalties)
         elif type(part) is Rescaling:
             part = Rescaling(0.5, 0.1)
+        elif type(part) in (BatchNorm, LayerNorm):
+            part = type(part)(width[part.n])
         layers.append(copy.deepcopy(part))
     repeats = -(-BIG // N)
     x = np.random.default_rng(0).standard_normal((BIG, 400)).astype("float32")

@@ -23,13 +23,16 @@ def test_its_python_runs_as_it_stands(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     scope: dict[str, Any] = {}
-    training, batches, by_hand, speed = blocks("python")
+    training, batches, toolbox, by_hand, speed = blocks("python")
     exec(training, scope)
     digits, test = scope["digits"], scope["test"]
     assert metrics.accuracy(scope["model"].predict(digits.X[test]), digits.y[test]) > 0.93
     assert (tmp_path / "digits.safetensors").is_file()
     exec(batches, scope)
     assert scope["model"].epoch == 30 + 1 + 2
+    exec(toolbox, scope)
+    assert metrics.accuracy(scope["normalised"].predict(digits.X[test]), digits.y[test]) > 0.93
+    assert len((tmp_path / "training.csv").read_text().splitlines()) == 1 + scope["normalised"].epoch
     exec(by_hand, scope)
     assert float(scope["loss"]) < 1.0  # chance is ln 3 = 1.0986
     exec(speed, scope)

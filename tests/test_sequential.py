@@ -2,6 +2,7 @@
 
 import copy
 import gc
+import pickle
 from itertools import pairwise
 from typing import Any
 
@@ -490,3 +491,21 @@ def test_a_layer_s_deep_copy_is_free(backend: Target) -> None:
     assert backend.to_numpy(layer.weights).any()
     other = Sequential([twin, "relu"], backend=backend.spec)
     assert not other.predict(X).any()
+
+
+# --- pickle ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fitted", [False, True])
+def test_a_model_is_pickled(backend: Target, fitted: bool) -> None:
+    """With all that a training goes on from."""
+    X, y = problem()
+    model = with_everything(backend.spec)
+    if fitted:
+        model.fit(X, y, epochs=2)
+    twin = pickle.loads(pickle.dumps(model))
+    assert (twin.epoch, twin.step, twin.history) == (model.epoch, model.step, model.history)
+    for one in (model, twin):
+        one.fit(X, y, epochs=2)
+    np.testing.assert_array_equal(values(model), values(twin))
+    assert twin.layers[0].model is twin and model.layers[0].model is model

@@ -434,3 +434,45 @@ def test_a_pair_need_not_have_its_loss_s_options(backend: Target) -> None:
         model = Sequential([Dense(3, 2), "softmax"], loss, "sgd", backend=backend.spec, seed=0)
         losses.append(model.fit(backend.asarray(X), backend.asarray(y))["loss"])
     assert losses[0] == losses[1]
+
+
+# --- micro-batches ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("rows", [1, 5, 12])
+def test_micro_batches_are_the_batch(backend: Target, rows: int, weighted: bool) -> None:
+    """Accumulated gradients are those of the whole, penalties counted once: as many steps, the same weights."""
+    X, y = problem(dtype="float64")
+    w = np.linspace(0.0, 1.0, 24) if weighted else None
+    models = [
+        Sequential([Dense(5, 8, l2=0.01), "tanh", Dense(8, 3, l1=0.01), "softmax"],
+                   "categorical_crossentropy", SGD(0.1), backend=backend.spec, dtype="float64", seed=0)
+        for _ in range(2)
+    ]  # fmt: skip
+    for model, micro_batch_size in zip(models, (None, rows), strict=True):
+        model.fit(X, y, epochs=3, batch_size=16, sample_weight=w, micro_batch_size=micro_batch_size)
+    assert models[0].step == models[1].step == 6
+    np.testing.assert_allclose(values(models[0]), values(models[1]), rtol=0, atol=1e-13)
+    for name in ("loss", "accuracy"):
+        np.testing.assert_allclose(models[0].history[name], models[1].history[name], rtol=1e-13)
+
+
+def test_micro_batches_have_masks_of_their_own() -> None:
+    """Dropout draws anew for each part of a step."""
+    seen = []
+
+    class Look(Recorder):
+        def forward(self, inputs: Any, training: bool = False) -> Any:
+            seen.append(np.array(inputs))
+            return super().forward(inputs, training)
+
+    model = Sequential([Dropout(0.5), Look(), Dense(64, 1)], "mean_squared_error", SGD(0.0), seed=0)
+    model.fit(np.ones((8, 64)), np.zeros(8), batch_size=8, micro_batch_size=4)
+    assert [len(part) for part in seen] == [4, 4]
+    assert not np.array_equal(*seen)
+
+
+def test_micro_batches_of_a_bad_size() -> None:
+    with pytest.raises(ValueError, match="got micro_batch_size=0, expected a whole number from 1 up"):
+        classifier("numpy").fit(*problem(), micro_batch_size=0)

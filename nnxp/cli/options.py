@@ -126,13 +126,13 @@ def _train(command: argparse.ArgumentParser) -> None:
         "--dtype", choices=("float32", "float64"), default="float32", help="precision (default: %(default)s)"
     )
     training = command.add_argument_group("the training")
-    training.add_argument("--optimizer", metavar="NAME", help="sgd, adagrad, rmsprop, adam or adamw")
+    training.add_argument("--optimizer", metavar="NAME", help="sgd, adagrad, rmsprop, adam, adamw or lion")
     training.add_argument("--learning-rate", type=float, metavar="RATE", help="the size of a step")
     training.add_argument(
         "--decay", type=float, metavar="RATE", help="the learning rate is divided by 1 + RATE * steps"
     )
     training.add_argument("--momentum", type=float, metavar="SHARE", help="sgd only: how much of the last step is kept")
-    training.add_argument("--weight-decay", type=float, metavar="RATE", help="adamw only: how fast weights shrink")
+    training.add_argument("--weight-decay", type=float, metavar="RATE", help="adamw and lion: how fast weights shrink")
     training.add_argument("--clip-norm", type=float, metavar="NORM", help="the largest norm of a step's gradient")
     training.add_argument("--epochs", type=int, metavar="N", help="passes over the training rows")
     training.add_argument("--batch-size", type=int, metavar="N", help="rows of one step")

@@ -104,7 +104,7 @@ def architecture(model: Sequential) -> list[str]:
 
 def count(model: Sequential) -> int:
     """The number of parameters."""
-    return sum(math.prod(shape) for layer in model.layers for shape in layer.shapes().values())
+    return sum(math.prod(layer.shapes()[name]) for layer in model.layers for name in layer.parameters)
 
 
 def draw(

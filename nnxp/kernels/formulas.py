@@ -41,6 +41,11 @@ def scaled(g: Array, factor: Row) -> Array:
     return g * factor
 
 
+def add_scaled(total: Array, g: Array, factor: Row) -> Array:
+    """total + g · factor, a micro-batch's gradient added to those of the others."""
+    return total + g * factor
+
+
 def clipped(g: Array, bound: float) -> Array:
     """g, limited to [-bound, bound] element by element."""
     return xp.maximum(xp.minimum(g, bound), -bound)
@@ -65,6 +70,49 @@ def dropout(x: Array, kept: Array, scale: float) -> Array:
 def regularized_grad(dw: Array, w: Array, l1: float, l2: float) -> Array:
     """dw + l1 · sign(w) + 2 · l2 · w, the gradient of l1 Σ|w| + l2 Σw² added to the loss's."""
     return dw + l1 * xp.sign(w) + 2 * l2 * w
+
+
+# --- normalisation ---------------------------------------------------------------------------------
+
+
+def inverse_deviation(v: Array, epsilon: float) -> Array:
+    """1 / √(v + ε), of a variance v."""
+    return 1 / xp.sqrt(v + epsilon)
+
+
+def batch_norm(x: Array, mean: Row, scale: Row, gain: Row, bias: Row) -> tuple[Array, Array]:
+    """x̂ = (x - μ) · s and γx̂ + β, with s of `inverse_deviation`. Ioffe and Szegedy 2015 (arXiv:1502.03167),
+    algorithm 1."""
+    normalized = (x - mean) * scale
+    return normalized, normalized * gain + bias
+
+
+def batch_norm_dinputs(
+    normalized: Array, dy: Array, scale: Row, gain: Row, dgain: Row, dbias: Row, share: float
+) -> Array:
+    """γs · (dy - (dβ + x̂ dγ) / n) with share = 1/n: the chain rule of the paper's section 3, in which μ and
+    s depend on every row; share = 0 where they are constants."""
+    return (dy - share * (dbias + normalized * dgain)) * scale * gain
+
+
+def running_moments(
+    m: Array, v: Array, new_m: Array, new_v: Array, momentum: float, correction: float
+) -> tuple[Array, Array]:
+    """(1 - α)m + αμ and (1 - α)v + ασ² · n/(n - 1), with correction = n/(n - 1): PyTorch's variant, α the share of
+    the new, the variance unbiased as in algorithm 2 of Ioffe and Szegedy 2015."""
+    return (1 - momentum) * m + momentum * new_m, (1 - momentum) * v + momentum * correction * new_v
+
+
+def layer_norm(x: Array, mean: Column, scale: Column, gain: Row, bias: Row) -> tuple[Array, Array]:
+    """`batch_norm` with each row's own μ and s. Ba et al. 2016 (arXiv:1607.06450), equation 4, with ε."""
+    return batch_norm(x, mean, scale, gain, bias)
+
+
+def layer_norm_dinputs(
+    normalized: Array, dy: Array, scale: Column, gain: Row, mean_grad: Column, mean_product: Column
+) -> Array:
+    """s · (γdy - a - x̂b) with a = Σⱼ γⱼdyⱼ / m and b = Σⱼ γⱼdyⱼx̂ⱼ / m: the same chain rule, along a row."""
+    return (dy * gain - (mean_grad + normalized * mean_product)) * scale
 
 
 # --- activations -----------------------------------------------------------------------------------
@@ -312,6 +360,20 @@ def adamw(
     (arXiv:1711.05101), algorithm 2, the decay multiplied by the learning rate as in PyTorch."""
     w = w - lr * weight_decay * w
     return adam(w, g, m, c, lr, beta_1, beta_2, epsilon, correction_1, correction_2)
+
+
+def lion(
+    w: Array, g: Array, m: Array, lr: float, beta_1: float, beta_2: float, weight_decay: float
+) -> tuple[Array, Array]:
+    """w - lr · (sign(β₁m + (1 - β₁)g) + λw); m = β₂m + (1 - β₂)g. Chen et al. 2023 (arXiv:2302.06675),
+    algorithm 2."""
+    u = xp.sign(beta_1 * m + (1 - beta_1) * g)
+    return w - lr * (u + weight_decay * w), beta_2 * m + (1 - beta_2) * g
+
+
+def moving_average(m: Array, w: Array, beta: float) -> Array:
+    """m + (1 - β)(w - m) = βm + (1 - β)w: weights that stand still are their own average."""
+    return m + (1 - beta) * (w - m)
 
 
 # --- chance ----------------------------------------------------------------------------------------

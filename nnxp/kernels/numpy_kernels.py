@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from nnxp.kernels.normalization import normalization
 from nnxp.kernels.reference import reference
 from nnxp.kernels.scratch import Scratch
 from nnxp.kernels.writing import table
@@ -154,7 +155,8 @@ def _column(like: Array) -> Array:
     return _scratch.take("column", like.shape[0], like.dtype)[:, None]
 
 
-NUMPY: dict[str, Kernel] = table(
+NORMALIZATION = normalization(np, np, lambda a: _scratch.take("whole", a.size, a.dtype).reshape(a.shape))
+NUMPY: dict[str, Kernel] = NORMALIZATION | table(
     column_sums,
     gather,
     squared_norm,

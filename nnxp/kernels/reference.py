@@ -93,6 +93,34 @@ def reference(xp: Namespace) -> dict[str, Kernel]:
         """yᵢⱼ (dyᵢⱼ - Σₖ dyᵢₖ yᵢₖ), softmax's Jacobian-vector product."""
         return _deliver(out, y * (dy - xp.sum(dy * y, axis=1, keepdims=True)))
 
+    def moments(a: Array, axis: int, epsilon: float) -> tuple[Array, Array, Array]:
+        """Mean, biased variance and `formulas.inverse_deviation` along an axis. The mean's own rounding error, found as
+        the mean of what it leaves, is taken off: a large mean costs no accuracy (Chan et al. 1983, "corrected two-pass
+        algorithm")."""
+        mean = xp.mean(a, axis=axis, keepdims=True)
+        d = a - mean
+        error = xp.mean(d, axis=axis, keepdims=True)
+        d = d - error
+        variance = xp.mean(d * d, axis=axis, keepdims=True)
+        return mean + error, variance, formulas.inverse_deviation(variance, epsilon)
+
+    def column_moments(a: Array, epsilon: float, out: Any = None) -> Any:
+        """μⱼ = Σᵢ aᵢⱼ / n, σ²ⱼ = Σᵢ (aᵢⱼ - μⱼ)² / n and 1 / √(σ²ⱼ + ε), each of shape (1, m)."""
+        return _deliver(out, *moments(a, 0, epsilon))
+
+    def row_moments(a: Array, epsilon: float, out: Any = None) -> Any:
+        """The same along each row, each of shape (n, 1)."""
+        return _deliver(out, *moments(a, 1, epsilon))
+
+    def affine_grads(x: Array, dy: Array, out: Any = None) -> Any:
+        """Σᵢ dyᵢⱼxᵢⱼ and Σᵢ dyᵢⱼ, each of shape (1, m): the gradients of γ and β in γx + β."""
+        return _deliver(out, column_sums(dy * x), column_sums(dy))
+
+    def row_products(x: Array, dy: Array, gain: Array, out: Any = None) -> Any:
+        """Σⱼ γⱼdyᵢⱼ / m and Σⱼ γⱼdyᵢⱼxᵢⱼ / m, each of shape (n, 1)."""
+        g = dy * gain
+        return _deliver(out, xp.mean(g, axis=1, keepdims=True), xp.mean(g * x, axis=1, keepdims=True))
+
     def targets(labels: Array, like: Array, smoothing: float = 0.0) -> tuple[Array, Array]:
         """Rows t of the classes' shares, smoothed to (1 - s) t + s / m, and where a row's label is within range, shape
         (n, 1)."""
@@ -159,6 +187,10 @@ def reference(xp: Namespace) -> dict[str, Kernel]:
         "argmax": argmax,
         "softmax": softmax,
         "softmax_grad": softmax_grad,
+        "column_moments": column_moments,
+        "row_moments": row_moments,
+        "affine_grads": affine_grads,
+        "row_products": row_products,
         "probability_error": probability_error,
         "crossentropy": crossentropy,
         "softmax_crossentropy": softmax_crossentropy,

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from nnxp.kernels.normalization import normalization
 from nnxp.kernels.reference import reference
 from nnxp.kernels.scratch import Scratch
 from nnxp.kernels.writing import table
@@ -98,7 +99,10 @@ def torch_kernels(torch: Any, xp: Namespace) -> dict[str, Kernel]:
         dz.scatter_add_(1, index[:, None], negative).masked_fill_(outside[:, None], 0.0)
         return out
 
-    return table(
+    def whole(a: Array) -> Array:
+        return scratch.take("whole", a.numel(), a.dtype, a.device).reshape(a.shape)
+
+    return normalization(torch, xp, whole) | table(
         gather,
         squared_norm,
         clip_factor,

@@ -1,11 +1,13 @@
-"""Layers: `Layer` (the base class), `Dense`, `Dropout`, `Rescaling`; `Neuron` and `NeuronLayer`."""
+"""Layers: `Layer` (the base class), `Dense`, `BatchNorm`, `LayerNorm`, `Dropout`, `Rescaling`; `Neuron` and
+`NeuronLayer`."""
 
 from nnxp.layers.base import Layer
 from nnxp.layers.dense import Dense
 from nnxp.layers.dropout import Dropout
 from nnxp.layers.neuron import Neuron, NeuronLayer
+from nnxp.layers.normalization import BatchNorm, LayerNorm
 from nnxp.layers.rescaling import Rescaling
 
-__all__ = ["Dense", "Dropout", "Layer", "Neuron", "NeuronLayer", "Rescaling"]
+__all__ = ["BatchNorm", "Dense", "Dropout", "Layer", "LayerNorm", "Neuron", "NeuronLayer", "Rescaling"]
 
-LAYERS = (Dense, Dropout, Rescaling)
+LAYERS = (Dense, BatchNorm, LayerNorm, Dropout, Rescaling)

@@ -27,7 +27,10 @@ class Layer(Switch):
     ----------
     parameters : tuple of str
         Names of the trained arrays. Assign each in `__init__`; the gradient of `scale` is `dscale`. A name
-        that ends in "biases" is a bias, which weight decay may leave out.
+        that ends in "biases" or "gains" is one that weight decay may leave out.
+    untrained : tuple of str
+        Names of arrays that the layer keeps beside them and changes itself, such as running means: part of the
+        store and of the model's file, with no gradient. Assign or draw them likewise.
     options : tuple of str
         Names of the constructor's keywords, kept as attributes: what a model file stores.
     reads : tuple of str
@@ -57,6 +60,7 @@ class Layer(Switch):
     """
 
     parameters: ClassVar[tuple[str, ...]] = ()
+    untrained: ClassVar[tuple[str, ...]] = ()
     options: ClassVar[tuple[str, ...]] = ()
     reads: ClassVar[tuple[str, ...]] = ("inputs",)
     _forward: ClassVar[Callable[..., Array]]
@@ -82,6 +86,8 @@ class Layer(Switch):
         for name in cls.__dict__.get("parameters", ()):
             setattr(cls, name, Parameter(name))
             setattr(cls, "d" + name, Gradient(name))
+        for name in cls.__dict__.get("untrained", ()):
+            setattr(cls, name, Parameter(name))
         if "forward" in cls.__dict__:
             forward = cls.__dict__["forward"]
             takes_training = "training" in inspect.signature(forward).parameters
@@ -103,7 +109,7 @@ class Layer(Switch):
         if name == "_assigned":
             self._assigned = {}
             return self._assigned
-        if name in ("inputs", "output", "dinputs"):
+        if name in ("inputs", "output", "dinputs", *self.reads):
             method = "backward(dvalues)" if name == "dinputs" else "forward(inputs)"
             raise NotComputedError(f"{type(self).__name__} has no {name}: " + self._missing.format(method=method))
         if name.startswith("d") and name[1:] in self.parameters:  # what `Gradient` raised ends here
@@ -128,9 +134,14 @@ class Layer(Switch):
 
     # --- parameters --------------------------------------------------------------------------------
 
+    @classmethod
+    def stored(cls) -> tuple[str, ...]:
+        """The names of all arrays that the layer has in a store, trained or not."""
+        return cls.parameters + cls.untrained
+
     @property
     def _computes_in(self) -> str | None:
-        return self.dtype if self.parameters else self._dtype
+        return self.dtype if self.stored() else self._dtype
 
     @property
     def store(self) -> ParameterStore:
@@ -148,17 +159,17 @@ class Layer(Switch):
         return self.store.gradient(self.position, name)
 
     def parameter_shapes(self) -> dict[str, tuple[int, ...]]:
-        """The shape of each parameter: by default that of the value assigned in `__init__`."""
+        """The shape of each stored array: by default that of the value assigned in `__init__`."""
         for name in self._unassigned():
             raise ValueError(
                 f"{type(self).__name__} declares the parameter {name!r} but never assigns it: do so in __init__"
             )
-        return {name: tuple(self._assigned[name].shape) for name in self.parameters}
+        return {name: tuple(self._assigned[name].shape) for name in self.stored()}
 
     def _unassigned(self) -> list[str]:
-        """The parameters that nobody assigned and that the layer does not draw."""
+        """The stored arrays that nobody assigned and that the layer does not draw."""
         draws = type(self).initial is not Layer.initial
-        return [name for name in self.parameters if name not in self._assigned and not draws]
+        return [name for name in self.stored() if name not in self._assigned and not draws]
 
     def initial(self, name: str, key: int, following: "Layer | None") -> HostArray:
         """A host array of initial values for a parameter that nobody assigned, from a key of `nnxp.random`."""
@@ -166,13 +177,14 @@ class Layer(Switch):
 
     def entries(self, position: int) -> list[Entry]:
         """What the layer keeps in a store, as its owner number `position`."""
-        return [Entry(position, name, shape, _kind(name)) for name, shape in self.shapes().items()]
+        kinds = {name: _kind(name) for name in self.parameters}
+        return [Entry(position, name, shape, kinds.get(name, "state")) for name, shape in self.shapes().items()]
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """The shape of each parameter, drawn or not."""
+        """The shape of each stored array, drawn or not."""
         if self._store is None:
-            return self.parameter_shapes() if self.parameters else {}
-        return {name: tuple(self._store.view(self.position, name).shape) for name in self.parameters}
+            return self.parameter_shapes() if self.stored() else {}
+        return {name: tuple(self._store.view(self.position, name).shape) for name in self.stored()}
 
     def join(self, model: Any) -> None:
         """Becomes part of a model; raises where it is part of another that still exists."""
@@ -198,7 +210,7 @@ class Layer(Switch):
         """
         old, old_position = self._store, self.position
         seed = random.fresh_seed() if seed is None else seed
-        for number, name in enumerate(self.parameters):
+        for number, name in enumerate(self.stored()):
             if old is not None:
                 value = old.view(old_position, name)
             elif name in self._assigned:
@@ -211,7 +223,7 @@ class Layer(Switch):
         if old is not None:
             store.former.extend([old.token, *old.former])
         self._store, self.position, self._backend = store, position, store.backend
-        self._dtype = store.dtype if self.parameters else self._dtype
+        self._dtype = store.dtype if self.stored() else self._dtype
         self._assigned = {}
         return self
 
@@ -272,7 +284,7 @@ def _no_array(layer: Layer, method: str, attribute: str) -> ValueError:
 
 
 def _kind(name: str) -> str:
-    return "biases" if name.endswith("biases") else "weights"
+    return "biases" if name.endswith(("biases", "gains")) else "weights"
 
 
 def _forward_door(forward: Callable[..., Array], run: Callable[..., Array]) -> Callable[..., Array]:

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from nnxp import labels
 from nnxp.backends import dtype_of
 from nnxp.buffers import Buffers
-from nnxp.doors import Switch, same_length, sample_weights
+from nnxp.doors import Switch, same_length, sample_weights, some_weight
 from nnxp.kernels import formulas
 from nnxp.typing import Array, ArrayLike
 
@@ -31,16 +31,17 @@ class Loss(Switch):
         super().__init__(backend, dtype)
 
     def forward(self, y_pred: ArrayLike, y: ArrayLike) -> Array:
-        """Each sample's loss, (n,).
+        """Each sample's loss, (n,), times its class's weight where the loss has class weights.
 
         Raises
         ------
         ValueError
             The labels do not fit the predictions: length, layout, range or dtype.
         """
-        p, y, _ = self._door(y_pred, y, None)
+        p, y, w = self._door(y_pred, y, None)
         with self.backend.context():
-            return self.losses(p, y)
+            losses = self.losses(p, y)
+            return losses if w is None else losses * w
 
     def calculate(self, y_pred: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Array:
         """The mean loss Σ wᵢℓᵢ / Σ wᵢ, a 0-d array.
@@ -70,6 +71,11 @@ class Loss(Switch):
         """The labels as the kernels take them, checked: what a model does once per fit. `scan=False` does not
         wait for a device to check their values."""
         return labels.real(self.backend, y, n_out, dtype, scan)
+
+    def weigh(self, y: Array, w: Array | None, dtype: str) -> tuple[Array, Array | None, Array | None]:
+        """Prepared labels as the kernels take them, each sample's weight in the loss, and in the metric, (n,) or None
+        for 1 each: what class weights and an ignored label do to sample weights."""
+        return y, w, w
 
     def ready(self, y: ArrayLike, n: int, n_out: int | None) -> bool:
         """Whether y is an array of NumPy that `prepare` would check and give back; False proves nothing."""
@@ -145,7 +151,12 @@ class Loss(Switch):
         dtype = dtype_of(p)
         prepared = self.prepare(y, p.shape[1], dtype)
         same_length(p.shape[0], prepared.shape[0], "labels")
-        return p, prepared, sample_weights(self.backend, w, p.shape[0], dtype)
+        w = sample_weights(self.backend, w, p.shape[0], dtype)
+        with self.backend.context():
+            prepared, weighed, _ = self.weigh(prepared, w, dtype)
+            if weighed is not w and p.shape[0] > 0:
+                some_weight(self.backend, weighed)
+        return p, prepared, weighed
 
 
 def _some(samples: Array) -> None:

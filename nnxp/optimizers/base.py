@@ -1,5 +1,6 @@
-"""What every optimizer shares: the walk over its target, its state, decay and clipping."""
+"""What every optimizer shares: the walk over its target, its state, schedule, clipping and the weights' average."""
 
+import copy
 import weakref
 from collections.abc import Sequence
 from typing import Any, ClassVar, NamedTuple
@@ -9,8 +10,9 @@ from nnxp.doors import Switch
 from nnxp.errors import BackendMismatchError
 from nnxp.kernels import formulas
 from nnxp.layers.base import Layer
-from nnxp.options import above_zero, not_negative
+from nnxp.options import above_zero, not_negative, share
 from nnxp.parameters import ParameterStore, Span, Token
+from nnxp.schedules import get_schedule
 from nnxp.typing import Array
 
 Target = Any
@@ -25,6 +27,7 @@ class Stretch(NamedTuple):
     w: Array
     g: Array
     slots: list[Array]
+    average: Array | None
     clipped: list[Array]  # where clipped gradients and their factor go, once there are any
 
 
@@ -34,9 +37,15 @@ class Optimizer(Switch):
     Parameters
     ----------
     learning_rate : float
-        The step size before decay.
+        The step size before schedule and decay.
+    schedule : str, Schedule or callable, optional
+        What multiplies the rate at each step: one of `nnxp.schedules`, its name such as "cosine", or a function of
+        (step, total). A schedule is copied: two optimizers share none.
     decay : float
-        Inverse-time decay: the rate is learning_rate / (1 + decay · iterations).
+        Inverse-time decay: the rate is learning_rate · schedule / (1 + decay · iterations).
+    ema : float, optional
+        β of a moving average of the weights, 0.999 say, from 0 to below 1: after each update m = βm + (1 - β)w,
+        from the weights before the first (Polyak and Juditsky 1992, exponentially weighted). See `average`.
     clip_norm : float, optional
         The largest Euclidean norm that the gradients of one call's target may have together; longer ones are
         scaled down (Pascanu et al. 2013, algorithm 1). On the device, without waiting for it.
@@ -49,34 +58,63 @@ class Optimizer(Switch):
     ----------
     iterations : int
         Finished steps; `post_update_params` moves it.
+    total : int or None
+        Updates that the whole training is to have, which some schedules need: `fit` sets it, a loop of your own may.
     current_learning_rate : float
-        The decayed rate; `pre_update_params` sets it.
+        The rate of this step; `pre_update_params` sets it.
     """
 
     slots: tuple[str, ...] = ()
     by_kind = False
     """Whether weights and biases are updated differently."""
-    options: ClassVar[tuple[str, ...]] = ("learning_rate", "decay", "clip_norm", "clip_value")
+    options: ClassVar[tuple[str, ...]] = ("learning_rate", "schedule", "decay", "clip_norm", "clip_value", "ema")
 
     def __init__(
         self,
         learning_rate: float,
         *,
+        schedule: Any = None,
         decay: float = 0.0,
         clip_norm: float | None = None,
         clip_value: float | None = None,
+        ema: float | None = None,
         backend: Any = None,
     ) -> None:
         super().__init__(backend)
         self.learning_rate = not_negative("learning_rate", learning_rate)
+        self.schedule = None if schedule is None else get_schedule(schedule)
         self.decay = not_negative("decay", decay)
         self.clip_norm = None if clip_norm is None else above_zero("clip_norm", clip_norm)
         self.clip_value = None if clip_value is None else above_zero("clip_value", clip_value)
-        self.current_learning_rate = self.learning_rate
-        self.iterations = 0
+        self.ema = None if ema is None else share("ema", ema)
+        self._begin()
         self.pending: dict[str, Array] = {}  # slots from a model file, until the model has a store
         self._state: weakref.WeakKeyDictionary[Token, list[Array]] = weakref.WeakKeyDictionary()
         self._stretches: weakref.WeakKeyDictionary[Token, dict[Span, Stretch]] = weakref.WeakKeyDictionary()
+
+    def _begin(self) -> None:
+        """Iteration 0."""
+        self.iterations, self.current_learning_rate = 0, self.learning_rate
+        self.total: int | None = None
+        if self.schedule is not None:
+            self.schedule.restore({})
+
+    def progress(self) -> dict[str, Any]:
+        """How far it is: all that a copy of a model takes over beside `saved_state`."""
+        names = ("iterations", "total", "current_learning_rate")
+        return {name: getattr(self, name) for name in names} | {"schedule": self.schedule and self.schedule.state()}
+
+    def resume(self, progress: dict[str, Any]) -> None:
+        """Takes over what `progress` gave."""
+        self.iterations, self.total = progress["iterations"], progress["total"]
+        self.current_learning_rate = progress["current_learning_rate"]
+        if self.schedule is not None:
+            self.schedule.restore(progress["schedule"])
+
+    @property
+    def kept(self) -> tuple[str, ...]:
+        """The names of all that is kept for a store: the rule's slots, and the weights' average."""
+        return self.slots if self.ema is None else (*self.slots, "average")
 
     def __getstate__(self) -> dict[str, Any]:
         """A copy belongs to no model and has no state yet."""
@@ -86,7 +124,8 @@ class Optimizer(Switch):
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self._state, self._stretches = weakref.WeakKeyDictionary(), weakref.WeakKeyDictionary()
-        self.iterations, self.current_learning_rate = 0, self.learning_rate
+        self.schedule = copy.deepcopy(self.schedule)
+        self._begin()
 
     def join(self, model: Any) -> None:
         """Becomes a model's; starts afresh where the model it had is gone."""
@@ -95,8 +134,9 @@ class Optimizer(Switch):
         super().join(model)
 
     def pre_update_params(self) -> None:
-        """Sets the decayed learning rate; call before the updates of a step."""
-        self.current_learning_rate = self.learning_rate / (1.0 + self.decay * self.iterations)
+        """Sets the learning rate of a step; call before its updates."""
+        factor = 1.0 if self.schedule is None else self.schedule(self.iterations, self.total)
+        self.current_learning_rate = self.learning_rate * factor / (1.0 + self.decay * self.iterations)
 
     def update_params(self, target: Target) -> None:
         """Changes the parameters of a layer, a model, or a list of them by their gradients.
@@ -121,6 +161,8 @@ class Optimizer(Switch):
             with stretch.backend.context():
                 g = stretch.clipped[0] if clips else stretch.g
                 self.step(stretch.backend, stretch.w, g, stretch.slots, stretch.kind)
+                if self.ema is not None and stretch.average is not None:
+                    stretch.backend.fuse(formulas.moving_average, into=("m",))(stretch.average, stretch.w, self.ema)
 
     def post_update_params(self) -> None:
         """Counts the step; call after its updates."""
@@ -135,64 +177,76 @@ class Optimizer(Switch):
         self._state.clear()
         self._stretches.clear()
         self.pending = {}
-        self.iterations, self.current_learning_rate = 0, self.learning_rate
+        self._begin()
 
     def state(self, store: ParameterStore) -> list[Array]:
-        """The slots kept for a store: flat arrays (trained,), zero before the first step."""
+        """What is kept for a store, by `kept`: flat arrays (trained,). Before the first step slots are zero, and the
+        average is the weights."""
         if store.token not in self._state:
             if any(token in self._state for token in store.former):
                 raise RuntimeError(
-                    f"this {type(self).__name__} has state from training a layer by itself, which is now "
-                    "part of a model: call optimizer.reset() to start afresh, or give the model an optimizer "
-                    "of its own"
+                    f"this {type(self).__name__} has state from training a layer by itself, which is now part of a "
+                    "model: call optimizer.reset() to start afresh, or give the model an optimizer of its own"
                 )
-            xp, store_dtype = store.backend.xp, getattr(store.backend.xp, store.dtype)
             with store.backend.context():
-                self._state[store.token] = [
-                    xp.zeros((store.trained,), dtype=store_dtype, device=store.backend.device) for _ in self.slots
-                ]
+                self._state[store.token] = [store.backend.xp.zeros_like(store.gradients) for _ in self.slots]
+                if self.ema is not None:
+                    weights = store.values[: store.trained]
+                    self._state[store.token].append(store.backend.asarray(weights, dtype=store.dtype, copy=True))
         return self._state[store.token]
 
+    def average(self, store: ParameterStore) -> Array | None:
+        """The moving average of a store's trained parameters, flat (trained,), laid out like `store.values`; None
+        without `ema`. What is not trained, such as running means, has none."""
+        return None if self.ema is None else self.state(store)[-1]
+
     def saved_state(self, store: ParameterStore) -> dict[str, Array]:
-        """The slots by name, once there are any for the store: what a model file holds."""
-        return dict(zip(self.slots, self._state.get(store.token, ()), strict=False))
+        """What is kept, by name, once there is anything for the store: what a model file holds."""
+        return dict(zip(self.kept, self._state.get(store.token, ()), strict=False))
 
     def restore_state(self, store: ParameterStore, slots: dict[str, Array]) -> None:
-        """Takes over slots that `saved_state` gave, of any library."""
+        """Takes over what `saved_state` gave, of any library."""
         got = {name: tuple(slot.shape) for name, slot in slots.items()}
-        expected = dict.fromkeys(self.slots, (store.trained,))
+        expected = dict.fromkeys(self.kept, (store.trained,))
         if got != expected:
             raise ValueError(f"got optimizer state of shapes {got}, expected {expected}")
         with store.backend.context():
-            for slot, name in zip(self.state(store), self.slots, strict=True):
+            for slot, name in zip(self.state(store), self.kept, strict=True):
                 slot[...] = store.backend.asarray(slots[name], dtype=store.dtype)
 
     def config(self) -> dict[str, Any]:
         """The class and its options, as JSON can hold them."""
-        return {"class": type(self).__name__, **{name: getattr(self, name) for name in self.options}}
+        values = {name: getattr(self, name) for name in self.options}
+        if self.schedule is not None:
+            values["schedule"] = self.schedule.config()
+        return {"class": type(self).__name__, **values}
 
     def _stretch(self, store: ParameterStore, span: Span) -> Stretch:
         """The views of a span: the same objects at every step, so that a kernel knows them again."""
         known = self._stretches.get(store.token)
         if known is None:
-            if self._named and store.backend.name != self.backend.name:
-                raise BackendMismatchError(
-                    f"got a target on {store.backend.name}, expected one on {self.backend.name}, for which "
-                    f"this {type(self).__name__} was built: leave out the optimizer's backend=, and it "
-                    "follows its target"
-                )
+            self._refuse_other(store)
             known = self._stretches[store.token] = {}
         if span not in known:
             part, backend = slice(span.start, span.stop), store.backend
             with backend.context():
-                slots = [slot[part] for slot in self.state(store)]
-                known[span] = Stretch(backend, span.kind, store.values[part], store.gradients[part], slots, [])
+                kept = [slot[part] for slot in self.state(store)]
+                slots, average = kept[: len(self.slots)], kept[-1] if self.ema is not None else None
+                known[span] = Stretch(backend, span.kind, store.values[part], store.gradients[part], slots, average, [])
         return known[span]
+
+    def _refuse_other(self, store: ParameterStore) -> None:
+        """Raises where the store is on another backend than the one that was named."""
+        if self._named and store.backend.name != self.backend.name:
+            raise BackendMismatchError(
+                f"got a target on {store.backend.name}, expected one on {self.backend.name}, for which this "
+                f"{type(self).__name__} was built: leave out the optimizer's backend=, and it follows its target"
+            )
 
     def _clip(self, stretches: list[Stretch]) -> None:
         """Writes `clipped`: the gradients limited by value, and then by the norm of all."""
         limited = []
-        for backend, _, _, g, _, clipped in stretches:
+        for backend, _, _, g, _, _, clipped in stretches:
             with backend.context():
                 if not clipped:
                     xp = backend.xp

@@ -24,11 +24,11 @@ class SGD(Optimizer):
         β, from 0 (none) to below 1.
     nesterov : bool
         Needs momentum.
-    decay, clip_norm, clip_value, backend
+    schedule, decay, clip_norm, clip_value, ema, backend
         See `Optimizer`.
     """
 
-    options = ("learning_rate", "momentum", "nesterov", "decay", "clip_norm", "clip_value")
+    options = (*Optimizer.options, "momentum", "nesterov")
 
     def __init__(
         self, learning_rate: float = 0.01, *, momentum: float = 0.0, nesterov: bool = False, **common: Any
@@ -59,12 +59,12 @@ class Adagrad(Optimizer):
         0.01 by default.
     epsilon : float
         ε, 1e-7 by default.
-    decay, clip_norm, clip_value, backend
+    schedule, decay, clip_norm, clip_value, ema, backend
         See `Optimizer`.
     """
 
     slots = ("cache",)
-    options = ("learning_rate", "epsilon", "decay", "clip_norm", "clip_value")
+    options = (*Optimizer.options, "epsilon")
 
     def __init__(self, learning_rate: float = 0.01, *, epsilon: float = 1e-7, **common: Any) -> None:
         super().__init__(learning_rate, **common)
@@ -88,12 +88,12 @@ class RMSprop(Optimizer):
         ρ, 0.9 by default.
     epsilon : float
         ε, 1e-7 by default.
-    decay, clip_norm, clip_value, backend
+    schedule, decay, clip_norm, clip_value, ema, backend
         See `Optimizer`.
     """
 
     slots = ("cache",)
-    options = ("learning_rate", "rho", "epsilon", "decay", "clip_norm", "clip_value")
+    options = (*Optimizer.options, "rho", "epsilon")
 
     def __init__(self, learning_rate: float = 0.001, *, rho: float = 0.9, epsilon: float = 1e-7, **common: Any) -> None:
         super().__init__(learning_rate, **common)
@@ -118,20 +118,12 @@ class Adam(Optimizer):
         β₁ and β₂, 0.9 and 0.999 by default.
     epsilon : float
         ε, 1e-7 by default.
-    decay, clip_norm, clip_value, backend
+    schedule, decay, clip_norm, clip_value, ema, backend
         See `Optimizer`.
     """
 
     slots = ("momentum", "cache")
-    options: ClassVar[tuple[str, ...]] = (
-        "learning_rate",
-        "beta_1",
-        "beta_2",
-        "epsilon",
-        "decay",
-        "clip_norm",
-        "clip_value",
-    )
+    options: ClassVar[tuple[str, ...]] = (*Optimizer.options, "beta_1", "beta_2", "epsilon")
 
     def __init__(
         self,
@@ -167,8 +159,9 @@ class AdamW(Adam):
     weight_decay : float
         λ, 0.01 by default.
     decay_biases : bool
-        True, as in PyTorch: every parameter decays. False: weights only.
-    decay, clip_norm, clip_value, backend
+        True, as in PyTorch: every parameter decays. False: weights only, neither biases nor the gains of a
+        normalisation.
+    schedule, decay, clip_norm, clip_value, ema, backend
         See `Optimizer`.
     """
 
@@ -194,3 +187,51 @@ class AdamW(Adam):
         """See the class."""
         weight_decay = self.weight_decay if self.decay_biases or kind == "weights" else 0.0
         backend.fuse(formulas.adamw, into=("w", "m", "c"))(w, g, *slots, *self._scalars(), weight_decay)
+
+
+class Lion(Optimizer):
+    """w = w - lr · (sign(β₁m + (1 - β₁)g) + λw); m = β₂m + (1 - β₂)g. Chen et al. 2023 (arXiv:2302.06675),
+    algorithm 2: every parameter moves by the learning rate, whatever its gradient's size, which is why the paper's
+    rates are 3 to 10 times smaller than AdamW's and its λ as much larger. The defaults are ten times so.
+
+    Parameters
+    ----------
+    learning_rate : float
+        0.0001 by default.
+    beta_1, beta_2 : float
+        β₁ and β₂, 0.9 and 0.99 by default, as in the paper.
+    weight_decay : float
+        λ, 0.1 by default.
+    decay_biases : bool
+        True: every parameter decays. False: weights only, neither biases nor the gains of a normalisation.
+    schedule, decay, clip_norm, clip_value, ema, backend
+        See `Optimizer`.
+    """
+
+    slots = ("momentum",)
+    options = (*Optimizer.options, "beta_1", "beta_2", "weight_decay", "decay_biases")
+
+    def __init__(
+        self,
+        learning_rate: float = 1e-4,
+        *,
+        beta_1: float = 0.9,
+        beta_2: float = 0.99,
+        weight_decay: float = 0.1,
+        decay_biases: bool = True,
+        **common: Any,
+    ) -> None:
+        super().__init__(learning_rate, **common)
+        self.beta_1, self.beta_2 = share("beta_1", beta_1), share("beta_2", beta_2)
+        self.weight_decay, self.decay_biases = not_negative("weight_decay", weight_decay), bool(decay_biases)
+
+    @property
+    def by_kind(self) -> bool:  # type: ignore[override]
+        """Where biases do not decay."""
+        return not self.decay_biases
+
+    def step(self, backend: Backend, w: Array, g: Array, slots: list[Array], kind: str) -> None:
+        """See the class."""
+        weight_decay = self.weight_decay if self.decay_biases or kind == "weights" else 0.0
+        update = backend.fuse(formulas.lion, into=("w", "m"))
+        update(w, g, slots[0], self.current_learning_rate, self.beta_1, self.beta_2, weight_decay)

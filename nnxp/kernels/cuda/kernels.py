@@ -138,6 +138,54 @@ def cupy_kernels(cupy: Any, xp: Namespace) -> dict[str, Kernel]:
             launcher("softmax", "softmax_grad", kind)(*_rows(*y.shape), y, dy, out, *y.shape)
         return out
 
+    def column_moments(a: Array, epsilon: float, out: Any = None) -> Any:
+        """μⱼ = Σᵢ aᵢⱼ / n, σ²ⱼ = Σᵢ (aᵢⱼ - μⱼ)² / n and 1 / √(σ²ⱼ + ε), each of shape (1, m)."""
+        outs = rooms(out, a, 3, (1, *a.shape[1:]))
+        if outs is None or not a.size:
+            return plain["column_moments"](a, epsilon, out=out)
+        (n, m), kind = a.shape, KINDS[a.dtype]
+        grid = sums_grid(n, m)
+        common = (None, None) if grid[1] == 1 else workspace.take(kind, 3 * grid[1] * m, grid[0])
+        launcher("normalization", "column_moments", kind)(grid, (COLUMNS, ROWS), a, *outs, *common, n, m, epsilon)
+        return outs
+
+    def row_moments(a: Array, epsilon: float, out: Any = None) -> Any:
+        """The same along each row, each of shape (n, 1)."""
+        outs = rooms(out, a, 3, (*a.shape[:1], 1))
+        if outs is None:
+            return plain["row_moments"](a, epsilon, out=out)
+        if a.size:
+            launcher("normalization", "row_moments", KINDS[a.dtype])(*_rows(*a.shape), a, *outs, *a.shape, epsilon)
+        return outs
+
+    def affine_grads(x: Array, dy: Array, out: Any = None) -> Any:
+        """Σᵢ dyᵢⱼxᵢⱼ and Σᵢ dyᵢⱼ, each of shape (1, m): the gradients of γ and β in γx + β."""
+        outs = rooms(out, x, 2, (1, *x.shape[1:]), dy)
+        if outs is None or dy.shape != x.shape:
+            return plain["affine_grads"](x, dy, out=out)
+        (n, m), kind = x.shape, KINDS[x.dtype]
+        if m:
+            grid = sums_grid(n, m)
+            common = (None, None) if grid[1] == 1 else workspace.take(kind, 2 * grid[1] * m, 2 * grid[0])
+            launcher("normalization", "affine_grads", kind)(grid, (COLUMNS, ROWS), x, dy, *outs, *common, n, m)
+        return outs
+
+    def row_products(x: Array, dy: Array, gain: Array, out: Any = None) -> Any:
+        """Σⱼ γⱼdyᵢⱼ / m and Σⱼ γⱼdyᵢⱼxᵢⱼ / m, each of shape (n, 1)."""
+        outs = rooms(out, x, 2, (*x.shape[:1], 1), dy, gain)
+        if outs is None or dy.shape != x.shape or gain.shape != (1, *x.shape[1:]):
+            return plain["row_products"](x, dy, gain, out=out)
+        if x.size:
+            launcher("normalization", "row_products", KINDS[x.dtype])(*_rows(*x.shape), x, dy, gain, *outs, *x.shape)
+        return outs
+
+    def rooms(out: Any, a: Array, count: int, shape: tuple[int, ...], *others: Array) -> tuple[Array, ...] | None:
+        """`count` results of a shape, given or made; None where a kernel does not take them with the matrix a and the
+        others."""
+        if kind_of(a, *others, *(out or ())) is None or a.ndim != 2 or any(x.shape != shape for x in out or ()):
+            return None
+        return tuple(cupy.empty(shape, a.dtype) for _ in range(count)) if out is None else tuple(out)
+
     def softmax_crossentropy(z: Array, labels: Array, smoothing: float = 0.0, out: Any = None) -> Any:
         """log Σⱼ exp(zᵢⱼ) - Σⱼ tᵢⱼ zᵢⱼ, shape (n,), and its gradient softmax(z)ᵢⱼ - tᵢⱼ."""
         made = (cupy.empty(z.shape[:1], z.dtype), cupy.empty(z.shape, z.dtype)) if out is None else out
@@ -191,6 +239,10 @@ def cupy_kernels(cupy: Any, xp: Namespace) -> dict[str, Kernel]:
         shares,
         softmax,
         softmax_grad,
+        column_moments,
+        row_moments,
+        affine_grads,
+        row_products,
         softmax_crossentropy,
         bias_softmax_crossentropy,
         dropped,
