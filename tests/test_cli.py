@@ -612,6 +612,60 @@ def test_a_file_in_place_of_the_run_folder(here: Path, nnxp_fails: Command, out:
     assert "--out" in nnxp_fails("train", "spiral", *SHORT, "--out", out)
 
 
+# --- schedules, normalisation, class weights, early stopping ------------------------------------------
+
+
+def test_a_schedule_in_place_of_the_decay(here: Path, nnxp_ok: Command) -> None:
+    nnxp_ok("train", "digits", "--epochs", 4, "--hidden", 8, "--schedule", "step_decay:0.5", "--quiet")
+    summary = json.loads((here / "runs/digits/summary.json").read_text())
+    assert summary["optimizer"]["schedule"] == {"class": "StepDecay", "every": 0.5, "factor": 0.1}
+    assert summary["optimizer"]["decay"] == 0.0
+    rates = [
+        row["learning_rate"] for row in csv.DictReader(io.StringIO((here / "runs/digits/history.csv").read_text()))
+    ]
+    assert [float(rate) for rate in rates] == pytest.approx([3e-3, 3e-3, 3e-4, 3e-4], rel=1e-12)
+    nnxp_ok("train", "digits", "--epochs", 1, "--hidden", 8, "--schedule", "cosine", "--decay", 1, "--quiet",
+            "--out", "both")  # fmt: skip
+    assert json.loads((here / "both/summary.json").read_text())["optimizer"]["decay"] == 1.0
+
+
+@pytest.mark.parametrize(("name", "layer"), [("batch", "BatchNorm"), ("layer", "LayerNorm")])
+def test_normalization(here: Path, nnxp_ok: Command, name: str, layer: str) -> None:
+    said = nnxp_ok("train", "digits", "--epochs", 1, "--hidden", "8,8", "--normalization", name)
+    assert f"8-8-10, silu, {name} normalization, dropout" in said
+    summary = json.loads((here / "runs/digits/summary.json").read_text())
+    assert summary["architecture"][1:6] == ["Dropout(0.1)", "Dense(64, 8)", layer, "SiLU", "Dropout(0.5)"]
+    assert summary["parameters"] == 64 * 8 + 8 + 16 + 8 * 8 + 8 + 16 + 8 * 10 + 10
+    nnxp_ok("evaluate", "runs/digits/model.safetensors", "digits")
+
+
+def test_early_stopping_looks_at_rows_of_the_training_part(here: Path, nnxp_ok: Command) -> None:
+    """And the run keeps the weights of the best epoch."""
+    said = nnxp_ok("train", "spiral", "--early-stopping", 2, "--epochs", 60, "--learning-rate", 0.1)
+    summary = json.loads((here / "runs/spiral/summary.json").read_text())
+    assert summary["validation_samples"] == round(0.1 * (summary["training_samples"] + summary["validation_samples"]))
+    assert summary["epochs"] == summary["best_epoch"] + 2 < 60
+    assert f"stopped after {summary['epochs']} epochs, with the weights of epoch {summary['best_epoch']}" in said
+    rows = list(csv.DictReader(io.StringIO((here / "runs/spiral/history.csv").read_text())))
+    losses = [float(row["validation_loss"]) for row in rows]
+    assert len(rows) == summary["epochs"] and losses.index(min(losses)) == summary["best_epoch"] - 1
+    model = nnxp.load(here / "runs/spiral/model.safetensors")
+    test = data.load("spiral").hold_out(0.2, 0)
+    assert model.evaluate(test.X_test, test.y_test)["accuracy"] == pytest.approx(summary["test_accuracy"])
+
+
+def test_class_weights(here: Path, nnxp_ok: Command) -> None:
+    """Balanced: n / (k · count)."""
+    rows = ["x,kind", *(f"{i % 7},{'rare' if i % 10 == 0 else 'common'}" for i in range(100))]
+    (here / "table.csv").write_text("\n".join(rows))
+    for given, expected in (("balanced", [80 / (2 * 72), 80 / (2 * 8)]), ("1,5", [1.0, 5.0])):
+        nnxp_ok("train", "table.csv", "--target", "kind", *SHORT, "--class-weight", given, "--overwrite")
+        summary = json.loads((here / "runs/table/summary.json").read_text())
+        assert summary["class_weight"] == pytest.approx(expected)
+        loss: Any = nnxp.load(here / "runs/table/model.safetensors").loss
+        assert loss.class_weight == summary["class_weight"]
+
+
 # --- every failure in one line -------------------------------------------------------------------------
 
 
@@ -636,6 +690,16 @@ def test_a_file_in_place_of_the_run_folder(here: Path, nnxp_fails: Command, out:
         ("train digits --activation softmax", "got activation 'softmax'"),
         ("train digits --hidden none --dropout 0.5", "--dropout is for hidden layers"),
         ("train digits --hidden none --activation tanh", "--activation is for hidden layers"),
+        ("train digits --hidden none --normalization batch", "--normalization is for hidden layers"),
+        ("train digits --normalization group", "--normalization"),
+        ("train digits --schedule coseno", "--schedule: got 'coseno', expected one of inverse_time_decay, step_decay"),
+        ("train digits --schedule step_decay:often", "--schedule: got 'step_decay:often', could not convert"),
+        ("train digits --schedule step_decay:0", "got every=0, expected a whole number of steps from 1 up"),
+        ("train digits --schedule cosine --optimizer lbfgs", "--schedule changes a learning rate, and lbfgs has none"),
+        ("train digits --early-stopping 0", "got early_stopping=0"),
+        ("train digits --class-weight heavy", "--class-weight: got 'heavy'"),
+        ("train digits --class-weight 1,2", "got class_weight=[1.0, 2.0], expected 10 numbers, one for each class"),
+        ("train good.csv --target y --class-weight balanced", "--class-weight is for classes"),
         ("train digits --loss huber", "--loss huber does not fit digits"),
         ("train good.csv --target y --loss categorical_crossentropy", "whose target is numbers"),
         ("train digits --validation-split 0.9999 --quiet", "held out"),

@@ -108,6 +108,11 @@ def _train(command: argparse.ArgumentParser) -> None:
     )
     network.add_argument("--activation", metavar="NAME", help="after each hidden layer: relu, silu, gelu, tanh, ...")
     network.add_argument(
+        "--normalization",
+        choices=("batch", "layer", "none"),
+        help="normalise each hidden layer's outputs before its activation, over the batch or over the layer",
+    )
+    network.add_argument(
         "--dropout",
         type=_share,
         metavar="RATE",
@@ -123,6 +128,13 @@ def _train(command: argparse.ArgumentParser) -> None:
         "or huber, of the error in standard deviations of the target",
     )
     network.add_argument(
+        "--class-weight",
+        type=_class_weight,
+        metavar="W,W,...",
+        help="what a sample of each class counts in the loss, in the order of the classes, or balanced: all classes "
+        "count the same, however few their samples",
+    )
+    network.add_argument(
         "--dtype", choices=("float32", "float64"), default="float32", help="precision (default: %(default)s)"
     )
     training = command.add_argument_group("the training")
@@ -130,6 +142,22 @@ def _train(command: argparse.ArgumentParser) -> None:
     training.add_argument("--learning-rate", type=float, metavar="RATE", help="the size of a step")
     training.add_argument(
         "--decay", type=float, metavar="RATE", help="the learning rate is divided by 1 + RATE * steps"
+    )
+    training.add_argument(
+        "--schedule",
+        metavar="NAME[:NUMBER]",
+        help="how the learning rate changes: cosine, one_cycle, linear_warmup:0.1, step_decay:1000, "
+        "exponential_decay:0.999, inverse_time_decay:0.001 or reduce_on_plateau; a length is a number of steps or a "
+        "share of the training",
+    )
+    training.add_argument(
+        "--early-stopping",
+        type=int,
+        nargs="?",
+        const=10,
+        metavar="EPOCHS",
+        help="stop when the loss of the rows held out has not improved for so many epochs (10), and keep the best "
+        "weights; without --validation-split, one tenth is held out",
     )
     training.add_argument("--momentum", type=float, metavar="SHARE", help="sgd only: how much of the last step is kept")
     training.add_argument("--weight-decay", type=float, metavar="RATE", help="adamw and lion: how fast weights shrink")
@@ -202,6 +230,15 @@ def _hidden(text: str) -> tuple[int, ...]:
     if not re.fullmatch(r"0*[1-9][0-9]*(,0*[1-9][0-9]*)*", text):
         raise argparse.ArgumentTypeError(f"got {text!r}, expected whole numbers above 0 such as 512,512, or none")
     return tuple(int(width) for width in text.split(","))
+
+
+def _class_weight(text: str) -> str | list[float]:
+    if text == "balanced":
+        return text
+    try:
+        return [float(number) for number in text.split(",")]
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"got {text!r}, expected numbers such as 1,5,2, or balanced") from None
 
 
 def _share(text: str) -> float:

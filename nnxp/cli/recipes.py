@@ -11,12 +11,15 @@ class Recipe:
 
     hidden: tuple[int, ...] = (64, 64)
     activation: str = "relu"
+    normalization: str | None = None
+    """"batch" or "layer": between each hidden layer and its activation."""
     dropout: float = 0.0
     input_dropout: float = 0.0
     rescale: tuple[float, float] | None = None
     """Scale and offset of the inputs, where others than the data set's own do better."""
     optimizer: str = "adam"
     optimizer_options: Mapping[str, float] = field(default_factory=lambda: {"learning_rate": 1e-3})
+    schedule: str | None = None
     batch_size: int = 32
     epochs: int = 100
 
@@ -24,8 +27,11 @@ class Recipe:
         options = ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in self.optimizer_options.items())
         dropout = f", dropout {self.dropout:g}" if self.dropout else ""
         dropout += f" (inputs {self.input_dropout:g})" if self.input_dropout else ""
+        normalization = f", {self.normalization} normalization" if self.normalization else ""
+        schedule = f", {self.schedule}" if self.schedule else ""
         return (
-            f"{','.join(map(str, self.hidden))} {self.activation}{dropout}; {self.optimizer}, {options}; "
+            f"{','.join(map(str, self.hidden))} {self.activation}{normalization}{dropout}; "
+            f"{self.optimizer}, {options}{schedule}; "
             f"batches of {self.batch_size}, {self.epochs} epochs"
         )
 

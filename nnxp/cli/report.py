@@ -36,9 +36,12 @@ def before(dataset: Dataset, model: Sequential, recipe: Recipe, loss: str, valid
     parts += f"{len(dataset.X_test):,} to test on"
     sizes = [features, *(layer.n_out for layer in model.layers if isinstance(layer, Dense))]
     network = ["-".join(map(str, sizes)), recipe.activation] if recipe.hidden else [f"{features}-{sizes[-1]}"]
+    if recipe.hidden and recipe.normalization:
+        network.append(f"{recipe.normalization} normalization")
     if recipe.hidden and recipe.dropout:
         network.append(f"dropout {recipe.dropout:g}")
     options = [f"{name.replace('_', ' ')} {value:g}" for name, value in recipe.optimizer_options.items()]
+    options += [recipe.schedule] if recipe.schedule else []
     where = f"{backend.name} ({backend.library} {library_version(backend.library)})"
     rows = {
         "data": f"{dataset.name}: {parts}; {features} features, {target}",
@@ -56,6 +59,8 @@ def after(result: Result, summary: dict[str, Any], folder: Path, no_picture: str
     """Says what came out and where it is."""
     print(f"test {figures(result)}")
     confusions(result)
+    if "best_epoch" in summary:
+        print(f"stopped after {summary['epochs']} epochs, with the weights of epoch {summary['best_epoch']}")
     print(f"trained for {summary['wall_seconds']:.1f} s, {summary['samples_per_second']:,.0f} samples a second")
     files = [name for name in FILES if (folder / name).exists()]
     print(f"written to {folder}: {', '.join(files)}")

@@ -17,6 +17,7 @@ import nnxp
 from nnxp import data
 from nnxp.activations import ACTIVATIONS, Activation, Softmax
 from nnxp.backends import Backend, get_backend
+from nnxp.callbacks import EarlyStopping
 from nnxp.cli import report
 from nnxp.cli.options import UsageError
 from nnxp.cli.recipes import Recipe, recipe_for
@@ -24,11 +25,12 @@ from nnxp.cli.regression import target_scale
 from nnxp.cli.results import TEST_SHARE, Result, fingerprint, library_version
 from nnxp.cli.runs import RunFolder
 from nnxp.data import Dataset
-from nnxp.layers import Dense, Dropout, Layer, Rescaling
+from nnxp.layers import BatchNorm, Dense, Dropout, Layer, LayerNorm, Rescaling
 from nnxp.losses import StandardisedLoss, get_loss
 from nnxp.naming import lookup, snake_case
 from nnxp.optimizers import OPTIMIZERS, Optimizer, get_optimizer
-from nnxp.options import positive
+from nnxp.options import class_weights, positive
+from nnxp.schedules import SCHEDULES, Schedule
 from nnxp.sequential import Sequential
 
 LOSSES = {
@@ -36,6 +38,9 @@ LOSSES = {
     "regression": ("mean_squared_error", "mean_absolute_error", "huber"),
 }
 OPTIMIZER_OPTIONS = ("learning_rate", "decay", "momentum", "weight_decay", "clip_norm")
+NORMALIZATIONS = {"batch": BatchNorm, "layer": LayerNorm}
+FOLLOWED = 0.1
+"""The share of the training rows that is held out where something follows them and nobody says how many."""
 SILENT = logging.NullHandler()
 STEPS_OF_SIGMA = 100
 """How many numbers of the dtype one standard deviation of a column has to span, at least."""
@@ -45,7 +50,8 @@ def run(args: argparse.Namespace) -> None:
     """Trains, tests, and writes and prints the results."""
     recipe = _settle(args)
     optimizer = get_optimizer(recipe.optimizer)
-    optimizer = type(optimizer)(**recipe.optimizer_options)
+    keywords: dict[str, Any] = {**recipe.optimizer_options, **_schedule(recipe.schedule)}
+    optimizer = type(optimizer)(**keywords)
     log = logging.getLogger("nnxp")
     log.addHandler(SILENT)  # the report says why "auto" chose what it did
     try:
@@ -54,7 +60,7 @@ def run(args: argparse.Namespace) -> None:
         log.removeHandler(SILENT)
     dataset, held_out = _load(args)
     loss = _loss(args.loss, dataset)
-    model = build(dataset, recipe, optimizer, loss, backend, args.seed)
+    model = build(dataset, recipe, optimizer, loss, backend, args.seed, _class_weight(args.class_weight, dataset))
     model.classes = None if dataset.classes is None else list(dataset.classes)
     model.preprocessing = dataset.preprocessing | held_out
     validation = round((args.validation_split or 0) * len(dataset.X))  # rows, as `data.split` counts
@@ -62,11 +68,14 @@ def run(args: argparse.Namespace) -> None:
         if not args.quiet:
             report.before(dataset, model, recipe, loss, validation)
         start = time.perf_counter()
-        followed = _fit(args, recipe, model, dataset)
+        stopping = _fit(args, recipe, model, dataset)
+        followed = "validation" if args.validation_split else "test"
         seconds = time.perf_counter() - start
         result = Result.of(model, dataset.X_test, dataset.y_test)
         history = {name.replace("val_", f"{followed}_", 1): values for name, values in model.history.items()}
         summary = _summary(args, recipe, model, dataset, loss, validation, result, seconds)
+        if stopping is not None:
+            summary["best_epoch"] = stopping.best_epoch
         model.save(folder.staging / "model.safetensors")
         _write_history(history, folder.staging / "history.csv")
         text = json.dumps(summary, indent=2, ensure_ascii=False) + "\n"
@@ -77,7 +86,15 @@ def run(args: argparse.Namespace) -> None:
         report.after(result, summary, folder.path, no_picture)
 
 
-def build(dataset: Dataset, recipe: Recipe, optimizer: Optimizer, loss: str, backend: Backend, seed: int) -> Sequential:
+def build(
+    dataset: Dataset,
+    recipe: Recipe,
+    optimizer: Optimizer,
+    loss: str,
+    backend: Backend,
+    seed: int,
+    class_weight: list[float] | None = None,
+) -> Sequential:
     """The network: what rescales X, the hidden layers, and what gives probabilities or values."""
     layers: list[Layer | str] = []
     rescale = recipe.rescale or dataset.rescale
@@ -89,13 +106,18 @@ def build(dataset: Dataset, recipe: Recipe, optimizer: Optimizer, loss: str, bac
         layers.append(Dropout(recipe.input_dropout))
     width = dataset.X.shape[1]
     for units in recipe.hidden:
-        layers += [Dense(width, units), _activation(recipe.activation)]
+        layers.append(Dense(width, units))
+        if recipe.normalization:
+            layers.append(NORMALIZATIONS[recipe.normalization](units))
+        layers.append(_activation(recipe.activation))
         if recipe.dropout:
             layers.append(Dropout(recipe.dropout))
         width = units
     criterion = get_loss(loss)
     if dataset.classes is not None:
         layers += [Dense(width, len(dataset.classes)), Softmax()]
+        if class_weight is not None:
+            criterion = type(criterion)(class_weight=class_weights(class_weight, len(dataset.classes)))  # type: ignore[call-arg]
     else:
         sigma, mu = target_scale(dataset.y)
         _check_resolution([m / s for m, s in zip(mu, sigma, strict=True)], backend.dtype, lambda i: "the target")
@@ -116,12 +138,24 @@ def _settle(args: argparse.Namespace) -> Recipe:
             owners = [snake_case(cls.__name__) for cls in OPTIMIZERS if name in cls.options]
             option = f"--{name.replace('_', '-')}"
             raise UsageError(f"{option} belongs to --optimizer {' or '.join(owners)}, not to {recipe.optimizer}")
-    fields = ("hidden", "activation", "dropout", "input_dropout", "batch_size", "epochs")
+    fields = ("hidden", "activation", "normalization", "dropout", "input_dropout", "schedule", "batch_size", "epochs")
     changes = {name: getattr(args, name) for name in fields if getattr(args, name) is not None}
-    recipe = dataclasses.replace(recipe, **changes, optimizer_options={**recipe.optimizer_options, **given})
+    own = dict(recipe.optimizer_options)
+    if args.schedule is not None:
+        own.pop("decay", None)  # the recipe's way to lower the rate: the schedule is another
+        if "schedule" not in known:
+            raise UsageError(f"--schedule changes a learning rate, and {recipe.optimizer} has none")
+    recipe = dataclasses.replace(recipe, **changes, optimizer_options={**own, **given})
     positive("epochs", recipe.epochs)
     positive("batch_size", recipe.batch_size)
-    for name in ("activation", "dropout"):
+    if recipe.normalization == "none":
+        recipe = dataclasses.replace(recipe, normalization=None)
+    if args.early_stopping is not None:
+        positive("early_stopping", args.early_stopping)
+    follows = args.early_stopping is not None or (recipe.schedule or "").startswith("reduce_on_plateau")
+    if follows and not args.validation_split:
+        args.validation_split = FOLLOWED  # the test part never chooses anything
+    for name in ("activation", "normalization", "dropout"):
         if not recipe.hidden and name in changes:
             raise UsageError(f"--{name} is for hidden layers, but --hidden is none")
     return recipe
@@ -144,6 +178,33 @@ def _loss(name: str | None, dataset: Dataset) -> str:
             f"--loss {name} does not fit {dataset.name}, whose target is {what}: expected {' or '.join(fitting)}"
         )
     return name or fitting[0]
+
+
+def _schedule(text: str | None) -> dict[str, Schedule]:
+    """The optimizer's keyword for a schedule such as "cosine" or "step_decay:1000"."""
+    if text is None:
+        return {}
+    name, _, number = text.partition(":")
+    kinds: dict[str, Any] = {snake_case(kind.__name__): kind for kind in SCHEDULES}
+    try:
+        values = [int(number) if number.isdigit() else float(number)] if number else []
+        return {"schedule": kinds[name](*values)}
+    except (KeyError, TypeError, ValueError) as error:
+        known = ", ".join(kinds)
+        why = f"{error}; " if isinstance(error, ValueError) else ""
+        raise UsageError(
+            f"--schedule: got {text!r}, {why}expected one of {known}, with a number where it needs one, step_decay:1000"
+        ) from None
+
+
+def _class_weight(given: str | list[float] | None, dataset: Dataset) -> list[float] | None:
+    """One number a class; balanced: n / (k · count) for k classes (King and Zeng 2001)."""
+    if given is not None and dataset.classes is None:
+        raise UsageError(f"--class-weight is for classes, and the target of {dataset.name} is a number")
+    if isinstance(given, list) or given is None:
+        return given
+    counts = np.bincount(dataset.y, minlength=len(dataset.classes or ()))
+    return [len(dataset.y) / (np.count_nonzero(counts) * count) if count else 0.0 for count in counts.tolist()]
 
 
 def _activation(name: str) -> Activation:
@@ -170,20 +231,22 @@ def _column(dataset: Dataset, i: int) -> str:
     return f" ({names[i]!r})" if names else ""
 
 
-def _fit(args: argparse.Namespace, recipe: Recipe, model: Sequential, dataset: Dataset) -> str:
-    """Trains; gives the name of the part that was followed."""
+def _fit(args: argparse.Namespace, recipe: Recipe, model: Sequential, dataset: Dataset) -> EarlyStopping | None:
+    """Trains; gives what watched over it, if anything did."""
     validation: dict[str, Any] = {"validation_data": (dataset.X_test, dataset.y_test)}
     if args.validation_split:
         validation = {"validation_split": args.validation_split}
+    stopping = None if args.early_stopping is None else EarlyStopping(patience=args.early_stopping)
     model.fit(
         dataset.X,
         dataset.y,
         recipe.epochs,
         recipe.batch_size,
+        callbacks=[] if stopping is None else [stopping],
         progress=False if args.quiet else None,
         **validation,
     )
-    return "validation" if args.validation_split else "test"
+    return stopping
 
 
 def _write_history(history: dict[str, list[float]], path: Path) -> None:
@@ -219,15 +282,16 @@ def _summary(
         "architecture": report.architecture(model),
         "parameters": report.count(model),
         "loss": loss,
+        "class_weight": getattr(model.loss, "class_weight", None),
         "optimizer": model.optimizer.config(),
         "backend": model.backend.name,
         "dtype": model.dtype,
         "seed": args.seed,
-        "epochs": recipe.epochs,
+        "epochs": model.epoch,
         "batch_size": recipe.batch_size,
         # Of the training, with what was followed after each epoch.
         "wall_seconds": round(seconds, 3),
-        "samples_per_second": round(trained * recipe.epochs / seconds, 1),
+        "samples_per_second": round(trained * model.epoch / seconds, 1),
         **{f"test_{name}": value for name, value in result.figures.items()},
         "versions": {
             "nnxp": nnxp.__version__,
