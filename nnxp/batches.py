@@ -7,6 +7,7 @@ import numpy as np
 
 from nnxp import random
 from nnxp.backends import Backend, dtype_of, get_backend
+from nnxp.buffers import Buffers
 from nnxp.doors import blocks, finite, on_disk, same_length, sample_weights, some_weight
 from nnxp.losses import Loss
 from nnxp.options import positive
@@ -15,8 +16,8 @@ from nnxp.typing import Array, ArrayLike, Floats, Integers
 if TYPE_CHECKING:
     from nnxp.sequential import Sequential
 
-INTERVALS = 20
-"""How often an epoch reads its losses, shows them and checks that they are finite."""
+INTERVALS, FEWEST = 20, 16
+"""How often an epoch reads its losses, shows them and checks that they are finite; after how many steps at least."""
 
 
 class Batch(NamedTuple):
@@ -41,13 +42,13 @@ class Batch(NamedTuple):
 
 
 class Rows:
-    """Rows of one array, gathered on a backend in one dtype, at most `most` at a time.
+    """Rows of one array, gathered on a backend in one dtype.
 
     The array is the backend's own, or one of NumPy, in memory or on disk: its rows are then read, cast and moved
     when a batch asks for them. What is handed out is valid until the next call.
     """
 
-    def __init__(self, backend: Backend, source: Array, dtype: str, most: int) -> None:
+    def __init__(self, backend: Backend, source: Array, dtype: str) -> None:
         self.backend, self.source, self.dtype = backend, source, dtype
         host = isinstance(source, np.ndarray)
         lives_on = get_backend("numpy") if host else backend
@@ -56,7 +57,7 @@ class Rows:
         self._moves = host and backend.library != "numpy"
         # A gather from an array that is not contiguous would first copy all of it; NumPy's own indexing does not.
         self._contiguous = not host or source.flags.c_contiguous
-        self._most, self._gathered, self._cast = most, None, None
+        self._buffers = Buffers(lives_on, dtype)
         self.begin(None, None)
 
     def begin(self, order: Integers | None, index: Array) -> None:
@@ -76,25 +77,21 @@ class Rows:
             part = self.source[self._order[place]]
         else:
             rows = (self._order if self._xp is np else self._index)[place]
-            self._gathered = self._memory(self._gathered, self.source.dtype)
-            part = _leading(self._gathered, rows.shape[0])
+            part = self._buffers.take(self, "rows", (rows.shape[0], *self.source.shape[1:]), self.source.dtype)
             self._gather(self.source, rows, out=part)
         in_place = self._xp is np or self.backend.library in ("cupy", "torch")
         if self._moves or (self._casts and not in_place):
             return self.backend.asarray(part, dtype=self.dtype)
         if not self._casts:
             return part
-        self._cast = self._memory(self._cast, np.dtype(self.dtype) if self._xp is np else getattr(self._xp, self.dtype))
-        out = _leading(self._cast, part.shape[0])
+        out: Array = self._buffers.take(self, "cast", tuple(part.shape))
         out[...] = part
         return out
 
-    def _memory(self, memory: Array, dtype: object) -> Array:
-        """The memory itself, or new memory for the largest batch where there is none yet."""
-        if memory is not None:
-            return memory
-        device = "cpu" if self._xp is np else self.backend.device
-        return self._xp.empty((self._most, *self.source.shape[1:]), dtype=dtype, device=device)
+
+def interval(steps: int) -> int:
+    """After how many of an epoch's steps the losses are read."""
+    return max(-(-steps // INTERVALS), min(steps, FEWEST))
 
 
 def _on_device(backend: Backend, X: Array, dtype: str) -> Array:
@@ -129,10 +126,6 @@ def _weighed_on_disk(
     return by_loss, by_metric
 
 
-def _leading(memory: Array, n: int) -> Array:
-    return memory if memory.shape[0] == n else memory[:n, ...]
-
-
 class Batches:
     """Checked arrays, in batches of `batch_size`: all rows, or those of `rows`.
 
@@ -155,13 +148,12 @@ class Batches:
         self.X, self.y, self.w, self.v, self.rows, self.prepare = X, y, w, v, rows, prepare
         self.n, self.batch_size = int(X.shape[0]) if rows is None else len(rows), batch_size
         self.steps = -(-self.n // batch_size)
-        self.interval = -(-self.steps // INTERVALS)
-        most, plan = min(batch_size, self.n), model.training.plan
-        as_bytes = dtype_of(X) == "uint8" and plan.takes_bytes
-        self._x = Rows(self.backend, X, "uint8" if as_bytes else model.dtype, most)
-        self._y = Rows(self.backend, y, dtype_of(y), most)
-        self._w = None if w is None else Rows(self.backend, w, model.dtype, most)
-        self._v = self._w if v is w else None if v is None else Rows(self.backend, v, model.dtype, most)
+        self.interval = interval(self.steps)
+        as_bytes = dtype_of(X) == "uint8" and model.training.plan.takes_bytes
+        self._x = Rows(self.backend, X, "uint8" if as_bytes else model.dtype)
+        self._y = Rows(self.backend, y, dtype_of(y))
+        self._w = None if w is None else Rows(self.backend, w, model.dtype)
+        self._v = self._w if v is w else None if v is None else Rows(self.backend, v, model.dtype)
         self._host = [None if u is None else self.backend.to_numpy(u).astype(np.float64) for u in (w, v)]
         self._number = 0
 
@@ -210,7 +202,8 @@ class Batches:
         if key is not None:
             order = random.permutation(key, self.n)
             order = order if self.rows is None else self.rows[order]
-        index = None if order is None else self.backend.asarray(order, dtype="int64")
+        moves = order is not None and self.backend.library != "numpy"
+        index = self.backend.asarray(order, dtype="int64") if moves else None
         for rows in (self._x, self._y, self._w, None if self._v is self._w else self._v):
             if rows is not None:
                 rows.begin(order, index)

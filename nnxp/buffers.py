@@ -1,5 +1,7 @@
 """The memory that a training step writes into, used again from step to step."""
 
+from typing import Any
+
 from nnxp.backends import Backend
 from nnxp.typing import Array
 
@@ -17,20 +19,22 @@ class Buffers:
         self._whole: dict[tuple[int, str], Array] = {}
         self._parts: dict[tuple[int, str, tuple[int, ...]], Array] = {}
 
-    def take(self, owner: object, name: str, shape: tuple[int, ...], dtype: str | None = None) -> Array | None:
-        """The array that `owner` writes its `name` of this shape into, or None for a new one."""
+    def take(self, owner: object, name: str, shape: tuple[int, ...], dtype: Any = None) -> Array | None:
+        """The array that `owner` writes its `name` of this shape into, or None for a new one. `dtype` is a name, or one
+        of the library's own."""
         if self._backend is None:
             return None
         part = self._parts.get((id(owner), name, shape))
         return self._part(id(owner), name, tuple(shape), dtype) if part is None else part
 
-    def _part(self, owner: int, name: str, shape: tuple[int, ...], dtype: str | None) -> Array:
+    def _part(self, owner: int, name: str, shape: tuple[int, ...], dtype: Any) -> Array:
         """The leading slice of an array that may have to be made, or made longer."""
         assert self._backend is not None
         whole = self._whole.get((owner, name))
         if whole is None or tuple(whole.shape[1:]) != shape[1:] or whole.shape[0] < shape[0]:
-            xp = self._backend.xp
-            whole = xp.empty(shape, dtype=getattr(xp, dtype or self._dtype), device=self._backend.device)
+            xp, dtype = self._backend.xp, dtype or self._dtype
+            dtype = getattr(xp, dtype) if isinstance(dtype, str) else dtype
+            whole = xp.empty(shape, dtype=dtype, device=self._backend.device)
             self._whole[owner, name] = whole
             self._parts = {place: part for place, part in self._parts.items() if place[:2] != (owner, name)}
         part = whole if whole.shape[0] == shape[0] else whole[: shape[0], ...]

@@ -12,10 +12,13 @@ from nnxp.kernels import formulas
 from nnxp.layers import LAYERS, Dense, Dropout, Layer
 from nnxp.losses import Loss, SoftmaxCrossentropy
 from nnxp.optimizers import Optimizer
+from nnxp.regularizers import Penalties
 from nnxp.stages import (
     FUSED,
     DenseActivation,
+    DenseAlone,
     DenseSoftmaxCrossentropy,
+    DenseStage,
     Head,
     LayerStage,
     LossStage,
@@ -63,7 +66,9 @@ class Plan:
             self.head = LossStage(self.loss, self.buffers, len(self.layers), source)
         self.backward = [stage for stage in (*self.stages, self.head) if stage.position >= first][::-1]
         self.owners = [i for i, layer in enumerate(self.layers) if layer.parameters]
-        self.penalised = [layer for layer in self.layers if hasattr(layer, "penalty")]
+        dense = [stage.dense for stage in (*self.stages, self.head) if isinstance(stage, DenseStage)]
+        self.penalties = Penalties(dense, self.store)
+        self.penalised = [layer for layer in self.layers if hasattr(layer, "penalty") and layer not in dense]
         self._kept = [layer.__dict__ for layer in model.layers]
         self._uniform: dict[int, tuple[Array, Array]] = {}
         self.micro_batch_size: int | None = None
@@ -106,6 +111,7 @@ class Plan:
         head.forward(out)
         self.follow()
         loss = self._mean(y, w, v, x.shape[0], means)
+        loss = self.penalties.add(loss)
         for layer in self.penalised:
             if isinstance(layer, Dense) and type(layer).penalty is Dense.penalty:
                 loss = layer.add_penalty(loss)
@@ -114,6 +120,7 @@ class Plan:
         dvalues = None
         for stage in self.backward:
             dvalues = stage.backward(dvalues)
+        self.penalties.add_gradients()
         self.store.computed.update(self.owners)
         return loss
 
@@ -247,6 +254,8 @@ def stages_of(layers: Sequence[Layer], buffers: Buffers, first: int) -> list[Sta
             above = next((a for a in layers[i + 2 :] if type(a) not in (Linear, Dropout)), None)
             ours = above is None or type(above) in (*LAYERS, *ACTIVATIONS)
             stages.append(DenseActivation(layer, after, buffers, i, i > first, in_place=ours))
+        elif type(layer) is Dense:
+            stages.append(DenseAlone(layer, buffers, i, i > first))
         else:
             stages.append(LayerStage(layer, buffers, i, i > first))
         i += len(stages[-1].layers)

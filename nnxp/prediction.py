@@ -5,9 +5,8 @@ from typing import TYPE_CHECKING
 
 from nnxp.activations import Activation, Linear, Softmax
 from nnxp.buffers import Buffers
-from nnxp.kernels import formulas
 from nnxp.layers import Dense, Dropout, Layer, Rescaling
-from nnxp.stages import FUSED, DenseActivation, DenseStage, Stage, casts_bytes
+from nnxp.stages import FUSED, DenseActivation, DenseAlone, Stage, casts_bytes
 from nnxp.typing import Array
 
 if TYPE_CHECKING:
@@ -47,7 +46,7 @@ class Prediction:
             elif type(after) is Softmax:
                 self.stages.append(DenseSoftmax(layer, after, buffers, i))
             else:
-                self.stages.append(DenseAlone(layer, buffers, i))
+                self.stages.append(DenseAlone(layer, buffers, i, False, training=False))
             i += len(self.stages[-1].layers)
 
     def __call__(self, x: Array) -> Array:
@@ -98,23 +97,11 @@ class Apart(Stage):
         return twin.run_forward(x, False)
 
 
-class DenseAlone(DenseStage):
-    """x W + b."""
-
-    def __init__(self, dense: Dense, buffers: Buffers, position: int) -> None:
-        super().__init__(dense, [dense], buffers, position, False)
-        self.add_row = self.backend.fuse(formulas.add_row, into=("z",))
-
-    def forward(self, x: Array) -> Array:
-        """x W + b."""
-        return self.add_row(self.product(x), self.b)
-
-
 class DenseSoftmax(DenseAlone):
     """softmax(x W + b)."""
 
     def __init__(self, dense: Dense, softmax: Softmax, buffers: Buffers, position: int) -> None:
-        super().__init__(dense, buffers, position)
+        super().__init__(dense, buffers, position, False, training=False)
         self.layers, self.softmax = [dense, softmax], softmax.kernel("softmax")
 
     def forward(self, x: Array) -> Array:

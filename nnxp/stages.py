@@ -85,13 +85,28 @@ class LayerStage(Stage):
 
 
 class DenseStage(Stage):
-    """The products of a dense layer; its bias, and the bias's gradient, are left to what follows it."""
+    """The products of a dense layer. Its bias, and the bias's gradient, are left to what follows it.
+
+    Parameters
+    ----------
+    training
+        False keeps nothing for a backward.
+    """
 
     x: Array = None
 
-    def __init__(self, dense: Dense, layers: list[Layer], buffers: Buffers, position: int, needs_dinputs: bool) -> None:
+    def __init__(
+        self,
+        dense: Dense,
+        layers: list[Layer],
+        buffers: Buffers,
+        position: int,
+        needs_dinputs: bool,
+        training: bool = True,
+    ) -> None:
         super().__init__(layers, buffers, position, needs_dinputs)
         self.dense, self.backend, self.matmul = dense, dense.backend, dense.kernel("matmul")
+        self.training = training
         self.W, self.b = dense.weights, dense.biases
         self.dW, self.db = dense.gradient("weights"), dense.gradient("biases")
 
@@ -100,16 +115,41 @@ class DenseStage(Stage):
         self.x = None
 
     def product(self, x: Array) -> Array:
-        """x W."""
+        """x W; x is kept for backward."""
+        if self.training:
+            self.x = x
         return self.matmul(x, self.W, out=self.buffers.take(self, "output", (x.shape[0], self.dense.n_out)))
 
     def gradients(self, dz: Array) -> Array | None:
         """dW = xᵀ dz and dx = dz Wᵀ."""
         self.matmul(self.x.T, dz, out=self.dW)
-        self.dense.add_penalty_gradients()
         if not self.needs_dinputs:
             return None
         return self.matmul(dz, self.W.T, out=self.buffers.take(self, "dinputs", (dz.shape[0], self.dense.n_in)))
+
+
+class DenseAlone(DenseStage):
+    """A dense layer that nothing is fused with: x W + b."""
+
+    def __init__(
+        self, dense: Dense, buffers: Buffers, position: int, needs_dinputs: bool, training: bool = True
+    ) -> None:
+        super().__init__(dense, [dense], buffers, position, needs_dinputs, training)
+        self.add_row = self.backend.fuse(formulas.add_row, into=("z",))
+        self.column_sums = dense.kernel("column_sums")
+
+    def forward(self, x: Array) -> Array:
+        """x W + b."""
+        return self.add_row(self.product(x), self.b)
+
+    def backward(self, dy: Array) -> Array | None:
+        """The dense layer's gradients."""
+        self.column_sums(dy, out=self.db)
+        return self.gradients(dy)
+
+    def lines(self) -> tuple[str, str]:
+        """Forward and backward in words."""
+        return "Dense.forward", "Dense.backward" + self._only()
 
 
 class DenseActivation(DenseStage):
@@ -118,8 +158,6 @@ class DenseActivation(DenseStage):
 
     Parameters
     ----------
-    training
-        False keeps nothing for a backward.
     in_place
         Whether backward may write over its argument.
     """
@@ -134,8 +172,8 @@ class DenseActivation(DenseStage):
         training: bool = True,
         in_place: bool = True,
     ) -> None:
-        super().__init__(dense, [dense, activation], buffers, position, needs_dinputs)
-        self.activation, self.training, self.in_place = activation, training, in_place
+        super().__init__(dense, [dense, activation], buffers, position, needs_dinputs, training)
+        self.activation, self.in_place = activation, in_place
         self.keeps_z = training and activation.reads == ("inputs",)  # else the output is all that backward reads
         self._fuse()
 
@@ -151,8 +189,6 @@ class DenseActivation(DenseStage):
         if self.activation.functions() != self.functions:  # an option that chooses the formula was changed
             self._fuse()
         z, constants = self.product(x), self.activation.constants()
-        if self.training:
-            self.x = x
         if self.keeps_z:
             self.read: tuple[Array, ...] = (z, self.b)
             return self.activate(z, self.b, *constants, out=self.buffers.take(self, "activation", z.shape))
@@ -241,7 +277,7 @@ class DenseSoftmaxCrossentropy(DenseStage, Head):
 
     def forward(self, x: Array) -> Array:
         """x W, and from `losses` on the logits x W + b, in the same array."""
-        self.x, self.p = x, self.product(x)
+        self.p = self.product(x)
         return self.p
 
     def losses(self, y: Array, factors: Array, w: Array | None) -> Array:

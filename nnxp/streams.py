@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nnxp.batches import INTERVALS, Batch, Batches
+from nnxp.batches import Batch, Batches, interval
 from nnxp.doors import finite, same_length, sample_weights
 from nnxp.typing import Array, ArrayLike
 
@@ -27,7 +27,7 @@ class Stream:
     def __init__(self, model: "Sequential", source: Any, name: str = "batch") -> None:
         self.model, self.source, self.name = model, source, name
         self.steps = operator.length_hint(source, 0) or None
-        self.interval = INTERVAL if self.steps is None else -(-self.steps // INTERVALS)
+        self.interval = INTERVAL if self.steps is None else interval(self.steps)
         self._epochs = 0
         self._opened: Iterator[Batch] | None = None
         self._errors = np.geterr()

@@ -12,7 +12,7 @@ import numpy as np
 from nnxp import random
 from nnxp.batches import Batches
 from nnxp.callbacks import Callback, Callbacks, State
-from nnxp.doors import blocks
+from nnxp.doors import blocks, sum_is_finite
 from nnxp.errors import NonFiniteLossError
 from nnxp.kernels import vocabulary
 from nnxp.layers import BatchNorm, Dropout
@@ -187,13 +187,15 @@ class Training:
 
     def _record(self, record: dict[str, float]) -> None:
         """One entry an epoch in each list of the history: NaN for what an epoch does not have."""
-        history = dict(self.model.history)
-        before = max(map(len, history.values()), default=0)
-        for name in record:
-            history.setdefault(name, [math.nan] * before)
-        self.model.history.clear()
-        for name in sorted(history, key=_place):
-            self.model.history[name] = [*history[name], record.get(name, math.nan)]
+        history = self.model.history
+        new = [name for name in record if name not in history]
+        if new:
+            before = max(map(len, history.values()), default=0)
+            known = history | {name: [math.nan] * before for name in new}
+            history.clear()
+            history.update({name: known[name] for name in sorted(known, key=_place)})
+        for name, values in history.items():
+            values.append(record.get(name, math.nan))
 
     def _explain(self, stop: "_Stopped", data: "Batches | Stream") -> NonFiniteLossError:
         """Finds where the numbers stopped being finite, and puts finite weights back."""
@@ -231,7 +233,7 @@ class Training:
     def _broken(self, a: Array) -> bool:
         """Whether some value is not finite."""
         xp = self.backend.xp
-        return not all(bool(xp.all(xp.isfinite(a[rows, ...]))) for rows in blocks(a))
+        return not sum_is_finite(a) and not all(bool(xp.all(xp.isfinite(a[rows, ...]))) for rows in blocks(a))
 
 
 class _Stopped(Exception):

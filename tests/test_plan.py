@@ -23,7 +23,7 @@ from nnxp import (
 )
 from nnxp.stages import FUSED, DenseActivation, DenseSoftmaxCrossentropy, LayerStage
 from tests.matrix import Target
-from tests.models import Scale
+from tests.models import Scale, values
 
 N, M, HIDDEN, CLASSES = 12, 7, 9, 4
 RNG = np.random.default_rng(7)
@@ -297,6 +297,24 @@ def test_clipping_may_be_given_and_taken_back(backend: Target) -> None:
 
     assert weights(None, 1e-3) == pytest.approx(1e-4, rel=1e-3)
     assert weights(1e-3, None) > 100 * 1e-4
+
+
+def test_penalties_may_change(backend: Target) -> None:
+    """Equal ones are one pass over the store, others are apart."""
+    layers = [Dense(M, HIDDEN, l2=0.1), "relu", Dense(HIDDEN, HIDDEN, l2=0.1), "relu", Dense(HIDDEN, CLASSES, l2=0.1)]
+    own = Sequential([*layers, "softmax"], "categorical_crossentropy", "sgd", backend=backend.spec, dtype="float64")
+    twin = copy.deepcopy(own)
+    for l2, bias_l1 in ((0.1, 0.0), (0.3, 0.2), (0.0, 0.2)):
+        for model in (own, twin):
+            model.layers[2].l2, model.layers[4].bias_l1 = l2, bias_l1  # type: ignore[attr-defined]
+        data = twin.loss.calculate(twin.forward(X), LABELS)  # type: ignore[union-attr]
+        expected = float(data) + sum(float(penalty) for penalty in twin.penalties())
+        twin.backward(LABELS)
+        twin.optimizer.pre_update_params()
+        twin.optimizer.update_params(twin)
+        twin.optimizer.post_update_params()
+        assert float(own.train_step(X, LABELS)) == pytest.approx(expected, rel=1e-12)
+        backend.assert_close(own.store.values, values(twin), rtol=1e-11)
 
 
 def test_an_option_that_chooses_the_formula_may_change() -> None:

@@ -22,6 +22,11 @@ def column_sums(a: Array, out: Array = None) -> Array:
     return np.add.reduce(a, axis=0, keepdims=True, out=out)
 
 
+def row_means(a: Array, out: Array = None) -> Array:
+    """Σⱼ aᵢⱼ / m, shape (n,)."""
+    return np.divide(np.add.reduce(a, axis=1, out=out), a.shape[1], out=out)
+
+
 def gather(a: Array, rows: Array, out: Array = None) -> Array:
     """a's rows in the order of the indices `rows`, which the caller has checked."""
     return np.take(a, rows, axis=0, out=out, mode="clip")  # mode "raise" would go through a copy of `out`
@@ -158,6 +163,7 @@ def _column(like: Array) -> Array:
 NORMALIZATION = normalization(np, np, lambda a: _scratch.take("whole", a.size, a.dtype).reshape(a.shape))
 NUMPY: dict[str, Kernel] = NORMALIZATION | table(
     column_sums,
+    row_means,
     gather,
     squared_norm,
     clip_factor,
