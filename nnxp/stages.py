@@ -12,7 +12,7 @@ from nnxp.activations import ACTIVATIONS, Activation, Linear, Softmax
 from nnxp.buffers import Buffers
 from nnxp.kernels import formulas
 from nnxp.layers import Dense, Layer, Rescaling
-from nnxp.losses import LOSSES, Loss, SoftmaxCrossentropy
+from nnxp.losses import LOSSES, Loss, SoftmaxCrossentropy, StandardisedLoss
 from nnxp.typing import Array
 
 FUSED = tuple(kind for kind in ACTIVATIONS if kind not in (Linear, Softmax))
@@ -234,7 +234,7 @@ class LossStage(Head):
         super().__init__([], buffers, position, True)
         self.loss, self.source = loss, source
         # The model's loss may be in use in another thread: one of this package writes through a twin of its own.
-        self.twin = copy.copy(loss) if type(loss) in LOSSES else loss
+        self.twin = copy.copy(loss) if type(loss) in (*LOSSES, StandardisedLoss) else loss
         self.scale_rows = loss.backend.fuse(formulas.scale_rows)
 
     def forward(self, x: Array) -> Array:

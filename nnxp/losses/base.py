@@ -172,15 +172,18 @@ class ElementwiseLoss(Loss):
 
     def losses(self, p: Array, y: Array) -> Array:
         """ℓᵢ = Σⱼ f(pᵢⱼ, yᵢⱼ) / m."""
-        error = self.backend.fuse(type(self).formula)
+        error = self.backend.fuse(self._formulas()[0])
         errors = error(p, y, *self._constants(p), out=self.take("errors", p.shape))
         return self.backend.kernels["row_means"](errors, out=self.take("losses", p.shape[:1]))
 
     def gradients(self, p: Array, y: Array) -> Array:
         """f'(pᵢⱼ, yᵢⱼ) / m."""
-        gradient = self.backend.fuse(type(self).gradient_formula)
+        gradient = self.backend.fuse(self._formulas()[1])
         dp = gradient(p, y, *self._constants(p), out=self.take("gradient", p.shape))
         return dp if p.shape[1] == 1 else self.backend.fuse(formulas.scaled, into=("g",))(dp, 1 / p.shape[1])
+
+    def _formulas(self) -> tuple[Callable[..., Array], Callable[..., Array]]:
+        return type(self).formula, type(self).gradient_formula
 
     def _constants(self, p: Array) -> list[float]:
         return [getattr(self, name) for name in self.options]

@@ -1,16 +1,18 @@
 """A regression's loss that does not depend on the target's units."""
 
+from collections.abc import Callable
 from typing import Any
 
 from nnxp.backends import Backend
-from nnxp.losses.base import Loss
+from nnxp.kernels import formulas
+from nnxp.losses.base import ElementwiseLoss
 from nnxp.losses.regression import Huber, MeanAbsoluteError, MeanSquaredError
 from nnxp.naming import snake_case
 from nnxp.options import above_zero
 from nnxp.typing import Array
 
 
-class StandardisedLoss(Loss):
+class StandardisedLoss(ElementwiseLoss):
     """Another loss of predictions and truth divided by σ, the target's standard deviation: ℓ(p/σ, y/σ).
 
     A last layer `Rescaling(scale=σ, offset=μ)` lets a model predict in the target's own units. The squared
@@ -38,14 +40,34 @@ class StandardisedLoss(Loss):
 
     def _on(self, backend: Backend, dtype: str, named: bool = False) -> "StandardisedLoss":
         super()._on(backend, dtype, named)
-        self.inner._on(backend, dtype)
         self._factor: Any = backend.asarray([[1 / s for s in self.sigma]], dtype=dtype)
         return self
 
     def losses(self, p: Array, y: Array) -> Array:
         """ℓ(p/σ, y/σ), (n,)."""
-        return self.inner.losses(p * self._factor, y * self._factor)
+        return super().losses(*self._standardised(p, y))
 
     def gradients(self, p: Array, y: Array) -> Array:
         """ℓ'(p/σ, y/σ) / σ, (n, m)."""
-        return self.inner.gradients(p * self._factor, y * self._factor) * self._factor
+        return self._by_units(super().gradients(*self._standardised(p, y)))
+
+    def both(self, p: Array, y: Array) -> tuple[Array, Array]:
+        """`losses` and `gradients`, of numbers that are divided once."""
+        p, y = self._standardised(p, y)
+        return super().losses(p, y), self._by_units(super().gradients(p, y))
+
+    def _standardised(self, p: Array, y: Array) -> tuple[Array, Array]:
+        divide = self.backend.fuse(formulas.rescale_grad)
+        return (
+            divide(p, self._factor, out=self.take("standardised", p.shape)),
+            divide(y, self._factor, out=self.take("standardised truth", y.shape)),
+        )
+
+    def _by_units(self, gradient: Array) -> Array:
+        return self.backend.fuse(formulas.rescale_grad, into=("dy",))(gradient, self._factor)
+
+    def _formulas(self) -> tuple[Callable[..., Array], Callable[..., Array]]:
+        return self.inner._formulas()
+
+    def _constants(self, p: Array) -> list[float]:
+        return self.inner._constants(p)
