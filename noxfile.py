@@ -65,13 +65,15 @@ def wheel(session: nox.Session) -> None:
         def run(*args: str) -> None:
             session.run(*args, external=True, env={"PYTHONPATH": None})
 
-        run(python, "-m", "pip", "install", "--quiet", str(built), "pytest>=9")
+        run(python, "-m", "pip", "install", "--quiet", str(built))
         run(python, "-c", f"import nnxp; assert nnxp.__file__.startswith({folder!r}), nnxp.__file__")
-        run(python, "-m", "pytest", "--doctest-modules", "--pyargs", "nnxp", "-k", "not plots")  # no matplotlib here
         run(nnxp, "--version")
         run(nnxp, "train", "digits", "--epochs", "1", "--out", "run")
         run(nnxp, "evaluate", "run/model.safetensors", "digits")
         run(nnxp, "doctor", "--backend", "numpy")
+        # The examples in the docstrings, of which some need an extra.
+        run(python, "-m", "pip", "install", "--quiet", f"nnxp[plot,sklearn] @ {built.as_uri()}", "pytest>=9")
+        run(python, "-m", "pytest", "--doctest-modules", "--pyargs", "nnxp")
 
 
 @nox.session(python=TORCH_PYTHON, default=False)
@@ -93,7 +95,10 @@ def fast(session: nox.Session) -> None:
 @nox.session(python=TORCH_PYTHON, default=False)
 def lowest(session: nox.Session) -> None:
     """The tests on the lowest versions that pyproject.toml allows."""
-    requirements = [Requirement(text) for text in PYPROJECT["project"]["dependencies"]]
+    project = PYPROJECT["project"]
+    requirements = [
+        Requirement(text) for text in (*project["dependencies"], *project["optional-dependencies"]["sklearn"])
+    ]
     pins = [str(requirement).replace(">=", "==") for requirement in requirements]
     session.install("-e", ".", TORCH, *group("test"), *pins)
     env = {"NNXP_TEST_BACKENDS": CPU_BACKENDS, **ONE_THREAD}
@@ -166,6 +171,15 @@ def bench_peers(session: nox.Session) -> None:
         out = str(report(f"peers-{setting}.json"))
         session.run("python", "-m", "benchmarks.compare", "--out", out, *session.posargs, env=env)
     session.run("python", "-m", "benchmarks.report")
+
+
+@nox.session(python=TORCH_PYTHON, default=False)
+def bench_estimators(session: nox.Session) -> None:
+    """The estimators beside scikit-learn's MLP: scores and times; `-- --quick` takes a minute."""
+    session.install("-e", ".[fast,sklearn]", *group("bench"))
+    for setting, env in BENCH_THREADS.items():
+        out = str(report(f"estimators-{setting}.json"))
+        session.run("python", "-m", "benchmarks.estimators", "--out", out, *session.posargs, env=env)
 
 
 def report(name: str) -> Path:

@@ -13,7 +13,7 @@ import matplotlib.pyplot as plt
 
 from benchmarks import compare, results
 from benchmarks.problems import STEPS
-from benchmarks.table import Measurements, Row, ratio, where
+from benchmarks.table import Measurements, Row, ratio
 
 KINDS = {
     "step": "Training step",
@@ -202,7 +202,7 @@ def page(found: Measurements, folder: Path) -> str:
     blas = html.escape(", ".join(machine["blas"]))
     body = [
         "<h1>nnxp: what was measured</h1>",
-        f"<p>{html.escape(where(found))}</p>",
+        f"<p>{html.escape(found.where())}</p>",
         table(threads, f"Threads; {blas}"),
         "<p>A figure is the median time of a case divided by that of its floor, the matrix products alone of the same "
         "case, measured in turn; beside it the time itself, and on pointing at it the rest. Kernels and activations "

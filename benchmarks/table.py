@@ -1,7 +1,7 @@
-"""The README's tables of speed, from the measurements that are kept under version control.
+"""The tables of speed in README.md and benchmarks/README.md, from the measurements that are kept under version control.
 
 python -m benchmarks.table            # prints them
-python -m benchmarks.table --adopt    # keeps what was measured last, and writes them into README.md
+python -m benchmarks.table --adopt    # keeps what was measured last, and writes them into the pages
 python -m benchmarks.table --merge    # the same where only some cases were measured again
 """
 
@@ -13,7 +13,7 @@ from typing import Any
 from benchmarks import results
 from benchmarks.problems import EPOCH, PREDICTION, STEPS
 
-README = results.ROOT / "README.md"
+README, PAGE = results.ROOT / "README.md", results.ROOT / "benchmarks" / "README.md"
 BEGIN = "<!-- benchmarks: written by `python -m benchmarks.table --adopt`, not by hand -->"
 END = "<!-- end of benchmarks -->"
 NOTHING = "–"
@@ -26,6 +26,7 @@ class Measurements:
     def __init__(self, folder: Path = results.KEPT) -> None:
         self.files = {setting: results.load(folder, setting) for setting in results.SETTINGS}
         self.peers = {setting: results.load(folder, f"peers-{setting}") for setting in results.SETTINGS}
+        self.estimators = {setting: results.load(folder, f"estimators-{setting}") for setting in results.SETTINGS}
 
     def case(self, setting: str, **wanted: Any) -> Row | None:
         """The case with these values, None where it was not measured."""
@@ -43,6 +44,10 @@ class Measurements:
         if found is None:
             raise SystemExit("nothing was measured yet: nox -s bench, nox -s bench_peers, then --adopt")
         return found
+
+    def where(self) -> str:
+        """The machine, the versions and the day, in a sentence."""
+        return where(self.machine(), [file["datetime"] for file in self.files.values() if file])
 
 
 def ratio(row: Row | None, key: str = "ratio") -> str:
@@ -134,11 +139,31 @@ def others(found: Measurements) -> list[str]:
     return markdown(rows)
 
 
-def where(found: Measurements) -> str:
-    """The machine and the versions, in a sentence."""
-    machine = found.machine()
+def estimators(sets: list[Row]) -> list[list[str]]:
+    """Scores beside scikit-learn's MLP, and the times as multiples of its own."""
+    rows = [["data, epochs", "scikit-learn", "nnxp", "difference", "time: `fast`", "time: NumPy only"]]
+    for row in sets:
+        sklearn, fast, numpy = (row["contenders"][name] for name in ("sklearn", "fast", "numpy"))
+        difference = f"{fast['difference']:+.4f} ± {fast['standard_error']:.4f}"
+        scores = [f"{sklearn['score']:.4f}, {sklearn['seconds']:.2f} s", f"{fast['score']:.4f}", difference]
+        rows.append([f"{row['name']}, {row['epochs']}", *scores, f"{fast['ratio']:.2f}", f"{numpy['ratio']:.2f}"])
+    return rows
+
+
+def estimators_text(found: Measurements) -> str:
+    """The comparison with scikit-learn's MLP, with each setting of the threads."""
+    lines = [BEGIN]
+    for setting, words in results.SETTINGS.items():
+        if measured := found.estimators[setting]:
+            lines += ["", f"BLAS with {words}:", "", *markdown(estimators(measured["sets"]))]
+            lines += ["", where(measured["machine"], [measured["datetime"]])]
+    return "\n".join([*lines, "", END])
+
+
+def where(machine: Row, times: list[str]) -> str:
+    """The machine, the versions and the day, in a sentence."""
     versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items() if name != "nnxp")
-    dates = sorted(file["datetime"][:10] for file in found.files.values() if file)
+    dates = sorted(time[:10] for time in times)
     blas = ", ".join(machine["blas"])
     return (
         f"Measured on {machine['cpu']}, {machine['cores']} cores, {machine['memory_gb']} GB, {machine['system']}; "
@@ -148,22 +173,27 @@ def where(found: Measurements) -> str:
 
 def text(found: Measurements) -> str:
     """What stands between the markers."""
-    return "\n".join([BEGIN, "", *steps(found), "", *others(found), "", where(found), "", END])
+    return "\n".join([BEGIN, "", *steps(found), "", *others(found), "", found.where(), "", END])
 
 
-def written_into(readme: str, found: Measurements) -> str:
-    """The README with its tables made anew."""
-    before, begin, rest = readme.partition(BEGIN)
+def written_into(page: str, tables: str) -> str:
+    """A page with its tables made anew."""
+    before, begin, rest = page.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:
-        raise SystemExit(f"README.md has no place for the tables: put these two lines there\n{BEGIN}\n{END}")
-    return before + text(found) + after
+        raise SystemExit(f"the page has no place for the tables: put these two lines there\n{BEGIN}\n{END}")
+    return before + tables + after
 
 
 def adopt(merge: bool) -> None:
     """Keeps what was measured last; to `merge`, cases that were not measured again stay."""
     for setting in results.SETTINGS:
-        for name, key, identity in ((setting, "cases", "name"), (f"peers-{setting}", "jobs", "title")):
+        kinds = (
+            (setting, "cases", "name"),
+            (f"peers-{setting}", "jobs", "title"),
+            (f"estimators-{setting}", "sets", "name"),
+        )
+        for name, key, identity in kinds:
             new, old = results.load(results.MEASURED, name), results.load(results.KEPT, name)
             if new is None:
                 continue
@@ -175,14 +205,16 @@ def adopt(merge: bool) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--adopt", action="store_true", help="keep the last measurements and write README.md")
+    parser.add_argument("--adopt", action="store_true", help="keep the last measurements and write the pages")
     parser.add_argument("--merge", action="store_true", help="the same, cases that were not measured again staying")
     options = parser.parse_args()
     if options.adopt or options.merge:
         adopt(options.merge)
-        content = written_into(README.read_text(encoding="utf-8"), Measurements())
-        README.write_text(content, encoding="utf-8")
+        for page, tables in ((README, text), (PAGE, estimators_text)):
+            content = written_into(page.read_text(encoding="utf-8"), tables(Measurements()))
+            page.write_text(content, encoding="utf-8")
     print(text(Measurements()))
+    print(estimators_text(Measurements()))
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ _HOMES = {
     "checkpoint": "load",
     "errors": "BackendMismatchError BackendUnavailableError DataError ModelFileError NonFiniteLossError "
     "NotComputedError",
+    "estimators": "MLPClassifier MLPRegressor",
     "gradients": "GradientReport check_gradients",
     "layers": "BatchNorm Dense Dropout Layer LayerNorm Neuron NeuronLayer Rescaling",
     "losses": "BinaryCrossentropy CategoricalCrossentropy Huber Loss MeanAbsoluteError "

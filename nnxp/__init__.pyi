@@ -29,6 +29,8 @@ from nnxp.errors import DataError as DataError
 from nnxp.errors import ModelFileError as ModelFileError
 from nnxp.errors import NonFiniteLossError as NonFiniteLossError
 from nnxp.errors import NotComputedError as NotComputedError
+from nnxp.estimators import MLPClassifier as MLPClassifier
+from nnxp.estimators import MLPRegressor as MLPRegressor
 from nnxp.gradients import GradientReport as GradientReport
 from nnxp.gradients import check_gradients as check_gradients
 from nnxp.layers import BatchNorm as BatchNorm

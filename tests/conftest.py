@@ -12,6 +12,8 @@ from tests import hostcuda, matrix
 os.environ["ARRAY_API_STRICT_BOOLEAN_INDEXING"] = "false"
 os.environ["ARRAY_API_STRICT_DATA_DEPENDENT_SHAPES"] = "false"
 os.environ["ARRAY_API_STRICT_ENABLED_EXTENSIONS"] = ""
+# SciPy reads this when it is imported; scikit-learn's checks of other libraries' arrays need it.
+os.environ["SCIPY_ARRAY_API"] = "1"
 
 # No test fails for being slow on a busy machine.
 settings.register_profile("nnxp", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -2,11 +2,12 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from benchmarks import compare, report, results, table
+from benchmarks import compare, estimators, report, results, table
 from benchmarks.peers import book, nnxp_numpy, numpy_floor
 from benchmarks.problems import STEPS, Case, Problem, products
 
@@ -156,11 +157,11 @@ def test_the_table_shows_what_was_measured_and_nothing_else(tmp_path: Path) -> N
 def test_the_tables_are_written_between_their_markers(tmp_path: Path) -> None:
     found = made_up(tmp_path, STEADY)
     readme = f"before\n{table.BEGIN}\nold figures\n{table.END}\nafter\n"
-    written = table.written_into(readme, found)
+    written = table.written_into(readme, table.text(found))
     assert written.startswith("before\n") and written.endswith("\nafter\n") and "old figures" not in written
-    assert "1.25" in written and table.written_into(written, found) == written
+    assert "1.25" in written and table.written_into(written, table.text(found)) == written
     with pytest.raises(SystemExit, match="put these two lines there"):
-        table.written_into("no markers", found)
+        table.written_into("no markers", "tables")
 
 
 def test_the_page_shows_what_is_void_what_is_missing_and_why(tmp_path: Path) -> None:
@@ -171,6 +172,20 @@ def test_the_page_shows_what_is_void_what_is_missing_and_why(tmp_path: Path) -> 
     assert "void <small>" in report.page(made_up(tmp_path, BUSY), tmp_path)
 
 
-def test_the_readmes_tables_are_those_of_the_kept_measurements() -> None:
-    readme = table.README.read_text(encoding="utf-8")
-    assert table.written_into(readme, table.Measurements()) == readme, "python -m benchmarks.table --adopt writes them"
+@pytest.mark.parametrize(("page", "tables"), [(table.README, table.text), (table.PAGE, table.estimators_text)])
+def test_the_tables_are_those_of_the_kept_measurements(page: Path, tables: Any) -> None:
+    text, found = page.read_text(encoding="utf-8"), table.Measurements()
+    assert table.written_into(text, tables(found)) == text, "python -m benchmarks.table --adopt writes them"
+
+
+def test_estimators_are_compared_seed_by_seed() -> None:
+    theirs = {"scores": [0.5, 0.7, 0.9], "seconds": [1.0, 2.0, 4.0]}
+    ours = {"scores": [0.6, 0.7, 0.9], "seconds": [0.5, 0.8, 3.0]}
+    found = estimators.summary({"sklearn": theirs, "fast": ours, "numpy": theirs})
+    row = found["fast"]
+    assert row["score"] == pytest.approx(2.2 / 3) and row["seconds"] == 0.8 and row["ratio"] == 0.5
+    # differences 0.1, 0, 0: their mean 1/30, their deviation 0.1/√3, and that over √3
+    assert row["difference"] == pytest.approx(1 / 30) and row["standard_error"] == pytest.approx(1 / 30)
+    assert found["numpy"]["ratio"] == 1.0 and found["numpy"]["standard_error"] == 0.0
+    line = table.estimators([{"name": "wine", "epochs": 7, "contenders": found}])[1]
+    assert line == ["wine, 7", "0.7000, 2.00 s", "0.7333", "+0.0333 ± 0.0333", "0.50", "1.00"]

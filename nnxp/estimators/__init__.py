@@ -1,0 +1,14 @@
+"""Estimators after scikit-learn's conventions, on `nnxp.Sequential`: `MLPClassifier` and `MLPRegressor`.
+
+They need the extra `sklearn`, and are imported when they are first asked for.
+"""
+
+try:
+    from nnxp.estimators.classifier import MLPClassifier
+    from nnxp.estimators.regressor import MLPRegressor
+except ModuleNotFoundError as error:
+    if (error.name or "").partition(".")[0] != "sklearn":
+        raise
+    raise ModuleNotFoundError('estimators need scikit-learn: pip install "nnxp[sklearn]"', name="sklearn") from None
+
+__all__ = ["MLPClassifier", "MLPRegressor"]

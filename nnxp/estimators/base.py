@@ -1,0 +1,285 @@
+"""What both estimators share: the course of a training, and what is known after it."""
+
+import copy
+import math
+import warnings
+from collections.abc import Callable
+from typing import Any, Self
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
+
+from nnxp.backends import Backend, get_backend
+from nnxp.data import split
+from nnxp.estimators import inputs
+from nnxp.estimators.convergence import Convergence, Score, Watch
+from nnxp.estimators.inputs import Given, Part
+from nnxp.estimators.network import batch_rows, check, copy_course, hidden_layers, make_optimizer, penalise
+from nnxp.estimators.parameters import Parameters
+from nnxp.layers import Dense, Layer
+from nnxp.losses import Loss
+from nnxp.optimizers import LBFGS
+from nnxp.sequential import Sequential
+from nnxp.typing import Array, ArrayLike, Floats, HostArray
+
+
+class MLP(Parameters):
+    """The base class of `MLPClassifier` and `MLPRegressor`, which say what y means."""
+
+    model_: Sequential
+    loss_: float
+    best_loss_: float | None
+    loss_curve_: list[float]
+    validation_loss_curve_: list[float] | None
+    validation_scores_: list[float] | None
+    best_validation_score_: float | None
+    n_iter_: int
+    t_: int
+    stopped_: bool
+    n_features_in_: int
+
+    _home: Backend
+    _target: Any
+    _rule: Convergence
+
+    # --- what a subclass says ----------------------------------------------------------------------
+
+    _numeric: bool
+    """Whether y has to be numbers."""
+
+    def _target_of(self, y: HostArray, w: Floats | None, classes: ArrayLike | None) -> Any:
+        """What y means, of the rows of a first fit."""
+        raise NotImplementedError
+
+    def _head(self, width: int, target: Any) -> tuple[list[Layer], Loss]:
+        """The last layers, after `width` hidden units, and the loss."""
+        raise NotImplementedError
+
+    def _ready(self, part: Part, target: Any) -> Part:
+        """Rows to train on as the loss takes them."""
+        raise NotImplementedError
+
+    def _ready_to_validate(self, part: Part, target: Any) -> tuple[Part, Score]:
+        """Rows to validate with as the loss takes them, and the score of an epoch's record."""
+        raise NotImplementedError
+
+    # --- training ----------------------------------------------------------------------------------
+
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        X_val: ArrayLike | None = None,
+        y_val: ArrayLike | None = None,
+        sample_weight_val: ArrayLike | None = None,
+    ) -> Self:
+        """Trains anew, or with `warm_start` from the weights of the last fit.
+
+        Parameters
+        ----------
+        X : array-like, (n, features)
+            Numbers: an array of any library, a frame, or lists. It decides the library, the device and the dtype of
+            all results; see `backend` and `dtype`.
+        y : array-like, (n,) or (n, outputs)
+            Labels or targets, from any library: they move to X.
+        sample_weight : array-like, (n,), optional
+            Numbers from 0 up, from any library.
+        X_val, y_val, sample_weight_val : array-like, optional
+            Rows of your own to validate with after each epoch; with `early_stopping` they take the place of a share
+            of X.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            A parameter, X, y or weights are not what can be trained on.
+        NonFiniteLossError
+            The loss became NaN or infinite.
+
+        Warns
+        -----
+        ConvergenceWarning
+            `max_iter` epochs were not enough.
+        """
+        return self._fit((X, y, sample_weight), (X_val, y_val, sample_weight_val), partial=False)
+
+    def _fit(self, given: Given, given_val: Given, partial: bool, classes: ArrayLike | None = None) -> Self:
+        check(self)
+        fresh = not hasattr(self, "model_") or not (partial or self.warm_start)
+        if partial and not fresh:
+            self._check_home(given[0], self._home, "partial_fit")
+        X, y, w = self._checked(given, reset=fresh)
+        target = self._target_of(y, w, classes) if fresh else self._target
+        part = Part(X, target.encode(y), w)
+        validation = self._validation(target, given_val, X)
+        if self.early_stopping and validation is None:
+            if partial:
+                raise ValueError(
+                    "got early_stopping=True and a partial_fit without X_val and y_val, expected both: the rows of "
+                    "one call are too few to hold some out, and another call's could not be compared"
+                )
+            held_out = split(target.strata(part.y), self.validation_fraction, self._seed())
+            part, validation = (part.rows(rows) for rows in held_out)
+        part = self._ready(part, target)
+        followed = None if validation is None else self._ready_to_validate(validation, target)
+        # What a user can get wrong has raised: from here on the last fit is forgotten.
+        if not partial or fresh:
+            self._begin(part.X, target, fresh)
+        if not (partial and not fresh and self._rule.partial):
+            self._rule = self._new_rule(partial, followed is not None)
+        if not (self._rule.scored and self._rule.stopped):  # else training has ended, over several calls
+            self._train(part, followed)
+        return self
+
+    def _checked(self, given: Given, reset: bool = False) -> tuple[Array, HostArray, Floats | None]:
+        X, y, w = given
+        X = inputs.features(self, X, reset)
+        return X, inputs.targets(self, y, X, self._numeric), inputs.weights(w, X.shape[0])
+
+    def _validation(self, target: Any, given: Given, X: Array) -> Part | None:
+        """The user's own rows to validate with."""
+        if given[0] is None and given[1] is None and given[2] is None:
+            return None
+        if given[0] is None or given[1] is None:
+            raise ValueError("got X_val, y_val or sample_weight_val alone, expected X_val and y_val together")
+        self._check_home(given[0], get_backend(X), "fit")
+        X_val, y, w = self._checked(given)
+        return Part(X_val, target.encode(y), w)
+
+    def _check_home(self, X: ArrayLike, home: Backend, method: str) -> None:
+        if self.backend is None:  # else the model's own door knows what may move in
+            inputs.same_home(self, X, home, method)
+
+    def _seed(self) -> int:
+        return int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
+
+    def _begin(self, X: Array, target: Any, fresh: bool) -> None:
+        """Makes a new network; where the fit is not fresh, with the weights of the one before."""
+        model = self._network(int(X.shape[1]), target, inputs.precision(X, self.dtype), self.backend)
+        if not fresh:
+            model.predict(X[:1, ...])  # X decides the backend
+            copy_course(self.model_, model)
+        if fresh:
+            self.loss_curve_, self.t_ = [], 0
+            self.validation_loss_curve_ = self.validation_scores_ = None
+        self.model_, self._target, self._home = model, target, get_backend(X)
+
+    def _network(self, n_in: int, target: Any, dtype: str, backend: Any) -> Sequential:
+        layers, width = hidden_layers(self, n_in)
+        last, loss = self._head(width, target)
+        optimizer = make_optimizer(self)
+        return Sequential([*layers, *last], loss, optimizer, backend=backend, dtype=dtype, seed=self._seed())
+
+    def _new_rule(self, partial: bool, validates: bool) -> Convergence:
+        scored = bool(self.early_stopping and validates)
+        # The training loss ends no partial fit, and L-BFGS has a rule of its own.
+        endless = not scored and (partial or isinstance(self.model_.optimizer, LBFGS))
+        return Convergence(self.tol, math.inf if endless else self.n_iter_no_change, scored, partial)
+
+    def _train(self, part: Part, followed: tuple[Part, Score] | None) -> None:
+        """One epoch of a partial fit, or up to `max_iter`."""
+        model, rule, n = self.model_, self._rule, int(part.X.shape[0])
+        if rule.partial and model.optimizer.ema is not None:
+            raise ValueError("got a solver with ema= in partial_fit, expected one without: fit ends with the average")
+        validation, score = followed or (None, None)
+        whole = isinstance(model.optimizer, LBFGS)
+        rows = n if whole else batch_rows(self.batch_size, n)
+        mean_weight = 1.0 if part.w is None else float(part.w.mean())
+        penalise(model.layers, self.alpha / (2 * rows * mean_weight) if mean_weight else 0.0)
+        watch = Watch(rule, score, self.verbose)
+        try:
+            model.fit(
+                part.X,
+                part.y,
+                epochs=1 if rule.partial else self.max_iter,
+                batch_size=None if whole else rows,
+                sample_weight=part.w,
+                validation_data=validation,
+                callbacks=[watch, *(self.callbacks or ())],
+                progress=False,
+            )
+        finally:
+            self._tell(watch, n)
+        if model.optimizer.ema is not None:
+            self.model_ = model.averaged()
+        if not rule.partial and self.n_iter_ == self.max_iter and not (rule.stopped or self._converged()):
+            warnings.warn(
+                f"training ended after max_iter={self.max_iter} epochs, before it converged: raise max_iter, or tol",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
+
+    def _converged(self) -> bool:
+        """Whether an optimizer with a rule of its own says so."""
+        result = getattr(self.model_.optimizer, "result", None)
+        return result is not None and bool(result.converged)
+
+    def _tell(self, watch: Watch, n: int) -> None:
+        """Sets what is known after a training, also after one that an exception ended."""
+        rule = watch.rule
+        self.n_iter_, self.stopped_ = len(watch.losses), rule.stopped
+        self.t_ += n * len(watch.losses)
+        self.loss_curve_ = self.loss_curve_ + watch.losses
+        self.loss_ = self.loss_curve_[-1] if self.loss_curve_ else math.nan
+        self.best_loss_ = None if rule.scored else min(self.loss_curve_, default=math.inf)
+        if watch.score is not None:
+            self.validation_loss_curve_ = (self.validation_loss_curve_ or []) + watch.validation_losses
+            self.validation_scores_ = (self.validation_scores_ or []) + watch.scores
+        self.best_validation_score_ = max(self.validation_scores_) if self.validation_scores_ else None
+
+    # --- using it ----------------------------------------------------------------------------------
+
+    def _output(self, X: ArrayLike, method: str) -> Array:
+        """The network's output for a user's X."""
+        check_is_fitted(self)
+        self._check_home(X, self._home, method)
+        return self.model_.predict(inputs.features(self, X, reset=False))
+
+    def _at_home(self, a: Array) -> Array:
+        """An array of the model where X of the fit was."""
+        backend, home = self.model_.backend, self._home
+        if backend.name == home.name:
+            return a
+        return home.asarray(backend.to_numpy(a), dtype=self.model_.dtype)
+
+    @property
+    def _dense(self) -> list[Dense]:
+        return [layer for layer in self.model_.layers if isinstance(layer, Dense)]
+
+    @property
+    def coefs_(self) -> list[Array]:
+        """The weights (n_in, n_out) of each dense layer, in the library of the X that was fitted."""
+        return [self._at_home(layer.weights) for layer in self._dense]
+
+    @property
+    def intercepts_(self) -> list[Array]:
+        """The biases (n_out,) of each dense layer."""
+        return [self._at_home(layer.biases[0, ...]) for layer in self._dense]
+
+    @property
+    def n_layers_(self) -> int:
+        """The number of layers, the inputs' and the outputs' among them."""
+        return len(self._dense) + 1
+
+    @property
+    def n_outputs_(self) -> int:
+        """The number of the network's outputs."""
+        return self._dense[-1].n_out
+
+    def __sklearn_array_api_convert__(self, convert: Callable[[Array], Array]) -> Self:
+        """A copy on the library and device that scikit-learn's `move_estimator_to` moves arrays to."""
+        check_is_fitted(self)
+        twin = copy.copy(self)
+        twin._home = get_backend(convert(self._home.asarray([0.0], dtype=self.model_.dtype)))
+        twin.backend = None
+        twin.model_ = self._network(self.n_features_in_, self._target, self.model_.dtype, twin._home)
+        copy_course(self.model_, twin.model_)
+        twin._rule = twin._new_rule(False, False)
+        return twin

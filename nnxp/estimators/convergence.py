@@ -1,0 +1,116 @@
+"""When an estimator's training ends: scikit-learn's rule."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from nnxp.callbacks import State
+from nnxp.sequential import Sequential
+from nnxp.typing import Array
+
+Score = Callable[[dict[str, float]], float]
+"""From an epoch's record to the validation score."""
+
+
+class Convergence:
+    """Ends a training after more than `patience` epochs in a row that were not better than the best by `tol`.
+
+    What is followed is the validation score, or the negative training loss. The best is the highest so far, by
+    however little, as scikit-learn's MLP has it: an improvement that is steady but below `tol` ends the training too.
+
+    Parameters
+    ----------
+    tol, patience
+        As above.
+    scored : bool
+        Whether it follows the score, and keeps the best weights.
+    partial : bool
+        Whether it goes on over several calls of `partial_fit`: the best weights are put back when it stops, and else
+        at the end of the fit.
+
+    Attributes
+    ----------
+    best : float
+        The highest value so far; -inf before the first.
+    stopped : bool
+        Whether this ended the training.
+    """
+
+    def __init__(self, tol: float, patience: float, scored: bool, partial: bool) -> None:
+        self.tol, self.patience, self.scored, self.partial = tol, patience, scored, partial
+        self.best, self.count, self.stopped = -math.inf, 0, False
+        self._kept: list[Array] = []
+
+    def update(self, value: float, model: Sequential) -> None:
+        """Takes the value of an epoch."""
+        self.count = 0 if value >= self.best + self.tol else self.count + 1  # NaN is no better
+        if value > self.best:
+            self.best = value
+            if self.scored:
+                self._keep(model)
+        self.stopped = self.count > self.patience
+
+    def _keep(self, model: Sequential) -> None:
+        if not self._kept:
+            self._kept = [model.store.backend.asarray(values, copy=True) for values in _validated(model)]
+        for kept, values in zip(self._kept, _validated(model), strict=True):
+            kept[...] = values
+
+    def end(self, model: Sequential) -> None:
+        """Puts the best weights back, if they were kept and nothing follows."""
+        if self._kept and (self.stopped or not self.partial):
+            for kept, values in zip(self._kept, _validated(model), strict=True):
+                values[...] = kept
+            self._kept = []
+
+
+def _validated(model: Sequential) -> list[Array]:
+    """All values, and the moving average of the weights where the optimizer keeps one."""
+    average = model.optimizer.average(model.store)
+    return [model.store.values] if average is None else [model.store.values, average]
+
+
+class Watch:
+    """The callback of one `fit`: records it, and asks the rule after each epoch whether to go on.
+
+    Parameters
+    ----------
+    rule
+        Which outlives the fit where it is one of several calls of `partial_fit`.
+    score
+        The validation score of an epoch's record; None where nothing is validated.
+    verbose
+        Whether to print a line an epoch.
+
+    Attributes
+    ----------
+    losses, validation_losses, scores : list of float
+        One entry an epoch.
+    """
+
+    events = ("begin", "epoch", "end")
+
+    def __init__(self, rule: Convergence, score: Score | None, verbose: Any) -> None:
+        self.rule, self.score, self.verbose = rule, score, verbose
+        self.losses, self.validation_losses, self.scores = list[float](), list[float](), list[float]()
+
+    def __call__(self, state: State) -> None:
+        """Records an epoch, and may end the training."""
+        rule, record = self.rule, state.record
+        if state.event == "begin":
+            if rule.partial:  # no one knows how many calls will follow: a schedule has to have steps of its own
+                state.model.optimizer.total = None
+            return
+        if state.event == "end":
+            rule.end(state.model)
+            return
+        self.losses.append(record["loss"])
+        if self.verbose:
+            print(f"Iteration {len(self.losses)}, loss = {record['loss']:.8f}")
+        if self.score is not None:
+            self.validation_losses.append(record["val_loss"])
+            self.scores.append(self.score(record))
+            if self.verbose:
+                print(f"Validation score: {self.scores[-1]:f}")
+        rule.update(self.scores[-1] if rule.scored else -record["loss"], state.model)
+        state.stop = state.stop or rule.stopped

@@ -1,0 +1,123 @@
+"""From an estimator's parameters to a network."""
+
+import copy
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from nnxp.activations import ACTIVATIONS, SELU, Activation, Softmax
+from nnxp.layers import BatchNorm, Dense, Dropout, Layer, LayerNorm
+from nnxp.naming import lookup
+from nnxp.optimizers import LBFGS, Optimizer, get_optimizer
+from nnxp.options import above_zero, not_negative, positive, share
+from nnxp.sequential import Sequential
+
+ACTIVATION_WORDS = {"logistic": "sigmoid", "identity": "linear"}
+"""scikit-learn's for ours."""
+NORMALIZATIONS: dict[str | None, Any] = {None: None, "batch": BatchNorm, "layer": LayerNorm}
+LARGEST_AUTO_BATCH = 200
+INITIALIZER = "glorot_uniform"
+"""As scikit-learn's MLP begins. On small data it generalises better than the larger weights of He et al. 2015, which a
+`Sequential` draws before a ReLU."""
+ADAM = ("beta_1", "beta_2", "epsilon")
+RULE_OPTIONS = {"sgd": ("momentum",), "adam": ADAM, "adamw": ADAM}
+"""The parameters of an estimator that each of scikit-learn's solvers, and adamw, reads beside the learning rate."""
+
+
+def check(estimator: Any) -> None:
+    """Raises where a parameter has a value that no fit could use; layers and optimizers check theirs."""
+    for name, rule in (
+        ("alpha", not_negative),
+        ("learning_rate_init", above_zero),
+        ("max_iter", positive),
+        ("tol", not_negative),
+        ("dropout", share),
+        ("max_fun", positive),
+    ):
+        rule(name, getattr(estimator, name))
+    hidden_widths(estimator.hidden_layer_sizes)
+    if estimator.batch_size != "auto":
+        positive("batch_size", estimator.batch_size)
+    if estimator.n_iter_no_change != math.inf:
+        positive("n_iter_no_change", estimator.n_iter_no_change)
+    fraction = above_zero("validation_fraction", estimator.validation_fraction)
+    share("validation_fraction", fraction)
+    if not isinstance(estimator.normalization, str | None) or estimator.normalization not in NORMALIZATIONS:
+        raise ValueError(f'got normalization={estimator.normalization!r}, expected "batch", "layer" or None')
+
+
+def hidden_widths(sizes: Any) -> list[int]:
+    """`hidden_layer_sizes` as a list; one number is one layer."""
+    listed = [sizes] if isinstance(sizes, int | np.integer) else sizes
+    if isinstance(listed, str) or not isinstance(listed, Sequence | np.ndarray):
+        raise ValueError(f"got hidden_layer_sizes={sizes!r}, expected whole numbers from 1 up, such as (100, 50)")
+    return [positive("hidden_layer_sizes", size) for size in listed]
+
+
+def batch_rows(batch_size: Any, n: int) -> int:
+    """How many rows a step takes of n; "auto" is min(200, n)."""
+    return min(LARGEST_AUTO_BATCH if batch_size == "auto" else int(batch_size), n)
+
+
+def hidden_layers(estimator: Any, n_in: int) -> tuple[list[Layer], int]:
+    """The hidden layers, `Dense`, normalisation, activation and dropout each, and the width of the last."""
+    layers: list[Layer] = []
+    normalization = NORMALIZATIONS[estimator.normalization]
+    for width in hidden_widths(estimator.hidden_layer_sizes):
+        activation = _activation(estimator.activation)
+        layers.append(Dense(n_in, width, initializer=None if isinstance(activation, SELU) else INITIALIZER))
+        if normalization is not None:
+            layers.append(normalization(width))
+        layers.append(activation)
+        if estimator.dropout:
+            layers.append(Dropout(estimator.dropout))
+        n_in = width
+    return layers, n_in
+
+
+def _activation(spec: Any) -> Activation:
+    word = ACTIVATION_WORDS.get(spec, spec) if isinstance(spec, str) else spec
+    return copy.deepcopy(lookup(word, Activation, [kind for kind in ACTIVATIONS if kind is not Softmax], "activation"))
+
+
+def make_optimizer(estimator: Any) -> Optimizer:
+    """The optimizer that `solver` names, with the estimator's parameters; of an object, a copy."""
+    solver, schedule = estimator.solver, estimator.schedule
+    known = get_optimizer(solver)
+    if not isinstance(solver, str):
+        if schedule is not None:
+            raise ValueError(
+                f"got schedule={schedule!r} with the solver {type(known).__name__} as an object, expected one of them: "
+                f"{type(known).__name__}(..., schedule=...)"
+            )
+        return copy.deepcopy(known)
+    if isinstance(known, LBFGS):
+        if schedule is not None:
+            raise ValueError('got a schedule with solver="lbfgs", which has no learning rate: leave one of them out')
+        return LBFGS(tol=estimator.tol, max_fun=estimator.max_fun)
+    options = {name: getattr(estimator, name) for name in RULE_OPTIONS.get(solver, ())}
+    if solver == "sgd":
+        options["nesterov"] = bool(estimator.nesterovs_momentum and estimator.momentum)
+    return type(known)(estimator.learning_rate_init, schedule=schedule, **options)
+
+
+def penalise(layers: Sequence[Layer], l2: float) -> None:
+    """Gives every `Dense` the penalty l2 ΣW²."""
+    for layer in layers:
+        if isinstance(layer, Dense):
+            layer.l2 = l2
+
+
+def copy_course(before: Sequential, model: Sequential) -> None:
+    """Gives a network the weights of another of the same layers, and the place in its course."""
+    old, new = before.store, model.store
+    if [entry[1:] for entry in old.entries] != [entry[1:] for entry in new.entries]:
+        raise ValueError(
+            "got warm_start=True with other layers than those of the last fit, expected the same: set "
+            "warm_start=False, or X, hidden_layer_sizes and normalization as they were"
+        )
+    with new.backend.context():
+        new.values[...] = new.backend.asarray(old.backend.to_numpy(old.values), dtype=new.dtype)
+    model.epoch, model.step, model.history = before.epoch, before.step, copy.deepcopy(before.history)

@@ -1,0 +1,57 @@
+"""What both estimators are given, and what scikit-learn asks of them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sklearn.base import BaseEstimator
+
+from nnxp.callbacks import Callback
+from nnxp.optimizers import LBFGS
+
+
+class Parameters(BaseEstimator):
+    """The parameters that both estimators have; `MLPClassifier` explains them."""
+
+    hidden_layer_sizes: Any
+    activation: Any
+    solver: Any
+    alpha: float
+    batch_size: Any
+    learning_rate_init: float
+    max_iter: int
+    random_state: Any
+    tol: float
+    verbose: Any
+    warm_start: bool
+    momentum: float
+    nesterovs_momentum: bool
+    early_stopping: bool
+    validation_fraction: float
+    beta_1: float
+    beta_2: float
+    epsilon: float
+    n_iter_no_change: float
+    max_fun: int
+    dropout: float
+    normalization: str | None
+    schedule: Any
+    callbacks: Sequence[Callback] | None
+    backend: Any
+    dtype: str | None
+
+    def _keep(self, given: dict[str, Any]) -> None:
+        """Stores the parameters that `__init__` was given, as they are: scikit-learn's rule."""
+        self.__dict__.update({name: given[name] for name in self._get_param_names()})
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.array_api_support = True
+        tags.input_tags.sparse = False
+        return tags
+
+
+def stochastic(estimator: Parameters) -> bool:
+    """Whether `partial_fit` exists; raises AttributeError, which scikit-learn shows, where it does not."""
+    if estimator.solver == "lbfgs" or isinstance(estimator.solver, LBFGS):
+        raise AttributeError('partial_fit needs a solver that takes batches, "adam" say; L-BFGS takes all data at once')
+    return True

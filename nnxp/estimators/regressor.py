@@ -1,0 +1,204 @@
+"""The regressor."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from sklearn.base import RegressorMixin
+from sklearn.metrics import r2_score
+from sklearn.utils.metaestimators import available_if
+
+from nnxp.callbacks import Callback
+from nnxp.estimators import inputs
+from nnxp.estimators.base import MLP
+from nnxp.estimators.convergence import Score
+from nnxp.estimators.inputs import Part
+from nnxp.estimators.parameters import stochastic
+from nnxp.layers import Dense, Layer, Rescaling
+from nnxp.losses import Loss, StandardisedLoss
+from nnxp.typing import Array, ArrayLike, Floats, HostArray
+
+LOSSES = {"squared_error": "mean_squared_error", "absolute_error": "mean_absolute_error", "huber": "huber"}
+
+
+class MLPRegressor(RegressorMixin, MLP):
+    """A regressor of dense layers, for one output or several, on the arrays that X is of.
+
+    y is scaled inside: the network learns targets of mean 0 and standard deviation 1 (weighted, over the rows of the
+    first fit), and a last fixed layer gives predictions in y's units. Learning rates, `alpha`,
+    `tol` and losses therefore do not depend on the units.
+
+    Parameters
+    ----------
+    loss : str
+        "squared_error", "absolute_error" or "huber", of errors in standard deviations of y, averaged over the
+        outputs. (scikit-learn halves the first, of errors in y's units, and has no others of these.)
+    hidden_layer_sizes, activation, solver, alpha, batch_size, learning_rate_init, max_iter, random_state, tol, verbose
+        See `MLPClassifier`; so for those below.
+    warm_start, momentum, nesterovs_momentum, early_stopping, validation_fraction, beta_1, beta_2, epsilon
+        The validation score is R².
+    n_iter_no_change, max_fun, dropout, normalization, schedule, callbacks, backend, dtype
+        As said.
+
+    Attributes
+    ----------
+    model_ : Sequential
+        The network with the last layer that scales; it predicts in y's units.
+    coefs_, intercepts_ : list of array
+        The weights (n_in, n_out) and biases (n_out,) of each dense layer, the last before the scaling.
+    validation_scores_ : list of float or None
+        R² after each epoch; of several outputs 1 - Σ (p - y)² / Σ (y - ȳ)², the sums over all, where `score`
+        averages the outputs' own R².
+    loss_, loss_curve_, best_loss_, validation_loss_curve_, best_validation_score_, stopped_, n_iter_, t_
+        See `MLPClassifier`.
+    n_features_in_, feature_names_in_, n_layers_, n_outputs_, out_activation_
+        As scikit-learn's.
+
+    Examples
+    --------
+    >>> import numpy as np, nnxp
+    >>> X = np.linspace(-3, 3, 200)[:, None]
+    >>> y = 1e6 + 500 * np.sin(X[:, 0])
+    >>> model = nnxp.MLPRegressor(hidden_layer_sizes=(32,), solver="lbfgs", max_iter=2000, random_state=0).fit(X, y)
+    >>> round(model.score(X, y), 2)
+    1.0
+    """
+
+    loss: str
+
+    def __init__(
+        self,
+        loss: str = "squared_error",
+        hidden_layer_sizes: Any = (100,),
+        activation: Any = "relu",
+        *,
+        solver: Any = "adam",
+        alpha: float = 0.0001,
+        batch_size: Any = "auto",
+        learning_rate_init: float = 0.001,
+        max_iter: int = 200,
+        random_state: Any = None,
+        tol: float = 1e-4,
+        verbose: Any = False,
+        warm_start: bool = False,
+        momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        n_iter_no_change: float = 10,
+        max_fun: int = 15000,
+        dropout: float = 0.0,
+        normalization: str | None = None,
+        schedule: Any = None,
+        callbacks: Sequence[Callback] | None = None,
+        backend: Any = None,
+        dtype: str | None = None,
+    ) -> None:
+        self._keep(locals())
+
+    @available_if(stochastic)
+    def partial_fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        X_val: ArrayLike | None = None,
+        y_val: ArrayLike | None = None,
+        sample_weight_val: ArrayLike | None = None,
+    ) -> Self:
+        """Trains one epoch on these rows, from the weights and the optimizer's state of the call before.
+
+        The first call's y decides the scale that targets are learned in: let it be typical. With `early_stopping`
+        each call needs `X_val` and `y_val`, always the same: when their score has not got better for more than
+        `n_iter_no_change` calls, the best weights are put back, `stopped_` is True, and further calls change nothing.
+
+        Parameters
+        ----------
+        X, y, sample_weight, X_val, y_val, sample_weight_val
+            As `fit` takes them.
+        """
+        return self._fit((X, y, sample_weight), (X_val, y_val, sample_weight_val), True)
+
+    def predict(self, X: ArrayLike) -> Array:
+        """The values (n,), or (n, outputs), in X's library and on its device."""
+        return self._values(X, "predict")
+
+    def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """R², averaged over the outputs: 1 is perfect, 0 no better than the mean of y."""
+        guess, truth, w = (inputs.on_host(a) for a in (self._values(X, "score"), y, sample_weight))
+        return float(r2_score(truth, guess, sample_weight=w))
+
+    def _values(self, X: ArrayLike, method: str) -> Array:
+        output = self._output(X, method)
+        return output[:, 0] if self.n_outputs_ == 1 else output
+
+    out_activation_ = "identity"
+    _numeric = True
+    _target: "Scale"
+
+    def _target_of(self, y: HostArray, w: Floats | None, classes: ArrayLike | None) -> "Scale":
+        return Scale.of(y, w)
+
+    def _head(self, width: int, target: "Scale") -> tuple[list[Layer], Loss]:
+        if not isinstance(self.loss, str) or self.loss not in LOSSES:
+            raise ValueError(f"got loss={self.loss!r}, expected one of {', '.join(LOSSES)}")
+        loss = StandardisedLoss(LOSSES[self.loss], target.sigma)
+        return [Dense(width, len(target.sigma)), Rescaling(target.sigma, target.mu)], loss
+
+    def _ready(self, part: Part, target: "Scale") -> Part:
+        return part
+
+    def _ready_to_validate(self, part: Part, target: "Scale") -> tuple[Part, Score]:
+        if len(part.y) < 2:
+            raise ValueError("got 1 row to validate with, expected 2 at least: R² needs targets that vary")
+        variance = float(np.average((part.y - np.average(part.y, 0, part.w)) ** 2, 0, part.w).mean())
+        return part, lambda record: _r2(record["val_rmse"] ** 2, variance)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
+
+
+@dataclass(frozen=True)
+class Scale:
+    """The units of a regressor's targets: standard deviation σ and mean μ of each output."""
+
+    sigma: list[float]
+    mu: list[float]
+
+    @classmethod
+    def of(cls, y: HostArray, w: Floats | None) -> Self:
+        """Those of the rows of y, (n,) or (n, outputs), weighted; σ = 1 where an output does not vary."""
+        y = _columns(y)
+        if w is not None:
+            y, w = y[w > 0], w[w > 0]
+        mu = np.average(y, 0, w)
+        sigma = np.sqrt(np.average((y - mu) ** 2, 0, w))
+        constant = (y.max(axis=0) == y.min(axis=0)) | (sigma < np.finfo(np.float32).tiny)
+        return cls(np.where(constant, 1.0, sigma).tolist(), mu.tolist())
+
+    def encode(self, y: HostArray) -> HostArray:
+        """y as (n, outputs) in float64; raises where the outputs are of another number."""
+        y = _columns(y)
+        if y.shape[1] != len(self.sigma):
+            raise ValueError(f"got y with {y.shape[1]} outputs, expected {len(self.sigma)}, as in the first fit")
+        return y
+
+    def strata(self, y: HostArray) -> int:
+        """The number of rows: a division of them keeps no shares."""
+        return len(y)
+
+
+def _columns(y: HostArray) -> HostArray:
+    return y.reshape(len(y), -1).astype(np.float64)
+
+
+def _r2(squared_error: float, variance: float) -> float:
+    """As scikit-learn's: of targets that do not vary, 1 where they are met and else 0."""
+    return 1 - squared_error / variance if variance else float(squared_error == 0)
