@@ -1,12 +1,15 @@
-"""Do these layers fit each other, and this loss the last of them? Asked once, when a model is built."""
+"""Layers in a row: the usual stack, and whether layers fit each other, and a loss the last of them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any
 
 from nnxp.activations import ACTIVATIONS, Activation, Linear, Sigmoid, Softmax
-from nnxp.layers import LAYERS, Layer
+from nnxp.layers import LAYERS, BatchNorm, Dense, Dropout, Layer, LayerNorm
 from nnxp.losses import BinaryCrossentropy, CategoricalCrossentropy, Loss, SigmoidCrossentropy, SoftmaxCrossentropy
 from nnxp.naming import lookup
+
+NORMALIZATIONS: dict[str, Callable[[int], Layer]] = {"batch": BatchNorm, "layer": LayerNorm}
 
 
 def as_layer(spec: Any) -> Layer:
@@ -16,6 +19,27 @@ def as_layer(spec: Any) -> Layer:
     if isinstance(spec, str):
         return lookup(spec, Activation, ACTIVATIONS, "layer")
     raise TypeError(f"got {spec!r} as a layer, expected a layer such as Dense(2, 3), or an activation's name")
+
+
+def hidden_layers(
+    n_in: int,
+    widths: Sequence[int],
+    activation: Callable[[], Layer],
+    *,
+    normalization: str | None = None,
+    dropout: float = 0.0,
+    initializer: str | None = None,
+) -> list[Layer]:
+    """For each width a `Dense`, normalisation ("batch", "layer" or None), an activation, and dropout of some rate."""
+    layers: list[Layer] = []
+    for before, width in pairwise((n_in, *widths)):
+        layers.append(Dense(before, width, initializer=initializer))
+        if normalization is not None:
+            layers.append(NORMALIZATIONS[normalization](width))
+        layers.append(activation())
+        if dropout:
+            layers.append(Dropout(dropout))
+    return layers
 
 
 def following(layers: Sequence[Layer], i: int) -> Layer:

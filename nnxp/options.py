@@ -48,6 +48,14 @@ def class_weights(value: Any, classes: int | None = None) -> list[float] | None:
     return weights
 
 
+def balanced(counts: Any) -> list[float]:
+    """Class weights n / (k · nₖ) from the counts nₖ of k classes that occur, so that each counts alike (King and Zeng
+    2001); 0 for one that does not."""
+    counts = np.asarray(counts, dtype=np.float64).tolist()
+    known = sum(count > 0 for count in counts)
+    return [sum(counts) / (known * count) if count > 0 else 0.0 for count in counts]
+
+
 def share(name: str, value: Any) -> float:
     """The value as a float, if it is a number from 0 up to but not including 1."""
     return _checked(name, value, 0, 1, "a number from 0 up to but not including 1")

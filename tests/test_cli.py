@@ -615,6 +615,19 @@ def test_a_file_in_place_of_the_run_folder(here: Path, nnxp_fails: Command, out:
 # --- schedules, normalisation, class weights, early stopping ------------------------------------------
 
 
+def test_a_schedules_number_is_what_the_help_says(here: Path, nnxp_ok: Command) -> None:
+    nnxp_ok("train", "digits", "--epochs", 1, "--hidden", 8, "--schedule", "cosine:0.5", "--quiet")
+    summary = json.loads((here / "runs/digits/summary.json").read_text())
+    assert summary["optimizer"]["schedule"] == {"class": "Cosine", "floor": 0.0, "steps": 0.5}
+
+
+def test_lbfgs_leaves_the_recipes_dropout_out(here: Path, nnxp_ok: Command) -> None:
+    pytest.importorskip("scipy", reason='SciPy is not installed: pip install "nnxp[sklearn]"')
+    nnxp_ok("train", "digits", "--epochs", 3, "--hidden", 8, "--optimizer", "lbfgs", "--quiet")
+    architecture = json.loads((here / "runs/digits/summary.json").read_text())["architecture"]
+    assert architecture and not any("dropout" in layer.lower() for layer in architecture)
+
+
 def test_a_schedule_in_place_of_the_decay(here: Path, nnxp_ok: Command) -> None:
     nnxp_ok("train", "digits", "--epochs", 4, "--hidden", 8, "--schedule", "step_decay:0.5", "--quiet")
     summary = json.loads((here / "runs/digits/summary.json").read_text())
@@ -696,7 +709,10 @@ def test_class_weights(here: Path, nnxp_ok: Command) -> None:
         ("train digits --schedule step_decay:often", "--schedule: got 'step_decay:often', could not convert"),
         ("train digits --schedule step_decay:0", "got every=0, expected a whole number of steps from 1 up"),
         ("train digits --schedule cosine --optimizer lbfgs", "--schedule changes a learning rate, and lbfgs has none"),
+        ("train digits --schedule reduce_on_plateau:2", "got factor=2, expected a number from 0 up to but not"),
+        ("train digits --optimizer lbfgs --dropout 0.5", "--dropout changes the loss at every step"),
         ("train digits --early-stopping 0", "got early_stopping=0"),
+        ("train --early-stopping digits", "--early-stopping: got 'digits', expected a number of epochs"),
         ("train digits --class-weight heavy", "--class-weight: got 'heavy'"),
         ("train digits --class-weight 1,2", "got class_weight=[1.0, 2.0], expected 10 numbers, one for each class"),
         ("train good.csv --target y --class-weight balanced", "--class-weight is for classes"),

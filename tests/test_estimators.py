@@ -64,6 +64,14 @@ def test_without_hidden_layers_it_is_logistic_regression(classes: int, weighted:
     np.testing.assert_allclose(ours.predict_proba(X), theirs.predict_proba(X), atol=TOLERANCE)
 
 
+def test_without_hidden_layers_several_labels_are_a_logistic_regression_each() -> None:
+    X, y = problem(60, "float64")
+    Y = np.stack([y == 0, X[:, 1] > 0.3], axis=1).astype(int)
+    ours = converged(nnxp.MLPClassifier, alpha=0.5).fit(X, Y)
+    each = [LogisticRegression(C=2.0, solver="newton-cholesky").fit(X, Y[:, i]).predict_proba(X)[:, 1] for i in (0, 1)]
+    np.testing.assert_allclose(ours.predict_proba(X), np.stack(each, axis=1), atol=TOLERANCE)
+
+
 @pytest.mark.parametrize("outputs", [1, 2])
 def test_without_hidden_layers_it_is_ridge_regression(outputs: int) -> None:
     X, y = regression(outputs=outputs)
@@ -71,8 +79,8 @@ def test_without_hidden_layers_it_is_ridge_regression(outputs: int) -> None:
     ours = converged(nnxp.MLPRegressor, alpha=0.5).fit(X, y, w)
     mean = np.average(y, 0, w)
     sigma = np.sqrt(np.average((y - mean) ** 2, 0, w))
-    # Σ w (p - y)²/m + alpha/2 |W|², of standardised y
-    theirs = Ridge(alpha=0.25 * outputs, tol=1e-10).fit(X, (y - mean) / sigma, w)
+    # as in scikit-learn's MLP: Σ w (p - y)²/2 + alpha/2 |W|², of standardised y
+    theirs = Ridge(alpha=0.5, tol=1e-10).fit(X, (y - mean) / sigma, w)
     np.testing.assert_allclose((ours.predict(X) - mean) / sigma, theirs.predict(X), atol=TOLERANCE)
 
 
@@ -287,7 +295,7 @@ def test_copies_and_pickles(estimator: Any) -> None:
 
 def test_in_pipelines_and_searches() -> None:
     X, y = problem(60, "float64")
-    pipeline = make_pipeline(StandardScaler(), nnxp.MLPClassifier((8,), max_iter=20, random_state=0))
+    pipeline = make_pipeline(StandardScaler(), nnxp.MLPClassifier((8,), learning_rate_init=0.01, max_iter=20))
     search = GridSearchCV(pipeline, {"mlpclassifier__alpha": [1e-4, 1.0]}, cv=2, n_jobs=2).fit(X, y)
     assert search.best_score_ > 0.6
     assert cross_val_score(pipeline, X, y, cv=2).min() > 0.5
@@ -324,7 +332,13 @@ except ModuleNotFoundError as error:
         ({"learning_rate_init": 0}, "learning_rate_init=0, expected a number above 0"),
         ({"max_iter": 0}, "max_iter=0"),
         ({"tol": "a"}, "tol='a'"),
-        ({"validation_fraction": 1.0}, "validation_fraction=1.0"),
+        ({"validation_fraction": 1.0, "early_stopping": True}, "validation_fraction=1.0"),
+        (
+            {"validation_fraction": 0.01, "early_stopping": True},
+            r"validation_fraction=0.01 and 24 rows.*give fit X_",
+        ),
+        ({"callbacks": nnxp.callbacks.EarlyStopping()}, r"expected a list of them"),
+        ({"callbacks": [nnxp.callbacks.EarlyStopping()], "early_stopping": True}, "expected one of them"),
         ({"n_iter_no_change": 0.5}, "n_iter_no_change=0.5"),
         ({"dropout": 1.0}, "dropout=1.0"),
         ({"normalization": "group"}, 'expected "batch", "layer" or None'),
@@ -341,6 +355,61 @@ def test_a_parameter_out_of_range_raises_at_fit(given: dict[str, Any], message: 
     model = nnxp.MLPClassifier(**given)
     with pytest.raises(ValueError, match=message):
         model.fit(*problem())
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"callbacks": [nnxp.callbacks.EarlyStopping()]}, "no validation"),
+        ({"solver": "lbfgs", "dropout": 0.2}, "Dropout"),
+        ({"class_weight": {0: 0.0, 1: 0.0, 2: 0.0}}, "above"),
+        ({"schedule": "reduce_on_plateau"}, "val_loss"),
+    ],
+    ids=["callback", "lbfgs", "weights", "plateau"],
+)
+def test_a_fit_that_raises_before_an_epoch_is_over_leaves_the_last_one(given: dict[str, Any], message: str) -> None:
+    X, y = problem(dtype="float64")
+    model = nnxp.MLPClassifier((4,), max_iter=3, random_state=0)
+    with pytest.raises(ValueError, match=message):
+        clone(model).set_params(**given).fit(X, y)
+    never = clone(model).set_params(**given)
+    with pytest.raises(ValueError, match=message):
+        never.fit(X[:, :4], y)
+    with pytest.raises(NotFittedError):
+        never.predict(X)
+    model.fit(X, y)
+    before, losses = model.predict_proba(X), model.loss_curve_
+    with pytest.raises(ValueError, match=message):
+        model.set_params(**given).fit(X[:, :4], y)
+    np.testing.assert_array_equal(model.predict_proba(X), before)
+    assert model.loss_curve_ == losses and model.n_iter_ == 3 and model.n_features_in_ == 5
+
+
+def test_targets_that_the_dtype_cannot_tell_apart_are_refused() -> None:
+    X, y = regression()
+    far = 1.7e9 + y
+    assert nnxp.MLPRegressor(hidden_layer_sizes=4, max_iter=2).fit(X, far).n_iter_ == 2
+    with pytest.raises(ValueError, match=r"times its standard deviation.*float64"):
+        nnxp.MLPRegressor(hidden_layer_sizes=4).fit(X.astype(np.float32), far)
+    with pytest.raises(ValueError, match="squares overflow"):
+        nnxp.MLPRegressor(hidden_layer_sizes=4).fit(X, y * 1e200)
+    with pytest.raises(ValueError, match="more than float32 holds"):
+        nnxp.MLPRegressor(hidden_layer_sizes=4).fit(X.astype(np.float32), (y - y.mean()) * 1e38)
+
+
+def test_a_class_of_one_row_is_trained_on() -> None:
+    X, y = problem(30, "float64")
+    labels = np.where(np.arange(30) == 7, "zebra", np.array(["a", "b", "c"])[y])
+    model = nnxp.MLPClassifier((4,), max_iter=3, early_stopping=True).fit(X, labels)
+    assert model.classes_.tolist() == ["a", "b", "c", "zebra"] and model.t_ == 27 * 3
+    assert model.model_.classes == ["a", "b", "c", "zebra"]
+
+
+def test_a_backend_may_be_a_module() -> None:
+    X, y = problem(dtype="float64")
+    model = nnxp.MLPClassifier((4,), max_iter=2, backend=np, random_state=0).fit(X, y)
+    assert clone(model).get_params()["backend"] == "numpy"
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(model)).predict(X), model.predict(X))
 
 
 def test_wrong_data_raise() -> None:

@@ -129,6 +129,16 @@ def test_the_door_checks_x_of_any_library(backend: Target, shape: tuple[int, ...
         model.predict(backend.asarray(bad))
 
 
+def test_what_only_pytorch_has() -> None:
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed: nox -s tests_torch has it")
+    X, y = problem(30)
+    x = torch.from_numpy(X)
+    model = nnxp.MLPClassifier((8,), max_iter=2).fit(x, torch.from_numpy(y).bfloat16(), torch.ones(30).bfloat16())
+    assert set(model.classes_.tolist()) == {0.0, 1.0, 2.0}
+    with pytest.raises(ValueError, match=r"sparse X.*X.to_dense\(\)"):
+        model.fit(x.to_sparse(), y)
+
+
 def test_inputs_stay_as_they_are(backend: Target) -> None:
     X, y = regression()
     kept: list[Any] = [backend.asarray(a) for a in (X, y, np.ones(40))]
@@ -143,9 +153,10 @@ def test_scikit_learn_moves_an_estimator(backend: Target) -> None:
     x = backend.asarray(X)
     model = nnxp.MLPClassifier((8,), max_iter=3, random_state=0).fit(x, y)
     expected = backend.to_numpy(model.predict_proba(x))
+    model.set_params(activation="tanh", hidden_layer_sizes=(4,))  # of a fit to come
     host = sklearn_arrays.move_estimator_to(model, np, "cpu")
     np.testing.assert_allclose(host.predict_proba(X), expected, rtol=1e-12)
     assert isinstance(host.classes_, np.ndarray)
-    host.partial_fit(X, y)
+    host.set_params(activation="relu", hidden_layer_sizes=(8,)).partial_fit(X, y)
     backend.assert_close(model.predict_proba(x), expected)  # the one that was moved is as it was
     assert len(host.loss_curve_) == 4 and len(model.loss_curve_) == 3

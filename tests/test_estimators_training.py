@@ -67,6 +67,11 @@ def test_a_warning_says_that_it_did_not_converge(solver: str) -> None:
     assert not model.stopped_ and caught[0].filename == __file__
 
 
+def test_lbfgs_says_why_it_ended() -> None:
+    with pytest.warns(ConvergenceWarning, match="EVALUATIONS"):
+        nnxp.MLPClassifier((8,), solver="lbfgs", max_fun=3).fit(*problem(dtype="float64"))
+
+
 def test_lbfgs_ends_by_itself() -> None:
     X, y = problem(dtype="float64")
     model = nnxp.MLPClassifier((8,), solver="lbfgs", random_state=0).fit(X, y)
@@ -78,7 +83,7 @@ def test_lbfgs_ends_by_itself() -> None:
 def test_early_stopping_holds_rows_out_and_puts_the_best_weights_back() -> None:
     X, y = problem(90, "float64")
     y = np.where(np.arange(90) % 5 == 0, (y + 1) % 3, y)  # wrong labels, which it may learn by heart
-    model = nnxp.MLPClassifier((64,), early_stopping=True, learning_rate_init=0.05, random_state=3).fit(X, y)
+    model = nnxp.MLPClassifier((64,), early_stopping=True, learning_rate_init=0.05, random_state=2).fit(X, y)
     assert model.stopped_ and len(model.validation_scores_) == model.n_iter_ == len(model.validation_loss_curve_)
     assert model.t_ == 81 * model.n_iter_ and model.best_loss_ is None
     held_out = nnxp.data.split(y, 0.1, model._seed())[1]
@@ -148,7 +153,7 @@ def test_early_stopping_over_partial_fits() -> None:
     X, y = problem(90, "float64")
     y = np.where(np.arange(90) % 5 == 0, (y + 1) % 3, y)  # wrong labels, which no one could know
     A, B, a, b = X[:60], X[60:], y[:60], y[60:]
-    model = nnxp.MLPClassifier((32,), early_stopping=True, learning_rate_init=0.1, n_iter_no_change=3, random_state=0)
+    model = nnxp.MLPClassifier((32,), early_stopping=True, learning_rate_init=0.1, n_iter_no_change=3, random_state=2)
     with pytest.raises(ValueError, match="partial_fit without X_val"):
         model.partial_fit(A, a, classes=[0, 1, 2])
     calls = 0
@@ -162,6 +167,64 @@ def test_early_stopping_over_partial_fits() -> None:
     model.partial_fit(A, a, X_val=B, y_val=b)  # and stay
     np.testing.assert_array_equal(model.predict_proba(B), before)
     assert len(model.validation_scores_) == calls
+
+
+def test_early_stopping_may_be_switched_between_partial_fits() -> None:
+    X, y = problem(90, "float64")
+    A, B, a, b = X[:60], X[60:], y[:60], y[60:]
+    model = nnxp.MLPClassifier((8,), learning_rate_init=1e-300, n_iter_no_change=2, random_state=0)
+    for _ in range(5):
+        model.partial_fit(A, a, classes=[0, 1, 2], X_val=B, y_val=b)
+    assert not model.stopped_
+    model.set_params(early_stopping=True)
+    for _ in range(4):  # the first sets the mark, then more than two without an improvement
+        assert not model.stopped_
+        model.partial_fit(A, a, X_val=B, y_val=b)
+    assert model.stopped_
+    model.set_params(early_stopping=False, learning_rate_init=0.1).partial_fit(A, a).partial_fit(A, a)
+    assert not model.stopped_ and model.t_ == 11 * 60
+    assert model.loss_curve_[-1] < model.loss_curve_[0] - 0.01  # the new rate counts
+    model.set_params(early_stopping=True, n_iter_no_change=5)
+    for _ in range(3):
+        model.partial_fit(A, a, X_val=B, y_val=b)
+    model.set_params(n_iter_no_change=50)
+    assert model.partial_fit(A, a, X_val=B, y_val=b)._rule.patience == 50
+
+
+@pytest.mark.parametrize(
+    "changed", [{"hidden_layer_sizes": (9,)}, {"solver": "sgd"}, {"dropout": 0.1}, {"label_smoothing": 0.1}], ids=str
+)
+def test_a_partial_fit_with_another_network_is_refused(changed: dict[str, Any]) -> None:
+    X, y = problem(dtype="float64")
+    model = nnxp.MLPClassifier((8,)).partial_fit(X, y, classes=[0, 1, 2])
+    name = next(iter(changed))
+    with pytest.raises(ValueError, match=rf"got {name}=.*expected .*as in the first"):
+        model.set_params(**changed).partial_fit(X, y)
+    assert len(model.loss_curve_) == 1
+
+
+def test_a_first_partial_fit_that_raises_can_be_mended() -> None:
+    X, y = problem(dtype="float64")
+    model = nnxp.MLPClassifier((8,), schedule="cosine")
+    with pytest.raises(ValueError, match="steps="):
+        model.partial_fit(X, y, classes=[0, 1, 2])
+    model.set_params(schedule=nnxp.schedules.Cosine(steps=100)).partial_fit(X, y, classes=[0, 1, 2])
+    assert model.n_iter_ == 1
+
+
+def test_an_interrupt_puts_the_best_weights_back() -> None:
+    X, y = problem(90, "float64")
+    A, B, a, b = X[:60], X[60:], (y[:60] + (np.arange(60) % 4 == 0)) % 3, y[60:]
+
+    def interrupt(state: Any) -> None:
+        if state.epoch == 60:
+            raise KeyboardInterrupt
+
+    given = {"learning_rate_init": 0.1, "early_stopping": True, "n_iter_no_change": 1000, "callbacks": [interrupt]}
+    model = nnxp.MLPClassifier((64,), random_state=0, **given)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(A, a, X_val=B, y_val=b)
+    assert model.n_iter_ == 60 and model.validation_scores_[-1] < model.best_validation_score_ == model.score(B, b)
 
 
 def test_partial_fit_after_a_fit_that_ended() -> None:

@@ -161,7 +161,7 @@ def _torch(library: str, device: str) -> Backend:
         "float32",
         kernels_of("torch", xp),
         _context=lambda: torch.inference_mode(False),  # what is made inside may be written in place later
-        _to_numpy=lambda x: x.detach().cpu().numpy(),
+        _to_numpy=lambda x: (x.float() if x.dtype is torch.bfloat16 else x).detach().cpu().numpy(),  # NumPy has none
         _synchronize=synchronize if synchronize and kind != "cpu" else lambda: None,
     )
 

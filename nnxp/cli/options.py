@@ -146,13 +146,14 @@ def _train(command: argparse.ArgumentParser) -> None:
     training.add_argument(
         "--schedule",
         metavar="NAME[:NUMBER]",
-        help="how the learning rate changes: cosine, one_cycle, linear_warmup:0.1, step_decay:1000, "
-        "exponential_decay:0.999, inverse_time_decay:0.001 or reduce_on_plateau; a length is a number of steps or a "
-        "share of the training",
+        help="how the learning rate changes, with a number of its own: cosine (its length), one_cycle (the length of "
+        "its rise), linear_warmup:0.1 (its length), step_decay:1000 (the length of a stretch), exponential_decay:0.01 "
+        "(the factor at the end), inverse_time_decay:0.001 (its rate) or reduce_on_plateau (its factor); a length is a "
+        "number of steps or a share of the training",
     )
     training.add_argument(
         "--early-stopping",
-        type=int,
+        type=_epochs,
         nargs="?",
         const=10,
         metavar="EPOCHS",
@@ -176,6 +177,15 @@ def _train(command: argparse.ArgumentParser) -> None:
     out.add_argument("--overwrite", action="store_true", help="replace a run that is there already")
     out.add_argument("--quiet", action="store_true", help="print nothing but errors")
     _backend(command)
+
+
+def _epochs(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"got {text!r}, expected a number of epochs: --early-stopping=10, or the name of the data first"
+        ) from None
 
 
 def _evaluate(command: argparse.ArgumentParser) -> None:

@@ -16,20 +16,21 @@ import numpy as np
 import nnxp
 from nnxp import data
 from nnxp.activations import ACTIVATIONS, Activation, Softmax
+from nnxp.architecture import hidden_layers
 from nnxp.backends import Backend, get_backend
 from nnxp.callbacks import EarlyStopping
 from nnxp.cli import report
 from nnxp.cli.options import UsageError
 from nnxp.cli.recipes import Recipe, recipe_for
-from nnxp.cli.regression import target_scale
 from nnxp.cli.results import TEST_SHARE, Result, fingerprint, library_version
 from nnxp.cli.runs import RunFolder
 from nnxp.data import Dataset
-from nnxp.layers import BatchNorm, Dense, Dropout, Layer, LayerNorm, Rescaling
-from nnxp.losses import StandardisedLoss, get_loss
+from nnxp.errors import DataError
+from nnxp.layers import Dense, Dropout, Layer, Rescaling
+from nnxp.losses import StandardisedLoss, get_loss, units_of, unresolved
 from nnxp.naming import lookup, snake_case
 from nnxp.optimizers import OPTIMIZERS, Optimizer, get_optimizer
-from nnxp.options import class_weights, positive
+from nnxp.options import balanced, class_weights, positive
 from nnxp.schedules import SCHEDULES, Schedule
 from nnxp.sequential import Sequential
 
@@ -38,12 +39,19 @@ LOSSES = {
     "regression": ("mean_squared_error", "mean_absolute_error", "huber"),
 }
 OPTIMIZER_OPTIONS = ("learning_rate", "decay", "momentum", "weight_decay", "clip_norm")
-NORMALIZATIONS = {"batch": BatchNorm, "layer": LayerNorm}
 FOLLOWED = 0.1
 """The share of the training rows that is held out where something follows them and nobody says how many."""
+NUMBERS = {
+    "inverse_time_decay": "decay",
+    "step_decay": "every",
+    "exponential_decay": "factor",
+    "cosine": "steps",
+    "linear_warmup": "steps",
+    "one_cycle": "warmup",
+    "reduce_on_plateau": "factor",
+}
+"""What the number of `--schedule NAME:NUMBER` says."""
 SILENT = logging.NullHandler()
-STEPS_OF_SIGMA = 100
-"""How many numbers of the dtype one standard deviation of a column has to span, at least."""
 
 
 def run(args: argparse.Namespace) -> None:
@@ -105,21 +113,21 @@ def build(
     if recipe.input_dropout:
         layers.append(Dropout(recipe.input_dropout))
     width = dataset.X.shape[1]
-    for units in recipe.hidden:
-        layers.append(Dense(width, units))
-        if recipe.normalization:
-            layers.append(NORMALIZATIONS[recipe.normalization](units))
-        layers.append(_activation(recipe.activation))
-        if recipe.dropout:
-            layers.append(Dropout(recipe.dropout))
-        width = units
+    kind, dropout = recipe.normalization, recipe.dropout
+    layers += hidden_layers(
+        width, recipe.hidden, lambda: _activation(recipe.activation), normalization=kind, dropout=dropout
+    )
+    width = (width, *recipe.hidden)[-1]
     criterion = get_loss(loss)
     if dataset.classes is not None:
         layers += [Dense(width, len(dataset.classes)), Softmax()]
         if class_weight is not None:
             criterion = type(criterion)(class_weight=class_weights(class_weight, len(dataset.classes)))  # type: ignore[call-arg]
     else:
-        sigma, mu = target_scale(dataset.y)
+        sigma, mu = (numbers.tolist() for numbers in units_of(dataset.y))
+        if not all(sigma):
+            value = mu[sigma.index(0)]
+            raise DataError(f"the target is {value:g} in every training row: there is nothing to learn")
         _check_resolution([m / s for m, s in zip(mu, sigma, strict=True)], backend.dtype, lambda i: "the target")
         layers += [Dense(width, len(sigma)), Rescaling(sigma, mu)]
         criterion = StandardisedLoss(loss, sigma)
@@ -146,6 +154,12 @@ def _settle(args: argparse.Namespace) -> Recipe:
         if "schedule" not in known:
             raise UsageError(f"--schedule changes a learning rate, and {recipe.optimizer} has none")
     recipe = dataclasses.replace(recipe, **changes, optimizer_options={**own, **given})
+    if recipe.optimizer == "lbfgs":  # needs the same loss at every look: the recipe's dropout is left out
+        for name in ("dropout", "input_dropout"):
+            if getattr(args, name):
+                option = f"--{name.replace('_', '-')}"
+                raise UsageError(f"{option} changes the loss at every step, which --optimizer lbfgs cannot follow")
+        recipe = dataclasses.replace(recipe, dropout=0.0, input_dropout=0.0)
     positive("epochs", recipe.epochs)
     positive("batch_size", recipe.batch_size)
     if recipe.normalization == "none":
@@ -187,8 +201,8 @@ def _schedule(text: str | None) -> dict[str, Schedule]:
     name, _, number = text.partition(":")
     kinds: dict[str, Any] = {snake_case(kind.__name__): kind for kind in SCHEDULES}
     try:
-        values = [int(number) if number.isdigit() else float(number)] if number else []
-        return {"schedule": kinds[name](*values)}
+        values = {NUMBERS[name]: int(number) if number.isdigit() else float(number)} if number else {}
+        return {"schedule": kinds[name](**values)}
     except (KeyError, TypeError, ValueError) as error:
         known = ", ".join(kinds)
         why = f"{error}; " if isinstance(error, ValueError) else ""
@@ -198,13 +212,12 @@ def _schedule(text: str | None) -> dict[str, Schedule]:
 
 
 def _class_weight(given: str | list[float] | None, dataset: Dataset) -> list[float] | None:
-    """One number a class; balanced: n / (k · count) for k classes (King and Zeng 2001)."""
+    """One number a class."""
     if given is not None and dataset.classes is None:
         raise UsageError(f"--class-weight is for classes, and the target of {dataset.name} is a number")
     if isinstance(given, list) or given is None:
         return given
-    counts = np.bincount(dataset.y, minlength=len(dataset.classes or ()))
-    return [len(dataset.y) / (np.count_nonzero(counts) * count) if count else 0.0 for count in counts.tolist()]
+    return balanced(np.bincount(dataset.y, minlength=len(dataset.classes or ())))
 
 
 def _activation(name: str) -> Activation:
@@ -213,14 +226,12 @@ def _activation(name: str) -> Activation:
 
 def _check_resolution(ratios: Any, dtype: str, name: Any) -> None:
     """Raises where a column lies so far from 0, μ/σ, that the dtype rounds its differences away."""
-    limit = 1 / (STEPS_OF_SIGMA * float(np.finfo(dtype).eps))
-    for i, ratio in enumerate(ratios if isinstance(ratios, list) else [ratios]):
-        if abs(ratio) > limit:
-            fix = "--dtype float64" if dtype == "float32" else "a constant subtracted from it"
-            raise UsageError(
-                f"{name(i)} has a mean {abs(ratio):.0f} times its standard deviation, differences that "
-                f"{dtype} rounds away: use {fix}"
-            )
+    if found := unresolved(ratios if isinstance(ratios, list) else [ratios], dtype):
+        fix = "--dtype float64" if dtype == "float32" else "a constant subtracted from it"
+        raise UsageError(
+            f"{name(found[0])} has a mean {found[1]:.0f} times its standard deviation, differences that "
+            f"{dtype} rounds away: use {fix}"
+        )
 
 
 def _column(dataset: Dataset, i: int) -> str:

@@ -13,14 +13,26 @@ from sklearn.utils.validation import check_is_fitted
 
 from nnxp.backends import Backend, get_backend
 from nnxp.data import split
+from nnxp.errors import DataError
 from nnxp.estimators import inputs
 from nnxp.estimators.convergence import Convergence, Score, Watch
 from nnxp.estimators.inputs import Given, Part
-from nnxp.estimators.network import batch_rows, check, copy_course, hidden_layers, make_optimizer, penalise
+from nnxp.estimators.network import (
+    batch_rows,
+    check,
+    copy_course,
+    follow,
+    hidden,
+    make_optimizer,
+    penalise,
+    rebuilt,
+    settings,
+)
 from nnxp.estimators.parameters import Parameters
 from nnxp.layers import Dense, Layer
 from nnxp.losses import Loss
 from nnxp.optimizers import LBFGS
+from nnxp.options import above_zero, share
 from nnxp.sequential import Sequential
 from nnxp.typing import Array, ArrayLike, Floats, HostArray
 
@@ -55,6 +67,10 @@ class MLP(Parameters):
 
     def _head(self, width: int, target: Any) -> tuple[list[Layer], Loss]:
         """The last layers, after `width` hidden units, and the loss."""
+        raise NotImplementedError
+
+    def _outputs_of_one(self, target: Any) -> float:
+        """By how much a sample's loss is larger here than scikit-learn's, which `alpha` is to be weighed against."""
         raise NotImplementedError
 
     def _ready(self, part: Part, target: Any) -> Part:
@@ -111,6 +127,18 @@ class MLP(Parameters):
         return self._fit((X, y, sample_weight), (X_val, y_val, sample_weight_val), partial=False)
 
     def _fit(self, given: Given, given_val: Given, partial: bool, classes: ArrayLike | None = None) -> Self:
+        """One of the fits; where it raises before an epoch is over, everything is as it was."""
+        before = self.__dict__.copy()
+        self._epochs = 0
+        try:
+            return self._fit_once(given, given_val, partial, classes)
+        except BaseException:
+            if not self._epochs:
+                self.__dict__.clear()
+                self.__dict__.update(before)
+            raise
+
+    def _fit_once(self, given: Given, given_val: Given, partial: bool, classes: ArrayLike | None) -> Self:
         check(self)
         fresh = not hasattr(self, "model_") or not (partial or self.warm_start)
         if partial and not fresh:
@@ -125,18 +153,36 @@ class MLP(Parameters):
                     "got early_stopping=True and a partial_fit without X_val and y_val, expected both: the rows of "
                     "one call are too few to hold some out, and another call's could not be compared"
                 )
-            held_out = split(target.strata(part.y), self.validation_fraction, self._seed())
-            part, validation = (part.rows(rows) for rows in held_out)
+            part, validation = self._divided(part)
         part = self._ready(part, target)
         followed = None if validation is None else self._ready_to_validate(validation, target)
-        # What a user can get wrong has raised: from here on the last fit is forgotten.
         if not partial or fresh:
             self._begin(part.X, target, fresh)
-        if not (partial and not fresh and self._rule.partial):
-            self._rule = self._new_rule(partial, followed is not None)
+        else:
+            follow(self)
+        rule = self._new_rule(partial, followed is not None)
+        if partial and not fresh and self._rule.partial and self._rule.scored == rule.scored:
+            self._rule.tol, self._rule.patience = rule.tol, rule.patience
+        else:
+            self._rule = rule
         if not (self._rule.scored and self._rule.stopped):  # else training has ended, over several calls
             self._train(part, followed)
         return self
+
+    def _divided(self, part: Part) -> tuple[Part, Part]:
+        """Rows to train on, and those held out for early stopping, of each class alike; a class of one row is trained
+        on."""
+        several = np.bincount(part.y)[part.y] > 1 if part.y.ndim == 1 else np.ones(len(part.y), dtype=np.bool_)
+        rows = np.flatnonzero(several)
+        try:
+            share("validation_fraction", above_zero("validation_fraction", self.validation_fraction))
+            kept, held_out = split(part.y[rows], self.validation_fraction, self._seed())
+        except DataError as error:
+            raise DataError(
+                f"got early_stopping=True, validation_fraction={self.validation_fraction:g} and {len(part.y)} rows, "
+                f"which cannot be divided so ({error}): change validation_fraction, or give fit X_val and y_val"
+            ) from None
+        return part.rows(np.sort(np.concatenate([rows[kept], np.flatnonzero(~several)]))), part.rows(rows[held_out])
 
     def _checked(self, given: Given, reset: bool = False) -> tuple[Array, HostArray, Floats | None]:
         X, y, w = given
@@ -169,10 +215,11 @@ class MLP(Parameters):
         if fresh:
             self.loss_curve_, self.t_ = [], 0
             self.validation_loss_curve_ = self.validation_scores_ = None
-        self.model_, self._target, self._home = model, target, get_backend(X)
+        model.classes = target.names
+        self.model_, self._target, self._home, self._made = model, target, get_backend(X), settings(self)
 
     def _network(self, n_in: int, target: Any, dtype: str, backend: Any) -> Sequential:
-        layers, width = hidden_layers(self, n_in)
+        layers, width = hidden(self, n_in)
         last, loss = self._head(width, target)
         optimizer = make_optimizer(self)
         return Sequential([*layers, *last], loss, optimizer, backend=backend, dtype=dtype, seed=self._seed())
@@ -191,8 +238,8 @@ class MLP(Parameters):
         validation, score = followed or (None, None)
         whole = isinstance(model.optimizer, LBFGS)
         rows = n if whole else batch_rows(self.batch_size, n)
-        mean_weight = 1.0 if part.w is None else float(part.w.mean())
-        penalise(model.layers, self.alpha / (2 * rows * mean_weight) if mean_weight else 0.0)
+        weight = rows if part.w is None else rows * float(part.w.mean())
+        penalise(model.layers, self.alpha * self._outputs_of_one(self._target) / (2 * weight) if weight else 0.0)
         watch = Watch(rule, score, self.verbose)
         try:
             model.fit(
@@ -205,26 +252,35 @@ class MLP(Parameters):
                 callbacks=[watch, *(self.callbacks or ())],
                 progress=False,
             )
+        except BaseException:
+            if not rule.partial:
+                rule.end(model)  # the best weights, where they were kept
+            raise
         finally:
             self._tell(watch, n)
         if model.optimizer.ema is not None:
             self.model_ = model.averaged()
-        if not rule.partial and self.n_iter_ == self.max_iter and not (rule.stopped or self._converged()):
-            warnings.warn(
-                f"training ended after max_iter={self.max_iter} epochs, before it converged: raise max_iter, or tol",
-                ConvergenceWarning,
-                stacklevel=4,
-            )
+        if not (rule.partial or watch.stopped):
+            self._warn()
 
-    def _converged(self) -> bool:
-        """Whether an optimizer with a rule of its own says so."""
-        result = getattr(self.model_.optimizer, "result", None)
-        return result is not None and bool(result.converged)
+    def _warn(self) -> None:
+        """Says so where neither the rule nor a callback ended the training."""
+        result = getattr(self.model_.optimizer, "result", None)  # L-BFGS has a rule of its own
+        if result is None or not result.converged:
+            why = (
+                f"max_iter={self.max_iter} epochs" if result is None else f"max_iter={self.max_iter} ({result.message})"
+            )
+            warnings.warn(
+                f"training ended after {why}, before it converged: raise max_iter, or tol",
+                ConvergenceWarning,
+                stacklevel=6,
+            )
 
     def _tell(self, watch: Watch, n: int) -> None:
         """Sets what is known after a training, also after one that an exception ended."""
         rule = watch.rule
-        self.n_iter_, self.stopped_ = len(watch.losses), rule.stopped
+        self._epochs = self.n_iter_ = len(watch.losses)
+        self.stopped_ = rule.stopped
         self.t_ += n * len(watch.losses)
         self.loss_curve_ = self.loss_curve_ + watch.losses
         self.loss_ = self.loss_curve_[-1] if self.loss_curve_ else math.nan
@@ -255,7 +311,8 @@ class MLP(Parameters):
 
     @property
     def coefs_(self) -> list[Array]:
-        """The weights (n_in, n_out) of each dense layer, in the library of the X that was fitted."""
+        """The weights (n_in, n_out) of each dense layer, in the library of the X that was fitted; to change them,
+        assign to those of `model_.layers`."""
         return [self._at_home(layer.weights) for layer in self._dense]
 
     @property
@@ -279,7 +336,6 @@ class MLP(Parameters):
         twin = copy.copy(self)
         twin._home = get_backend(convert(self._home.asarray([0.0], dtype=self.model_.dtype)))
         twin.backend = None
-        twin.model_ = self._network(self.n_features_in_, self._target, self.model_.dtype, twin._home)
-        copy_course(self.model_, twin.model_)
+        twin.model_ = rebuilt(self.model_, twin._home)
         twin._rule = twin._new_rule(False, False)
         return twin

@@ -19,7 +19,7 @@ from nnxp.estimators.labels import Labels
 from nnxp.estimators.parameters import stochastic
 from nnxp.layers import Dense, Layer
 from nnxp.losses import BinaryCrossentropy, CategoricalCrossentropy, Loss
-from nnxp.options import not_negative, share
+from nnxp.options import balanced, not_negative, share
 from nnxp.typing import Array, ArrayLike, Floats, HostArray
 
 
@@ -37,10 +37,12 @@ class MLPClassifier(ClassifierMixin, MLP):
         After each hidden layer: "relu", "tanh", "logistic", "identity", or any other of nnxp's, "gelu" say.
     solver : str or Optimizer
         "adam", "sgd", "lbfgs", "adamw", "lion", "rmsprop", "adagrad", or an optimizer object with options of its own
-        (a copy is used), where `learning_rate_init` and `schedule` do not count.
+        (a copy is used), where `learning_rate_init` and `schedule` do not count. By name, "adamw" decays weights by
+        0.01 and "lion" by 0.1, their defaults, beside `alpha`; Lion wants a rate of 1e-4 or so.
     alpha : float
         The penalty on squared weights: alpha/2 ΣW² / batch size is added to the mean loss of a batch, as scikit-learn
-        does, the batch's size being the sum of its weights where samples have some.
+        does, the batch's size being the sum of its weights where samples have some. (Of several labels a sample, the
+        loss is a mean here and a sum there: alpha is divided by their number, and weighs the same.)
     batch_size : int or "auto"
         Samples a step, at most as many as there are; "auto" is min(200, n). "lbfgs" takes all.
     learning_rate_init : float
@@ -160,14 +162,17 @@ class MLPClassifier(ClassifierMixin, MLP):
         self,
         X: ArrayLike,
         y: ArrayLike,
-        *,
-        classes: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
+        classes: ArrayLike | None = None,
+        *,
         X_val: ArrayLike | None = None,
         y_val: ArrayLike | None = None,
         sample_weight_val: ArrayLike | None = None,
     ) -> Self:
         """Trains one epoch on these rows, from the weights and the optimizer's state of the call before.
+
+        Each call reads `alpha`, `batch_size`, `learning_rate_init`, `class_weight` and `callbacks` anew; the network
+        and the optimizer are those of the first.
 
         With `early_stopping` each call needs `X_val` and `y_val`, always the same: when their score has not got better
         for more than `n_iter_no_change` calls, the best weights are put back, `stopped_` is True, and further calls
@@ -183,7 +188,8 @@ class MLPClassifier(ClassifierMixin, MLP):
         Raises
         ------
         ValueError
-            The first call lacks `classes`, or a later one names others, or early stopping lacks `X_val`.
+            The first call lacks `classes`, or a later one names others; a parameter of the network or the optimizer
+            has changed; early stopping lacks `X_val`.
         """
         if not hasattr(self, "model_"):
             if classes is None:
@@ -246,6 +252,9 @@ class MLPClassifier(ClassifierMixin, MLP):
             return [last, Softmax()], CategoricalCrossentropy(label_smoothing=self.label_smoothing)
         return [last, Sigmoid()], BinaryCrossentropy()
 
+    def _outputs_of_one(self, target: Labels) -> float:
+        return 1 / target.outputs if target.kind == "multilabel" else 1.0  # a mean over the labels, there a sum
+
     def _ready(self, part: Part, target: Labels) -> Part:
         return Part(part.X, self._smoothed(part.y, target), self._weighed(part, target))
 
@@ -271,8 +280,7 @@ class MLPClassifier(ClassifierMixin, MLP):
             )
         w = np.ones(len(part.y)) if part.w is None else part.w
         if isinstance(given, str) and given == "balanced":
-            counts = np.bincount(part.y, w, minlength=len(target.classes))
-            by_class = counts.sum() / (np.count_nonzero(counts) * np.where(counts > 0, counts, 1))
+            by_class = np.array(balanced(np.bincount(part.y, w, minlength=len(target.classes))))
         elif isinstance(given, dict):
             names = target.classes.tolist()
             unknown = [name for name in given if name not in names]

@@ -86,6 +86,8 @@ class Watch:
     ----------
     losses, validation_losses, scores : list of float
         One entry an epoch.
+    stopped : bool
+        Whether the rule or another callback ended the training.
     """
 
     events = ("begin", "epoch", "end")
@@ -93,6 +95,7 @@ class Watch:
     def __init__(self, rule: Convergence, score: Score | None, verbose: Any) -> None:
         self.rule, self.score, self.verbose = rule, score, verbose
         self.losses, self.validation_losses, self.scores = list[float](), list[float](), list[float]()
+        self.stopped = False
 
     def __call__(self, state: State) -> None:
         """Records an epoch, and may end the training."""
@@ -102,6 +105,7 @@ class Watch:
                 state.model.optimizer.total = None
             return
         if state.event == "end":
+            self.stopped = state.stop
             rule.end(state.model)
             return
         self.losses.append(record["loss"])

@@ -38,6 +38,8 @@ def features(estimator: Any, X: ArrayLike, reset: bool) -> Array:
     """
     if library_of(X) == "numpy":
         return validate_data(estimator, X, dtype=(np.float64, np.float32), reset=reset)
+    if str(getattr(X, "layout", "torch.strided")) != "torch.strided":
+        raise ValueError(f"got a sparse X ({X.layout}), expected a dense one: X.to_dense()")
     shape = tuple(X.shape)
     if len(shape) != 2:
         raise ValueError(

@@ -46,6 +46,11 @@ class Labels:
         """How many outputs the network has."""
         return 1 if self.kind == "binary" else len(self.classes)
 
+    @property
+    def names(self) -> list[str] | None:
+        """The classes for people, where each has an output: what a model's file keeps."""
+        return [str(name) for name in self.classes.tolist()] if self.kind == "multiclass" else None
+
     def encode(self, y: HostArray) -> HostArray:
         """Class indices (n,), or 0 and 1 (n, labels), as int64.
 
@@ -68,10 +73,6 @@ class Labels:
                 "fit on all classes, or name them in the first partial_fit, classes="
             )
         return np.searchsorted(self.classes, found)[indices].astype(np.int64)
-
-    def strata(self, codes: HostArray) -> HostArray:
-        """What a division of the rows keeps the shares of: the classes, of one a sample."""
-        return codes
 
     def probabilities(self, output: Array) -> Array:
         """One column a class, from the network's output in any library."""

@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 
 from nnxp.activations import ACTIVATIONS, SELU, Activation, Softmax
-from nnxp.layers import BatchNorm, Dense, Dropout, Layer, LayerNorm
+from nnxp.architecture import NORMALIZATIONS, hidden_layers
+from nnxp.callbacks import EarlyStopping, events_of
+from nnxp.layers import Dense, Layer
 from nnxp.naming import lookup
 from nnxp.optimizers import LBFGS, Optimizer, get_optimizer
 from nnxp.options import above_zero, not_negative, positive, share
@@ -16,7 +18,6 @@ from nnxp.sequential import Sequential
 
 ACTIVATION_WORDS = {"logistic": "sigmoid", "identity": "linear"}
 """scikit-learn's for ours."""
-NORMALIZATIONS: dict[str | None, Any] = {None: None, "batch": BatchNorm, "layer": LayerNorm}
 LARGEST_AUTO_BATCH = 200
 INITIALIZER = "glorot_uniform"
 """As scikit-learn's MLP begins. On small data it generalises better than the larger weights of He et al. 2015, which a
@@ -42,9 +43,17 @@ def check(estimator: Any) -> None:
         positive("batch_size", estimator.batch_size)
     if estimator.n_iter_no_change != math.inf:
         positive("n_iter_no_change", estimator.n_iter_no_change)
-    fraction = above_zero("validation_fraction", estimator.validation_fraction)
-    share("validation_fraction", fraction)
-    if not isinstance(estimator.normalization, str | None) or estimator.normalization not in NORMALIZATIONS:
+    callbacks = estimator.callbacks
+    if callbacks is not None and not isinstance(callbacks, list | tuple):
+        raise ValueError(f"got callbacks={callbacks!r}, expected a list of them: callbacks=[...]")
+    for callback in callbacks or ():
+        events_of(callback)
+        if estimator.early_stopping and isinstance(callback, EarlyStopping):
+            raise ValueError(
+                "got early_stopping=True and the callback EarlyStopping, expected one of them: both would put back "
+                "weights of their own"
+            )
+    if estimator.normalization not in (None, *NORMALIZATIONS):
         raise ValueError(f'got normalization={estimator.normalization!r}, expected "batch", "layer" or None')
 
 
@@ -61,25 +70,23 @@ def batch_rows(batch_size: Any, n: int) -> int:
     return min(LARGEST_AUTO_BATCH if batch_size == "auto" else int(batch_size), n)
 
 
-def hidden_layers(estimator: Any, n_in: int) -> tuple[list[Layer], int]:
-    """The hidden layers, `Dense`, normalisation, activation and dropout each, and the width of the last."""
-    layers: list[Layer] = []
-    normalization = NORMALIZATIONS[estimator.normalization]
-    for width in hidden_widths(estimator.hidden_layer_sizes):
-        activation = _activation(estimator.activation)
-        layers.append(Dense(n_in, width, initializer=None if isinstance(activation, SELU) else INITIALIZER))
-        if normalization is not None:
-            layers.append(normalization(width))
-        layers.append(activation)
-        if estimator.dropout:
-            layers.append(Dropout(estimator.dropout))
-        n_in = width
-    return layers, n_in
+def hidden(estimator: Any, n_in: int) -> tuple[list[Layer], int]:
+    """The hidden layers, and the width of the last."""
+    widths, activation = hidden_widths(estimator.hidden_layer_sizes), _activation(estimator.activation)
+    layers = hidden_layers(
+        n_in,
+        widths,
+        lambda: copy.deepcopy(activation),
+        normalization=estimator.normalization,
+        dropout=estimator.dropout,
+        initializer=None if isinstance(activation, SELU) else INITIALIZER,
+    )
+    return layers, (n_in, *widths)[-1]
 
 
 def _activation(spec: Any) -> Activation:
     word = ACTIVATION_WORDS.get(spec, spec) if isinstance(spec, str) else spec
-    return copy.deepcopy(lookup(word, Activation, [kind for kind in ACTIVATIONS if kind is not Softmax], "activation"))
+    return lookup(word, Activation, [kind for kind in ACTIVATIONS if kind is not Softmax], "activation")
 
 
 def make_optimizer(estimator: Any) -> Optimizer:
@@ -103,11 +110,59 @@ def make_optimizer(estimator: Any) -> Optimizer:
     return type(known)(estimator.learning_rate_init, schedule=schedule, **options)
 
 
+NETWORK = (
+    "hidden_layer_sizes",
+    "activation",
+    "dropout",
+    "normalization",
+    "label_smoothing",
+    "loss",
+    "backend",
+    "dtype",
+)
+OPTIMIZER = ("solver", "schedule", "momentum", "nesterovs_momentum", *ADAM)
+"""What a later partial fit cannot change."""
+
+
+def settings(estimator: Any) -> dict[str, Any]:
+    """The parameters that made the network and its optimizer."""
+    given: dict[str, Any] = estimator.get_params(deep=False)
+    return {name: value for name, value in given.items() if name in (*NETWORK, *OPTIMIZER)}
+
+
+def follow(estimator: Any) -> None:
+    """Gives the optimizer the learning rate that a later partial fit has; raises where it has another network, or
+    another optimizer, than the first."""
+    for name, now in settings(estimator).items():
+        given = estimator._made[name]
+        if now is not given and not (type(now) is type(given) and np.array_equal(now, given)):
+            raise ValueError(
+                f"got {name}={now!r} in a partial_fit, expected {given!r}, as in the first: it goes on with the "
+                "network and the optimizer that are there; fit begins anew"
+            )
+    if isinstance(estimator.solver, str):
+        estimator.model_.optimizer.learning_rate = float(estimator.learning_rate_init)
+
+
 def penalise(layers: Sequence[Layer], l2: float) -> None:
     """Gives every `Dense` the penalty l2 ΣW²."""
     for layer in layers:
         if isinstance(layer, Dense):
             layer.l2 = l2
+
+
+def rebuilt(model: Sequential, backend: Any) -> Sequential:
+    """The same network on another backend; its optimizer begins afresh."""
+    layers = []
+    for layer in model.layers:
+        options = layer.config()
+        del options["class"]
+        layers.append(type(layer)(**options))
+    twin = Sequential(
+        layers, model.loss, copy.deepcopy(model.optimizer), backend=backend, dtype=model.dtype, seed=model.seed
+    )
+    copy_course(model, twin)
+    return twin
 
 
 def copy_course(before: Sequential, model: Sequential) -> None:

@@ -1,6 +1,7 @@
 """What both estimators are given, and what scikit-learn asks of them."""
 
 from collections.abc import Sequence
+from types import ModuleType
 from typing import Any
 
 from sklearn.base import BaseEstimator
@@ -43,11 +44,24 @@ class Parameters(BaseEstimator):
         """Stores the parameters that `__init__` was given, as they are: scikit-learn's rule."""
         self.__dict__.update({name: given[name] for name in self._get_param_names()})
 
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """The parameters; a backend that is a module by its name, since modules cannot be copied."""
+        params: dict[str, Any] = super().get_params(deep)
+        return params | {"backend": _by_name(params["backend"])}
+
+    def __getstate__(self) -> dict[str, Any]:
+        state: dict[str, Any] = super().__getstate__()
+        return state | {"backend": _by_name(state["backend"])}
+
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.array_api_support = True
         tags.input_tags.sparse = False
         return tags
+
+
+def _by_name(backend: Any) -> Any:
+    return backend.__name__.removeprefix("array_api_compat.") if isinstance(backend, ModuleType) else backend
 
 
 def stochastic(estimator: Parameters) -> bool:

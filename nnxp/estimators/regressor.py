@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import RegressorMixin
@@ -16,7 +16,7 @@ from nnxp.estimators.convergence import Score
 from nnxp.estimators.inputs import Part
 from nnxp.estimators.parameters import stochastic
 from nnxp.layers import Dense, Layer, Rescaling
-from nnxp.losses import Loss, StandardisedLoss
+from nnxp.losses import Loss, StandardisedLoss, units_of, unresolved
 from nnxp.typing import Array, ArrayLike, Floats, HostArray
 
 LOSSES = {"squared_error": "mean_squared_error", "absolute_error": "mean_absolute_error", "huber": "huber"}
@@ -33,7 +33,8 @@ class MLPRegressor(RegressorMixin, MLP):
     ----------
     loss : str
         "squared_error", "absolute_error" or "huber", of errors in standard deviations of y, averaged over the
-        outputs. (scikit-learn halves the first, of errors in y's units, and has no others of these.)
+        outputs. (scikit-learn halves the first, of errors in y's units, and has no others of these. `alpha` weighs
+        against it as there.)
     hidden_layer_sizes, activation, solver, alpha, batch_size, learning_rate_init, max_iter, random_state, tol, verbose
         See `MLPClassifier`; so for those below.
     warm_start, momentum, nesterovs_momentum, early_stopping, validation_fraction, beta_1, beta_2, epsilon
@@ -113,7 +114,9 @@ class MLPRegressor(RegressorMixin, MLP):
     ) -> Self:
         """Trains one epoch on these rows, from the weights and the optimizer's state of the call before.
 
-        The first call's y decides the scale that targets are learned in: let it be typical. With `early_stopping`
+        The first call's y decides the scale that targets are learned in: let it be typical. Each call reads `alpha`,
+        `batch_size`, `learning_rate_init` and `callbacks` anew; the network and the optimizer are those of the first.
+        With `early_stopping`
         each call needs `X_val` and `y_val`, always the same: when their score has not got better for more than
         `n_iter_no_change` calls, the best weights are put back, `stopped_` is True, and further calls change nothing.
 
@@ -150,12 +153,27 @@ class MLPRegressor(RegressorMixin, MLP):
         loss = StandardisedLoss(LOSSES[self.loss], target.sigma)
         return [Dense(width, len(target.sigma)), Rescaling(target.sigma, target.mu)], loss
 
+    def _outputs_of_one(self, target: "Scale") -> float:
+        # scikit-learn's gradient is of half the squares, summed over the outputs
+        return (2 if self.loss == "squared_error" else 1) / len(target.sigma)
+
     def _ready(self, part: Part, target: "Scale") -> Part:
+        dtype = inputs.precision(part.X, self.dtype)
+        if found := unresolved((m / s for m, s in zip(target.mu, target.sigma, strict=True)), dtype):
+            raise ValueError(
+                f"got y with a mean {found[1]:.3g} times its standard deviation, differences that {dtype} rounds away: "
+                'take dtype="float64", or subtract a constant from y'
+            )
+        if np.abs(part.y).max() > np.finfo(dtype).max:
+            raise ValueError(f'got y of up to {np.abs(part.y).max():g}, more than {dtype} holds: take dtype="float64"')
         return part
 
     def _ready_to_validate(self, part: Part, target: "Scale") -> tuple[Part, Score]:
         if len(part.y) < 2:
-            raise ValueError("got 1 row to validate with, expected 2 at least: R² needs targets that vary")
+            raise ValueError(
+                "got 1 row to validate with, expected 2 at least, since R² needs targets that vary: raise "
+                "validation_fraction, or give fit X_val and y_val"
+            )
         variance = float(np.average((part.y - np.average(part.y, 0, part.w)) ** 2, 0, part.w).mean())
         return part, lambda record: _r2(record["val_rmse"] ** 2, variance)
 
@@ -171,17 +189,20 @@ class Scale:
 
     sigma: list[float]
     mu: list[float]
+    names: ClassVar[None] = None
+    """Of classes, which there are none of."""
 
     @classmethod
     def of(cls, y: HostArray, w: Floats | None) -> Self:
         """Those of the rows of y, (n,) or (n, outputs), weighted; σ = 1 where an output does not vary."""
-        y = _columns(y)
-        if w is not None:
-            y, w = y[w > 0], w[w > 0]
-        mu = np.average(y, 0, w)
-        sigma = np.sqrt(np.average((y - mu) ** 2, 0, w))
-        constant = (y.max(axis=0) == y.min(axis=0)) | (sigma < np.finfo(np.float32).tiny)
-        return cls(np.where(constant, 1.0, sigma).tolist(), mu.tolist())
+        with np.errstate(over="ignore"):
+            sigma, mu = units_of(y, w)
+        if not np.isfinite(sigma).all():
+            raise ValueError(
+                f"got y of up to {np.abs(y).max():g}, whose squares overflow, expected smaller numbers: divide y by a "
+                "constant"
+            )
+        return cls(np.where(sigma > 0, sigma, 1.0).tolist(), mu.tolist())
 
     def encode(self, y: HostArray) -> HostArray:
         """y as (n, outputs) in float64; raises where the outputs are of another number."""
@@ -189,10 +210,6 @@ class Scale:
         if y.shape[1] != len(self.sigma):
             raise ValueError(f"got y with {y.shape[1]} outputs, expected {len(self.sigma)}, as in the first fit")
         return y
-
-    def strata(self, y: HostArray) -> int:
-        """The number of rows: a division of them keeps no shares."""
-        return len(y)
 
 
 def _columns(y: HostArray) -> HostArray:

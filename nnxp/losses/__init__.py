@@ -15,7 +15,7 @@ from nnxp.losses.crossentropy import (
     SoftmaxCrossentropy,
 )
 from nnxp.losses.regression import Huber, MeanAbsoluteError, MeanSquaredError
-from nnxp.losses.standardised import StandardisedLoss
+from nnxp.losses.standardised import StandardisedLoss, units_of, unresolved
 from nnxp.naming import lookup
 
 __all__ = [
@@ -30,6 +30,8 @@ __all__ = [
     "SoftmaxCrossentropy",
     "StandardisedLoss",
     "get_loss",
+    "units_of",
+    "unresolved",
 ]
 
 LOSSES = (

@@ -1,7 +1,9 @@
 """A regression's loss that does not depend on the target's units."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
+
+import numpy as np
 
 from nnxp.backends import Backend
 from nnxp.kernels import formulas
@@ -9,7 +11,28 @@ from nnxp.losses.base import ElementwiseLoss
 from nnxp.losses.regression import Huber, MeanAbsoluteError, MeanSquaredError
 from nnxp.naming import snake_case
 from nnxp.options import above_zero
-from nnxp.typing import Array
+from nnxp.typing import Array, Floats, HostArray
+
+STEPS_OF_SIGMA = 100
+"""How many numbers of the dtype one standard deviation has to span, at least."""
+
+
+def units_of(y: HostArray, w: Floats | None = None) -> tuple[Floats, Floats]:
+    """Standard deviation σ and mean μ of each output of y, (n,) or (n, outputs), weighted, in float64, (outputs,) each.
+    σ is 0 where an output is the same in every row."""
+    columns = y.reshape(len(y), -1).astype(np.float64)
+    if w is not None:
+        columns, w = columns[w > 0], w[w > 0]
+    mu = np.average(columns, 0, w)
+    sigma = np.sqrt(np.average((columns - mu) ** 2, 0, w))
+    constant = (columns.max(axis=0) == columns.min(axis=0)) | (sigma < np.finfo(np.float32).tiny)
+    return np.where(constant, 0.0, sigma), mu
+
+
+def unresolved(ratios: Iterable[float], dtype: str) -> tuple[int, float] | None:
+    """The first of some μ/σ that lies so far from 0 that the dtype rounds differences away, and its place."""
+    limit = 1 / (STEPS_OF_SIGMA * float(np.finfo(dtype).eps))
+    return next(((i, abs(ratio)) for i, ratio in enumerate(ratios) if abs(ratio) > limit), None)
 
 
 class StandardisedLoss(ElementwiseLoss):

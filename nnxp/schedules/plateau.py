@@ -44,6 +44,8 @@ class ReduceOnPlateau(Schedule):
     ) -> None:
         if mode not in (None, "min", "max"):
             raise ValueError(f'got mode={mode!r}, expected "min", "max" or None')
+        if not isinstance(monitor, str):
+            raise ValueError(f'got monitor={monitor!r}, expected the name of an entry of the history, "val_loss"')
         self.monitor, self.factor, self.mode = monitor, share("factor", factor), mode
         self.patience = 0 if patience == 0 else positive("patience", patience)
         self.min_delta, self.floor = not_negative("min_delta", min_delta), share("floor", floor)
