@@ -12,7 +12,7 @@ from nnxp.kernels import formulas
 from nnxp.layers import LAYERS, Dense, Dropout, Layer
 from nnxp.losses import Loss, SoftmaxCrossentropy
 from nnxp.optimizers import Optimizer
-from nnxp.regularizers import Penalties
+from nnxp.penalties import Penalties
 from nnxp.stages import (
     FUSED,
     DenseActivation,

@@ -1,21 +1,19 @@
-"""What both estimators share: the course of a training, and what is known after it."""
+"""What both estimators share: the course of a training."""
 
-import copy
 import math
 import warnings
-from collections.abc import Callable
 from typing import Any, Self
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted
 
-from nnxp.backends import Backend, get_backend
+from nnxp.backends import get_backend
 from nnxp.data import split
 from nnxp.errors import DataError
 from nnxp.estimators import inputs
 from nnxp.estimators.convergence import Convergence, Score, Watch
+from nnxp.estimators.fitted import Fitted
 from nnxp.estimators.inputs import Given, Part
 from nnxp.estimators.network import (
     batch_rows,
@@ -25,11 +23,9 @@ from nnxp.estimators.network import (
     hidden,
     make_optimizer,
     penalise,
-    rebuilt,
     settings,
 )
-from nnxp.estimators.parameters import Parameters
-from nnxp.layers import Dense, Layer
+from nnxp.layers import Layer
 from nnxp.losses import Loss
 from nnxp.optimizers import LBFGS
 from nnxp.options import above_zero, share
@@ -37,24 +33,8 @@ from nnxp.sequential import Sequential
 from nnxp.typing import Array, ArrayLike, Floats, HostArray
 
 
-class MLP(Parameters):
+class MLP(Fitted):
     """The base class of `MLPClassifier` and `MLPRegressor`, which say what y means."""
-
-    model_: Sequential
-    loss_: float
-    best_loss_: float | None
-    loss_curve_: list[float]
-    validation_loss_curve_: list[float] | None
-    validation_scores_: list[float] | None
-    best_validation_score_: float | None
-    n_iter_: int
-    t_: int
-    stopped_: bool
-    n_features_in_: int
-
-    _home: Backend
-    _target: Any
-    _rule: Convergence
 
     # --- what a subclass says ----------------------------------------------------------------------
 
@@ -69,7 +49,7 @@ class MLP(Parameters):
         """The last layers, after `width` hidden units, and the loss."""
         raise NotImplementedError
 
-    def _outputs_of_one(self, target: Any) -> float:
+    def _loss_factor(self, target: Any) -> float:
         """By how much a sample's loss is larger here than scikit-learn's, which `alpha` is to be weighed against."""
         raise NotImplementedError
 
@@ -199,10 +179,6 @@ class MLP(Parameters):
         X_val, y, w = self._checked(given)
         return Part(X_val, target.encode(y), w)
 
-    def _check_home(self, X: ArrayLike, home: Backend, method: str) -> None:
-        if self.backend is None:  # else the model's own door knows what may move in
-            inputs.same_home(self, X, home, method)
-
     def _seed(self) -> int:
         return int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
 
@@ -239,7 +215,7 @@ class MLP(Parameters):
         whole = isinstance(model.optimizer, LBFGS)
         rows = n if whole else batch_rows(self.batch_size, n)
         weight = rows if part.w is None else rows * float(part.w.mean())
-        penalise(model.layers, self.alpha * self._outputs_of_one(self._target) / (2 * weight) if weight else 0.0)
+        penalise(model.layers, self.alpha * self._loss_factor(self._target) / (2 * weight) if weight else 0.0)
         watch = Watch(rule, score, self.verbose)
         try:
             model.fit(
@@ -289,53 +265,3 @@ class MLP(Parameters):
             self.validation_loss_curve_ = (self.validation_loss_curve_ or []) + watch.validation_losses
             self.validation_scores_ = (self.validation_scores_ or []) + watch.scores
         self.best_validation_score_ = max(self.validation_scores_) if self.validation_scores_ else None
-
-    # --- using it ----------------------------------------------------------------------------------
-
-    def _output(self, X: ArrayLike, method: str) -> Array:
-        """The network's output for a user's X."""
-        check_is_fitted(self)
-        self._check_home(X, self._home, method)
-        return self.model_.predict(inputs.features(self, X, reset=False))
-
-    def _at_home(self, a: Array) -> Array:
-        """An array of the model where X of the fit was."""
-        backend, home = self.model_.backend, self._home
-        if backend.name == home.name:
-            return a
-        return home.asarray(backend.to_numpy(a), dtype=self.model_.dtype)
-
-    @property
-    def _dense(self) -> list[Dense]:
-        return [layer for layer in self.model_.layers if isinstance(layer, Dense)]
-
-    @property
-    def coefs_(self) -> list[Array]:
-        """The weights (n_in, n_out) of each dense layer, in the library of the X that was fitted; to change them,
-        assign to those of `model_.layers`."""
-        return [self._at_home(layer.weights) for layer in self._dense]
-
-    @property
-    def intercepts_(self) -> list[Array]:
-        """The biases (n_out,) of each dense layer."""
-        return [self._at_home(layer.biases[0, ...]) for layer in self._dense]
-
-    @property
-    def n_layers_(self) -> int:
-        """The number of layers, the inputs' and the outputs' among them."""
-        return len(self._dense) + 1
-
-    @property
-    def n_outputs_(self) -> int:
-        """The number of the network's outputs."""
-        return self._dense[-1].n_out
-
-    def __sklearn_array_api_convert__(self, convert: Callable[[Array], Array]) -> Self:
-        """A copy on the library and device that scikit-learn's `move_estimator_to` moves arrays to."""
-        check_is_fitted(self)
-        twin = copy.copy(self)
-        twin._home = get_backend(convert(self._home.asarray([0.0], dtype=self.model_.dtype)))
-        twin.backend = None
-        twin.model_ = rebuilt(self.model_, twin._home)
-        twin._rule = twin._new_rule(False, False)
-        return twin

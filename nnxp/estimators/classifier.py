@@ -252,7 +252,7 @@ class MLPClassifier(ClassifierMixin, MLP):
             return [last, Softmax()], CategoricalCrossentropy(label_smoothing=self.label_smoothing)
         return [last, Sigmoid()], BinaryCrossentropy()
 
-    def _outputs_of_one(self, target: Labels) -> float:
+    def _loss_factor(self, target: Labels) -> float:
         return 1 / target.outputs if target.kind == "multilabel" else 1.0  # a mean over the labels, there a sum
 
     def _ready(self, part: Part, target: Labels) -> Part:

@@ -153,7 +153,7 @@ class MLPRegressor(RegressorMixin, MLP):
         loss = StandardisedLoss(LOSSES[self.loss], target.sigma)
         return [Dense(width, len(target.sigma)), Rescaling(target.sigma, target.mu)], loss
 
-    def _outputs_of_one(self, target: "Scale") -> float:
+    def _loss_factor(self, target: "Scale") -> float:
         # scikit-learn's gradient is of half the squares, summed over the outputs
         return (2 if self.loss == "squared_error" else 1) / len(target.sigma)
 

@@ -1,0 +1,90 @@
+"""What is known of an estimator after a fit, and its use."""
+
+import copy
+from collections.abc import Callable
+from typing import Any, Self
+
+from sklearn.utils.validation import check_is_fitted
+
+from nnxp.backends import Backend, get_backend
+from nnxp.estimators import inputs
+from nnxp.estimators.convergence import Convergence
+from nnxp.estimators.network import rebuilt
+from nnxp.estimators.parameters import Parameters
+from nnxp.layers import Dense
+from nnxp.sequential import Sequential
+from nnxp.typing import Array, ArrayLike
+
+
+class Fitted(Parameters):
+    """An estimator once it has a network; `MLPClassifier` explains the attributes."""
+
+    model_: Sequential
+    loss_: float
+    best_loss_: float | None
+    loss_curve_: list[float]
+    validation_loss_curve_: list[float] | None
+    validation_scores_: list[float] | None
+    best_validation_score_: float | None
+    n_iter_: int
+    t_: int
+    stopped_: bool
+    n_features_in_: int
+
+    _home: Backend
+    _target: Any
+    _rule: Convergence
+    _made: dict[str, Any]
+
+    def _check_home(self, X: ArrayLike, home: Backend, method: str) -> None:
+        if self.backend is None:  # else the model's own door knows what may move in
+            inputs.same_home(self, X, home, method)
+
+    def _output(self, X: ArrayLike, method: str) -> Array:
+        """The network's output for a user's X."""
+        check_is_fitted(self)
+        self._check_home(X, self._home, method)
+        return self.model_.predict(inputs.features(self, X, reset=False))
+
+    def _at_home(self, a: Array) -> Array:
+        """An array of the model where X of the fit was."""
+        backend, home = self.model_.backend, self._home
+        if backend.name == home.name:
+            return a
+        return home.asarray(backend.to_numpy(a), dtype=self.model_.dtype)
+
+    @property
+    def _dense(self) -> list[Dense]:
+        return [layer for layer in self.model_.layers if isinstance(layer, Dense)]
+
+    @property
+    def coefs_(self) -> list[Array]:
+        """The weights (n_in, n_out) of each dense layer, in the library of the X that was fitted; to change them,
+        assign to those of `model_.layers`."""
+        return [self._at_home(layer.weights) for layer in self._dense]
+
+    @property
+    def intercepts_(self) -> list[Array]:
+        """The biases (n_out,) of each dense layer."""
+        return [self._at_home(layer.biases[0, ...]) for layer in self._dense]
+
+    @property
+    def n_layers_(self) -> int:
+        """The number of layers, the inputs' and the outputs' among them."""
+        return len(self._dense) + 1
+
+    @property
+    def n_outputs_(self) -> int:
+        """The number of the network's outputs."""
+        return self._dense[-1].n_out
+
+    def __sklearn_array_api_convert__(self, convert: Callable[[Array], Array]) -> Self:
+        """A copy on the library and device that scikit-learn's `move_estimator_to` moves arrays to."""
+        check_is_fitted(self)
+        twin = copy.copy(self)
+        twin._home = get_backend(convert(self._home.asarray([0.0], dtype=self.model_.dtype)))
+        twin.backend = None
+        twin.model_ = rebuilt(self.model_, twin._home)
+        twin._rule = Convergence(self.tol, self.n_iter_no_change, False, False)
+        twin._made = self._made | {"backend": None}
+        return twin
