@@ -295,7 +295,7 @@ def test_copies_and_pickles(estimator: Any) -> None:
 
 def test_in_pipelines_and_searches() -> None:
     X, y = problem(60, "float64")
-    pipeline = make_pipeline(StandardScaler(), nnxp.MLPClassifier((8,), learning_rate_init=0.01, max_iter=20))
+    pipeline = make_pipeline(StandardScaler(), nnxp.MLPClassifier((16,), learning_rate_init=0.02, random_state=0))
     search = GridSearchCV(pipeline, {"mlpclassifier__alpha": [1e-4, 1.0]}, cv=2, n_jobs=2).fit(X, y)
     assert search.best_score_ > 0.6
     assert cross_val_score(pipeline, X, y, cv=2).min() > 0.5
