@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 FORMAT = "1"
 TEXTS = ("nnxp_version", "config", "state")
 """What the checksum covers beside the tensors."""
+TRAINING = "training."
+"""What the names of tensors begin with that say where a fit stood."""
 Tensors = dict[str, HostArray]
 
 
@@ -99,16 +101,8 @@ def to_bytes(model: "Sequential") -> bytes:
 
     from nnxp import __version__
 
-    config = {
-        "layers": [_config(layer) for layer in model.layers],
-        "loss": None if model.loss is None else _config(model.loss),
-        "optimizer": _config(model.optimizer),
-        "dtype": model.dtype,
-        "seed": model.seed,
-        "classes": model.classes,
-        "preprocessing": model.preprocessing,
-    }
-    state = {
+    config = config_of(model)
+    state: dict[str, Any] = {
         "epoch": model.epoch,
         "step": model.step,
         "iterations": model.optimizer.iterations,
@@ -117,9 +111,32 @@ def to_bytes(model: "Sequential") -> bytes:
         "history": {name: [v if math.isfinite(v) else None for v in values] for name, values in model.history.items()},
     }
     tensors = _tensors(model)
+    if (course := model.course) is not None:
+        state["training"], arrays = course.state()
+        to_numpy = model.store.backend.to_numpy
+        tensors |= {f"{TRAINING}{name}": np.ascontiguousarray(to_numpy(a)) for name, a in arrays.items()}
     texts = {"nnxp_version": __version__, "config": _canonical(config), "state": _canonical(state)}
     digest = _digest(texts, tensors)
     return bytes(serialize(tensors, {"format": FORMAT, **texts, "sha256": digest}))
+
+
+def config_of(model: "Sequential") -> dict[str, Any]:
+    """What makes the model again, but for its weights: the file's `config`."""
+    return {
+        "layers": [_config(layer) for layer in model.layers],
+        "loss": None if model.loss is None else _config(model.loss),
+        "optimizer": _config(model.optimizer),
+        "dtype": model.dtype,
+        "seed": model.seed,
+        "classes": model.classes,
+        "preprocessing": model.preprocessing,
+    }
+
+
+def read(path: Path) -> tuple[dict[str, Any], dict[str, Any], Tensors]:
+    """A file's config, state and tensors, for `resuming`."""
+    metadata, tensors = _read(path.read_bytes())
+    return _json(metadata, "config"), _json(metadata, "state"), tensors
 
 
 def from_bytes(content: bytes, *, backend: Any = None, layers: dict[str, type[Layer]] | None = None) -> "Sequential":
@@ -129,7 +146,7 @@ def from_bytes(content: bytes, *, backend: Any = None, layers: dict[str, type[La
     try:
         config, state = _json(metadata, "config"), _json(metadata, "state")
         model = _build(config, backend, layers or {})
-        _restore(model, config, state, tensors)
+        restore(model, config, state, tensors)
     except ModelFileError:
         raise
     except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
@@ -220,7 +237,9 @@ def _object(entry: dict[str, Any], known: dict[str, Any], what: str) -> Any:
         raise ModelFileError(f"its {what} {name} cannot be built from {options}: {error}") from error
 
 
-def _restore(model: "Sequential", config: dict[str, Any], state: dict[str, Any], tensors: Tensors) -> None:
+def restore(model: "Sequential", config: dict[str, Any], state: dict[str, Any], tensors: Tensors) -> None:
+    """Makes a model of this config what it was when the file was written."""
+    tensors = {name: tensor for name, tensor in tensors.items() if not name.startswith(TRAINING)}
     expected = {
         f"{i}.{name}": tuple(shape) for i, layer in enumerate(model.layers) for name, shape in layer.shapes().items()
     }

@@ -1,6 +1,7 @@
 """A model: layers in a row, a loss and an optimizer."""
 
 import copy
+import functools
 import operator
 import threading
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from nnxp.backends import dtype_of, library_of
 from nnxp.batches import Batches
 from nnxp.buffers import Buffers
 from nnxp.callbacks import Callback, events_of
+from nnxp.course import Course, describe
 from nnxp.doors import Switch, blocks, finite, on_disk, same_length, sample_weights, sum_is_finite
 from nnxp.layers import Layer
 from nnxp.losses import Loss, get_loss
@@ -22,7 +24,7 @@ from nnxp.options import positive
 from nnxp.parameters import ParameterStore
 from nnxp.prediction import BATCH as PREDICTION_BATCH
 from nnxp.prediction import Prediction
-from nnxp.streams import is_stream, training_data, validation_of
+from nnxp.streams import Stream, is_stream, training_data, validation_of
 from nnxp.training import Training, evaluate
 from nnxp.typing import Array, ArrayLike
 
@@ -87,6 +89,7 @@ class Sequential(Switch):
         self.loss = None if loss is None else copy.copy(get_loss(loss))  # another model may be elsewhere
         self.optimizer = get_optimizer(optimizer)
         self.seed = random.fresh_seed() if seed is None else operator.index(seed)
+        self.seeded = seed is not None
         self.history: dict[str, list[float]] = {}
         self.epoch = self.step = 0
         self.classes: list[str] | None = None
@@ -125,6 +128,11 @@ class Sequential(Switch):
             self.loss._on(self.backend, self.dtype)
             self._training = Training(self)
         return self._training
+
+    @property
+    def course(self) -> Course | None:
+        """Where the fit stands that runs; None between fits."""
+        return None if self._training is None else self._training.course
 
     def _bind(self) -> None:
         """Moves all parameters into one store on the backend; draws those that are not drawn yet."""
@@ -227,6 +235,7 @@ class Sequential(Switch):
         validation_split: float | None = None,
         callbacks: Sequence[Callback] = (),
         micro_batch_size: int | None = None,
+        resume: Any = None,
         progress: bool | None = None,
     ) -> dict[str, list[float]]:
         """Trains on arrays, or on an iterable of batches; a second call goes on where the first stopped.
@@ -256,6 +265,13 @@ class Sequential(Switch):
         micro_batch_size
             How many rows of a batch are computed at once: their gradients are accumulated, and a step is that of the
             whole batch, with the memory of the part. (`BatchNorm` takes its means over the part.)
+        resume
+            A file that was saved while this fit ran, by a `Checkpoint` say: the model becomes what it was then, and the
+            fit goes on from there, in the middle of an epoch if need be, to the same weights, bit for bit, as one that
+            was never interrupted (on the same backend and threads; not with `LBFGS`, which begins a new memory of
+            curvature). The model and the arguments have to be the same; without a seed, the model takes the file's.
+            An iterable has to yield the same batches again. Where there is no file yet, the fit begins afresh, and
+            where it holds a fit that has finished, nothing is trained; the log "nnxp" says so.
         progress
             A progress bar; by default on a terminal only.
 
@@ -271,6 +287,15 @@ class Sequential(Switch):
             the epoch before.
         NonFiniteLossError
             The loss became NaN or infinite; the weights are those of the last finite epoch.
+        ModelFileError
+            The file to resume from is damaged, or of another fit: the message names the difference.
+
+        Notes
+        -----
+        Where an exception ends it, `KeyboardInterrupt` among them, history, epochs and steps are those of what was
+        done, and the weights and the optimizer's state those after the last step. Where it came in the middle of an
+        update, the weights are those of the epoch's begin, and the optimizer is new: a note on the exception says so.
+        With `nnxp.callbacks.Interruption`, Ctrl-C waits for the end of the step.
 
         Examples
         --------
@@ -295,6 +320,14 @@ class Sequential(Switch):
             batch_size = None if is_stream(X) else PREDICTION_BATCH
         data = training_data(self, X, y, sample_weight, batch_size, validation_split)
         validation = None if validation_data is None else validation_of(self, validation_data, PREDICTION_BATCH)
+        options = {"epochs": epochs, "micro_batch_size": micro_batch_size, "validation_split": validation_split}
+        asked, resumed = functools.cache(functools.partial(describe, data, validation, callbacks, **options)), None
+        if resume is not None:
+            from nnxp import resuming
+
+            resumed = resuming.resume(self, resume, asked())
+        if isinstance(data, Stream):
+            data.open()
         with self.backend.context():
             if validation_split is not None:
                 assert isinstance(data, Batches)
@@ -302,7 +335,7 @@ class Sequential(Switch):
             plan = self.training.plan
             plan.micro_batch_size = micro_batch_size
             try:
-                self.training.run(data, validation, epochs, progress, callbacks)
+                self.training.run(data, validation, epochs, progress, callbacks, asked, resumed)
             finally:
                 plan.micro_batch_size = None
                 plan.release()
@@ -374,6 +407,8 @@ class Sequential(Switch):
         """
         batch_size = None if is_stream(X) else PREDICTION_BATCH
         data = training_data(self, X, y, sample_weight, batch_size)
+        if isinstance(data, Stream):
+            data.open()
         with self.backend.context():
             return evaluate(self, data)
 
