@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from nnxp.interruption import Interruption as Interruption
 from nnxp.options import not_negative, positive
 from nnxp.typing import Array
 
@@ -313,10 +314,12 @@ class CSVLog:
 
     def __init__(self, path: Any) -> None:
         self.path = Path(path)
+        self._end: int | None = None  # where a fit that is resumed goes on, in bytes
 
     def __call__(self, state: State) -> None:
         """Adds a row."""
         if state.event == "begin":
+            self._end = None
             with self.path.open("a", encoding="utf-8"):
                 return  # to be told now that it cannot be written
         header = ["epoch", *state.record]
@@ -325,6 +328,10 @@ class CSVLog:
             raise ValueError(
                 f"{self.path} has the columns {there}, expected {header}: give the log another file, or move this one"
             )
+        if self._end is not None and self._end < self.path.stat().st_size:
+            os.truncate(self.path, self._end)
+            there = _header(self.path)
+        self._end = None
         with self.path.open("a", newline="", encoding="utf-8") as file:
             rows = csv.writer(file, lineterminator="\n")
             if there is None:
@@ -333,12 +340,11 @@ class CSVLog:
 
     def state(self) -> dict[str, Any]:
         """How far the file is written."""
-        return {"columns": _header(self.path), "bytes": self.path.stat().st_size}
+        return {"end": self.path.stat().st_size}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Cuts off what was written later, if it is the file that it was."""
-        if _header(self.path) == state["columns"] and self.path.stat().st_size > state["bytes"]:
-            os.truncate(self.path, state["bytes"])
+        """Has the next row written there, once it is sure that the file is the log."""
+        self._end = state["end"]
 
 
 def _header(path: Path) -> list[str] | None:

@@ -113,8 +113,7 @@ def to_bytes(model: "Sequential") -> bytes:
     tensors = _tensors(model)
     if (course := model.course) is not None:
         state["training"], arrays = course.state()
-        to_numpy = model.store.backend.to_numpy
-        tensors |= {f"{TRAINING}{name}": np.ascontiguousarray(to_numpy(a)) for name, a in arrays.items()}
+        tensors |= {f"{TRAINING}{name}": a for name, a in arrays.items()}
     texts = {"nnxp_version": __version__, "config": _canonical(config), "state": _canonical(state)}
     digest = _digest(texts, tensors)
     return bytes(serialize(tensors, {"format": FORMAT, **texts, "sha256": digest}))

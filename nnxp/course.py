@@ -65,8 +65,8 @@ class Course:
                 self.means[: read.shape[0], ...] = read
         return self.means
 
-    def state(self) -> tuple[dict[str, Any], dict[str, Array]]:
-        """What JSON can hold, and arrays by name."""
+    def state(self) -> tuple[dict[str, Any], dict[str, HostArray]]:
+        """What JSON can hold, and arrays by name, on the host."""
         state, count = self.callbacks.state, len(self.sizes)
         arrays: dict[str, Array] = {"kept": self.kept, "sums": self.sums}
         if count:
@@ -76,6 +76,8 @@ class Course:
             values = callback.state()
             watched.append({name: value for name, value in values.items() if not hasattr(value, "dtype")})
             arrays |= {f"callbacks.{number}.{name}": a for name, a in values.items() if hasattr(a, "dtype")}
+        to_numpy = self.model.backend.to_numpy
+        on_host = {name: a if isinstance(a, np.ndarray) else to_numpy(a) for name, a in arrays.items()}
         return {
             "asked": self.asked(),
             "backend": self.model.backend.name,
@@ -86,7 +88,7 @@ class Course:
             "seconds": time.perf_counter() - self.start,
             "learning_rate": self.model.optimizer.current_learning_rate,
             "callbacks": watched,
-        }, arrays
+        }, {name: np.asarray(a, order="C") for name, a in on_host.items()}
 
     def restore(self, state: Mapping[str, Any], arrays: Mapping[str, HostArray]) -> None:
         """Takes over what `state` gave, once the model itself is as it was."""
@@ -103,7 +105,11 @@ class Course:
         model.optimizer.current_learning_rate = float(state["learning_rate"])
         for number, (callback, values) in enumerate(zip(self.watchers, state["callbacks"], strict=True)):
             prefix = f"callbacks.{number}."
-            own = {name.removeprefix(prefix): asarray(a) for name, a in arrays.items() if name.startswith(prefix)}
+            own = {
+                name.removeprefix(prefix): asarray(a, dtype=a.dtype.name)
+                for name, a in arrays.items()
+                if name.startswith(prefix)
+            }
             callback.restore({**values, **own})
         if isinstance(model.optimizer, LBFGS) and state["event"] == "step":  # the iteration is not in the history yet
             model.step, model.optimizer.iterations = model.step - 1, model.optimizer.iterations - 1

@@ -3,9 +3,10 @@
 import signal
 import threading
 from types import FrameType, TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from nnxp.callbacks import State
+if TYPE_CHECKING:
+    from nnxp.callbacks import State
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -28,7 +29,7 @@ class Interruption:
     >>> import nnxp
     >>> X, y = nnxp.data.spiral(seed=0)
     >>> model = nnxp.Sequential([nnxp.Dense(2, 3), "softmax"], loss="categorical_crossentropy", seed=0)
-    >>> with Interruption() as interruption:
+    >>> with nnxp.callbacks.Interruption() as interruption:
     ...     history = model.fit(X, y, epochs=2, callbacks=[interruption])
     """
 
@@ -54,7 +55,7 @@ class Interruption:
         if self.exception is not None and value is None:  # it came after the last step
             raise self.exception
 
-    def __call__(self, state: State) -> None:
+    def __call__(self, state: "State") -> None:
         """Hands on what has come."""
         state.interrupted = self.exception
 

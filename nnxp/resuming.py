@@ -51,6 +51,8 @@ def resume(model: "Sequential", path: Any, asked: Mapping[str, Any]) -> Resumed 
         for name, value in asked.items():
             _compare(name, value, training["asked"].get(name))
         model.seed = config["seed"]
+        for layer in model.layers:
+            layer.seed = model.seed
         checkpoint.restore(model, config, state, tensors)
     except ModelFileError as error:
         raise ModelFileError(f"{path}: {error}") from error.__cause__
