@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nnxp.backends import Backend, dtype_of
+from nnxp.backends import DTYPES, Backend, dtype_of
 from nnxp.batches import Batches
 from nnxp.callbacks import Callback, Callbacks
 from nnxp.doors import blocks
@@ -88,7 +88,7 @@ class Course:
             "seconds": time.perf_counter() - self.start,
             "learning_rate": self.model.optimizer.current_learning_rate,
             "callbacks": watched,
-        }, {name: np.asarray(a, order="C") for name, a in on_host.items()}
+        }, {name: _numbers(name, a) for name, a in on_host.items()}
 
     def restore(self, state: Mapping[str, Any], arrays: Mapping[str, HostArray]) -> None:
         """Takes over what `state` gave, once the model itself is as it was."""
@@ -117,6 +117,16 @@ class Course:
             for layer in model.layers:
                 if isinstance(layer, BatchNorm):
                     layer.resume(model.epoch)
+
+
+def _numbers(name: str, a: HostArray) -> HostArray:
+    """The array, if a model file can hold it."""
+    if a.dtype.name not in DTYPES:
+        raise TypeError(
+            f"got a callback's array of dtype {a.dtype} in its state ({name}), expected float32 or float64: give other "
+            "numbers as a list"
+        )
+    return np.asarray(a, order="C")
 
 
 def has_state(callback: Any) -> bool:

@@ -2,18 +2,25 @@
 
 import json
 import logging
+import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nnxp import checkpoint
 from nnxp.errors import ModelFileError
+from nnxp.tensorfile import Tensor
 from nnxp.typing import HostArray
 
 if TYPE_CHECKING:
     from nnxp.sequential import Sequential
 
 LOG = logging.getLogger("nnxp")
+KINDS: dict[str, Any] = {
+    "backend": str, "event": str, "stop": bool, "first": int, "batches": int, "seconds": float,
+    "learning_rate": float, "callbacks": list,
+}  # fmt: skip
+"""What a file says of a fit, beside the tensors."""
 
 
 class Resumed(NamedTuple):
@@ -35,36 +42,51 @@ def resume(model: "Sequential", path: Any, asked: Mapping[str, Any]) -> Resumed 
     if not path.exists():
         LOG.warning("there is no checkpoint %s yet: the training begins afresh", path)
         return None
-    try:
-        config, state, tensors = checkpoint.read(path)
-        training = state.get("training")
-        if training is None:
+    with checkpoint.opened(path) as saved:
+        saved.reader.check()
+        training = saved.state["training"]
+        if not isinstance(training, dict) or not isinstance(training.get("asked"), dict):
             raise ModelFileError(
                 "it holds a model, and not where a fit stood: nnxp.load(path).fit(...) trains the model further; fit "
                 "resumes what Checkpoint saves"
             )
-        own = checkpoint.config_of(model)
+        own, theirs = checkpoint.config_of(model), saved.config
         if not model.seeded:
-            own["seed"] = config["seed"]
+            own["seed"] = theirs["seed"]
         for name in ("layers", "loss", "optimizer", "dtype", "seed"):
-            _compare(name, own[name], config[name])
+            _compare(name, own[name], theirs[name])
         for name, value in asked.items():
             _compare(name, value, training["asked"].get(name))
-        model.seed = config["seed"]
+        _check(training, saved.reader.tensors, len(asked["callbacks"]))
+        saved.fits(model)
+        model.seed = theirs["seed"]
         for layer in model.layers:
             layer.seed = model.seed
-        checkpoint.restore(model, config, state, tensors)
-    except ModelFileError as error:
-        raise ModelFileError(f"{path}: {error}") from error.__cause__
-    prefix = "training."
-    arrays = {name.removeprefix(prefix): a for name, a in tensors.items() if name.startswith(prefix)}
+        model.optimizer.reset()
+        arrays = saved.restore(model)
     if training["event"] == "end":
         LOG.info("%s is of a fit that has finished: nothing is left to train", path)
     else:
         elsewhere = "" if training["backend"] == model.backend.name else f", saved on {training['backend']}"
-        where = f"epoch {model.epoch + 1}, step {model.step + 1}"
-        LOG.info("going on from %s%s: %s", path, elsewhere, where)
+        LOG.info("going on from %s%s: epoch %d, step %d", path, elsewhere, model.epoch + 1, model.step + 1)
     return Resumed(training, arrays)
+
+
+def _check(training: Any, tensors: Mapping[str, Tensor], callbacks: int) -> None:
+    """Raises where a file does not say all of a fit that `Course` takes over."""
+    for name, kind in KINDS.items():
+        if not isinstance(training.get(name), kind):
+            raise ModelFileError(f"its training has {training.get(name)!r:.60} as {name}, expected {kind}")
+    if min(training["first"], training["batches"]) < 0 or len(training["callbacks"]) != callbacks:
+        raise ModelFileError("its training has counts below 0, or not the state of each callback")
+    shapes = {name.partition(".")[2]: t.shape for name, t in tensors.items() if name.startswith("training.")}
+    size = sum(math.prod(t.shape) for name, t in tensors.items() if not name.startswith(("training.", "optimizer.")))
+    expected: dict[str, tuple[int, ...]] = {"kept": (size,), "sums": (4,)}
+    if "means" in shapes or "sizes" in shapes:
+        rows = shapes.get("sizes", (0,))[0]
+        expected |= {"means": (rows, 2), "sizes": (rows, 2)}
+    if {name: shape for name, shape in shapes.items() if not name.startswith("callbacks.")} != expected:
+        raise ModelFileError(f"its training has tensors of shapes {shapes}, expected {expected}")
 
 
 def _compare(name: str, own: Any, theirs: Any) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 
 from nnxp import random
 from nnxp.architecture import as_layer, check_loss, following, width_after, widths
-from nnxp.backends import dtype_of, library_of
+from nnxp.backends import Backend, dtype_of, library_of
 from nnxp.batches import Batches
 from nnxp.buffers import Buffers
 from nnxp.callbacks import Callback, events_of
@@ -134,7 +134,12 @@ class Sequential(Switch):
         """Where the fit stands that runs; None between fits."""
         return None if self._training is None else self._training.course
 
-    def _bind(self) -> None:
+    def bind_to(self, backend: Backend) -> None:
+        """Gives a model that is on no backend yet its store there, still empty: a file's tensors will fill it."""
+        self._backend, self._named = backend.with_dtype(self.dtype), True
+        self._bind(draw=False)
+
+    def _bind(self, draw: bool = True) -> None:
         """Moves all parameters into one store on the backend; draws those that are not drawn yet."""
         given = {layer._dtype for layer in self.layers if layer.parameters and layer._dtype is not None}
         if self._dtype is None and len(given) == 1:
@@ -147,7 +152,10 @@ class Sequential(Switch):
             store = ParameterStore(backend, dtype, entries)
             for i, layer in enumerate(self.layers):
                 layer.seed = self.seed
-                layer.bind(store, i, self.seed, following(self.layers, i))
+                if draw:
+                    layer.bind(store, i, self.seed, following(self.layers, i))
+                else:
+                    layer.attach(store, i)
         if self.loss is not None:
             self.loss._on(backend, dtype)
         self._store = store

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import struct
 from pathlib import Path
 from typing import Any
@@ -134,6 +133,18 @@ def test_an_own_layer_comes_back_where_its_class_is_given(tmp_path: Path) -> Non
         nnxp.load(tmp_path / "m.safetensors")
 
 
+def test_a_file_of_an_earlier_nnxp_loads_and_trains_on() -> None:
+    """Written by nnxp at commit c01fd11, before its state knew more, with the safetensors library."""
+    model = nnxp.load(Path(__file__).parent / "files" / "format-1.safetensors", backend="numpy")
+    X = np.linspace(-1, 1, 16, dtype=np.float32).reshape(8, 2)
+    printed = [[0.3585415780544281, 0.6414583921432495], [0.3969123959541321, 0.6030876040458679]]
+    np.testing.assert_allclose(model.predict(X[:2]), printed, rtol=1e-6)
+    assert (model.classes, model.preprocessing) == (["no", "sí"], {"columns": ["a", "b"]})
+    assert model.history["loss"] == [0.8691514134407043, 0.8967283666133881]
+    assert (model.epoch, model.step, model.optimizer.iterations, model.optimizer.total) == (2, 4, 4, 4)
+    assert len(model.fit(X, np.arange(8) % 2, epochs=1, batch_size=4)["loss"]) == 3
+
+
 def test_history_that_is_not_finite_comes_back_as_nan() -> None:
     model = trained()
     model.history["val_loss"] = [float("nan"), 1.0]
@@ -148,29 +159,6 @@ def test_a_missing_backend_is_not_the_file_s_fault(content: bytes) -> None:
 # --- writing -------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("broken", ["fsync", "replace", "chmod", "fdopen"])
-def test_a_failed_save_leaves_the_old_file_and_nothing_else(
-    broken: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path, model = tmp_path / "m.safetensors", trained()
-    model.save(path)
-    before, real = path.read_bytes(), os.fdopen
-
-    def fail(*arguments: Any, **options: Any) -> None:
-        if broken == "fdopen":
-            real(*arguments, **options).close()
-        raise OSError(28, "No space left on device")
-
-    model.fit(*problem())
-    monkeypatch.setattr(os, broken, fail)
-    with pytest.raises(OSError, match="No space left"):
-        model.save(path)
-    assert path.read_bytes() == before and [*tmp_path.iterdir()] == [path]
-    monkeypatch.undo()
-    model.save(path)
-    np.testing.assert_array_equal(values(nnxp.load(path)), values(model))
-
-
 def test_places_that_hold_no_file(tmp_path: Path) -> None:
     model = trained()
     with pytest.raises(FileNotFoundError, match="there is no folder.*create it first"):
@@ -181,16 +169,6 @@ def test_places_that_hold_no_file(tmp_path: Path) -> None:
         nnxp.load(tmp_path / "missing.safetensors")
     with pytest.raises(FileNotFoundError, match="there is no model file"):
         nnxp.load(tmp_path)
-    assert [*tmp_path.iterdir()] == []
-
-
-def test_a_read_only_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*arguments: Any, **options: Any) -> None:
-        raise PermissionError(13, "Permission denied")
-
-    monkeypatch.setattr("tempfile.mkstemp", refuse)  # the superuser may write everywhere
-    with pytest.raises(PermissionError):
-        trained().save(tmp_path / "m.safetensors")
     assert [*tmp_path.iterdir()] == []
 
 
@@ -236,12 +214,12 @@ BF16 = {"dtype": "BF16", "shape": [2], "data_offsets": [0, 4]}
         (b"P", "truncated"),
         (b"PK\3\4 this is a zip file", "no safetensors file"),
         (struct.pack("<Q", 4) + b"\xff\xfe\xfd\xfc", "no safetensors file"),
-        (struct.pack("<Q", 2) + b"[]", "holds no nnxp model"),
+        (struct.pack("<Q", 2) + b"[]", "no safetensors file"),
         (struct.pack("<Q", 40000) + b"[" * 40000, "no safetensors file"),
         (bytes(safetensors.numpy.save({"w": np.zeros(2)})), "holds no nnxp model: save one with"),
         (_header(w=BF16), "holds no nnxp model"),
         (_header(__metadata__={"nnxp_version": "0", "format": "1"}, w=BF16), "damaged"),
-        (_header(__metadata__=3), "holds no nnxp model"),
+        (_header(__metadata__=3), "no safetensors file"),
     ],
     ids=range(10),
 )

@@ -72,6 +72,12 @@ def outcome(model: Sequential, callbacks: Any = ()) -> dict[str, Any]:
     return {"arrays": arrays, "history": history, "counters": counters, "best": best}
 
 
+def tensors(path: Path) -> dict[str, Any]:
+    """The tensors of a file, as its header has them."""
+    with checkpoint.opened(path) as saved:
+        return {**saved.reader.tensors}
+
+
 class Snapshots:
     """Saves the model at every step and epoch, each to a file of its own."""
 
@@ -104,10 +110,10 @@ def test_a_wait_before_the_losses_are_read_is_in_the_file(tmp_path: Path) -> Non
     model, data, keywords = stream("numpy")
     snapshots = Snapshots(tmp_path)
     model.fit(*data, callbacks=[snapshots], **keywords)
-    assert checkpoint.read(snapshots.paths[4])[2]["training.means"].shape == (5, 2)
+    assert tensors(snapshots.paths[4])["training.means"].shape == (5, 2)
     model, data, keywords = regression("numpy")
     model.fit(*data, callbacks=[snapshots], **keywords)
-    assert checkpoint.read(snapshots.paths[-2])[2]["training.means"].shape == (1, 2)
+    assert tensors(snapshots.paths[-2])["training.means"].shape == (1, 2)
 
 
 def crash_at(step: int, event: str = "step") -> Any:
@@ -249,18 +255,17 @@ class Counting:
     options = ("by",)
 
     def __init__(self, by: int = 1) -> None:
-        self.by, self.count, self.total = by, 0, np.zeros(3, dtype=np.int64)
+        self.by, self.count, self.total = by, 0, np.zeros(3)
 
     def __call__(self, state: State) -> None:
         self.count += self.by
-        self.total += np.asarray([self.count, 1, state.epoch])
+        self.total += np.asarray([self.count, 0.5, state.epoch])
 
     def state(self) -> dict[str, Any]:
         return {"count": self.count, "total": self.total}
 
     def restore(self, state: dict[str, Any]) -> None:
         self.count, self.total = state["count"], np.array(state["total"])
-        assert self.total.dtype == np.int64
 
 
 def test_a_callback_of_the_user_s_own(tmp_path: Path) -> None:
@@ -408,6 +413,6 @@ def test_a_file_saved_between_fits_says_nothing_of_one(tmp_path: Path) -> None:
     model = classifier("numpy")
     model.fit(X, Y, callbacks=[Checkpoint(tmp_path / "in.safetensors")])
     model.save(tmp_path / "after.safetensors")
-    names = [set(checkpoint.read(tmp_path / f"{name}.safetensors")[2]) for name in ("in", "after")]
+    names = [set(tensors(tmp_path / f"{name}.safetensors")) for name in ("in", "after")]
     assert {name for name in names[0] - names[1] if not name.startswith("training.")} == set()
     assert "training.kept" in names[0] and names[1] <= names[0]
