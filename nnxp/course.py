@@ -44,7 +44,8 @@ class Course:
     def __init__(self, model: "Sequential", asked: Callable[[], dict[str, Any]], callbacks: Callbacks) -> None:
         self.model, self.asked, self.callbacks = model, asked, callbacks
         self.first = model.epoch
-        self.kept = model.backend.asarray(model.store.values, dtype=model.dtype, copy=True)
+        with model.store.counted(model.optimizer):
+            self.kept = model.backend.asarray(model.store.values, dtype=model.dtype, copy=True)
         self.watchers: list[Any] = [callback for callback in callbacks.given if has_state(callback)]
         self.means: Array = None
         self.begin_epoch()

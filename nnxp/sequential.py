@@ -2,6 +2,7 @@
 
 import copy
 import functools
+import math
 import operator
 import threading
 from collections.abc import Sequence
@@ -19,6 +20,7 @@ from nnxp.course import Course, describe
 from nnxp.doors import Switch, blocks, finite, on_disk, same_length, sample_weights, sum_is_finite
 from nnxp.layers import Layer
 from nnxp.losses import Loss, get_loss
+from nnxp.memory import counted
 from nnxp.optimizers import LBFGS, Optimizer, get_optimizer
 from nnxp.options import positive
 from nnxp.parameters import ParameterStore
@@ -140,7 +142,19 @@ class Sequential(Switch):
         self._bind(draw=False)
 
     def _bind(self, draw: bool = True) -> None:
-        """Moves all parameters into one store on the backend; draws those that are not drawn yet."""
+        """Moves all parameters into one store on the backend; draws those that are not drawn yet. Where that fails,
+        everything is as it was."""
+        before, pending = [dict(layer.__dict__) for layer in self.layers], self.optimizer.pending
+        try:
+            self._bind_layers(draw)
+        except BaseException:
+            self._store, self.optimizer.pending = None, pending
+            for layer, attributes in zip(self.layers, before, strict=True):
+                layer.__dict__.clear()
+                layer.__dict__.update(attributes)
+            raise
+
+    def _bind_layers(self, draw: bool) -> None:
         given = {layer._dtype for layer in self.layers if layer.parameters and layer._dtype is not None}
         if self._dtype is None and len(given) == 1:
             self._dtype = given.pop()
@@ -148,7 +162,8 @@ class Sequential(Switch):
         backend.with_dtype(dtype)  # raises where the device has no such dtype
         layers = [layer._on(backend, dtype, self._named) for layer in self.layers]
         entries = [entry for i, layer in enumerate(layers) for entry in layer.entries(i)]
-        with backend.context():
+        values, trained = (sum(math.prod(e.shape) for e in entries if e.kind not in out) for out in ((), ("state",)))
+        with backend.context(), counted(values, trained, dtype, self.optimizer, backend.name):
             store = ParameterStore(backend, dtype, entries)
             for i, layer in enumerate(self.layers):
                 layer.seed = self.seed

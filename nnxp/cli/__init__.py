@@ -61,9 +61,10 @@ def _run(words: list[str]) -> int:
 def _explain(error: Exception) -> str:
     """What went wrong, on one line."""
     from nnxp.errors import BackendUnavailableError
+    from nnxp.memory import is_out_of_memory
 
     text = " ".join(str(error).split())
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":  # PyTorch has its own
+    if is_out_of_memory(error):
         what = f" ({text})" if text else ""
         return f"out of memory{what}: try a smaller --batch-size or fewer units in --hidden"
     if isinstance(error, OSError) and error.strerror and error.filename is not None:
