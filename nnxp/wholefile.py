@@ -11,6 +11,7 @@ import os
 import re
 import secrets
 import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -41,13 +42,10 @@ def whole_file(path: Path, what: str) -> Iterator[BinaryIO]:
         It cannot be written; its message says what, where and why, and what is there now. Of the subclass, and with
         the `errno` and `filename`, that the cause has.
     """
-    path = path.resolve()
-    if path.is_dir():
-        raise IsADirectoryError(f"got the folder {path}, expected a file name such as {path / 'model.safetensors'}")
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"cannot save {path.name}: there is no folder {path.parent}; create it first")
+    given, path = path, path.resolve()
     temporary, replaced = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp"), False
     try:
+        _check_place(path)
         remove_abandoned(path.parent, rf"\.{re.escape(path.name)}\.[0-9a-f]{{16}}\.tmp")
         with _create(temporary) as file:
             yield file
@@ -56,23 +54,20 @@ def whole_file(path: Path, what: str) -> Iterator[BinaryIO]:
             replaced = True
         flush_folder(path.parent)
     except OSError as error:
-        if error.filename not in (None, str(temporary)) and not replaced:  # an error of the caller's block
-            raise
-        raise told(error, path, what, replaced) from error
+        if error.errno is None or error.filename not in (None, str(temporary), str(path), str(path.parent)):
+            raise  # it explains itself, or is of something else that the block does
+        if replaced:
+            power = "after a power failure the file from before may be back"
+            raise told(error, given, f"{what} is saved, but not for certain", power) from error
+        raise told(error, given, f"{what} could not be saved") from error
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink()
 
 
-def told(error: OSError, path: Path, what: str, replaced: bool = False) -> OSError:
-    """The error of writing to a path, with what a user wants to know."""
-    reason = error.strerror or str(error)
-    if replaced:
-        text = f"{what} is saved, but after a power failure the file from before may be back ({reason})"
-    else:
-        before = "the file that was there is as it was" if path.exists() else "no file was left"
-        text = f"{what} could not be saved ({reason}); {before}"
-    return OSError(error.errno, text, str(path))
+def told(error: OSError, path: Path, failed: str, now: str = "what was there before is as it was") -> OSError:
+    """The error of writing to a path with what a user wants to know: what failed, why, and what is there now."""
+    return OSError(error.errno, f"{failed} ({error.strerror or error}); {now}", str(path))
 
 
 def flush(file: BinaryIO) -> None:
@@ -84,14 +79,29 @@ def flush(file: BinaryIO) -> None:
 def flush_folder(folder: Path) -> None:
     """Waits until the names in a folder are on the disk, where its file system can do that."""
     try:
-        with _opened(folder) as handle:
+        with _opened(folder.resolve()) as handle:
             os.fsync(handle)
     except OSError as error:
         if error.errno not in NO_SUCH_FLUSH:
             raise
 
 
-def hold(handle: int) -> None:
+@contextlib.contextmanager
+def temporary_folder(parent: Path, prefix: str) -> Iterator[Path]:
+    """A new folder for files on their way, removed with what is in it when the block ends, or by the next who makes one
+    with this prefix where the process was killed."""
+    remove_abandoned(parent, rf"{re.escape(prefix)}\w+")
+    folder = Path(tempfile.mkdtemp(dir=parent, prefix=prefix))
+    try:
+        with contextlib.ExitStack() as stack:
+            if fcntl is not None:
+                _hold(stack.enter_context(_opened(folder)))
+            yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _hold(handle: int) -> None:
     """Marks an open file or folder as in use until it is closed, or the process ends."""
     if fcntl is not None:
         with contextlib.suppress(OSError):  # a file system without locks: then nothing counts as abandoned
@@ -110,11 +120,20 @@ def remove_abandoned(folder: Path, pattern: str) -> None:
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
+def _check_place(path: Path) -> None:
+    if path.is_dir():
+        raise IsADirectoryError(f"got the folder {path}, expected a file name such as {path / 'model.safetensors'}")
+    if path.exists() and not path.is_file():
+        raise FileExistsError(f"got {path}, which is a device or a pipe, expected a file: give another name")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"cannot save {path.name}: there is no folder {path.parent}; create it first")
+
+
 def _create(path: Path) -> BinaryIO:
     """A new file that this process holds."""
     while True:
         file = path.open("xb")
-        hold(file.fileno())
+        _hold(file.fileno())
         if path.exists():  # else another process took it for abandoned before it was held
             return file
         file.close()

@@ -591,7 +591,7 @@ def test_predictions_are_written_whole(models: Path, monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(runs.os, "replace", full)
     error = nnxp_fails("predict", models / "flowers.safetensors", models / "flowers.csv", "--out", "p.csv")
-    assert "p.csv: No space left on device" in error
+    assert "p.csv: the predictions could not be saved (No space left on device)" in error
 
 
 def test_a_folder_that_cannot_be_written_is_found_before_training(
@@ -600,7 +600,7 @@ def test_a_folder_that_cannot_be_written_is_found_before_training(
     def forbidden(*args: Any, **rest: Any) -> str:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(runs.tempfile, "mkdtemp", forbidden)
+    monkeypatch.setattr("tempfile.mkdtemp", forbidden)
     monkeypatch.setattr(nnxp.Sequential, "fit", lambda *args, **rest: pytest.fail("it trained"))
     error = nnxp_fails("train", "spiral", *SHORT, "--out", "deep/er/run")
     assert "the run folder deep/er/run cannot be written (Permission denied)" in error

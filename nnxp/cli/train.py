@@ -76,12 +76,13 @@ def run(args: argparse.Namespace) -> None:
         summary = _summary(args, recipe, model, dataset, loss, validation, result, seconds)
         if stopping is not None:
             summary["best_epoch"] = stopping.best_epoch
-        model.save(folder.staging / "model.safetensors")
-        _write_history(history, folder.staging / "history.csv")
-        text = json.dumps(summary, indent=2, ensure_ascii=False) + "\n"
-        (folder.staging / "summary.json").write_text(text, encoding="utf-8")
-        no_picture = report.draw(history, followed, model, dataset, result, folder.staging / "curves.png")
-        folder.publish()
+        with folder.writing():
+            model.save(folder.staging / "model.safetensors")
+            _write_history(history, folder.staging / "history.csv")
+            text = json.dumps(summary, indent=2, ensure_ascii=False) + "\n"
+            (folder.staging / "summary.json").write_text(text, encoding="utf-8")
+            no_picture = report.draw(history, followed, model, dataset, result, folder.staging / "curves.png")
+            folder.publish()
     if not args.quiet:
         report.after(result, summary, folder.path, no_picture)
 
