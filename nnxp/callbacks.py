@@ -296,7 +296,7 @@ class Checkpoint:
             if bool(backend.xp.all(backend.xp.isfinite(values))):
                 state.model.save(self.path)
                 if state.interrupted is not None:
-                    state.interrupted.add_note(f"Step {state.step} is saved: fit(resume={str(self.path)!r}) goes on.")
+                    state.interrupted.add_note(f"step {state.step} is saved, to resume from {self.path}")
         self._time, self._step = time.monotonic(), state.step
 
 

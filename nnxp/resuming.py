@@ -95,7 +95,7 @@ def _compare(name: str, own: Any, theirs: Any) -> None:
     for place, got, expected in _differences(name, own, theirs):
         raise ModelFileError(
             f"it is of another training: got {place} {got}, expected {expected} as when it was saved. Train with what "
-            "it was made with, or begin afresh: without resume, or with another file"
+            "it was made with, or begin afresh without it"
         )
 
 

@@ -128,8 +128,8 @@ class Training:
             if self.plan.updating:
                 self._go_back()
                 error.add_note(
-                    "It came in the middle of a step: the weights are back at those that the epoch began with, and the "
-                    "optimizer starts afresh."
+                    "it came in the middle of a step: the weights are back at those that the epoch began with, and the "
+                    "optimizer starts afresh"
                 )
             raise
         finally:

@@ -179,8 +179,8 @@ def _train(command: argparse.ArgumentParser) -> None:
         "--checkpoint-every",
         type=_every,
         metavar="N",
-        help="save where the training stands every N steps, or every N minutes, 10m, to checkpoint.safetensors in the run "
-        "folder, and on Ctrl-C and SIGTERM; removed when the run is complete",
+        help="save where the training stands every N steps, or every N minutes, 10m, and on Ctrl-C and SIGTERM, to "
+        "checkpoint.safetensors in the run folder; removed when the run is complete",
     )
     out.add_argument(
         "--resume",

@@ -10,6 +10,7 @@ from typing import Self
 from nnxp.wholefile import flush, flush_folder, temporary_folder, told, whole_file
 
 FILES = ("model.safetensors", "history.csv", "summary.json", "curves.png")
+CHECKPOINT = "checkpoint.safetensors"
 
 
 class RunFolder:
@@ -17,7 +18,7 @@ class RunFolder:
 
     Entering it, before the training, finds out whether it can be written; leaving it without `publish` leaves
     everything as it was. A process that is killed meanwhile leaves `staging`, which the next run into the folder
-    removes; killed while `publish` renames, files of two runs, each of them whole.
+    removes; killed while `publish` renames, files of two runs, each of them whole. What outlives it is `checkpoint`.
 
     Parameters
     ----------
@@ -25,14 +26,34 @@ class RunFolder:
         Made if it is not there, with its parents.
     overwrite : bool
         Whether a run that is there may be replaced. Files of other names are never touched.
+    resume : bool
+        Whether the run goes on from the checkpoint that an interrupted one has left.
+
+    Attributes
+    ----------
+    checkpoint : Path
+        Where a training that is not over is saved: in its place at once, since a killed process publishes nothing.
     """
 
-    def __init__(self, path: str | Path, overwrite: bool) -> None:
-        self.path, self.overwrite = Path(path), overwrite
+    def __init__(self, path: str | Path, overwrite: bool, resume: bool = False) -> None:
+        self.path, self.overwrite, self.resume = Path(path), overwrite, resume
+        self.checkpoint = self.path / CHECKPOINT
         self._stack, self._moves = contextlib.ExitStack(), False
 
+    @property
+    def is_finished(self) -> bool:
+        """Whether the folder holds a run, and no training that is not over."""
+        return bool(self._files()) and not self.checkpoint.exists()
+
     def __enter__(self) -> Self:
+        if self.resume and self.checkpoint.exists():  # other files are older, or as far as a killed process got
+            self.overwrite = True
         self._refuse_existing()
+        if self.checkpoint.exists() and not self.overwrite:
+            raise FileExistsError(
+                f"{self.path} holds a training that is not over ({CHECKPOINT}): go on with --resume, replace it with "
+                "--overwrite, or choose another folder with --out"
+            )
         self._made = [folder for folder in (self.path, *self.path.parents) if not folder.exists()]
         try:
             self.path.mkdir(parents=True, exist_ok=True)
@@ -70,6 +91,7 @@ class RunFolder:
             self._move()
         except KeyboardInterrupt:  # a mixture of two runs helps nobody: a moment more
             self._move()
+        self.checkpoint.unlink(missing_ok=True)
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
@@ -88,12 +110,15 @@ class RunFolder:
     def _refuse_existing(self) -> None:
         if self.path.exists() and not self.path.is_dir():
             raise FileExistsError(f"the run folder {self.path} is a file: choose another with --out")
-        there = [name for name in FILES if (self.path / name).exists()]
+        there = self._files()
         if there and not self.overwrite:
             raise FileExistsError(
                 f"{self.path} holds a run already ({', '.join(there)}): replace it with --overwrite, or "
                 "choose another folder with --out"
             )
+
+    def _files(self) -> list[str]:
+        return [name for name in FILES if (self.path / name).exists()]
 
     def _remove_made(self) -> None:
         """The folders that were not there before, where nothing is in them."""
