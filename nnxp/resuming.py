@@ -68,7 +68,7 @@ def resume(model: "Sequential", path: Any, asked: Mapping[str, Any]) -> Resumed 
         LOG.info("%s is of a fit that has finished: nothing is left to train", path)
     else:
         elsewhere = "" if training["backend"] == model.backend.name else f", saved on {training['backend']}"
-        LOG.info("going on from %s%s: epoch %d, step %d", path, elsewhere, model.epoch + 1, model.step + 1)
+        LOG.info("going on from %s%s: %d epochs and %d steps are done", path, elsewhere, model.epoch, model.step)
     return Resumed(training, arrays)
 
 
