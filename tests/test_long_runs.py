@@ -27,9 +27,9 @@ from nnxp.schedules import Cosine
 from tests.matrix import Target
 
 LONG = "NNXP_LONG_RUNS" in os.environ
-WINDOWS, STEPS, FITS = (4, 2_500, 50) if LONG else (3, 60, 3)
-A_FIT = 1 if LONG else 20
-"""How many objects a fit may leave, on average: a few fits do not fill every cache. A model alone has hundreds."""
+WINDOWS, STEPS, FITS = (4, 2_500, 50) if LONG else (2, 60, 3)
+A_FIT = 1 if LONG else 100
+"""How many objects a fit may leave, on average: a few fits do not fill every cache. A model alone has more."""
 WIDTH, BATCH = 32, 16
 SMALLEST = 64
 """Bytes that the C library's allocator takes for an array, at least, as NumPy, PyTorch and CuPy ask for one."""
@@ -145,13 +145,23 @@ def test_threads_predict_while_others_load(backend: Target, tmp_path: Path) -> N
             done.result()
 
 
-@pytest.mark.parametrize("size", [1, 2**16])
-def test_a_leak_would_be_seen(size: int) -> None:
-    """One array for each repetition, by its object, and a large one by its memory."""
+@pytest.mark.parametrize(
+    ("leaked", "most"),
+    [(lambda: np.ones((1,)), 1), (lambda: np.ones((2**17,)), 100), (lambda: _trained(), A_FIT)],
+    ids=["object", "memory", "model"],
+)
+def test_a_leak_would_be_seen(leaked: Callable[[], Any], most: int) -> None:
+    """Of each repetition: one array by its object, a large one by its memory, a model by all it has."""
     kept = list[Any]()
 
     def leak(count: int) -> None:
-        kept.extend(np.ones((size,), np.float32) for _ in range(count))
+        kept.extend(leaked() for _ in range(count))
 
     with pytest.raises(AssertionError):
-        check("a leak", leak, FITS)
+        check("a leak", leak, FITS, most)
+
+
+def _trained() -> Sequential:
+    model = model_on("numpy")
+    model.fit(X, Y, batch_size=100)
+    return model

@@ -93,12 +93,14 @@ class Snapshots:
 
 @pytest.mark.parametrize("case", CASES)
 def test_from_every_step_and_epoch_to_the_same_end(case: Callable[[str], Run], backend: Target, tmp_path: Path) -> None:
+    """From every fifth where steps are slow."""
     model, data, keywords = case(backend.spec)
     snapshots, own = Snapshots(tmp_path), [*keywords.pop("callbacks", [])]
     model.fit(*data, callbacks=[*own, snapshots], **keywords)
     expected = outcome(model, own)
     assert len(snapshots.paths) > 12
-    for path in snapshots.paths:
+    slow = backend.module == "array_api_strict"
+    for path in snapshots.paths[:: 5 if slow else 1]:
         model, data, keywords = case(backend.spec)
         own = [*keywords.pop("callbacks", [])]
         model.fit(*data, callbacks=own, resume=path, **keywords)
