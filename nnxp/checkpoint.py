@@ -31,6 +31,8 @@ STATE = ("epoch", "step", "iterations", "history")
 STATE_DEFAULTS: dict[str, Any] = {"total": None, "schedule": None}
 """What a file of format 1 may lack, for those written before it was added, and what it is then."""
 MOST_LAYERS = 10_000
+LONGEST = 1000
+"""Characters of an error, which may quote the file."""
 
 
 def save(model: "Sequential", path: Any) -> None:
@@ -274,11 +276,10 @@ class Saved:
             yield
         except (ArithmeticError, AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
             self.reader.check()
-            if isinstance(error, ModelFileError):
-                raise
-            raise ModelFileError(
-                f"its configuration is not one of format {tensorfile.FORMAT} ({type(error).__name__}: {error})"
-            ) from error
+            text = str(error)
+            if not isinstance(error, ModelFileError):
+                text = f"its configuration is not one of format {tensorfile.FORMAT} ({type(error).__name__}: {text})"
+            raise ModelFileError(text if len(text) < LONGEST else f"{text[:LONGEST]} …") from error
 
 
 def _parsed(
@@ -333,7 +334,7 @@ def _object(entry: dict[str, Any], known: dict[str, Any], own: Mapping[str, Any]
         raise ModelFileError(f"its {what} {name} has the option {sorted(other)[0]!r:.60}, which is not one of a file's")
     try:
         return known[name](**options)
-    except (TypeError, ValueError) as error:
+    except (MemoryError, OverflowError, TypeError, ValueError) as error:
         raise ModelFileError(f"its {what} {name} cannot be built from {options}: {error}") from error
 
 
@@ -357,4 +358,4 @@ def _count(state: dict[str, Any], name: str) -> int:
 def _number(value: Any) -> float:
     if value is not None and type(value) not in (int, float):
         raise ModelFileError(f"its history has {value!r:.20} where a number belongs")
-    return math.nan if value is None else value
+    return math.nan if value is None else float(value)
