@@ -252,7 +252,9 @@ class Saved:
         slots = [name for name in model.optimizer.kept if f"optimizer.{name}" in self.reader.tensors]
         bound = model._store is not None
         if bound and slots:
-            model.optimizer.state(model.store)
+            model.optimizer.state(model.store)  # makes room
+        elif bound:
+            model.optimizer.reset()
         places = _places(model) if bound else {}
         host = get_backend("numpy", fast=False)
         arrays = {

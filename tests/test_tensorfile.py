@@ -194,6 +194,18 @@ def test_what_a_training_keeps_beside_the_model_comes_back_of_any_shape_and_dtyp
     assert [*Reader(file).tensors] == ["training.none", "training.sums", "0.biases", "0.weights", "training.best"]
 
 
+def test_what_an_optimizer_remembered_is_the_file_s_afterwards() -> None:
+    def model() -> nnxp.Sequential:
+        return nnxp.Sequential([nnxp.Dense(2, 1)], "mean_squared_error", "adam", backend="numpy", seed=0)
+
+    fresh, trained = model(), model()
+    trained.train_step([[1.0, 2.0]], [1.0])
+    before, after = checkpoint.to_bytes(fresh), checkpoint.to_bytes(trained)
+    for content in (before, after, before):
+        checkpoint.Saved(io.BytesIO(content)).restore(trained)
+        assert checkpoint.to_bytes(trained) == content
+
+
 PEAK = """
 import re, sys
 from pathlib import Path
