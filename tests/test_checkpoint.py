@@ -158,6 +158,13 @@ def test_history_that_is_not_finite_comes_back_as_nan() -> None:
     assert np.isnan(checkpoint.from_bytes(checkpoint.to_bytes(model)).history["val_loss"]).tolist() == [True, False]
 
 
+@pytest.mark.parametrize("spec", ["numpy", None])
+def test_loading_draws_no_weights(spec: str | None, content: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = values(trained())
+    monkeypatch.setattr(Dense, "initial", lambda *given: pytest.fail("it drew weights"))
+    np.testing.assert_array_equal(values(checkpoint.from_bytes(content, backend=spec)), expected)
+
+
 def test_a_missing_backend_is_not_the_file_s_fault(content: bytes) -> None:
     with pytest.raises(nnxp.BackendUnavailableError):
         checkpoint.from_bytes(content, backend="no_such_library")
