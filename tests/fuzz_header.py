@@ -12,8 +12,8 @@ from pathlib import Path
 
 import atheris
 
-with atheris.instrument_imports(include=["nnxp.jsontext", "nnxp.tensorfile", "nnxp.checkpoint"]):
-    from nnxp import ModelFileError, checkpoint
+with atheris.instrument_imports(include=["nnxp.jsontext", "nnxp.tensorfile", "nnxp.configuration", "nnxp.checkpoint"]):
+    from nnxp import ModelFileError, checkpoint, configuration
 
 from tests.hostile import good
 from tests.models import Scale
@@ -31,7 +31,7 @@ def read(content: bytes) -> None:
     try:
         saved = checkpoint.Saved(io.BytesIO(content))
         with saved._blamed():
-            saved.fits(checkpoint._build(saved.config, {"Scale": Scale}))
+            saved.fits(configuration.build(saved.config, {"Scale": Scale}))
         saved.reader.check()
     except ModelFileError:
         pass

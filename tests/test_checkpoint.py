@@ -113,6 +113,9 @@ def test_safetensors_alone_reads_it(tmp_path: Path) -> None:
 def test_the_checksum_is_the_documented_one(content: bytes) -> None:
     metadata, tensors = opened(content)
     assert opened(sealed(metadata, tensors))[0] == metadata
+    model = trained()
+    model.classes = ['\x1f\x7f\n"\\', "ü\u2028😀"]  # what safetensors, too, has to write in its one shortest form
+    assert checkpoint.from_bytes(sealed(*opened(checkpoint.to_bytes(model)))).classes == model.classes
     assert opened(checkpoint.to_bytes(checkpoint.from_bytes(content)))[0] == metadata
 
 
@@ -190,6 +193,30 @@ def test_what_json_cannot_hold_is_named_before_a_file_is_made(tmp_path: Path) ->
     model = trained()
     model.preprocessing = {"mean": np.zeros(3)}
     with pytest.raises(TypeError, match="preprocessing.*JSON"):
+        model.save(tmp_path / "m.safetensors")
+    assert [*tmp_path.iterdir()] == []
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda model: setattr(model, "classes", "ab"), "its classes are no list"),
+        (lambda model: setattr(model, "classes", ["\ud800"]), "surrogates not allowed"),
+        (lambda model: setattr(model, "preprocessing", []), "its preprocessing is no JSON object"),
+        (
+            lambda model: setattr(model, "preprocessing", json.loads('{"a":' * 64 + "{}" + "}" * 64)),
+            "more than 64 deep",
+        ),
+        (lambda model: setattr(model.optimizer, "total", 1e3), "its total is 1000.0, expected a whole number"),
+        (lambda model: model.history["loss"].append("low"), "must be real number|where a number belongs"),
+        (lambda model: model.layers.extend([nnxp.ReLU()] * 10_000), "no list of at most 10000"),
+    ],
+    ids=range(7),
+)
+def test_nothing_is_written_that_could_not_be_read(change: Any, message: str, tmp_path: Path) -> None:
+    model = trained()
+    change(model)
+    with pytest.raises(TypeError, match=message):
         model.save(tmp_path / "m.safetensors")
     assert [*tmp_path.iterdir()] == []
 

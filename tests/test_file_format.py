@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import nnxp
-from nnxp import checkpoint, jsontext, tensorfile
+from nnxp import checkpoint, configuration, jsontext, tensorfile
 
 PAGE = (Path(__file__).resolve().parents[1] / "docs" / "file-format.md").read_text(encoding="utf-8")
 EXAMPLE = "example.safetensors"
@@ -89,8 +89,8 @@ def test_to_pytorch_and_back(scope: dict[str, Any]) -> None:
 
 
 def test_the_tables_name_what_there_is() -> None:
-    assert first_column("key of config") == [*checkpoint.CONFIG]
+    assert first_column("key of config") == [*configuration.CONFIG]
     assert {*first_column("key of state")} == {*checkpoint.STATE, *checkpoint.STATE_DEFAULTS}
-    for number in (tensorfile.MOST_TENSORS, jsontext.MOST, checkpoint.MOST_LAYERS):
+    for number in (tensorfile.MOST_TENSORS, jsontext.MOST, configuration.MOST_LAYERS):
         assert f"{number:,}" in PAGE
     assert f"{jsontext.DEEPEST} deep" in PAGE and tensorfile.LARGEST_HEADER == 100 * 10**6 and tensorfile.BLOCK == 2**18

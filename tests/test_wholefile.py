@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from nnxp import wholefile
 from nnxp.wholefile import flush_folder, remove_abandoned, temporary_folder, whole_file
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -129,3 +130,14 @@ def test_a_folder_that_cannot_be_flushed_by_its_nature_is_no_error(monkeypatch: 
     flush_folder(here)
     with pytest.raises(OSError, match="the file could not be saved"):
         write(Path("m"))
+
+
+def test_without_locks_nothing_of_others_is_removed(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Windows has none."""
+    monkeypatch.setattr(wholefile, "fcntl", None)
+    Path(".m.0123456789abcdef.tmp").touch()
+    Path(".unfinished-1").mkdir()
+    write(Path("m"))
+    with temporary_folder(Path(), ".unfinished-") as folder:
+        assert folder.is_dir()
+    assert {*os.listdir()} == {"m", ".m.0123456789abcdef.tmp", ".unfinished-1"} and Path("m").read_bytes() == b"mine"
