@@ -6,19 +6,20 @@ training stands, both JSON texts; tensors are "0.weights", "0.biases", ..., the 
 """
 
 import contextlib
-import inspect
 import io
+import itertools
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
 from nnxp import jsontext, tensorfile
-from nnxp.backends import DTYPES, get_backend
+from nnxp.backends import get_backend
+from nnxp.configuration import CONFIG, build, check_config, config_of
 from nnxp.errors import ModelFileError
-from nnxp.layers import LAYERS, Layer
+from nnxp.layers import Layer
 from nnxp.tensorfile import Place, Reader
 from nnxp.typing import HostArray
 from nnxp.wholefile import whole_file
@@ -26,11 +27,11 @@ from nnxp.wholefile import whole_file
 if TYPE_CHECKING:
     from nnxp.sequential import Sequential
 
-CONFIG = ("layers", "loss", "optimizer", "dtype", "seed", "classes", "preprocessing")
 STATE = ("epoch", "step", "iterations", "history")
 STATE_DEFAULTS: dict[str, Any] = {"total": None, "schedule": None, "training": None}
 """What a file of format 1 may lack, for those written before it was added, and what it is then."""
-MOST_LAYERS = 10_000
+LONGEST = 1000
+"""Characters of an error, which may quote the file."""
 
 
 def save(model: "Sequential", path: Any) -> None:
@@ -107,21 +108,6 @@ def from_bytes(content: bytes, *, backend: Any = None, layers: dict[str, type[La
 # --- what is said of a model ---------------------------------------------------------------------------
 
 
-def config_of(model: "Sequential") -> dict[str, Any]:
-    """What a model is made of."""
-    if len(model.layers) > MOST_LAYERS:
-        raise ValueError(f"got a model of {len(model.layers)} layers to save, expected at most {MOST_LAYERS}")
-    return {
-        "layers": [_config(layer) for layer in model.layers],
-        "loss": None if model.loss is None else _config(model.loss),
-        "optimizer": _config(model.optimizer),
-        "dtype": model.dtype,
-        "seed": model.seed,
-        "classes": model.classes,
-        "preprocessing": model.preprocessing,
-    }
-
-
 def state_of(model: "Sequential") -> dict[str, Any]:
     """Where its training stands."""
     return {
@@ -143,33 +129,20 @@ def _content(model: "Sequential") -> tuple[dict[str, str], dict[str, Place]]:
         host = get_backend("numpy", fast=False)
         state["training"], arrays = model.course.state()
         places |= {f"training.{name}": Place(host, a.reshape(-1), a.shape) for name, a in arrays.items()}
-    return {"nnxp_version": __version__, "config": _text(config_of(model)), "state": _text(state)}, places
+    config = _text("config", config_of(model))
+    return {"nnxp_version": __version__, "config": config, "state": _text("state", state)}, places
 
 
-def _text(value: dict[str, Any]) -> str:
+def _text(name: str, value: dict[str, Any]) -> str:
     """The value as JSON, once it is sure that it can be read again."""
     try:
         text = jsontext.canonical(value)
-        jsontext.parse(text)
+        _parsed(name, text)
     except (TypeError, ValueError, RecursionError) as error:
-        raise TypeError(f"the model's options, classes, preprocessing or history do not fit in JSON: {error}") from None
-    return text
-
-
-def _config(part: Any) -> dict[str, Any]:
-    """The part's class and options, once it is sure that they make it again."""
-    config: dict[str, Any] = part.config()
-    for name in config:
-        if hasattr(option := getattr(part, name, None), "config"):
-            config[name] = _config(option)
-    try:
-        inspect.signature(type(part)).bind(**{name: value for name, value in config.items() if name != "class"})
-    except TypeError as error:
-        raise ValueError(
-            f"cannot save {type(part).__name__}, which its options {tuple(part.options)} do not make again ({error}): "
-            "name the keywords of its __init__ in `options`, and keep each as an attribute"
+        raise TypeError(
+            f"the model's options, classes, preprocessing or history do not fit in JSON as a file has it: {error}"
         ) from None
-    return config
+    return text
 
 
 def _places(model: "Sequential") -> dict[str, Place]:
@@ -200,14 +173,14 @@ class Saved:
     def __init__(self, file: BinaryIO) -> None:
         self.reader = Reader(file)
         with self._blamed():
-            self.config = _parsed(self.reader.texts, "config", CONFIG, {})
-            self.state = _parsed(self.reader.texts, "state", STATE, STATE_DEFAULTS)
+            self.config = _parsed("config", self.reader.texts["config"])
+            self.state = _parsed("state", self.reader.texts["state"])
 
     def model(self, backend: Any = None, layers: dict[str, type[Layer]] | None = None) -> "Sequential":
         """The model, new (see `load`)."""
         backend = None if backend is None else get_backend(backend)
         with self._blamed():
-            model = _build(self.config, layers or {})
+            model = build(self.config, layers or {})
             self.fits(model)
         if backend is not None:
             model.bind_to(backend)
@@ -254,7 +227,9 @@ class Saved:
         slots = [name for name in model.optimizer.kept if f"optimizer.{name}" in self.reader.tensors]
         bound = model._store is not None
         if bound and slots:
-            model.optimizer.state(model.store)
+            model.optimizer.state(model.store)  # makes room
+        elif bound:
+            model.optimizer.reset()
         places = _places(model) if bound else {}
         host = get_backend("numpy", fast=False)
         arrays = {
@@ -278,87 +253,48 @@ class Saved:
             yield
         except (ArithmeticError, AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
             self.reader.check()
-            if isinstance(error, ModelFileError):
-                raise
-            raise ModelFileError(
-                f"its configuration is not one of format {tensorfile.FORMAT} ({type(error).__name__}: {error})"
-            ) from error
+            text = str(error)
+            if not isinstance(error, ModelFileError):
+                text = f"its configuration is not one of format {tensorfile.FORMAT} ({type(error).__name__}: {text})"
+            cause = error.__cause__ if isinstance(error, ModelFileError) else error
+            raise ModelFileError(text if len(text) < LONGEST else f"{text[:LONGEST]} …") from cause
 
 
-def _parsed(
-    texts: Mapping[str, str], name: str, required: tuple[str, ...], defaults: Mapping[str, Any]
-) -> dict[str, Any]:
-    """An object with the keys that it has to have, and no other."""
-    value = jsontext.parse(texts[name])
+def _parsed(name: str, text: str) -> dict[str, Any]:
+    """The object "config" or "state" with the keys that it has to have, and no other."""
+    required, defaults = (CONFIG, {}) if name == "config" else (STATE, STATE_DEFAULTS)
+    value = jsontext.parse(text)
     if missing := {*required} - {*value}:
         raise ModelFileError(f"its {name} lacks {', '.join(sorted(missing))}")
     if unknown := {*value} - {*required, *defaults}:
         raise ModelFileError(f"its {name} has {sorted(unknown)[0]!r:.60}, which is not known here: update nnxp")
-    return {**defaults, **value}
+    value = {**defaults, **value}
+    (check_config if name == "config" else _check_state)(value)
+    return value
 
 
-def _build(config: dict[str, Any], own: dict[str, type[Layer]]) -> "Sequential":
-    """The model, on no backend yet, its parameters not drawn."""
-    from nnxp.activations import ACTIVATIONS
-    from nnxp.losses import LOSSES, StandardisedLoss
-    from nnxp.optimizers import LBFGS, OPTIMIZERS
-    from nnxp.schedules import SCHEDULES
-    from nnxp.sequential import Sequential
-
-    classes = (*LAYERS, *ACTIVATIONS, *LOSSES, StandardisedLoss, *OPTIMIZERS, LBFGS, *SCHEDULES)
-    known: dict[str, Any] = {cls.__name__: cls for cls in classes} | own
-    if config["dtype"] not in DTYPES or not isinstance(config["layers"], list) or len(config["layers"]) > MOST_LAYERS:
-        raise ModelFileError(f"it has dtype {config['dtype']!r:.20}, or no list of at most {MOST_LAYERS} layers")
-    if not isinstance(config["preprocessing"], dict) or not isinstance(config["classes"], list | None):
-        raise ModelFileError("its preprocessing is no JSON object, or its classes are no list")
-    layers = [_object(entry, known, own, "layer") for entry in config["layers"]]
-    loss = config["loss"] and _object(config["loss"], known, own, "loss")
-    optimizer = _object(config["optimizer"], known, own, "optimizer")
-    try:
-        model = Sequential(layers, loss, optimizer, dtype=config["dtype"], seed=config["seed"])
-    except ValueError as error:
-        raise ModelFileError(f"its layers do not fit together: {error}") from error
-    model.classes, model.preprocessing = config["classes"], config["preprocessing"]
-    return model
-
-
-def _object(entry: dict[str, Any], known: dict[str, Any], own: Mapping[str, Any], what: str) -> Any:
-    options = dict(entry)
-    name = options.pop("class")
-    for option, value in options.items():  # an optimizer's schedule, and the one after it
-        if isinstance(value, dict) and "class" in value:
-            options[option] = _object(value, known, own, option)
-    if name not in known:
-        raise ModelFileError(
-            f"it has the {what} {name!r}, which is not known here: give its class, "
-            f"nnxp.load(path, layers={{{name!r}: {name}}})"
-        )
-    if name not in own and (other := {*options} - {*known[name].options}):
-        raise ModelFileError(f"its {what} {name} has the option {sorted(other)[0]!r:.60}, which is not one of a file's")
-    try:
-        return known[name](**options)
-    except (TypeError, ValueError) as error:
-        raise ModelFileError(f"its {what} {name} cannot be built from {options}: {error}") from error
+def _check_state(state: dict[str, Any]) -> None:
+    """Raises ModelFileError where a state is not one that `_restore` takes."""
+    for name in ("epoch", "step", "iterations", "total"):
+        value = state[name]
+        if (type(value) is not int or not 0 <= value < 2**63) and (name, value) != ("total", None):
+            raise ModelFileError(f"its {name} is {value!r:.20}, expected a whole number from 0 up")
+    if not isinstance(state["history"], dict) or not all(
+        isinstance(values, list) for values in state["history"].values()
+    ):
+        raise ModelFileError("its history is no object of lists")
+    for value in itertools.chain.from_iterable(state["history"].values()):
+        if value is not None and type(value) not in (int, float):
+            raise ModelFileError(f"its history has {value!r:.20} where a number belongs")
 
 
 def _restore(model: "Sequential", state: dict[str, Any]) -> None:
     """Takes over what `state_of` gave."""
-    model.epoch, model.step = _count(state, "epoch"), _count(state, "step")
-    model.history = {name: [_number(value) for value in values] for name, values in state["history"].items()}
-    model.optimizer.iterations = _count(state, "iterations")
-    model.optimizer.total = None if state["total"] is None else _count(state, "total")
+    model.epoch, model.step = state["epoch"], state["step"]
+    model.history = {
+        name: [math.nan if value is None else float(value) for value in values]
+        for name, values in state["history"].items()
+    }
+    model.optimizer.iterations, model.optimizer.total = state["iterations"], state["total"]
     if model.optimizer.schedule is not None:
         model.optimizer.schedule.restore(state["schedule"] or {})
-
-
-def _count(state: dict[str, Any], name: str) -> int:
-    value = state[name]
-    if type(value) is not int or not 0 <= value < 2**63:
-        raise ModelFileError(f"its {name} is {value!r:.20}, expected a whole number from 0 up")
-    return value
-
-
-def _number(value: Any) -> float:
-    if value is not None and type(value) not in (int, float):
-        raise ModelFileError(f"its history has {value!r:.20} where a number belongs")
-    return math.nan if value is None else value

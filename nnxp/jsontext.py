@@ -7,7 +7,7 @@ from typing import Any
 DEEPEST = 64
 """How many lists and objects may stand in each other."""
 MOST = 2**17
-"""How many lists and objects a text may have: each takes some hundred times its two bytes in memory."""
+"""How many lists and objects a text may have: Python keeps one in some thirty times its two bytes."""
 
 
 def canonical(value: Any, sort_keys: bool = True) -> str:

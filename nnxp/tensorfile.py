@@ -27,8 +27,8 @@ TEXTS = ("nnxp_version", "config", "state")
 KEYS = {"format", "sha256", *TEXTS}
 KINDS: dict[str, np.dtype[Any]] = {"F32": np.dtype("<f4"), "F64": np.dtype("<f8")}
 """Dtypes, as safetensors names them."""
-LARGEST_HEADER = 100_000_000
-"""Bytes; the safetensors library's own limit."""
+NAMES = {dtype.name: kind for kind, dtype in KINDS.items()}
+LARGEST_HEADER = 100_000_000  # bytes; the safetensors library's own limit
 MOST_TENSORS, MOST_TEXTS, LONGEST_ENTRY = 2**16, 100, 512
 BLOCK = 2**18
 """Elements that are read, hashed or written at once."""
@@ -64,7 +64,7 @@ def write(file: BinaryIO, texts: Mapping[str, str], places: Mapping[str, Place])
     Parameters
     ----------
     file
-        Where: open for writing, and able to seek.
+        Where: empty, open for writing, able to seek.
     texts
         The `TEXTS`.
     places
@@ -75,7 +75,7 @@ def write(file: BinaryIO, texts: Mapping[str, str], places: Mapping[str, Place])
     ValueError
         The header would be longer than a header may be.
     """
-    kinds = {name: _kind_of(place.flat) for name, place in places.items()}
+    kinds = {name: NAMES[dtype_of(place.flat)] for name, place in places.items()}
     tensors, end = dict[str, Tensor](), 0
     for name in sorted(places, key=lambda name: _order(name, kinds[name])):
         start, end = end, end + math.prod(places[name].shape) * KINDS[kinds[name]].itemsize
@@ -92,17 +92,17 @@ def write(file: BinaryIO, texts: Mapping[str, str], places: Mapping[str, Place])
             f"and {MOST_TENSORS:,}: shorten what is longest in it, the model's history or preprocessing"
         )
     digest = _digest(texts, tensors)
-    begin = file.write(struct.pack("<Q", len(header)) + header)
+    file.write(struct.pack("<Q", len(header)) + header)
     for name in tensors:
         for block in _blocks(places[name], KINDS[kinds[name]]):
             file.write(block)
             digest.update(block)
-    file.seek(begin - len(header) + len(OPENING))
+    file.seek(8 + len(OPENING))
     file.write(digest.hexdigest().encode())
 
 
 class Reader:
-    """A model's file, open for reading. Its header is checked; its tensors are not looked at before `read`.
+    """A model's file, open for reading. ModelFileError where it is none of this format, or its header is damaged.
 
     Attributes
     ----------
@@ -110,11 +110,6 @@ class Reader:
         The `TEXTS`: not trusted before `read` or `check`.
     tensors : dict of Tensor
         In the order in which they lie in the file.
-
-    Raises
-    ------
-    ModelFileError
-        It is no such file, or of another format, or its header is damaged.
     """
 
     def __init__(self, file: BinaryIO) -> None:
@@ -160,9 +155,7 @@ class Reader:
                     with place.backend.context():
                         place.flat[start:end] = values
         if digest.hexdigest() != self._sha256:
-            raise ModelFileError(
-                "its content does not match its checksum: it was damaged or changed; take another copy"
-            )
+            raise ModelFileError("it does not match its checksum: it was damaged or changed; take another copy")
 
     def _read(self, tensor: Tensor) -> Iterator[bytes]:
         left, most = tensor.stop - tensor.start, BLOCK * KINDS[tensor.kind].itemsize
@@ -191,11 +184,11 @@ def _digest(texts: Mapping[str, str], tensors: Mapping[str, Tensor]) -> Any:
 
 # --- the header ----------------------------------------------------------------------------------------
 
-# It is read piece by piece, so that what is no header costs nothing: a list of lists, which takes a hundred times its
-# length in memory, ends at its first character.
+# It is read piece by piece, so that what is no header costs nothing: a list of lists, which Python keeps in thirty
+# times its length, ends at its first character.
 
 _DECODER = json.JSONDecoder(object_pairs_hook=jsontext.unique)
-_SPACE = re.compile(r"[ \t\n\r]*")
+_SPACE = re.compile(r"[ \t\n\r]+")
 _Value = Callable[[str, int, str], tuple[Any, int]]
 
 
@@ -218,7 +211,7 @@ def _object(text: str, start: int, value: _Value, most: int) -> tuple[dict[str, 
         if len(found) == most:
             raise ValueError(f"its header has an object with more than {most} keys")
         found[key], position = value(text, _mark(text, position, ":"), key)
-        position = _SPACE.match(text, position).end()  # type: ignore[union-attr]  # it matches nothing, too
+        position = _after_space(text, position)
         if text[position : position + 1] == "}":
             break
         position = _mark(text, position, ",")
@@ -243,10 +236,15 @@ def _string(text: str, start: int, key: str) -> tuple[str, int]:
 
 def _mark(text: str, start: int, mark: str) -> int:
     """The position of what follows a mark."""
-    start = _SPACE.match(text, start).end()  # type: ignore[union-attr]
+    start = _after_space(text, start)
     if text[start : start + 1] != mark:
         raise ValueError(f"its header has {text[start : start + 20]!r} where {mark!r} belongs")
-    return _SPACE.match(text, start + 1).end()  # type: ignore[union-attr]
+    return _after_space(text, start + 1)
+
+
+def _after_space(text: str, start: int) -> int:
+    match = _SPACE.match(text, start)
+    return start if match is None else match.end()
 
 
 def _metadata(metadata: dict[str, str]) -> dict[str, str]:
@@ -280,10 +278,6 @@ def _tensors(table: Mapping[str, Any], size: int) -> dict[str, Tensor]:
 def _order(name: str, kind: str) -> tuple[int, str]:
     """What tensors are sorted by: the larger numbers first, so that each begins at a multiple of its numbers' size."""
     return -KINDS[kind].itemsize, name
-
-
-def _kind_of(flat: Array) -> str:
-    return next(kind for kind, dtype in KINDS.items() if dtype.name == dtype_of(flat))
 
 
 def _tensor(name: str, entry: Any) -> Tensor:

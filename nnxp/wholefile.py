@@ -50,6 +50,8 @@ def whole_file(path: Path, what: str) -> Iterator[BinaryIO]:
         with _create(temporary) as file:
             yield file
             flush(file)
+            if fcntl is None:
+                file.close()  # Windows renames no open file
             os.replace(temporary, path)
             replaced = True
         flush_folder(path.parent)

@@ -23,6 +23,7 @@ from tests.matrix import Target
 from tests.models import Scale, classifier, problem, values, with_everything
 
 Tensors = dict[str, np.ndarray[Any, Any]]
+OTHERS = [target for target in matrix.TARGETS if target.name == "numpy" or target in matrix.selected()]
 
 
 def trained(spec: Any = "numpy", **options: Any) -> Sequential:
@@ -57,7 +58,9 @@ def sealed(metadata: dict[str, str], tensors: Tensors) -> bytes:
 # --- there and back ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("other", matrix.selected(), ids=lambda target: target.name)
+@pytest.mark.parametrize(
+    "other", sorted({matrix.TARGETS[0], *matrix.selected()}, key=matrix.TARGETS.index), ids=lambda target: target.name
+)
 def test_from_every_backend_to_every_other(backend: Target, other: Target, tmp_path: Path) -> None:
     X, y = problem()
     model = trained(backend.spec)
@@ -67,6 +70,10 @@ def test_from_every_backend_to_every_other(backend: Target, other: Target, tmp_p
     other.assert_close(loaded.store.values, values(model))
     assert loaded.history == model.history and (loaded.epoch, loaded.step) == (model.epoch, model.step)
     assert (loaded.classes, loaded.preprocessing) == (model.classes, model.preprocessing)
+    assert checkpoint.to_bytes(loaded) == (tmp_path / "m.safetensors").read_bytes()
+    backend.assert_close(
+        checkpoint.from_bytes(checkpoint.to_bytes(loaded), backend=backend.spec).store.values, values(model)
+    )
     expected = model.predict(X)
     other.assert_close(loaded.predict(other.asarray(X)), expected, atol=64 * 2.0**-24)
     if other == backend:
@@ -106,6 +113,9 @@ def test_safetensors_alone_reads_it(tmp_path: Path) -> None:
 def test_the_checksum_is_the_documented_one(content: bytes) -> None:
     metadata, tensors = opened(content)
     assert opened(sealed(metadata, tensors))[0] == metadata
+    model = trained()
+    model.classes = ['\x1f\x7f\n"\\', "ü\u2028😀"]  # what safetensors, too, has to write in its one shortest form
+    assert checkpoint.from_bytes(sealed(*opened(checkpoint.to_bytes(model)))).classes == model.classes
     assert opened(checkpoint.to_bytes(checkpoint.from_bytes(content)))[0] == metadata
 
 
@@ -151,6 +161,13 @@ def test_history_that_is_not_finite_comes_back_as_nan() -> None:
     assert np.isnan(checkpoint.from_bytes(checkpoint.to_bytes(model)).history["val_loss"]).tolist() == [True, False]
 
 
+@pytest.mark.parametrize("spec", ["numpy", None])
+def test_loading_draws_no_weights(spec: str | None, content: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = values(trained())
+    monkeypatch.setattr(Dense, "initial", lambda *given: pytest.fail("it drew weights"))
+    np.testing.assert_array_equal(values(checkpoint.from_bytes(content, backend=spec)), expected)
+
+
 def test_a_missing_backend_is_not_the_file_s_fault(content: bytes) -> None:
     with pytest.raises(nnxp.BackendUnavailableError):
         checkpoint.from_bytes(content, backend="no_such_library")
@@ -176,6 +193,30 @@ def test_what_json_cannot_hold_is_named_before_a_file_is_made(tmp_path: Path) ->
     model = trained()
     model.preprocessing = {"mean": np.zeros(3)}
     with pytest.raises(TypeError, match="preprocessing.*JSON"):
+        model.save(tmp_path / "m.safetensors")
+    assert [*tmp_path.iterdir()] == []
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda model: setattr(model, "classes", "ab"), "its classes are no list"),
+        (lambda model: setattr(model, "classes", ["\ud800"]), "surrogates not allowed"),
+        (lambda model: setattr(model, "preprocessing", []), "its preprocessing is no JSON object"),
+        (
+            lambda model: setattr(model, "preprocessing", json.loads('{"a":' * 64 + "{}" + "}" * 64)),
+            "more than 64 deep",
+        ),
+        (lambda model: setattr(model.optimizer, "total", 1e3), "its total is 1000.0, expected a whole number"),
+        (lambda model: model.history["loss"].append("low"), "must be real number|where a number belongs"),
+        (lambda model: model.layers.extend([nnxp.ReLU()] * 10_000), "no list of at most 10000"),
+    ],
+    ids=range(7),
+)
+def test_nothing_is_written_that_could_not_be_read(change: Any, message: str, tmp_path: Path) -> None:
+    model = trained()
+    change(model)
+    with pytest.raises(TypeError, match=message):
         model.save(tmp_path / "m.safetensors")
     assert [*tmp_path.iterdir()] == []
 
