@@ -120,6 +120,12 @@ class Course:
                     layer.resume(model.epoch)
 
 
+def place(name: str) -> tuple[int, int]:
+    """Where a list stands in the history: losses and metrics, those of the validation, the rest."""
+    last = ("learning_rate", "seconds")
+    return (2, last.index(name)) if name in last else (name.startswith("val_"), not name.endswith("loss"))
+
+
 def _numbers(name: str, a: HostArray) -> HostArray:
     """The array, if a model file can hold it."""
     if a.dtype.name not in DTYPES:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nnxp import checkpoint
+from nnxp.configuration import config_of
 from nnxp.errors import ModelFileError
 from nnxp.tensorfile import Tensor
 from nnxp.typing import HostArray
@@ -50,7 +51,7 @@ def resume(model: "Sequential", path: Any, asked: Mapping[str, Any]) -> Resumed 
                 "it holds a model, and not where a fit stood: nnxp.load(path).fit(...) trains the model further; fit "
                 "resumes what Checkpoint saves"
             )
-        own, theirs = checkpoint.config_of(model), saved.config
+        own, theirs = config_of(model), saved.config
         if not model.seeded:
             own["seed"] = theirs["seed"]
         for name in ("layers", "loss", "optimizer", "dtype", "seed"):

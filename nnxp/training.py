@@ -12,7 +12,7 @@ import numpy as np
 from nnxp import random
 from nnxp.batches import Batches
 from nnxp.callbacks import Callback, Callbacks, State
-from nnxp.course import Course
+from nnxp.course import Course, place
 from nnxp.doors import blocks
 from nnxp.errors import NonFiniteLossError
 from nnxp.kernels import vocabulary
@@ -217,7 +217,7 @@ class Training:
         before = max(map(len, history.values()), default=0)
         for name in record:
             history.setdefault(name, [math.nan] * before)
-        names = sorted(history, key=_place)
+        names = sorted(history, key=place)
         history = {name: [*history[name], record.get(name, math.nan)] for name in names}
         self.model.history, self.model.epoch = history, self.model.epoch + 1  # no interrupt comes between the two
 
@@ -272,12 +272,6 @@ class _Stopped(Exception):
     def __init__(self, step: int, back: int) -> None:
         super().__init__(step)
         self.step, self.back = step, back
-
-
-def _place(name: str) -> tuple[int, int]:
-    """Where a list stands in the history: losses and metrics, those of the validation, the rest."""
-    last = ("learning_rate", "seconds")
-    return (2, last.index(name)) if name in last else (name.startswith("val_"), not name.endswith("loss"))
 
 
 def evaluate(model: "Sequential", data: "Batches | Stream") -> dict[str, float]:

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 import nnxp
+from tests import training_faults
 from tests.faults import MODEL, model
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -173,6 +174,7 @@ CASES: dict[str, Case] = {
     "`nnxp train`: `kill -9` before the end": train_killed,
     "`nnxp train`: `kill -9` between the renames of the end": train_killed_between,
     "`nnxp predict --out`: the disk is full": predict_full,
+    **training_faults.CASES,
 }
 
 
