@@ -290,10 +290,12 @@ def _check_state(state: dict[str, Any]) -> None:
 
 def _restore(model: "Sequential", state: dict[str, Any]) -> None:
     """Takes over what `state_of` gave."""
+    from nnxp.course import place
+
     model.epoch, model.step = state["epoch"], state["step"]
-    model.history = {
-        name: [math.nan if value is None else float(value) for value in values]
-        for name, values in state["history"].items()
+    model.history = {  # a file's is in order of name
+        name: [math.nan if value is None else float(value) for value in state["history"][name]]
+        for name in sorted(state["history"], key=place)
     }
     model.optimizer.iterations, model.optimizer.total = state["iterations"], state["total"]
     if model.optimizer.schedule is not None:

@@ -228,6 +228,15 @@ def test_a_second_fit_is_resumed_as_the_second(tmp_path: Path) -> None:
         assert outcome(model) == expected and model.epoch == 6
 
 
+def test_a_fit_that_has_finished_gives_the_history_in_its_order(tmp_path: Path) -> None:
+    """A file's is in order of name."""
+    path, histories = tmp_path / "m.safetensors", []
+    for _ in range(2):
+        model = classifier("numpy")
+        histories.append(model.fit(X, Y, validation_data=(X, Y), callbacks=[Checkpoint(path)], resume=path))
+    assert [*histories[0].items()] == [*histories[1].items()] and [*histories[0]][0] == "loss"
+
+
 def test_lbfgs_goes_on_from_its_weights(tmp_path: Path) -> None:
     """With a new memory of curvature: not bit for bit, but no iteration is counted twice, nor forgotten."""
     pytest.importorskip("scipy")
