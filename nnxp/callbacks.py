@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from nnxp.configuration import config_of
 from nnxp.interruption import Interruption as Interruption
 from nnxp.options import not_negative, positive
 from nnxp.typing import Array
@@ -280,6 +281,7 @@ class Checkpoint:
                 raise FileNotFoundError(
                     f"cannot save {self.path}: there is no folder {self.path.parent}; create it first"
                 )
+            config_of(state.model)  # what cannot be saved raises here too
             self._time, self._step = time.monotonic(), state.step
             return
         due = self._is_due(state.step) if state.event == "step" else state.event == "end" or self.by_epoch

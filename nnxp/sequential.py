@@ -18,6 +18,7 @@ from nnxp.buffers import Buffers
 from nnxp.callbacks import Callback, events_of
 from nnxp.course import Course, describe
 from nnxp.doors import Switch, blocks, finite, on_disk, same_length, sample_weights, sum_is_finite
+from nnxp.evaluation import evaluate
 from nnxp.layers import Layer
 from nnxp.losses import Loss, get_loss
 from nnxp.memory import counted
@@ -27,7 +28,7 @@ from nnxp.parameters import ParameterStore
 from nnxp.prediction import BATCH as PREDICTION_BATCH
 from nnxp.prediction import Prediction
 from nnxp.streams import Stream, is_stream, training_data, validation_of
-from nnxp.training import Training, evaluate
+from nnxp.training import Training
 from nnxp.typing import Array, ArrayLike
 
 
@@ -540,7 +541,8 @@ class Sequential(Switch):
             print(f"{number:3d}  {line}")
 
     def save(self, path: Any) -> None:
-        """Writes the model, its optimizer's state and its history to a safetensors file (see `nnxp.load`)."""
+        """Writes the model, its optimizer's state and its history to a safetensors file (see `nnxp.load`); while `fit`
+        runs, also where it stands, for `fit(resume=path)`."""
         from nnxp import checkpoint
 
         checkpoint.save(self, path)

@@ -234,7 +234,7 @@ def test_a_fit_that_has_finished_gives_the_history_in_its_order(tmp_path: Path) 
     for _ in range(2):
         model = classifier("numpy")
         histories.append(model.fit(X, Y, validation_data=(X, Y), callbacks=[Checkpoint(path)], resume=path))
-    assert [*histories[0].items()] == [*histories[1].items()] and [*histories[0]][0] == "loss"
+    assert [*histories[0].items()] == [*histories[1].items()] and next(iter(histories[0])) == "loss"
 
 
 def test_lbfgs_goes_on_from_its_weights(tmp_path: Path) -> None:
@@ -393,6 +393,22 @@ def test_what_is_no_checkpoint(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-5])
     with pytest.raises(ModelFileError, match="damaged"):
         classifier("numpy").fit(X, Y, resume=path)
+
+
+def test_what_cannot_be_saved_is_known_before_the_first_step(tmp_path: Path) -> None:
+    model = classifier("numpy", optimizer=SGD(0.1, schedule=lambda step, total: 1.0))
+    with pytest.raises(ValueError, match="cannot save the schedule .*, which is a function"):
+        model.fit(X, Y, callbacks=[Checkpoint(tmp_path / "m.safetensors")])
+    assert model.step == 0
+
+
+def test_an_array_that_a_file_cannot_hold(tmp_path: Path) -> None:
+    class Counts(Counting):
+        def state(self) -> dict[str, Any]:
+            return {"count": np.arange(3)}
+
+    with pytest.raises(TypeError, match=r"of dtype int64 in its state \(callbacks.0.count\), expected float32 or"):
+        classifier("numpy").fit(X, Y, callbacks=[Counts(), Checkpoint(tmp_path / "m.safetensors")])
 
 
 def test_an_iterable_that_has_become_shorter(tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ class RunFolder:
     @property
     def is_finished(self) -> bool:
         """Whether the folder holds a run, and no training that is not over."""
-        return bool(self._files()) and not self.checkpoint.exists()
+        return (self.path / FILES[0]).exists() and not self.checkpoint.exists()
 
     def __enter__(self) -> Self:
         if self.resume and self.checkpoint.exists():  # other files are older, or as far as a killed process got
