@@ -125,10 +125,8 @@ def hostile(session: nox.Session) -> None:
     """20,000 damaged and made-up model files, and a fuzzer on their reader for ten minutes."""
     session.install("-e", ".", *group("test"), "atheris>=3")
     session.run("python", "-m", "tests.hostile", "20000", env=ONE_THREAD)
-    found = session.create_tmp()
-    session.run(
-        "python", "-m", "tests.fuzz_header", f"{found}/corpus", "-max_total_time=600", f"-artifact_prefix={found}/"
-    )
+    folder, options = session.create_tmp(), session.posargs or ["-max_total_time=600"]
+    session.run("python", "-m", "tests.fuzz_header", f"{folder}/corpus", f"-artifact_prefix={folder}/", *options)
 
 
 def hostcuda(session: nox.Session) -> str:

@@ -1,7 +1,7 @@
 """A fuzzer, guided by coverage, on what reads a model file before its checksum is known: `nox -s hostile`.
 
 It needs atheris, and takes libFuzzer's options: `python -m tests.fuzz_header FOLDER -max_total_time=600`. The folder
-keeps what it found on its way, and begins with the good files of tests/hostile.py. What ends in anything but a
+keeps what it found on its way, and begins with the good files of tests/mutants.py. What ends in anything but a
 ModelFileError, or takes more than 10 s or a gigabyte, ends it, and stands in a file crash-*, timeout-* or oom-*.
 """
 
@@ -15,8 +15,8 @@ import atheris
 with atheris.instrument_imports(include=["nnxp.jsontext", "nnxp.tensorfile", "nnxp.configuration", "nnxp.checkpoint"]):
     from nnxp import ModelFileError, checkpoint, configuration
 
-from tests.hostile import good
 from tests.models import Scale
+from tests.mutants import good
 
 OPTIONS = ("-timeout=10", "-rss_limit_mb=1024", "-max_len=20000")
 

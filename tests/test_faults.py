@@ -118,22 +118,40 @@ def train_killed(here: Path) -> Seen:
     return done.stderr or "nothing", "the previous run; a folder `.unfinished-…`, which the next run removes"
 
 
-def train_killed_between(here: Path) -> Seen:
-    """At each rename of the four files."""
+RENAMES = """
+import os, signal, sys, nnxp.cli
+real, left, what = os.replace, int(sys.argv.pop(1)), sys.argv.pop(1)
+
+def replace(*names):
+    global left
+    if ".tmp" not in str(names[0]):  # one that publishes
+        if left == 0 and what == "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if left == 0:
+            raise OSError(5, "Input/output error", str(names[0]))
+        left -= 1
+    real(*names)
+
+os.replace = replace
+sys.exit(nnxp.cli.main(sys.argv[1:]))
+"""
+
+
+def train_rename_fails(here: Path) -> Seen:
     before = trained(here)
-    killed = (
-        "import os, signal, sys, nnxp.cli, nnxp.wholefile\n"
-        "real, left = os.replace, [int(sys.argv.pop(1))]\n"
-        "def replace(*names):\n"
-        "    if '.tmp' not in str(names[0]):\n"  # one that publishes
-        "        if not left[0]: os.kill(os.getpid(), signal.SIGKILL)\n"
-        "        left[0] -= 1\n"
-        "    real(*names)\n"
-        "os.replace = replace\n"
-        "nnxp.cli.main(sys.argv[1:])"
-    )
-    for renamed in range(4):
-        done = python(here, "-c", killed, str(renamed), *TRAIN[2:], "--overwrite", "--seed", str(9 + renamed))
+    done = python(here, "-c", RENAMES, "2", "fail", *TRAIN[2:], "--overwrite", "--seed", "9")
+    now = contents(here / "run")
+    assert done.returncode == 2 and [name for name in RUN_FILES if now[name] != before[name]] == RUN_FILES[:2]
+    assert {path.name for path in (here / "run").iterdir()} == {*RUN_FILES}
+    return done.stderr.strip(), "files of two runs, each whole"
+
+
+def train_killed_between(here: Path) -> Seen:
+    """After the first rename of four, and after the third."""
+    before = trained(here)
+    for renamed in (1, 3):
+        words = (str(renamed), "kill", *TRAIN[2:], "--overwrite", "--seed", str(9 + renamed))
+        done = python(here, "-c", RENAMES, *words)
         assert done.returncode == -9, done.stderr
         now = contents(here / "run")
         assert [name for name in RUN_FILES if now[name] != before[name]] == RUN_FILES[:renamed]
@@ -171,6 +189,7 @@ CASES: dict[str, Case] = {
     ),
     "two processes save to one path": save("at_once", disk="at every moment one of the files, whole"),
     "`nnxp train`: the disk is full": train_full,
+    "`nnxp train`: a rename of the end fails": train_rename_fails,
     "`nnxp train`: `kill -9` before the end": train_killed,
     "`nnxp train`: `kill -9` between the renames of the end": train_killed_between,
     "`nnxp predict --out`: the disk is full": predict_full,

@@ -17,8 +17,8 @@ import nnxp
 from nnxp import ModelFileError, checkpoint, jsontext, tensorfile
 from nnxp.backends import get_backend
 from nnxp.tensorfile import Place, Reader
-from tests.hostile import Header, good, seal, split
 from tests.models import Scale
+from tests.mutants import Header, good, seal, split
 
 ROOT = Path(__file__).resolve().parents[1]
 GOOD = good()[0]

@@ -75,7 +75,8 @@ class RunFolder:
             if cause.errno is None:  # an error that explains itself
                 raise
             if self._moves:
-                raise told(cause, self.path, "the run is not saved whole", "its files are of two runs") from error
+                now = "its files may be of two runs: run it again with --overwrite"
+                raise told(cause, self.path, "the run could not be saved whole", now) from error
             raise told(cause, self.path, "the run could not be saved") from error
 
     def publish(self) -> None:
