@@ -5,8 +5,9 @@ those: "begin" and "end" of a `fit`, "epoch" and "step". One that raises ends th
 weights, the optimizer's state and the history that it has at that moment.
 
 One that remembers something has two more methods, for a fit that is resumed (`fit(resume=)`): `state()` gives a dict
-of what JSON can hold and of arrays, and `restore(state)` takes the same dict over, after "begin", its arrays on the
-model's backend. What it is made with, and has to be the same then, it names in `options`, and keeps as attributes.
+of what JSON can hold and of arrays, float32 or float64, and `restore(state)` takes the same dict over, after "begin",
+its arrays on the model's backend. What it is made with, and has to be the same then, it names in `options`, and keeps
+as attributes.
 
 >>> def watch(state):
 ...     if state.record["loss"] < 0.05:
