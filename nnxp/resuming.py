@@ -63,7 +63,6 @@ def resume(model: "Sequential", path: Any, asked: Mapping[str, Any]) -> Resumed 
         model.seed = theirs["seed"]
         for layer in model.layers:
             layer.seed = model.seed
-        model.optimizer.reset()
         arrays = saved.restore(model)
     if training["event"] == "end":
         LOG.info("%s is of a fit that has finished: nothing is left to train", path)

@@ -228,6 +228,25 @@ def test_a_second_fit_is_resumed_as_the_second(tmp_path: Path) -> None:
         assert outcome(model) == expected and model.epoch == 6
 
 
+def test_a_loss_that_breaks_after_resuming_goes_back_to_where_it_would_have(tmp_path: Path) -> None:
+    """To the weights that the epoch began with, before the file was saved in its middle."""
+
+    def spoil(state: State) -> None:
+        if state.step == 5:
+            state.model.store.values[0] = np.nan
+
+    spoil.events = ("step",)  # type: ignore[attr-defined]
+    snapshots, ends = Snapshots(tmp_path), list[Any]()
+    for resume in (None, tmp_path / "4-step.safetensors"):
+        model = classifier("numpy")
+        with pytest.raises(nnxp.NonFiniteLossError):
+            model.fit(X, Y, epochs=3, batch_size=10, callbacks=[spoil, snapshots], resume=resume)
+        ends.append(values(model))
+    np.testing.assert_array_equal(*ends)
+    with checkpoint.opened(tmp_path / "4-step.safetensors") as saved:
+        assert not np.array_equal(values(saved.model()), ends[0])
+
+
 def test_a_fit_that_has_finished_gives_the_history_in_its_order(tmp_path: Path) -> None:
     """A file's is in order of name."""
     path, histories = tmp_path / "m.safetensors", []
