@@ -2,7 +2,6 @@
 
 import math
 import os
-import random
 import signal
 import subprocess
 import sys
@@ -15,11 +14,11 @@ import numpy as np
 import pytest
 
 import nnxp
-from nnxp import SGD, Dense, Dropout, Optimizer, Sequential
+from nnxp import SGD, Dense, Optimizer
 from nnxp.callbacks import Checkpoint, Interruption, State
 from tests import needs
 from tests.matrix import Target
-from tests.models import CLASSES, classifier, problem, values
+from tests.models import classifier, problem, values
 from tests.test_resuming import Snapshots, everything, outcome
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -138,51 +137,13 @@ def test_in_another_thread_it_does_nothing() -> None:
 # --- a plain fit, interrupted anywhere --------------------------------------------------------------------
 
 
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="Windows has no timer that sends a signal")
 def test_ctrl_c_at_random_moments_leaves_a_defined_model() -> None:
-    """Real signals, between any two bytecodes: the weights are those after the last step, or, where an update was cut,
-    those of an epoch's begin, and a note says so; the history is that of the epochs that are done."""
-
-    def run(*callbacks: Any) -> Sequential:
-        model = Sequential(
-            [Dense(5, 64), "relu", Dropout(0.5), Dense(64, CLASSES), "softmax"],
-            "categorical_crossentropy", "adam", backend="numpy", seed=1,
-        )  # fmt: skip
-        runs.append(model)
-        model.fit(X, Y, epochs=40, batch_size=6, validation_data=(X, Y), callbacks=callbacks)
-        return model
-
-    class Trajectory:
-        events = ("begin", "step")
-
-        def __call__(self, state: State) -> None:
-            after.append(values(state.model))
-
-    def ring(number: int, frame: Any) -> None:
-        raise KeyboardInterrupt
-
-    runs, after = list[Sequential](), list[Any]()
-    expected = run(Trajectory()).history["loss"]
-    rng, cut, whole = random.Random(0), 0, 0
-    before = signal.signal(signal.SIGALRM, ring)
-    try:
-        for _ in range(40):
-            try:
-                signal.setitimer(signal.ITIMER_REAL, rng.uniform(0.001, 0.06))
-                run()
-            except KeyboardInterrupt as stop:
-                model, notes = runs[-1], getattr(stop, "__notes__", [])
-                if model.step == 0 and not notes and model._store is None:
-                    continue
-                begin = model.epoch * 4 if notes else model.step
-                np.testing.assert_array_equal(values(model), after[begin])
-                assert model.history.get("loss", []) == expected[: model.epoch]
-                assert model.epoch == model.step // 4 or (model.epoch, model.step % 4) == (model.step // 4 - 1, 0)
-                cut, whole = cut + bool(notes), whole + (not notes)
-            finally:
-                signal.setitimer(signal.ITIMER_REAL, 0)
-    finally:
-        signal.signal(signal.SIGALRM, before)
-    assert whole > 0
+    env = os.environ | {"PYTHONPATH": str(ROOT), "NNXP_FAST": "0"}
+    command = [sys.executable, "-m", "tests.interrupts", "30"]
+    done = subprocess.run(command, capture_output=True, text=True, env=env, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("30 interrupts")
 
 
 class Breaks(SGD):
