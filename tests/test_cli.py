@@ -558,7 +558,10 @@ def test_ctrl_c_while_training(
     assert tree(here) == before
 
 
-def test_ctrl_c_while_moving_the_files(monkeypatch: pytest.MonkeyPatch, nnxp_ok: Command) -> None:
+@pytest.mark.parametrize("interrupt", [KeyboardInterrupt, SystemExit(143)])
+def test_an_interrupt_while_moving_the_files(
+    monkeypatch: pytest.MonkeyPatch, nnxp_ok: Command, interrupt: BaseException
+) -> None:
     """A few renames are finished first: no mixture of two runs."""
     nnxp_ok("train", "spiral", *SHORT)
     replace, calls = os.replace, []
@@ -566,7 +569,7 @@ def test_ctrl_c_while_moving_the_files(monkeypatch: pytest.MonkeyPatch, nnxp_ok:
     def interrupted(source: Any, target: Any) -> None:
         calls.append(target)
         if len(calls) == 3:  # the model's own file was renamed before, in the unfinished folder
-            raise KeyboardInterrupt
+            raise interrupt
         replace(source, target)
 
     monkeypatch.setattr(runs.os, "replace", interrupted)

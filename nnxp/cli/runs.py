@@ -90,7 +90,7 @@ class RunFolder:
         self._moves = True
         try:
             self._move()
-        except KeyboardInterrupt:  # a mixture of two runs helps nobody: a moment more
+        except (KeyboardInterrupt, SystemExit):  # a mixture of two runs helps nobody: a moment more
             self._move()
         self.checkpoint.unlink(missing_ok=True)
 
