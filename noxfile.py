@@ -125,6 +125,15 @@ def host_time(session: nox.Session) -> None:
     session.run("python", "-m", "benchmarks.host_time", env={"NNXP_HOSTCUDA": hostcuda(session), **ONE_THREAD})
 
 
+@nox.session(python="3.11", default=False)
+def hostile(session: nox.Session) -> None:
+    """20,000 damaged and made-up model files, and a fuzzer on their reader for ten minutes."""
+    session.install("-e", ".", *group("test"), "atheris>=3")
+    session.run("python", "-m", "tests.hostile", "20000", env=ONE_THREAD)
+    folder, options = session.create_tmp(), session.posargs or ["-max_total_time=600"]
+    session.run("python", "-m", "tests.fuzz_header", f"{folder}/corpus", f"-artifact_prefix={folder}/", *options)
+
+
 def hostcuda(session: nox.Session) -> str:
     """The folder in which CuPy over host memory is built, for this environment."""
     folder = str(ROOT / ".nox" / "hostcuda")

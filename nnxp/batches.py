@@ -196,8 +196,8 @@ class Batches:
         some_weight(backend, w)
         return cls(model, X, labels, w, v, positive("batch_size", batch_size), prepare=later)
 
-    def epoch(self, key: int | None = None) -> Iterator[Batch]:
-        """Each batch, in the order of a key of `nnxp.random`; without one, in the order of the rows."""
+    def epoch(self, key: int | None = None, first: int = 0) -> Iterator[Batch]:
+        """Each batch from number `first` on, in the order of a key of `nnxp.random`; without one, in the rows'."""
         order = self.rows
         if key is not None:
             order = random.permutation(key, self.n)
@@ -208,7 +208,8 @@ class Batches:
             if rows is not None:
                 rows.begin(order, index)
         totals, scored = [self._sums(w, order) for w in self._host]
-        for number, sums in enumerate(zip(totals, scored, strict=True)):
+        self._number = first - 1
+        for number, sums in enumerate(zip(totals[first:], scored[first:], strict=True), first):
             self._number = number
             yield Batch(*self._batch(number), *sums)
 

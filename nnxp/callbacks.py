@@ -4,6 +4,11 @@ A callback is a function of one argument, called after every epoch. One that has
 those: "begin" and "end" of a `fit`, "epoch" and "step". One that raises ends the training there; the model keeps the
 weights, the optimizer's state and the history that it has at that moment.
 
+One that remembers something has two more methods, for a fit that is resumed (`fit(resume=)`): `state()` gives a dict
+of what JSON can hold and of arrays, float32 or float64, and `restore(state)` takes the same dict over, after "begin",
+its arrays on the model's backend. What it is made with, and has to be the same then, it names in `options`, and keeps
+as attributes.
+
 >>> def watch(state):
 ...     if state.record["loss"] < 0.05:
 ...         state.stop = True
@@ -11,12 +16,15 @@ weights, the optimizer's state and the history that it has at that moment.
 
 import csv
 import math
+import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from nnxp.configuration import config_of
+from nnxp.interruption import Interruption as Interruption
 from nnxp.options import not_negative, positive
 from nnxp.typing import Array
 
@@ -46,6 +54,9 @@ class State:
         The last finished epoch's entries in the history, "loss", "val_loss", "learning_rate", ...; empty before.
     stop : bool
         Set it to True, and the training ends after this step or epoch.
+    interrupted : BaseException or None
+        Set it, and the training is left by this exception once the other callbacks have seen the step or epoch, as one
+        that is to be resumed: no "end" comes (see `Interruption`).
     """
 
     model: "Sequential"
@@ -54,6 +65,7 @@ class State:
     event: Event = "begin"
     record: dict[str, float] = field(default_factory=dict)
     stop: bool = False
+    interrupted: BaseException | None = None
 
     @property
     def epoch(self) -> int:
@@ -72,11 +84,12 @@ class State:
 
 
 class Callbacks:
-    """The callbacks of a fit, by event."""
+    """The callbacks of a fit, by event; a `Checkpoint` comes after the others, whose state it saves."""
 
     def __init__(self, callbacks: Iterable[Callback], state: State) -> None:
+        self.given = sorted(callbacks, key=lambda callback: isinstance(callback, Checkpoint))
         self.state, self.at = state, {event: list[Callback]() for event in EVENTS}
-        for callback in callbacks:
+        for callback in self.given:
             for event in events_of(callback):
                 self.at[event].append(callback)
 
@@ -88,6 +101,8 @@ class Callbacks:
         self.state.event = event
         for callback in self.at[event]:
             callback(self.state)
+        if self.state.interrupted is not None:
+            raise self.state.interrupted
 
 
 def events_of(callback: Any) -> tuple[str, ...]:
@@ -139,6 +154,7 @@ class EarlyStopping:
     """
 
     events = ("begin", "epoch", "end")
+    options = ("monitor", "patience", "min_delta", "mode", "restore_best")
 
     def __init__(
         self,
@@ -150,7 +166,7 @@ class EarlyStopping:
     ) -> None:
         if mode not in (None, "min", "max"):
             raise ValueError(f'got mode={mode!r}, expected "min", "max" or None')
-        self.monitor, self.patience = monitor, positive("patience", patience)
+        self.monitor, self.mode, self.patience = monitor, mode, positive("patience", patience)
         self.min_delta, self.restore_best = not_negative("min_delta", min_delta), restore_best
         self.sign = 1 if mode == "max" or (mode is None and monitor.endswith("accuracy")) else -1
         self._begin(0)
@@ -175,6 +191,18 @@ class EarlyStopping:
                 place[...] = kept
         if state.event == "end":
             self._weights = ()
+
+    def state(self) -> dict[str, Any]:
+        """The best value so far, None for NaN, its epoch and its weights."""
+        best = None if math.isnan(self.best) else self.best
+        kept = {f"weights.{number}": weights for number, weights in enumerate(self._weights)}
+        return {"best": best, "best_epoch": self.best_epoch, "stopped": self.stopped, **kept}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Takes over what `state` gave."""
+        self.best = math.nan if state["best"] is None else state["best"]
+        self.best_epoch, self.stopped = state["best_epoch"], state["stopped"]
+        self._weights = tuple(state[name] for name in ("weights.0", "weights.1") if name in state)
 
     def _compare(self, state: State) -> None:
         if self.monitor not in state.record:
@@ -206,7 +234,8 @@ class Checkpoint:
     """Saves the model to a file while it trains, and once more at the end (see `Sequential.save`).
 
     The file is replaced as a whole, so that there is always one to load; weights that are not finite are not saved.
-    After an `EarlyStopping` in the list of callbacks, the file ends with the weights that this puts back.
+    It is called after the other callbacks, whatever their order: after an `EarlyStopping`, the file ends with the
+    weights that this puts back. `fit(..., resume=path)` goes on from the file, in the middle of an epoch if need be.
 
     Parameters
     ----------
@@ -214,14 +243,36 @@ class Checkpoint:
         The file.
     every_steps, every_minutes : optional
         How often, in steps or in minutes; whichever comes first where both are given, each epoch where none is.
+
+    Examples
+    --------
+    >>> import nnxp, tempfile
+    >>> from pathlib import Path
+    >>> path = Path(tempfile.mkdtemp(), "training.safetensors")
+    >>> def train(epochs_until_the_power_fails=None):
+    ...     def fail(state):
+    ...         if state.epoch == epochs_until_the_power_fails:
+    ...             raise RuntimeError("no power")
+    ...     X, y = nnxp.data.spiral(seed=0)
+    ...     model = nnxp.Sequential([nnxp.Dense(2, 16), "tanh", nnxp.Dense(16, 3), "softmax"],
+    ...         loss="categorical_crossentropy", seed=0)
+    ...     checkpoint = Checkpoint(path, every_steps=4)
+    ...     return model.fit(X, y, epochs=3, callbacks=[fail, checkpoint], resume=path)["loss"]
+    >>> uninterrupted = train()
+    >>> path.unlink()
+    >>> train(epochs_until_the_power_fails=2)
+    Traceback (most recent call last):
+    RuntimeError: no power
+    >>> train() == uninterrupted
+    True
     """
 
     def __init__(self, path: Any, every_steps: int | None = None, every_minutes: float | None = None) -> None:
         self.path = Path(path)
         self.every_steps = None if every_steps is None else positive("every_steps", every_steps)
         self.every_minutes = None if every_minutes is None else not_negative("every_minutes", every_minutes)
-        by_epoch = every_steps is None and every_minutes is None
-        self.events = ("begin", "epoch" if by_epoch else "step", "end")
+        self.by_epoch = every_steps is None and every_minutes is None
+        self.events = EVENTS
         self._time, self._step = 0.0, 0
 
     def __call__(self, state: State) -> None:
@@ -231,8 +282,11 @@ class Checkpoint:
                 raise FileNotFoundError(
                     f"cannot save {self.path}: there is no folder {self.path.parent}; create it first"
                 )
+            config_of(state.model)  # what cannot be saved raises here too
             self._time, self._step = time.monotonic(), state.step
-        elif state.event != "step" or self._is_due(state.step):
+            return
+        due = self._is_due(state.step) if state.event == "step" else state.event == "end" or self.by_epoch
+        if due or state.interrupted is not None:
             self._save(state)
 
     def _is_due(self, step: int) -> bool:
@@ -244,6 +298,8 @@ class Checkpoint:
         with backend.context():
             if bool(backend.xp.all(backend.xp.isfinite(values))):
                 state.model.save(self.path)
+                if state.interrupted is not None:
+                    state.interrupted.add_note(f"step {state.step} is saved, to resume from {self.path}")
         self._time, self._step = time.monotonic(), state.step
 
 
@@ -253,17 +309,20 @@ class CSVLog:
     Parameters
     ----------
     path
-        The file. One that is there is continued, if it has the same columns, and else refused.
+        The file. One that is there is continued, if it has the same columns, and else refused. Where a fit is resumed,
+        what was written after the checkpoint is cut off first: each epoch is there once.
     """
 
     events = ("begin", "epoch")
 
     def __init__(self, path: Any) -> None:
         self.path = Path(path)
+        self._end: int | None = None  # where a fit that is resumed goes on, in bytes
 
     def __call__(self, state: State) -> None:
         """Adds a row."""
         if state.event == "begin":
+            self._end = None
             with self.path.open("a", encoding="utf-8"):
                 return  # to be told now that it cannot be written
         header = ["epoch", *state.record]
@@ -272,11 +331,23 @@ class CSVLog:
             raise ValueError(
                 f"{self.path} has the columns {there}, expected {header}: give the log another file, or move this one"
             )
+        if self._end is not None and self._end < self.path.stat().st_size:
+            os.truncate(self.path, self._end)
+            there = _header(self.path)
+        self._end = None
         with self.path.open("a", newline="", encoding="utf-8") as file:
             rows = csv.writer(file, lineterminator="\n")
             if there is None:
                 rows.writerow(header)
             rows.writerow([state.epoch, *state.record.values()])
+
+    def state(self) -> dict[str, Any]:
+        """How far the file is written."""
+        return {"end": self.path.stat().st_size}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Has the next row written there, once it is sure that the file is the log."""
+        self._end = state["end"]
 
 
 def _header(path: Path) -> list[str] | None:

@@ -1,67 +1,58 @@
-"""The model file: safetensors, format 1. No pickle; tensors are host arrays, whatever trained them.
+"""A model's file, format 1: what is said of a model, and how it is built again. docs/file-format.md specifies it.
 
-Metadata, all text: `nnxp_version`, `format`, `config` (JSON: layers, loss, optimizer, dtype, seed, classes,
-preprocessing), `state` (JSON: epoch, step, iterations, total, schedule, history) and `sha256`, over the canonical
-JSON of version, config, state and every tensor's name, dtype and shape, followed by the tensors' bytes in order of
-name. Tensors are named "0.weights", "0.biases", ..., the optimizer's "optimizer.momentum", "optimizer.cache",
-flat like the store.
+No pickle; tensors are host arrays, whatever trained them. `config` is what a model is made of, `state` where its
+training stands, both JSON texts; tensors are "0.weights", "0.biases", ..., the optimizer's "optimizer.momentum",
+"optimizer.cache", flat like the store, and what the training keeps beside them, "training.<name>".
 """
 
-import hashlib
-import inspect
-import json
+import contextlib
+import io
+import itertools
 import math
-import os
-import struct
-import tempfile
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
+from nnxp import jsontext, tensorfile
 from nnxp.backends import get_backend
+from nnxp.configuration import CONFIG, build, check_config, config_of
 from nnxp.errors import ModelFileError
-from nnxp.layers import LAYERS, Layer
+from nnxp.layers import Layer
+from nnxp.tensorfile import Place, Reader
 from nnxp.typing import HostArray
+from nnxp.wholefile import whole_file
 
 if TYPE_CHECKING:
     from nnxp.sequential import Sequential
 
-FORMAT = "1"
-TEXTS = ("nnxp_version", "config", "state")
-"""What the checksum covers beside the tensors."""
-Tensors = dict[str, HostArray]
+STATE = ("epoch", "step", "iterations", "history")
+STATE_DEFAULTS: dict[str, Any] = {"total": None, "schedule": None, "training": None}
+"""What a file of format 1 may lack, for those written before it was added, and what it is then."""
+LONGEST = 1000
+"""Characters of an error, which may quote the file."""
 
 
 def save(model: "Sequential", path: Any) -> None:
-    """Writes a model's file, whole or not at all: beside its place first, then renamed.
+    """Writes a model's file, whole or not at all (see `nnxp.wholefile`).
 
     Raises
     ------
     OSError
-        The folder is missing or cannot be written.
+        The file cannot be written; the one that was there is as it was.
+    TypeError, ValueError
+        The model's options, classes, preprocessing or history do not fit in the file.
     """
-    path = Path(path).resolve()  # a link stays a link
-    if path.is_dir():
-        raise IsADirectoryError(f"got the folder {path}, expected a file name such as {path / 'model.safetensors'}")
-    content = to_bytes(model)
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"cannot save {path.name}: there is no folder {path.parent}; create it first")
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    texts, places = _content(model)
+    with whole_file(Path(path), "the model") as file:
+        tensorfile.write(file, texts, places)
 
 
 def load(path: Any, *, backend: Any = None, layers: dict[str, type[Layer]] | None = None) -> "Sequential":
     """Reads a model from a file that `Sequential.save` wrote.
+
+    Tensors are read into their places in blocks: beside the model itself, loading takes little memory.
 
     Parameters
     ----------
@@ -70,7 +61,8 @@ def load(path: Any, *, backend: Any = None, layers: dict[str, type[Layer]] | Non
     backend
         Where the model is to run; by default the first X decides.
     layers
-        Your own classes by name, where the model has some: layers, and a loss, an optimizer or a schedule too.
+        Your own classes by name, where the model has some: layers, and a loss, an optimizer or a schedule too. They
+        are made with the options that the file holds.
 
     Returns
     -------
@@ -84,31 +76,41 @@ def load(path: Any, *, backend: Any = None, layers: dict[str, type[Layer]] | Non
     FileNotFoundError
         There is no such file.
     """
+    with opened(path) as saved:
+        return saved.model(backend, layers)
+
+
+@contextlib.contextmanager
+def opened(path: Any) -> Iterator["Saved"]:
+    """A model's file, open for reading; errors within the block name it."""
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"there is no model file {path}")
     try:
-        return from_bytes(path.read_bytes(), backend=backend, layers=layers)
+        with path.open("rb") as file:
+            yield Saved(file)
     except ModelFileError as error:
         raise ModelFileError(f"{path}: {error}") from error.__cause__
 
 
 def to_bytes(model: "Sequential") -> bytes:
     """The content of a model's file."""
-    from safetensors.numpy import save as serialize
+    file = io.BytesIO()
+    tensorfile.write(file, *_content(model))
+    return file.getvalue()
 
-    from nnxp import __version__
 
-    config = {
-        "layers": [_config(layer) for layer in model.layers],
-        "loss": None if model.loss is None else _config(model.loss),
-        "optimizer": _config(model.optimizer),
-        "dtype": model.dtype,
-        "seed": model.seed,
-        "classes": model.classes,
-        "preprocessing": model.preprocessing,
-    }
-    state = {
+def from_bytes(content: bytes, *, backend: Any = None, layers: dict[str, type[Layer]] | None = None) -> "Sequential":
+    """The model whose file has this content."""
+    return Saved(io.BytesIO(content)).model(backend, layers)
+
+
+# --- what is said of a model ---------------------------------------------------------------------------
+
+
+def state_of(model: "Sequential") -> dict[str, Any]:
+    """Where its training stands."""
+    return {
         "epoch": model.epoch,
         "step": model.step,
         "iterations": model.optimizer.iterations,
@@ -116,186 +118,185 @@ def to_bytes(model: "Sequential") -> bytes:
         "schedule": model.optimizer.schedule and model.optimizer.schedule.state(),
         "history": {name: [v if math.isfinite(v) else None for v in values] for name, values in model.history.items()},
     }
-    tensors = _tensors(model)
-    texts = {"nnxp_version": __version__, "config": _canonical(config), "state": _canonical(state)}
-    digest = _digest(texts, tensors)
-    return bytes(serialize(tensors, {"format": FORMAT, **texts, "sha256": digest}))
 
 
-def from_bytes(content: bytes, *, backend: Any = None, layers: dict[str, type[Layer]] | None = None) -> "Sequential":
-    """The model whose file has this content."""
-    backend = None if backend is None else get_backend(backend)
-    metadata, tensors = _read(content)
+def _content(model: "Sequential") -> tuple[dict[str, str], dict[str, Place]]:
+    """The file's texts and tensors: while a fit runs, where it stands too."""
+    from nnxp import __version__
+
+    state, places = state_of(model), _places(model)
+    if model.course is not None:
+        host = get_backend("numpy", fast=False)
+        state["training"], arrays = model.course.state()
+        places |= {f"training.{name}": Place(host, a.reshape(-1), a.shape) for name, a in arrays.items()}
+    config = _text("config", config_of(model))
+    return {"nnxp_version": __version__, "config": config, "state": _text("state", state)}, places
+
+
+def _text(name: str, value: dict[str, Any]) -> str:
+    """The value as JSON, once it is sure that it can be read again."""
     try:
-        config, state = _json(metadata, "config"), _json(metadata, "state")
-        model = _build(config, backend, layers or {})
-        _restore(model, config, state, tensors)
-    except ModelFileError:
-        raise
-    except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
-        raise ModelFileError(
-            f"its configuration is not one of format {FORMAT} ({type(error).__name__}: {error})"
-        ) from error
-    return model
-
-
-def _read(content: bytes) -> tuple[dict[str, str], Tensors]:
-    """Metadata and tensors, once the header and the digest are right."""
-    from safetensors import SafetensorError
-    from safetensors.numpy import load as deserialize
-
-    if len(content) < 8 or (size := struct.unpack("<Q", content[:8])[0]) > len(content) - 8:
-        raise ModelFileError("it is truncated, or no safetensors file: its header is longer than the file")
-    try:
-        header = json.loads(content[8 : 8 + size], object_pairs_hook=_without_duplicates)
-        metadata = header.get("__metadata__", {}) if isinstance(header, dict) else {}
-        if not isinstance(metadata, dict) or "nnxp_version" not in metadata:
-            raise ModelFileError("it holds no nnxp model: save one with model.save(path)")
-        if metadata.get("format") != FORMAT:
-            raise ModelFileError(
-                f"it has format {metadata.get('format')!r}, written by nnxp {metadata['nnxp_version']}; this "
-                f"version reads format {FORMAT}: update nnxp"
-            )
-        tensors = dict(deserialize(content))
-    except ModelFileError:
-        raise
-    except (KeyError, ValueError, RecursionError, SafetensorError) as error:
-        raise ModelFileError(f"it is truncated, damaged, or no safetensors file ({error})") from None
-    texts = {name: metadata.get(name, "") for name in TEXTS}
-    if metadata.get("sha256") != _digest(texts, tensors):
-        raise ModelFileError("its content does not match its checksum: it was damaged or changed; take another copy")
-    return metadata, tensors
-
-
-def _config(part: Any) -> dict[str, Any]:
-    """The part's class and options, once it is sure that they make it again."""
-    config: dict[str, Any] = part.config()
-    for name in config:
-        if hasattr(option := getattr(part, name, None), "config"):
-            config[name] = _config(option)
-    try:
-        inspect.signature(type(part)).bind(**{name: value for name, value in config.items() if name != "class"})
-    except TypeError as error:
-        raise ValueError(
-            f"cannot save {type(part).__name__}, which its options {tuple(part.options)} do not make again ({error}): "
-            "name the keywords of its __init__ in `options`, and keep each as an attribute"
+        text = jsontext.canonical(value)
+        _parsed(name, text)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise TypeError(
+            f"the model's options, classes, preprocessing or history do not fit in JSON as a file has it: {error}"
         ) from None
-    return config
+    return text
 
 
-def _build(config: dict[str, Any], backend: Any, own: dict[str, type[Layer]]) -> "Sequential":
-    from nnxp.activations import ACTIVATIONS
-    from nnxp.losses import LOSSES, StandardisedLoss
-    from nnxp.optimizers import LBFGS, OPTIMIZERS
-    from nnxp.schedules import SCHEDULES
-    from nnxp.sequential import Sequential
-
-    classes = (*LAYERS, *ACTIVATIONS, *LOSSES, StandardisedLoss, *OPTIMIZERS, LBFGS, *SCHEDULES)
-    known: dict[str, Any] = {cls.__name__: cls for cls in classes} | own
-    layers = [_object(entry, known, "layer") for entry in config["layers"]]
-    loss = config["loss"] and _object(config["loss"], known, "loss")
-    optimizer = _object(config["optimizer"], known, "optimizer")
-    try:
-        model = Sequential(layers, loss, optimizer, backend=backend, dtype=config["dtype"], seed=config["seed"])
-    except ValueError as error:
-        raise ModelFileError(f"its layers do not fit together: {error}") from error
-    model.classes, model.preprocessing = config["classes"], config["preprocessing"]
-    return model
+def _places(model: "Sequential") -> dict[str, Place]:
+    """The tensors of a model, where they are: its parameters, and what its optimizer keeps if it keeps anything yet."""
+    store = model.store
+    arrays = {f"{i}.{name}": store.view(i, name) for i, layer in enumerate(model.layers) for name in layer.stored()}
+    arrays |= {f"optimizer.{name}": slot for name, slot in model.optimizer.saved_state(store).items()}
+    with store.backend.context():  # views: they are contiguous
+        return {
+            name: Place(store.backend, store.backend.xp.reshape(array, (-1,)), tuple(array.shape))
+            for name, array in arrays.items()
+        }
 
 
-def _object(entry: dict[str, Any], known: dict[str, Any], what: str) -> Any:
-    options = dict(entry)
-    name = options.pop("class")
-    for option, value in options.items():  # an optimizer's schedule, and the one after it
-        if isinstance(value, dict) and "class" in value:
-            options[option] = _object(value, known, option)
-    if name not in known:
-        raise ModelFileError(
-            f"it has the {what} {name!r}, which is not known here: give its class, "
-            f"nnxp.load(path, layers={{{name!r}: {name}}})"
-        )
-    try:
-        return known[name](**options)
-    except (TypeError, ValueError) as error:
-        raise ModelFileError(f"its {what} {name} cannot be built from {options}: {error}") from error
+# --- how it is built again -----------------------------------------------------------------------------
 
 
-def _restore(model: "Sequential", config: dict[str, Any], state: dict[str, Any], tensors: Tensors) -> None:
-    expected = {
-        f"{i}.{name}": tuple(shape) for i, layer in enumerate(model.layers) for name, shape in layer.shapes().items()
-    }
-    slots = {name: tensor for name, tensor in tensors.items() if name.startswith("optimizer.")}
-    got = {name: tuple(tensor.shape) for name, tensor in tensors.items() if name not in slots}
-    if got != expected:
-        wrong = sorted(set(got.items()) ^ set(expected.items()))[0][0]
-        raise ModelFileError(
-            f"its tensor {wrong!r} has shape {got.get(wrong)}, its configuration says {expected.get(wrong)}"
-        )
-    if any(str(tensor.dtype) != config["dtype"] for tensor in tensors.values()):
-        raise ModelFileError(f"its tensors are not all {config['dtype']}, as its configuration says")
-    for i, layer in enumerate(model.layers):
-        for name in layer.stored():
-            setattr(layer, name, tensors[f"{i}.{name}"])
-    trained = (f"{i}.{name}" for i, layer in enumerate(model.layers) for name in layer.parameters)
-    size = sum(math.prod(expected[name]) for name in trained)
-    if slots and (
-        {*slots} != {f"optimizer.{name}" for name in model.optimizer.kept}
-        or any(t.shape != (size,) for t in slots.values())
-    ):
-        raise ModelFileError(
-            f"its optimizer state {sorted(slots)} does not fit {type(model.optimizer).__name__} and {size} parameters"
-        )
-    model.restore_optimizer({name.partition(".")[2]: tensor for name, tensor in slots.items()})
-    model.epoch, model.step = int(state["epoch"]), int(state["step"])
-    model.history = {name: [math.nan if v is None else v for v in values] for name, values in state["history"].items()}
-    model.optimizer.iterations, model.optimizer.total = int(state["iterations"]), state.get("total")
-    if model.optimizer.schedule is not None:
-        model.optimizer.schedule.restore(state.get("schedule") or {})
+class Saved:
+    """A model's file that is open for reading.
+
+    Attributes
+    ----------
+    reader : Reader
+    config, state : dict
+        See `config_of` and `state_of`. Nothing of them is to be trusted before `reader.check()`, or what reads all.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.reader = Reader(file)
+        with self._blamed():
+            self.config = _parsed("config", self.reader.texts["config"])
+            self.state = _parsed("state", self.reader.texts["state"])
+
+    def model(self, backend: Any = None, layers: dict[str, type[Layer]] | None = None) -> "Sequential":
+        """The model, new (see `load`)."""
+        backend = None if backend is None else get_backend(backend)
+        with self._blamed():
+            model = build(self.config, layers or {})
+            self.fits(model)
+        if backend is not None:
+            model.bind_to(backend)
+        with self._blamed():
+            self.restore(model)
+        return model
+
+    def fits(self, model: "Sequential") -> None:
+        """Raises ModelFileError where the file's tensors are not those of such a model. Nothing is allocated."""
+        tensors, dtype = self.reader.tensors, self.config["dtype"]
+        expected = {
+            f"{i}.{name}": tuple(shape)
+            for i, layer in enumerate(model.layers)
+            for name, shape in layer.shapes().items()
+        }
+        slots = {name for name in tensors if name.startswith("optimizer.")}
+        training = {name for name in tensors if name.startswith("training.")}
+        got = {name: tensor.shape for name, tensor in tensors.items() if name not in slots | training}
+        if got != expected:
+            wrong = sorted(set(got.items()) ^ set(expected.items()))[0][0]
+            raise ModelFileError(
+                f"its tensor {wrong!r} has shape {got.get(wrong)}, its configuration says {expected.get(wrong)}"
+            )
+        if any(tensor.dtype != dtype for name, tensor in tensors.items() if name not in training):
+            raise ModelFileError(f"its tensors are not all {dtype}, as its configuration says")
+        trained = (f"{i}.{name}" for i, layer in enumerate(model.layers) for name in layer.parameters)
+        size = sum(math.prod(expected[name]) for name in trained)
+        wanted = {f"optimizer.{name}": (size,) for name in model.optimizer.kept}
+        if slots and {name: tensors[name].shape for name in slots} != wanted:
+            raise ModelFileError(
+                f"its optimizer state {sorted(slots)} does not fit {type(model.optimizer).__name__} and {size} "
+                "parameters"
+            )
+
+    def restore(self, model: "Sequential") -> dict[str, HostArray]:
+        """Reads tensors and state into a model that they fit; gives the tensors of its training, by name.
+
+        Raises
+        ------
+        ModelFileError
+            The file is damaged, which may be known only when it is all read: a model that is to stay as it is then
+            needs `reader.check()` first.
+        """
+        slots = [name for name in model.optimizer.kept if f"optimizer.{name}" in self.reader.tensors]
+        bound = model._store is not None
+        if bound and slots:
+            model.optimizer.state(model.store)  # makes room
+        elif bound:
+            model.optimizer.reset()
+        places = _places(model) if bound else {}
+        host = get_backend("numpy", fast=False)
+        arrays = {
+            name: np.empty(tensor.shape, tensor.dtype)
+            for name, tensor in self.reader.tensors.items()
+            if name not in places
+        }
+        self.reader.read(places | {name: Place(host, a.reshape(-1), a.shape) for name, a in arrays.items()})
+        if not bound:
+            for i, layer in enumerate(model.layers):
+                for name in layer.stored():
+                    layer.adopt(name, arrays[f"{i}.{name}"])
+            model.restore_optimizer({name: arrays[f"optimizer.{name}"] for name in slots})
+        _restore(model, self.state)
+        return {name.partition(".")[2]: a for name, a in arrays.items() if name.startswith("training.")}
+
+    @contextlib.contextmanager
+    def _blamed(self) -> Iterator[None]:
+        """What goes wrong with a damaged file is its damage, with another its content."""
+        try:
+            yield
+        except (ArithmeticError, AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
+            self.reader.check()
+            text = str(error)
+            if not isinstance(error, ModelFileError):
+                text = f"its configuration is not one of format {tensorfile.FORMAT} ({type(error).__name__}: {text})"
+            cause = error.__cause__ if isinstance(error, ModelFileError) else error
+            raise ModelFileError(text if len(text) < LONGEST else f"{text[:LONGEST]} …") from cause
 
 
-def _tensors(model: "Sequential") -> Tensors:
-    to_numpy = model.store.backend.to_numpy
-    tensors = {
-        f"{i}.{name}": np.ascontiguousarray(to_numpy(getattr(layer, name)))
-        for i, layer in enumerate(model.layers)
-        for name in layer.stored()
-    }
-    for name, slot in model.optimizer.saved_state(model.store).items():
-        tensors[f"optimizer.{name}"] = np.ascontiguousarray(to_numpy(slot))
-    return tensors
-
-
-def _canonical(value: Any) -> str:
-    try:
-        return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    except (TypeError, ValueError) as error:
-        raise TypeError(f"the model's options, classes, preprocessing or history do not fit in JSON: {error}") from None
-
-
-def _digest(texts: dict[str, str], tensors: Tensors) -> str:
-    names = sorted(tensors)
-    outline = [[name, str(tensors[name].dtype), list(tensors[name].shape)] for name in names]
-    digest = hashlib.sha256(_canonical([*(texts[name] for name in TEXTS), outline]).encode())
-    for name in names:
-        digest.update(np.ascontiguousarray(tensors[name]).tobytes())
-    return digest.hexdigest()
-
-
-def _json(metadata: dict[str, str], name: str) -> dict[str, Any]:
-    value = json.loads(metadata[name], object_pairs_hook=_without_duplicates)
-    if not isinstance(value, dict):
-        raise ModelFileError(f"its {name} is no JSON object")
+def _parsed(name: str, text: str) -> dict[str, Any]:
+    """The object "config" or "state" with the keys that it has to have, and no other."""
+    required, defaults = (CONFIG, {}) if name == "config" else (STATE, STATE_DEFAULTS)
+    value = jsontext.parse(text)
+    if missing := {*required} - {*value}:
+        raise ModelFileError(f"its {name} lacks {', '.join(sorted(missing))}")
+    if unknown := {*value} - {*required, *defaults}:
+        raise ModelFileError(f"its {name} has {sorted(unknown)[0]!r:.60}, which is not known here: update nnxp")
+    value = {**defaults, **value}
+    (check_config if name == "config" else _check_state)(value)
     return value
 
 
-def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    result = dict(pairs)
-    if len(result) < len(pairs):
-        raise ValueError("a key occurs twice in its header")
-    return result
+def _check_state(state: dict[str, Any]) -> None:
+    """Raises ModelFileError where a state is not one that `_restore` takes."""
+    for name in ("epoch", "step", "iterations", "total"):
+        value = state[name]
+        if (type(value) is not int or not 0 <= value < 2**63) and (name, value) != ("total", None):
+            raise ModelFileError(f"its {name} is {value!r:.20}, expected a whole number from 0 up")
+    if not isinstance(state["history"], dict) or not all(
+        isinstance(values, list) for values in state["history"].values()
+    ):
+        raise ModelFileError("its history is no object of lists")
+    for value in itertools.chain.from_iterable(state["history"].values()):
+        if value is not None and type(value) not in (int, float):
+            raise ModelFileError(f"its history has {value!r:.20} where a number belongs")
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def _restore(model: "Sequential", state: dict[str, Any]) -> None:
+    """Takes over what `state_of` gave."""
+    from nnxp.course import place
+
+    model.epoch, model.step = state["epoch"], state["step"]
+    model.history = {  # a file's is in order of name
+        name: [math.nan if value is None else float(value) for value in state["history"][name]]
+        for name in sorted(state["history"], key=place)
+    }
+    model.optimizer.iterations, model.optimizer.total = state["iterations"], state["total"]
+    if model.optimizer.schedule is not None:
+        model.optimizer.schedule.restore(state["schedule"] or {})

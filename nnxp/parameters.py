@@ -1,10 +1,15 @@
 """One flat store owns a model's parameters and gradients; layers hold views."""
 
 import itertools
-from typing import Any, NamedTuple
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nnxp.backends import Backend
+from nnxp.memory import counted
 from nnxp.typing import Array, ArrayLike
+
+if TYPE_CHECKING:
+    from nnxp.optimizers import Optimizer
 
 KINDS = ("weights", "biases", "state")
 """The order within a store: all weights, then all biases, then what is not trained."""
@@ -85,6 +90,10 @@ class ParameterStore:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self._make_views()
+
+    def counted(self, optimizer: "Optimizer") -> AbstractContextManager[None]:
+        """Where memory ends inside, the error says what the model takes (see `nnxp.memory`)."""
+        return counted(self.offsets[-1], self.trained, self.dtype, optimizer, self.backend.name)
 
     def view(self, owner: int, name: str) -> Array:
         """The parameter's view of `values`."""

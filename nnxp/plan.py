@@ -74,6 +74,8 @@ class Plan:
         self.micro_batch_size: int | None = None
         """How many rows of a batch are computed at once, in a fit that says so."""
         self._part = 0
+        self.updating = False
+        """Whether an update has begun and not ended: an exception that passes then leaves it half done."""
 
     def lines(self) -> list[str]:
         """The step in words, in order."""
@@ -225,12 +227,14 @@ class Plan:
         model = self.model
         optimizer = model.optimizer
         optimizer.pre_update_params()
+        self.updating = True
         if type(optimizer).update_params is Optimizer.update_params:
             optimizer.update_store(self.store)
         else:
             optimizer.update_params(model.layers)
         optimizer.post_update_params()
         model.step += 1
+        self.updating = False
 
 
 def stages_of(layers: Sequence[Layer], buffers: Buffers, first: int) -> list[Stage]:

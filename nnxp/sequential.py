@@ -1,6 +1,8 @@
 """A model: layers in a row, a loss and an optimizer."""
 
 import copy
+import functools
+import math
 import operator
 import threading
 from collections.abc import Sequence
@@ -10,20 +12,23 @@ import numpy as np
 
 from nnxp import random
 from nnxp.architecture import as_layer, check_loss, following, width_after, widths
-from nnxp.backends import dtype_of, library_of
+from nnxp.backends import Backend, dtype_of, library_of
 from nnxp.batches import Batches
 from nnxp.buffers import Buffers
 from nnxp.callbacks import Callback, events_of
+from nnxp.course import Course, describe
 from nnxp.doors import Switch, blocks, finite, on_disk, same_length, sample_weights, sum_is_finite
+from nnxp.evaluation import evaluate
 from nnxp.layers import Layer
 from nnxp.losses import Loss, get_loss
+from nnxp.memory import counted
 from nnxp.optimizers import LBFGS, Optimizer, get_optimizer
 from nnxp.options import positive
 from nnxp.parameters import ParameterStore
 from nnxp.prediction import BATCH as PREDICTION_BATCH
 from nnxp.prediction import Prediction
-from nnxp.streams import is_stream, training_data, validation_of
-from nnxp.training import Training, evaluate
+from nnxp.streams import Stream, is_stream, training_data, validation_of
+from nnxp.training import Training
 from nnxp.typing import Array, ArrayLike
 
 
@@ -87,6 +92,7 @@ class Sequential(Switch):
         self.loss = None if loss is None else copy.copy(get_loss(loss))  # another model may be elsewhere
         self.optimizer = get_optimizer(optimizer)
         self.seed = random.fresh_seed() if seed is None else operator.index(seed)
+        self.seeded = seed is not None
         self.history: dict[str, list[float]] = {}
         self.epoch = self.step = 0
         self.classes: list[str] | None = None
@@ -126,8 +132,30 @@ class Sequential(Switch):
             self._training = Training(self)
         return self._training
 
-    def _bind(self) -> None:
-        """Moves all parameters into one store on the backend; draws those that are not drawn yet."""
+    @property
+    def course(self) -> Course | None:
+        """Where the fit stands that runs; None between fits."""
+        return None if self._training is None else self._training.course
+
+    def bind_to(self, backend: Backend) -> None:
+        """Gives a model that is on no backend yet its store there, still empty: a file's tensors will fill it."""
+        self._backend, self._named = backend.with_dtype(self.dtype), True
+        self._bind(draw=False)
+
+    def _bind(self, draw: bool = True) -> None:
+        """Moves all parameters into one store on the backend; draws those that are not drawn yet. Where that fails,
+        everything is as it was."""
+        before, pending = [dict(layer.__dict__) for layer in self.layers], self.optimizer.pending
+        try:
+            self._bind_layers(draw)
+        except BaseException:
+            self._store, self.optimizer.pending = None, pending
+            for layer, attributes in zip(self.layers, before, strict=True):
+                layer.__dict__.clear()
+                layer.__dict__.update(attributes)
+            raise
+
+    def _bind_layers(self, draw: bool) -> None:
         given = {layer._dtype for layer in self.layers if layer.parameters and layer._dtype is not None}
         if self._dtype is None and len(given) == 1:
             self._dtype = given.pop()
@@ -135,11 +163,15 @@ class Sequential(Switch):
         backend.with_dtype(dtype)  # raises where the device has no such dtype
         layers = [layer._on(backend, dtype, self._named) for layer in self.layers]
         entries = [entry for i, layer in enumerate(layers) for entry in layer.entries(i)]
-        with backend.context():
+        values, trained = (sum(math.prod(e.shape) for e in entries if e.kind not in out) for out in ((), ("state",)))
+        with backend.context(), counted(values, trained, dtype, self.optimizer, backend.name):
             store = ParameterStore(backend, dtype, entries)
             for i, layer in enumerate(self.layers):
                 layer.seed = self.seed
-                layer.bind(store, i, self.seed, following(self.layers, i))
+                if draw:
+                    layer.bind(store, i, self.seed, following(self.layers, i))
+                else:
+                    layer.attach(store, i)
         if self.loss is not None:
             self.loss._on(backend, dtype)
         self._store = store
@@ -227,6 +259,7 @@ class Sequential(Switch):
         validation_split: float | None = None,
         callbacks: Sequence[Callback] = (),
         micro_batch_size: int | None = None,
+        resume: Any = None,
         progress: bool | None = None,
     ) -> dict[str, list[float]]:
         """Trains on arrays, or on an iterable of batches; a second call goes on where the first stopped.
@@ -256,6 +289,13 @@ class Sequential(Switch):
         micro_batch_size
             How many rows of a batch are computed at once: their gradients are accumulated, and a step is that of the
             whole batch, with the memory of the part. (`BatchNorm` takes its means over the part.)
+        resume
+            A file that was saved while this fit ran, by a `Checkpoint` say: the model becomes what it was then, and the
+            fit goes on from there, in the middle of an epoch if need be, to the same weights, bit for bit, as one that
+            was never interrupted (on the same backend and threads; not with `LBFGS`, which begins a new memory of
+            curvature). The model and the arguments have to be the same; without a seed, the model takes the file's.
+            An iterable has to yield the same batches again. Where there is no file yet, the fit begins afresh, and
+            where it holds a fit that has finished, nothing is trained; the log "nnxp" says so.
         progress
             A progress bar; by default on a terminal only.
 
@@ -271,6 +311,15 @@ class Sequential(Switch):
             the epoch before.
         NonFiniteLossError
             The loss became NaN or infinite; the weights are those of the last finite epoch.
+        ModelFileError
+            The file to resume from is damaged, or of another fit: the message names the difference.
+
+        Notes
+        -----
+        Where an exception ends it, `KeyboardInterrupt` among them, history, epochs and steps are those of what was
+        done, and the weights and the optimizer's state those after the last step. Where it came in the middle of an
+        update, the weights are those of the epoch's begin, and the optimizer is new: a note on the exception says so.
+        With `nnxp.callbacks.Interruption`, Ctrl-C waits for the end of the step.
 
         Examples
         --------
@@ -295,6 +344,14 @@ class Sequential(Switch):
             batch_size = None if is_stream(X) else PREDICTION_BATCH
         data = training_data(self, X, y, sample_weight, batch_size, validation_split)
         validation = None if validation_data is None else validation_of(self, validation_data, PREDICTION_BATCH)
+        options = {"epochs": epochs, "micro_batch_size": micro_batch_size, "validation_split": validation_split}
+        asked, resumed = functools.cache(functools.partial(describe, data, validation, callbacks, **options)), None
+        if resume is not None:
+            from nnxp import resuming
+
+            resumed = resuming.resume(self, resume, asked())
+        if isinstance(data, Stream):
+            data.open()
         with self.backend.context():
             if validation_split is not None:
                 assert isinstance(data, Batches)
@@ -302,7 +359,7 @@ class Sequential(Switch):
             plan = self.training.plan
             plan.micro_batch_size = micro_batch_size
             try:
-                self.training.run(data, validation, epochs, progress, callbacks)
+                self.training.run(data, validation, epochs, progress, callbacks, asked, resumed)
             finally:
                 plan.micro_batch_size = None
                 plan.release()
@@ -374,6 +431,8 @@ class Sequential(Switch):
         """
         batch_size = None if is_stream(X) else PREDICTION_BATCH
         data = training_data(self, X, y, sample_weight, batch_size)
+        if isinstance(data, Stream):
+            data.open()
         with self.backend.context():
             return evaluate(self, data)
 
@@ -482,7 +541,8 @@ class Sequential(Switch):
             print(f"{number:3d}  {line}")
 
     def save(self, path: Any) -> None:
-        """Writes the model, its optimizer's state and its history to a safetensors file (see `nnxp.load`)."""
+        """Writes the model, its optimizer's state and its history to a safetensors file (see `nnxp.load`); while `fit`
+        runs, also where it stands, for `fit(resume=path)`."""
         from nnxp import checkpoint
 
         checkpoint.save(self, path)

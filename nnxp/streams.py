@@ -38,12 +38,19 @@ class Stream:
         self._opened = itertools.chain([next(batches)], batches)
         return self
 
-    def epoch(self, key: int | None = None) -> Iterator[Batch]:
-        """Each batch, in the order of the iterable."""
+    def epoch(self, key: int | None = None, first: int = 0) -> Iterator[Batch]:
+        """Each batch from number `first` on, in the order of the iterable, which has to yield those before again."""
         batches, self._opened = self._opened or self._batches(), None
+        count = 0
         for batch in batches:
-            self._last = batch
-            yield batch
+            self._last, count = batch, count + 1
+            if count > first:
+                yield batch
+        if count < first:
+            raise ValueError(
+                f"got {count} batches in the epoch, expected at least the {first} that were trained on before the "
+                "checkpoint: an iterable has to yield the same batches again for a training to be resumed"
+            )
 
     def again(self, back: int) -> tuple[Array, Array, bool]:
         """Inputs and labels of the last batch, and whether it is the one that came `back` before it."""
@@ -133,7 +140,7 @@ def training_data(
     batch_size: int | None,
     split: float | None = None,
 ) -> Batches | Stream:
-    """What a fit or an evaluation goes over: arrays, all checked, or an iterable, its first batch checked."""
+    """What a fit or an evaluation goes over: arrays, all checked, or an iterable, not begun yet."""
     if not is_stream(X):
         if y is None:
             raise TypeError(
@@ -149,7 +156,7 @@ def training_data(
     ):
         if value is not None:
             raise ValueError(f"got {name} with an iterable of batches, expected none: {fix}")
-    return Stream(model, X).open()
+    return Stream(model, X)
 
 
 def validation_of(model: "Sequential", data: Any, batch_size: int) -> Batches | Stream:

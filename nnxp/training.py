@@ -1,10 +1,9 @@
 """A model's loop over epochs, and what to do where a loss is not finite."""
 
-import contextlib
 import math
 import time
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,18 +11,20 @@ import numpy as np
 from nnxp import random
 from nnxp.batches import Batches
 from nnxp.callbacks import Callback, Callbacks, State
+from nnxp.course import Course, place
 from nnxp.doors import blocks, sum_is_finite
 from nnxp.errors import NonFiniteLossError
+from nnxp.evaluation import averaged, averages, evaluate
 from nnxp.kernels import vocabulary
 from nnxp.layers import BatchNorm, Dropout
-from nnxp.losses import Loss
 from nnxp.optimizers import LBFGS
 from nnxp.plan import Plan
 from nnxp.progress import Progress
 from nnxp.streams import Stream
-from nnxp.typing import Array, Floats, Row
+from nnxp.typing import Array, Row
 
 if TYPE_CHECKING:
+    from nnxp.resuming import Resumed
     from nnxp.sequential import Sequential
 
 
@@ -34,32 +35,36 @@ class Training:
         self.model: Sequential = weakref.proxy(model)  # the model owns this: no cycle keeps it alive
         self.plan, self.loss = Plan(model), model.loss
         self.backend = model.backend
+        self.course: Course | None = None
+        """Where the fit stands that runs."""
 
     def epoch(self, data: "Batches | Stream", bar: Progress, text: str) -> dict[str, float]:
-        """One pass over the data, arrays in a new order: the mean loss and metric, as floats."""
-        model, plan, xp = self.model, self.plan, self.backend.xp
-        means = xp.empty((data.interval, 2), dtype=getattr(xp, model.dtype), device=self.backend.device)
-        sums, sizes, step = np.zeros(4, dtype=np.float64), list[tuple[float, float]](), self._first_step
+        """One pass over the data, arrays in a new order, or what is left of it: the mean loss and metric, as floats."""
+        model, plan, course, state = self.model, self.plan, self._running, self.callbacks.state
+        means, sizes = course.room(data.interval), course.sizes
+        step = plan.step if course.batches else self._first_step
         calls = bool(self.callbacks.at["step"])
-        for batch in data.epoch(random.key(model.seed, "order", model.epoch)):
+        key = random.key(model.seed, "order", model.epoch)
+        for batch in () if state.stop else data.epoch(key, course.batches):
             step(batch.x, batch.y, batch.w, batch.v, means[len(sizes), ...])
             sizes.append((batch.total, batch.scored))
+            course.batches += 1
             step = plan.step
             if len(sizes) == data.interval:
-                self._read(means, sizes, sums, data, bar, text)
+                self._read(data, bar, text)
             if calls:
                 self.callbacks.call("step")
-                if self.callbacks.state.stop:
+                if state.stop:
                     break
         if sizes:
-            self._read(means, sizes, sums, data, bar, text)
-        return averages(plan.loss, *sums.tolist())
+            self._read(data, bar, text)
+        return averages(plan.loss, *course.sums.tolist())
 
     def _first_step(self, x: Array, y: Array, w: Array | None, v: Array | None, means: Array) -> None:
         """An epoch's first step. Where its loss is finite, the weights that it began with are the ones to go back to:
         one copy is enough, since until then it still holds those of the epoch before."""
         loss = self.plan.gradients(x, y, w, v, means)
-        values, kept = self.model.store.values, self._kept
+        values, kept = self.model.store.values, self._running.kept
         if self.backend.is_device:  # without waiting for it: what is not finite, the interval's reading finds
             self.backend.fuse(_unless_broken, into=("kept",))(kept, values, loss)
         elif math.isfinite(float(loss)):
@@ -68,17 +73,10 @@ class Training:
             raise _Stopped(self.model.step, 0)
         self.plan.update()
 
-    def _read(
-        self,
-        means: Array,
-        sizes: list[tuple[float, float]],
-        sums: Floats,
-        data: "Batches | Stream",
-        bar: Progress,
-        text: str,
-    ) -> None:
+    def _read(self, data: "Batches | Stream", bar: Progress, text: str) -> None:
         """Adds an interval's losses and scores, of which a step gives the mean and the sum, to those of the epoch."""
-        losses, scores = self.backend.to_numpy(means)[: len(sizes)].T.astype(np.float64)
+        course, sizes, sums = self._running, self._running.sizes, self._running.sums
+        losses, scores = self.backend.to_numpy(course.means)[: len(sizes)].T.astype(np.float64)
         if not np.all(np.isfinite(losses)):
             back = len(sizes) - 1 - int(np.argmin(np.isfinite(losses)))
             raise _Stopped(self.model.step - 1 - back, back)
@@ -93,56 +91,82 @@ class Training:
         validation: "Batches | Stream | None",
         epochs: int,
         show: bool | None,
-        callbacks: Sequence[Callback] = (),
+        callbacks: Sequence[Callback],
+        asked: Callable[[], dict[str, Any]],
+        resumed: "Resumed | None" = None,
     ) -> None:
-        """`epochs` epochs, each recorded in the model's history, or fewer if a callback stops the training."""
-        optimizer, state = self.model.optimizer, State(self.model, epochs, validation is not None)
-        optimizer.total = None if data.steps is None else optimizer.iterations + epochs * data.steps
-        self.callbacks = Callbacks(callbacks, state)
-        self.callbacks.call("begin")
-        # The weights that the last epoch began with whose first loss was finite.
-        self._kept = self.backend.asarray(self.model.store.values, dtype=self.model.dtype, copy=True)
+        """`epochs` epochs, each recorded in the model's history, or fewer if a callback stops the training.
+
+        `asked` says in a file what the fit was asked for; `resumed` is what one holds of the fit, where it is to go on.
+        """
+        model, optimizer, state = self.model, self.model.optimizer, State(self.model, epochs, validation is not None)
+        if resumed is None:
+            optimizer.total = None if data.steps is None else optimizer.iterations + epochs * data.steps
+        self.callbacks, self.plan.updating = Callbacks(callbacks, state), False
         # what NumPy would warn of, the check of the losses finds on every backend
         try:
+            self.callbacks.call("begin")
+            self.course = course = Course(model, asked, self.callbacks)
+            if resumed is not None:
+                course.restore(*resumed)
+                if resumed.state["event"] == "end":
+                    return
             whole = isinstance(optimizer, LBFGS)
             steps = epochs if whole else None if data.steps is None else epochs * data.steps
             with Progress(steps, show) as bar, np.errstate(all="ignore"):
                 if whole:
                     self._minimise(data, validation, epochs, bar)
-                for number in range(0 if whole else epochs):
-                    last = number == epochs - 1 or bool(self.callbacks)  # which may end it, or save the model
-                    self._run(data, validation, bar, f"epoch {number + 1}/{epochs}", last)
-                    if state.stop:
-                        break
+                else:
+                    bar.advance((model.epoch - course.first) * (data.steps or 0) + course.batches, "")
+                while not whole and model.epoch < course.first + epochs and not (state.stop and not course.batches):
+                    number = model.epoch - course.first + 1
+                    last = number == epochs or bool(self.callbacks)  # which may end it, or save the model
+                    self._run(data, validation, bar, f"epoch {number}/{epochs}", last)
             self.callbacks.call("end")
+        except BaseException as error:
+            if self.plan.updating:
+                self._go_back()
+                error.add_note(
+                    "it came in the middle of a step: the weights are back at those that the epoch began with, and the "
+                    "optimizer starts afresh"
+                )
+            raise
         finally:
-            del self._kept, self.callbacks
+            self.course = None
+            del self.callbacks
+
+    @property
+    def _running(self) -> Course:
+        assert self.course is not None
+        return self.course
 
     def _run(
         self, data: "Batches | Stream", validation: "Batches | Stream | None", bar: Progress, text: str, last: bool
     ) -> None:
-        model, start = self.model, time.perf_counter()
+        model = self.model
+        if not self._running.batches:
+            self._running.begin_epoch()
         try:
             record = self.epoch(data, bar, text)
             if last and self._broken(model.store.values):
                 raise _Stopped(model.step, 0)
         except _Stopped as stop:
             raise self._explain(stop, data) from None
-        self._finish(record, validation, start)
+        self._finish(record, validation)
 
-    def _finish(self, record: dict[str, float], validation: "Batches | Stream | None", start: float) -> None:
-        """Validates, records the epoch that began at `start` seconds, and tells who waits for it."""
-        model, schedule = self.model, self.model.optimizer.schedule
-        model.epoch += 1
+    def _finish(self, record: dict[str, float], validation: "Batches | Stream | None") -> None:
+        """Validates, records the epoch, and tells who waits for it."""
+        model, schedule, course = self.model, self.model.optimizer.schedule, self._running
         try:
             if validation is not None:
                 with averaged(model):
                     record |= {f"val_{name}": value for name, value in evaluate(model, validation).items()}
         finally:  # an epoch counts, also where an iterable of validation batches raises
             record["learning_rate"] = model.optimizer.current_learning_rate
-            record["seconds"] = time.perf_counter() - start
+            record["seconds"] = time.perf_counter() - course.start
             self._record(record)
             self.callbacks.state.record = record
+            course.begin_epoch()
         if schedule is not None:
             schedule.observe(record)
         self.callbacks.call("epoch")
@@ -163,22 +187,23 @@ class Training:
                 )
         means = self.backend.xp.empty((2,), dtype=getattr(self.backend.xp, model.dtype), device=self.backend.device)
         weight = sum(batch.total for batch in data.epoch())
-        count, start = sum(batch.scored for batch in data.epoch()), time.perf_counter()
+        count = sum(batch.scored for batch in data.epoch())
+        left = 0 if state.stop else self._running.first + epochs - model.epoch
 
         def loss() -> float:
             return float(plan.accumulate(((batch.total / weight, batch) for batch in data.epoch()), means))
 
         def after(loss: float) -> bool:
-            nonlocal start
             model.step += 1
             score = float(means[1, ...])
             bar.advance(1, f"iteration {optimizer.iterations}/{epochs}  loss {loss:.4f}")
             self.callbacks.call("step")
-            self._finish(averages(plan.loss, weight * loss, score, weight, count), validation, start)
-            start = time.perf_counter()
+            self._finish(averages(plan.loss, weight * loss, score, weight, count), validation)
             return state.stop
 
-        optimizer.minimise(model.store, loss, epochs, after)
+        if not left:
+            return
+        optimizer.minimise(model.store, loss, left, after)
         if optimizer.result is not None and not math.isfinite(optimizer.result.loss):
             raise NonFiniteLossError(
                 "the loss is not a finite number where the minimisation began, and its weights are as they were: "
@@ -186,16 +211,22 @@ class Training:
             )
 
     def _record(self, record: dict[str, float]) -> None:
-        """One entry an epoch in each list of the history: NaN for what an epoch does not have."""
-        history = self.model.history
-        new = [name for name in record if name not in history]
-        if new:
-            before = max(map(len, history.values()), default=0)
-            known = history | {name: [math.nan] * before for name in new}
-            history.clear()
-            history.update({name: known[name] for name in sorted(known, key=_place)})
-        for name, values in history.items():
-            values.append(record.get(name, math.nan))
+        """Counts the epoch, with one entry in each list of the history: NaN for what an epoch does not have."""
+        history = dict(self.model.history)
+        before = max(map(len, history.values()), default=0)
+        for name in record:
+            history.setdefault(name, [math.nan] * before)
+        names = sorted(history, key=place)
+        history = {name: [*history[name], record.get(name, math.nan)] for name in names}
+        self.model.history, self.model.epoch = history, self.model.epoch + 1  # no interrupt comes between the two
+
+    def _go_back(self) -> None:
+        """The weights are those that the last epoch with a finite first loss began with, the optimizer is new."""
+        store = self.model.store
+        store.values[...] = self._running.kept
+        store.computed.clear()
+        self.model.optimizer.reset()
+        self.plan.updating = False
 
     def _explain(self, stop: "_Stopped", data: "Batches | Stream") -> NonFiniteLossError:
         """Finds where the numbers stopped being finite, and puts finite weights back."""
@@ -203,11 +234,9 @@ class Training:
         model.step = stop.step  # where nobody waited for the losses, it had moved on
         x, y, same = data.again(stop.back)
         where = self._first_not_finite(stop, x, y)
-        model.store.values[...] = self._kept
+        model.store.values[...] = self._running.kept
         where = self._first_not_finite(stop, x, y, " from the weights put back") or where
-        model.store.values[...] = self._kept  # again: a forward in training moves running means
-        model.store.computed.clear()
-        model.optimizer.reset()
+        self._go_back()  # again: a forward in training moves running means
         return NonFiniteLossError(
             f"the loss of step {stop.step} (epoch {model.epoch + 1}) is not a finite number; running "
             f"{'that' if same else 'a later'} batch again, "
@@ -244,68 +273,6 @@ class _Stopped(Exception):
         self.step, self.back = step, back
 
 
-def _place(name: str) -> tuple[int, int]:
-    """Where a list stands in the history: losses and metrics, those of the validation, the rest."""
-    last = ("learning_rate", "seconds")
-    return (2, last.index(name)) if name in last else (name.startswith("val_"), not name.endswith("loss"))
-
-
-def evaluate(model: "Sequential", data: "Batches | Stream") -> dict[str, float]:
-    """The mean loss, penalties included, and the metric over all data, nothing trained."""
-    plan, backend = model.training.plan, model.backend
-    plan.follow()
-    predict, xp = model.prediction(plan.layers), backend.xp
-    totals = xp.empty((data.interval, 2), dtype=getattr(xp, model.dtype), device=backend.device)
-    sums, sizes = np.zeros(4, dtype=np.float64), list[tuple[float, float]]()
-
-    def read() -> None:
-        sums[:2] += backend.to_numpy(totals)[: len(sizes)].sum(axis=0, dtype=np.float64)
-        sums[2:] += np.sum(sizes, axis=0)
-        sizes.clear()
-
-    for batch in data.epoch():
-        out, row = predict(batch.x), len(sizes)
-        totals[row, 0] = _weighted_sum(xp, plan.loss.losses(out, batch.y), batch.w)
-        totals[row, 1] = _weighted_sum(xp, plan.loss.scores(out, batch.y), batch.v)
-        sizes.append((batch.total, batch.scored))
-        if len(sizes) == data.interval:
-            read()
-    if sizes:
-        read()
-    record = averages(plan.loss, *sums.tolist())
-    record["loss"] += sum(float(penalty) for penalty in model.penalties())
-    return record
-
-
-@contextlib.contextmanager
-def averaged(model: "Sequential") -> Iterator[None]:
-    """The weights are their moving average inside, where the optimizer keeps one."""
-    store, average = model.store, model.optimizer.average(model.store)
-    if average is None:
-        yield
-        return
-    trained = store.values[: store.trained]
-    weights = store.backend.asarray(trained, copy=True)
-    trained[...] = average
-    try:
-        yield
-    finally:
-        trained[...] = weights
-
-
 def _unless_broken(kept: Array, w: Array, loss: Row) -> Array:
     """A formula: w where the loss is a finite number, else what was kept before."""
     return vocabulary.where(loss - loss == 0, w, kept)
-
-
-def _weighted_sum(xp: Any, values: Array, w: Array | None) -> Array:
-    return xp.sum(values if w is None else w * values)
-
-
-def averages(loss: Loss, total: float, score: float, weight: float, count: float) -> dict[str, float]:
-    """{"loss": ..., "accuracy" or "rmse": ...} from weighted sums, and the sums of the weights of either."""
-    mean = score / count if count else float("nan")
-    return {
-        "loss": total / weight if weight else float("nan"),
-        loss.metric: mean if loss.classifies else mean**0.5,
-    }

@@ -23,6 +23,8 @@ settings.load_profile("nnxp")
 if matrix.on_host_memory():
     hostcuda.install(os.environ["NNXP_HOSTCUDA"])
 
+collect_ignore = ["fuzz_header.py"]  # needs atheris: `nox -s hostile`
+
 ABOUT_CUDA = ("test_cuda", "test_cupy", "test_doctor", "test_gpu", "test_hostcuda", "test_no_gpu")
 
 

@@ -277,7 +277,7 @@ def test_peak_memory_of_a_fit(dtype: str) -> None:
         model.fit(given, labels, batch_size=batch)
         needed = 4 * 4 * parameters + 4 * batch * 2 * sum(widths) + given.nbytes + labels.nbytes
         peak = tracemalloc.get_traced_memory()[1] - before
-        assert not hasattr(model.training, "_kept")  # the weights to go back to are of no use after it
+        assert model.training.course is None  # the weights to go back to are of no use after it
         assert n < rows or peak < 1.15 * needed, f"{peak} of {needed} bytes, {peak / needed:.3f}"
         return peak
 

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import struct
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from tests.matrix import Target
 from tests.models import Scale, classifier, problem, values, with_everything
 
 Tensors = dict[str, np.ndarray[Any, Any]]
+OTHERS = [target for target in matrix.TARGETS if target.name == "numpy" or target in matrix.selected()]
 
 
 def trained(spec: Any = "numpy", **options: Any) -> Sequential:
@@ -58,7 +58,9 @@ def sealed(metadata: dict[str, str], tensors: Tensors) -> bytes:
 # --- there and back ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("other", matrix.selected(), ids=lambda target: target.name)
+@pytest.mark.parametrize(
+    "other", sorted({matrix.TARGETS[0], *matrix.selected()}, key=matrix.TARGETS.index), ids=lambda target: target.name
+)
 def test_from_every_backend_to_every_other(backend: Target, other: Target, tmp_path: Path) -> None:
     X, y = problem()
     model = trained(backend.spec)
@@ -68,6 +70,10 @@ def test_from_every_backend_to_every_other(backend: Target, other: Target, tmp_p
     other.assert_close(loaded.store.values, values(model))
     assert loaded.history == model.history and (loaded.epoch, loaded.step) == (model.epoch, model.step)
     assert (loaded.classes, loaded.preprocessing) == (model.classes, model.preprocessing)
+    assert checkpoint.to_bytes(loaded) == (tmp_path / "m.safetensors").read_bytes()
+    backend.assert_close(
+        checkpoint.from_bytes(checkpoint.to_bytes(loaded), backend=backend.spec).store.values, values(model)
+    )
     expected = model.predict(X)
     other.assert_close(loaded.predict(other.asarray(X)), expected, atol=64 * 2.0**-24)
     if other == backend:
@@ -107,6 +113,9 @@ def test_safetensors_alone_reads_it(tmp_path: Path) -> None:
 def test_the_checksum_is_the_documented_one(content: bytes) -> None:
     metadata, tensors = opened(content)
     assert opened(sealed(metadata, tensors))[0] == metadata
+    model = trained()
+    model.classes = ['\x1f\x7f\n"\\', "ü\u2028😀"]  # what safetensors, too, has to write in its one shortest form
+    assert checkpoint.from_bytes(sealed(*opened(checkpoint.to_bytes(model)))).classes == model.classes
     assert opened(checkpoint.to_bytes(checkpoint.from_bytes(content)))[0] == metadata
 
 
@@ -134,10 +143,29 @@ def test_an_own_layer_comes_back_where_its_class_is_given(tmp_path: Path) -> Non
         nnxp.load(tmp_path / "m.safetensors")
 
 
+def test_a_file_of_an_earlier_nnxp_loads_and_trains_on() -> None:
+    """Written by nnxp at commit c01fd11, before its state knew more, with the safetensors library."""
+    model = nnxp.load(Path(__file__).parent / "files" / "format-1.safetensors", backend="numpy")
+    X = np.linspace(-1, 1, 16, dtype=np.float32).reshape(8, 2)
+    printed = [[0.3585415780544281, 0.6414583921432495], [0.3969123959541321, 0.6030876040458679]]
+    np.testing.assert_allclose(model.predict(X[:2]), printed, rtol=1e-6)
+    assert (model.classes, model.preprocessing) == (["no", "sí"], {"columns": ["a", "b"]})
+    assert model.history["loss"] == [0.8691514134407043, 0.8967283666133881]
+    assert (model.epoch, model.step, model.optimizer.iterations, model.optimizer.total) == (2, 4, 4, 4)
+    assert len(model.fit(X, np.arange(8) % 2, epochs=1, batch_size=4)["loss"]) == 3
+
+
 def test_history_that_is_not_finite_comes_back_as_nan() -> None:
     model = trained()
     model.history["val_loss"] = [float("nan"), 1.0]
     assert np.isnan(checkpoint.from_bytes(checkpoint.to_bytes(model)).history["val_loss"]).tolist() == [True, False]
+
+
+@pytest.mark.parametrize("spec", ["numpy", None])
+def test_loading_draws_no_weights(spec: str | None, content: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = values(trained())
+    monkeypatch.setattr(Dense, "initial", lambda *given: pytest.fail("it drew weights"))
+    np.testing.assert_array_equal(values(checkpoint.from_bytes(content, backend=spec)), expected)
 
 
 def test_a_missing_backend_is_not_the_file_s_fault(content: bytes) -> None:
@@ -146,29 +174,6 @@ def test_a_missing_backend_is_not_the_file_s_fault(content: bytes) -> None:
 
 
 # --- writing -------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("broken", ["fsync", "replace", "chmod", "fdopen"])
-def test_a_failed_save_leaves_the_old_file_and_nothing_else(
-    broken: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path, model = tmp_path / "m.safetensors", trained()
-    model.save(path)
-    before, real = path.read_bytes(), os.fdopen
-
-    def fail(*arguments: Any, **options: Any) -> None:
-        if broken == "fdopen":
-            real(*arguments, **options).close()
-        raise OSError(28, "No space left on device")
-
-    model.fit(*problem())
-    monkeypatch.setattr(os, broken, fail)
-    with pytest.raises(OSError, match="No space left"):
-        model.save(path)
-    assert path.read_bytes() == before and [*tmp_path.iterdir()] == [path]
-    monkeypatch.undo()
-    model.save(path)
-    np.testing.assert_array_equal(values(nnxp.load(path)), values(model))
 
 
 def test_places_that_hold_no_file(tmp_path: Path) -> None:
@@ -184,20 +189,34 @@ def test_places_that_hold_no_file(tmp_path: Path) -> None:
     assert [*tmp_path.iterdir()] == []
 
 
-def test_a_read_only_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*arguments: Any, **options: Any) -> None:
-        raise PermissionError(13, "Permission denied")
-
-    monkeypatch.setattr("tempfile.mkstemp", refuse)  # the superuser may write everywhere
-    with pytest.raises(PermissionError):
-        trained().save(tmp_path / "m.safetensors")
-    assert [*tmp_path.iterdir()] == []
-
-
 def test_what_json_cannot_hold_is_named_before_a_file_is_made(tmp_path: Path) -> None:
     model = trained()
     model.preprocessing = {"mean": np.zeros(3)}
     with pytest.raises(TypeError, match="preprocessing.*JSON"):
+        model.save(tmp_path / "m.safetensors")
+    assert [*tmp_path.iterdir()] == []
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda model: setattr(model, "classes", "ab"), "its classes are no list"),
+        (lambda model: setattr(model, "classes", ["\ud800"]), "surrogates not allowed"),
+        (lambda model: setattr(model, "preprocessing", []), "its preprocessing is no JSON object"),
+        (
+            lambda model: setattr(model, "preprocessing", json.loads('{"a":' * 64 + "{}" + "}" * 64)),
+            "more than 64 deep",
+        ),
+        (lambda model: setattr(model.optimizer, "total", 1e3), "its total is 1000.0, expected a whole number"),
+        (lambda model: model.history["loss"].append("low"), "must be real number|where a number belongs"),
+        (lambda model: model.layers.extend([nnxp.ReLU()] * 10_000), "no list of at most 10000"),
+    ],
+    ids=range(7),
+)
+def test_nothing_is_written_that_could_not_be_read(change: Any, message: str, tmp_path: Path) -> None:
+    model = trained()
+    change(model)
+    with pytest.raises(TypeError, match=message):
         model.save(tmp_path / "m.safetensors")
     assert [*tmp_path.iterdir()] == []
 
@@ -236,12 +255,12 @@ BF16 = {"dtype": "BF16", "shape": [2], "data_offsets": [0, 4]}
         (b"P", "truncated"),
         (b"PK\3\4 this is a zip file", "no safetensors file"),
         (struct.pack("<Q", 4) + b"\xff\xfe\xfd\xfc", "no safetensors file"),
-        (struct.pack("<Q", 2) + b"[]", "holds no nnxp model"),
+        (struct.pack("<Q", 2) + b"[]", "no safetensors file"),
         (struct.pack("<Q", 40000) + b"[" * 40000, "no safetensors file"),
         (bytes(safetensors.numpy.save({"w": np.zeros(2)})), "holds no nnxp model: save one with"),
         (_header(w=BF16), "holds no nnxp model"),
         (_header(__metadata__={"nnxp_version": "0", "format": "1"}, w=BF16), "damaged"),
-        (_header(__metadata__=3), "holds no nnxp model"),
+        (_header(__metadata__=3), "no safetensors file"),
     ],
     ids=range(10),
 )

@@ -558,7 +558,10 @@ def test_ctrl_c_while_training(
     assert tree(here) == before
 
 
-def test_ctrl_c_while_moving_the_files(monkeypatch: pytest.MonkeyPatch, nnxp_ok: Command) -> None:
+@pytest.mark.parametrize("interrupt", [KeyboardInterrupt, SystemExit(143)])
+def test_an_interrupt_while_moving_the_files(
+    monkeypatch: pytest.MonkeyPatch, nnxp_ok: Command, interrupt: BaseException
+) -> None:
     """A few renames are finished first: no mixture of two runs."""
     nnxp_ok("train", "spiral", *SHORT)
     replace, calls = os.replace, []
@@ -566,7 +569,7 @@ def test_ctrl_c_while_moving_the_files(monkeypatch: pytest.MonkeyPatch, nnxp_ok:
     def interrupted(source: Any, target: Any) -> None:
         calls.append(target)
         if len(calls) == 3:  # the model's own file was renamed before, in the unfinished folder
-            raise KeyboardInterrupt
+            raise interrupt
         replace(source, target)
 
     monkeypatch.setattr(runs.os, "replace", interrupted)
@@ -591,7 +594,7 @@ def test_predictions_are_written_whole(models: Path, monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(runs.os, "replace", full)
     error = nnxp_fails("predict", models / "flowers.safetensors", models / "flowers.csv", "--out", "p.csv")
-    assert "p.csv: No space left on device" in error
+    assert "p.csv: the predictions could not be saved (No space left on device)" in error
 
 
 def test_a_folder_that_cannot_be_written_is_found_before_training(
@@ -600,7 +603,7 @@ def test_a_folder_that_cannot_be_written_is_found_before_training(
     def forbidden(*args: Any, **rest: Any) -> str:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(runs.tempfile, "mkdtemp", forbidden)
+    monkeypatch.setattr("tempfile.mkdtemp", forbidden)
     monkeypatch.setattr(nnxp.Sequential, "fit", lambda *args, **rest: pytest.fail("it trained"))
     error = nnxp_fails("train", "spiral", *SHORT, "--out", "deep/er/run")
     assert "the run folder deep/er/run cannot be written (Permission denied)" in error

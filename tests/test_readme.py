@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+import nnxp
 from nnxp import metrics
 from nnxp.cli.options import parser
 
@@ -23,7 +24,7 @@ def test_its_python_runs_as_it_stands(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     scope: dict[str, Any] = {}
-    training, batches, toolbox, estimator, by_hand, speed = blocks("python")
+    training, batches, toolbox, survives, estimator, by_hand, speed = blocks("python")
     exec(training, scope)
     digits, test = scope["digits"], scope["test"]
     assert metrics.accuracy(scope["model"].predict(digits.X[test]), digits.y[test]) > 0.93
@@ -33,6 +34,8 @@ def test_its_python_runs_as_it_stands(
     exec(toolbox, scope)
     assert metrics.accuracy(scope["normalised"].predict(digits.X[test]), digits.y[test]) > 0.93
     assert len((tmp_path / "training.csv").read_text().splitlines()) == 1 + scope["normalised"].epoch
+    exec(survives, scope)
+    assert scope["long"].epoch == 5 and nnxp.load(tmp_path / "long.safetensors").epoch == 5
     exec(estimator, scope)
     assert scope["search"].score(digits.X[test], digits.y[test]) > 0.93
     exec(by_hand, scope)

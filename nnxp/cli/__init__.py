@@ -2,16 +2,20 @@
 
 A command that works ends with exit code 0. One that cannot ends with 2 and a single line on standard error
 that says why; with `--debug` Python's traceback stands before it. Nothing is left half-written either way.
+Ctrl-C ends with 130 and SIGTERM with 143, a training once its step is done and saved, where it has a checkpoint.
 `nnxp doctor` ends with 1 where it found something wrong.
 """
 
+import contextlib
 import importlib
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
 
 from nnxp.cli.options import parser
 
-INTERRUPTED, BROKEN_PIPE = 130, 141  # 128 and the signal's number, as shells have it
+INTERRUPTED, BROKEN_PIPE, TERMINATED = 130, 141, 143  # 128 and the signal's number, as shells have it
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -29,12 +33,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     words = list(sys.argv[1:] if argv is None else argv)
     try:
-        code = _run(words)
-        sys.stdout.flush()  # here, where a closed pipe can still be answered
+        with _terminable():
+            code = _run(words)
+            sys.stdout.flush()  # here, where a closed pipe can still be answered
         return code
-    except KeyboardInterrupt:
-        print("nnxp: interrupted", file=sys.stderr)
-        return INTERRUPTED
+    except (KeyboardInterrupt, SystemExit) as stop:
+        what, code = ("interrupted", INTERRUPTED) if isinstance(stop, KeyboardInterrupt) else ("terminated", TERMINATED)
+        print("; ".join([f"nnxp: {what}", *getattr(stop, "__notes__", ())]), file=sys.stderr)
+        return code
     except BrokenPipeError:  # the reader has left: no error to speak of
         return BROKEN_PIPE
     except Exception as error:
@@ -44,6 +50,23 @@ def main(argv: Sequence[str] | None = None) -> int:
             traceback.print_exc()
         print(f"nnxp: error: {_explain(error)}", file=sys.stderr)
         return 2
+
+
+@contextlib.contextmanager
+def _terminable() -> Iterator[None]:
+    """SIGTERM ends a command as Ctrl-C does, so that it clears what it has begun to write."""
+    alone = threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    if alone:
+        signal.signal(signal.SIGTERM, _terminate)
+    try:
+        yield
+    finally:
+        if alone:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _terminate(number: int, frame: object) -> None:
+    raise SystemExit(TERMINATED)
 
 
 def _run(words: list[str]) -> int:
@@ -61,9 +84,10 @@ def _run(words: list[str]) -> int:
 def _explain(error: Exception) -> str:
     """What went wrong, on one line."""
     from nnxp.errors import BackendUnavailableError
+    from nnxp.memory import is_out_of_memory
 
     text = " ".join(str(error).split())
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":  # PyTorch has its own
+    if is_out_of_memory(error):
         what = f" ({text})" if text else ""
         return f"out of memory{what}: try a smaller --batch-size or fewer units in --hidden"
     if isinstance(error, OSError) and error.strerror and error.filename is not None:

@@ -1,6 +1,7 @@
 """The words and options of the command line, and their help texts. Imports nothing that is slow."""
 
 import argparse
+import math
 import re
 from typing import NoReturn
 
@@ -175,6 +176,19 @@ def _train(command: argparse.ArgumentParser) -> None:
     out = command.add_argument_group("the results")
     out.add_argument("--out", metavar="FOLDER", help="the run folder (default: runs/ and the name of the data)")
     out.add_argument("--overwrite", action="store_true", help="replace a run that is there already")
+    out.add_argument(
+        "--checkpoint-every",
+        type=_every,
+        metavar="N",
+        help="save where the training stands every N steps, or every N minutes, 10m, and on Ctrl-C and SIGTERM, to "
+        "checkpoint.safetensors in the run folder; removed when the run is complete",
+    )
+    out.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on from the run folder's checkpoint, given the same options, to the same weights as without an "
+        "interruption; begin afresh where there is none. Without --checkpoint-every, saves after each epoch",
+    )
     out.add_argument("--quiet", action="store_true", help="print nothing but errors")
     _backend(command)
 
@@ -249,6 +263,18 @@ def _class_weight(text: str) -> str | list[float]:
         return [float(number) for number in text.split(",")]
     except ValueError:
         raise argparse.ArgumentTypeError(f"got {text!r}, expected numbers such as 1,5,2, or balanced") from None
+
+
+def _every(text: str) -> dict[str, float]:
+    """The keyword of a `Checkpoint`."""
+    unit, number = ("every_minutes", text[:-1]) if text.endswith("m") else ("every_steps", text)
+    try:
+        value = float(number) if unit == "every_minutes" else int(number)
+    except ValueError:
+        value = 0
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"got {text!r}, expected a number of steps such as 1000, or of minutes, 10m")
+    return {unit: value}
 
 
 def _share(text: str) -> float:

@@ -1,7 +1,11 @@
 """What `nnxp train` and `nnxp evaluate` print, and the picture of a run."""
 
+import contextlib
+import logging
 import math
+import sys
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +57,20 @@ def before(dataset: Dataset, model: Sequential, recipe: Recipe, loss: str, valid
     for name, text in rows.items():
         print(f"{name:9} {text}")
     print(flush=True)
+
+
+@contextlib.contextmanager
+def log(quiet: bool) -> Iterator[None]:
+    """What the log "nnxp" says inside is printed, or where that is not wanted, goes nowhere."""
+    logger = logging.getLogger("nnxp")
+    handler, level = logging.NullHandler() if quiet else logging.StreamHandler(sys.stdout), logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
 
 
 def after(result: Result, summary: dict[str, Any], folder: Path, no_picture: str) -> None:

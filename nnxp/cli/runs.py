@@ -2,20 +2,23 @@
 
 import contextlib
 import os
-import shutil
-import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from nnxp.wholefile import flush, flush_folder, temporary_folder, told, whole_file
+
 FILES = ("model.safetensors", "history.csv", "summary.json", "curves.png")
+CHECKPOINT = "checkpoint.safetensors"
 
 
 class RunFolder:
     """A run's folder. Its files are written to `staging` inside it and moved to their places by `publish`.
 
     Entering it, before the training, finds out whether it can be written; leaving it without `publish` leaves
-    everything as it was.
+    everything as it was. A process that is killed meanwhile leaves `staging`, which the next run into the folder
+    removes; killed while `publish` renames, files of two runs, each of them whole. What outlives it is `checkpoint`.
 
     Parameters
     ----------
@@ -23,17 +26,38 @@ class RunFolder:
         Made if it is not there, with its parents.
     overwrite : bool
         Whether a run that is there may be replaced. Files of other names are never touched.
+    resume : bool
+        Whether the run goes on from the checkpoint that an interrupted one has left.
+
+    Attributes
+    ----------
+    checkpoint : Path
+        Where a training that is not over is saved: in its place at once, since a killed process publishes nothing.
     """
 
-    def __init__(self, path: str | Path, overwrite: bool) -> None:
-        self.path, self.overwrite = Path(path), overwrite
+    def __init__(self, path: str | Path, overwrite: bool, resume: bool = False) -> None:
+        self.path, self.overwrite, self.resume = Path(path), overwrite, resume
+        self.checkpoint = self.path / CHECKPOINT
+        self._stack, self._moves = contextlib.ExitStack(), False
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the folder holds a run, and no training that is not over."""
+        return (self.path / FILES[0]).exists() and not self.checkpoint.exists()
 
     def __enter__(self) -> Self:
+        if self.resume and self.checkpoint.exists():  # other files are older, or as far as a killed process got
+            self.overwrite = True
         self._refuse_existing()
+        if self.checkpoint.exists() and not self.overwrite:
+            raise FileExistsError(
+                f"{self.path} holds a training that is not over ({CHECKPOINT}): go on with --resume, replace it with "
+                "--overwrite, or choose another folder with --out"
+            )
         self._made = [folder for folder in (self.path, *self.path.parents) if not folder.exists()]
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            self.staging = Path(tempfile.mkdtemp(dir=self.path, prefix=".unfinished-"))
+            self.staging = self._stack.enter_context(temporary_folder(self.path, ".unfinished-"))
         except OSError as error:
             self._remove_made()
             raise OSError(
@@ -41,19 +65,39 @@ class RunFolder:
             ) from None
         return self
 
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[None]:
+        """The block that fills `staging` and publishes it: that a disk is full there is said of the run."""
+        try:
+            yield
+        except OSError as error:
+            cause = error.__cause__ if isinstance(error.__cause__, OSError) else error
+            if cause.errno is None:  # an error that explains itself
+                raise
+            if self._moves:
+                now = "its files may be of two runs: run it again with --overwrite"
+                raise told(cause, self.path, "the run could not be saved whole", now) from error
+            raise told(cause, self.path, "the run could not be saved") from error
+
     def publish(self) -> None:
-        """Moves the files to their places, and removes those of the run they replace."""
+        """Moves the files to their places, once all of them are on the disk, and removes those of the run they
+        replace."""
         self._refuse_existing()
         self._fresh = [name for name in FILES if (self.staging / name).exists()]
+        for name in self._fresh:
+            with (self.staging / name).open("rb+") as file:
+                flush(file)
+        self._moves = True
         try:
             self._move()
-        except KeyboardInterrupt:  # a mixture of two runs helps nobody: a moment more
+        except (KeyboardInterrupt, SystemExit):  # a mixture of two runs helps nobody: a moment more
             self._move()
+        self.checkpoint.unlink(missing_ok=True)
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        shutil.rmtree(self.staging, ignore_errors=True)
+        self._stack.close()
         self._remove_made()
 
     def _move(self) -> None:
@@ -62,16 +106,20 @@ class RunFolder:
                 (self.path / name).unlink(missing_ok=True)
             elif (self.staging / name).exists():
                 os.replace(self.staging / name, self.path / name)
+        flush_folder(self.path)
 
     def _refuse_existing(self) -> None:
         if self.path.exists() and not self.path.is_dir():
             raise FileExistsError(f"the run folder {self.path} is a file: choose another with --out")
-        there = [name for name in FILES if (self.path / name).exists()]
+        there = self._files()
         if there and not self.overwrite:
             raise FileExistsError(
                 f"{self.path} holds a run already ({', '.join(there)}): replace it with --overwrite, or "
                 "choose another folder with --out"
             )
+
+    def _files(self) -> list[str]:
+        return [name for name in FILES if (self.path / name).exists()]
 
     def _remove_made(self) -> None:
         """The folders that were not there before, where nothing is in them."""
@@ -94,9 +142,5 @@ class OutputFile:
 
     def write(self, text: str) -> None:
         """Writes beside its place first, then renames."""
-        temporary = self.path.with_name(f".{self.path.name}.{os.getpid()}")
-        try:
-            temporary.write_text(text, encoding="utf-8", newline="\n")
-            os.replace(temporary, self.path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        with whole_file(self.path, "the predictions") as file:
+            file.write(text.encode())

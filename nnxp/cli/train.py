@@ -1,13 +1,13 @@
 """`nnxp train`: from the options to a run folder."""
 
 import argparse
+import contextlib
 import csv
 import dataclasses
 import io
 import json
-import logging
 import platform
-import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from nnxp import data
 from nnxp.activations import ACTIVATIONS, Activation, Softmax
 from nnxp.architecture import hidden_layers
 from nnxp.backends import Backend, get_backend
-from nnxp.callbacks import EarlyStopping
+from nnxp.callbacks import Checkpoint, EarlyStopping, Interruption
 from nnxp.cli import report
 from nnxp.cli.options import UsageError
 from nnxp.cli.recipes import Recipe, recipe_for
@@ -51,7 +51,6 @@ NUMBERS = {
     "reduce_on_plateau": "factor",
 }
 """What the number of `--schedule NAME:NUMBER` says."""
-SILENT = logging.NullHandler()
 
 
 def run(args: argparse.Namespace) -> None:
@@ -60,36 +59,36 @@ def run(args: argparse.Namespace) -> None:
     optimizer = get_optimizer(recipe.optimizer)
     keywords: dict[str, Any] = {**recipe.optimizer_options, **_schedule(recipe.schedule)}
     optimizer = type(optimizer)(**keywords)
-    log = logging.getLogger("nnxp")
-    log.addHandler(SILENT)  # the report says why "auto" chose what it did
-    try:
+    with report.log(quiet=True):  # the report says why "auto" chose what it did
         backend = get_backend(args.backend, args.dtype)
-    finally:
-        log.removeHandler(SILENT)
     dataset, held_out = _load(args)
     loss = _loss(args.loss, dataset)
     model = build(dataset, recipe, optimizer, loss, backend, args.seed, _class_weight(args.class_weight, dataset))
     model.classes = None if dataset.classes is None else list(dataset.classes)
     model.preprocessing = dataset.preprocessing | held_out
     validation = round((args.validation_split or 0) * len(dataset.X))  # rows, as `data.split` counts
-    with RunFolder(args.out or Path("runs", dataset.name), args.overwrite) as folder:
+    folder = RunFolder(args.out or Path("runs", dataset.name), args.overwrite, args.resume)
+    if args.resume and folder.is_finished and not args.overwrite:
+        if not args.quiet:
+            print(f"{folder.path} holds a run that is complete: there is nothing to resume (--overwrite trains anew)")
+        return
+    with folder, _resumable(folder.checkpoint):
         if not args.quiet:
             report.before(dataset, model, recipe, loss, validation)
-        start = time.perf_counter()
-        stopping = _fit(args, recipe, model, dataset)
+        stopping = _fit(args, recipe, model, dataset, folder.checkpoint)
         followed = "validation" if args.validation_split else "test"
-        seconds = time.perf_counter() - start
         result = Result.of(model, dataset.X_test, dataset.y_test)
         history = {name.replace("val_", f"{followed}_", 1): values for name, values in model.history.items()}
-        summary = _summary(args, recipe, model, dataset, loss, validation, result, seconds)
+        summary = _summary(args, recipe, model, dataset, loss, validation, result)
         if stopping is not None:
             summary["best_epoch"] = stopping.best_epoch
-        model.save(folder.staging / "model.safetensors")
-        _write_history(history, folder.staging / "history.csv")
-        text = json.dumps(summary, indent=2, ensure_ascii=False) + "\n"
-        (folder.staging / "summary.json").write_text(text, encoding="utf-8")
-        no_picture = report.draw(history, followed, model, dataset, result, folder.staging / "curves.png")
-        folder.publish()
+        with folder.writing():
+            model.save(folder.staging / "model.safetensors")
+            _write_history(history, folder.staging / "history.csv")
+            text = json.dumps(summary, indent=2, ensure_ascii=False) + "\n"
+            (folder.staging / "summary.json").write_text(text, encoding="utf-8")
+            no_picture = report.draw(history, followed, model, dataset, result, folder.staging / "curves.png")
+            folder.publish()
     if not args.quiet:
         report.after(result, summary, folder.path, no_picture)
 
@@ -242,22 +241,42 @@ def _column(dataset: Dataset, i: int) -> str:
     return f" ({names[i]!r})" if names else ""
 
 
-def _fit(args: argparse.Namespace, recipe: Recipe, model: Sequential, dataset: Dataset) -> EarlyStopping | None:
+def _fit(
+    args: argparse.Namespace, recipe: Recipe, model: Sequential, dataset: Dataset, checkpoint: Path
+) -> EarlyStopping | None:
     """Trains; gives what watched over it, if anything did."""
     validation: dict[str, Any] = {"validation_data": (dataset.X_test, dataset.y_test)}
     if args.validation_split:
         validation = {"validation_split": args.validation_split}
     stopping = None if args.early_stopping is None else EarlyStopping(patience=args.early_stopping)
-    model.fit(
-        dataset.X,
-        dataset.y,
-        recipe.epochs,
-        recipe.batch_size,
-        callbacks=[] if stopping is None else [stopping],
-        progress=False if args.quiet else None,
-        **validation,
-    )
+    callbacks: list[Any] = [] if stopping is None else [stopping]
+    if args.checkpoint_every or args.resume:
+        callbacks.append(Checkpoint(checkpoint, **args.checkpoint_every or {}))
+    with Interruption() as interruption, report.log(args.quiet):
+        model.fit(
+            dataset.X,
+            dataset.y,
+            recipe.epochs,
+            recipe.batch_size,
+            callbacks=[*callbacks, interruption],
+            resume=checkpoint if args.resume else None,
+            progress=False if args.quiet else None,
+            **validation,
+        )
     return stopping
+
+
+@contextlib.contextmanager
+def _resumable(checkpoint: Path) -> Iterator[None]:
+    """Says of an interruption how to go on, where that is possible."""
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit) as stop:
+        if checkpoint.exists():
+            if not any(str(checkpoint) in note for note in getattr(stop, "__notes__", ())):  # saved just now
+                stop.add_note(f"the last checkpoint is {checkpoint}")
+            stop.add_note("the same command with --resume goes on")
+        raise
 
 
 def _write_history(history: dict[str, list[float]], path: Path) -> None:
@@ -277,10 +296,9 @@ def _summary(
     loss: str,
     validation: int,
     result: Result,
-    seconds: float,
 ) -> dict[str, Any]:
     """What `summary.json` holds."""
-    trained = len(dataset.X) - validation
+    trained, seconds = len(dataset.X) - validation, sum(model.history["seconds"])
     library = model.backend.library
     return {
         "data": dataset.name,

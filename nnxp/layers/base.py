@@ -222,10 +222,18 @@ class Layer(Switch):
             store.write(store.view(position, name), value, name)
         if old is not None:
             store.former.extend([old.token, *old.former])
+        return self.attach(store, position)
+
+    def attach(self, store: ParameterStore, position: int) -> Self:
+        """Takes `store` as it is: what it holds at `entries(position)` are the parameters' values."""
         self._store, self.position, self._backend = store, position, store.backend
         self._dtype = store.dtype if self.stored() else self._dtype
         self._assigned = {}
         return self
+
+    def adopt(self, name: str, value: HostArray) -> None:
+        """Takes an array of the right shape, not a copy of it, as a parameter's value until the layer has a store."""
+        self._assigned[name] = value
 
     def _assign(self, name: str, value: ArrayLike) -> None:
         if library_of(value) == "numpy":

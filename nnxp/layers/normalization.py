@@ -161,6 +161,10 @@ class BatchNorm(Normalization):
         self.dinputs = differentiate(self.normalized, dvalues, *rows, self._share, out=out)
         return self.dinputs
 
+    def resume(self, epoch: int) -> None:
+        """Goes on within an epoch whose first batch, of several rows, another process saw."""
+        self._epoch = epoch
+
     def _has_variance(self, rows: int) -> bool:
         """Whether a batch has several rows; raises where one has not, and is no epoch's short last one."""
         epoch = None if self.moment is None else self.moment[1]

@@ -188,11 +188,12 @@ class Optimizer(Switch):
                     f"this {type(self).__name__} has state from training a layer by itself, which is now part of a "
                     "model: call optimizer.reset() to start afresh, or give the model an optimizer of its own"
                 )
-            with store.backend.context():
-                self._state[store.token] = [store.backend.xp.zeros_like(store.gradients) for _ in self.slots]
+            with store.backend.context(), store.counted(self):
+                kept = [store.backend.xp.zeros_like(store.gradients) for _ in self.slots]
                 if self.ema is not None:
                     weights = store.values[: store.trained]
-                    self._state[store.token].append(store.backend.asarray(weights, dtype=store.dtype, copy=True))
+                    kept.append(store.backend.asarray(weights, dtype=store.dtype, copy=True))
+            self._state[store.token] = kept
         return self._state[store.token]
 
     def average(self, store: ParameterStore) -> Array | None:

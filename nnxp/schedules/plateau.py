@@ -84,4 +84,5 @@ class ReduceOnPlateau(Schedule):
     def restore(self, state: Mapping[str, Any]) -> None:
         """See `Schedule`."""
         self.current, self.waited = float(state.get("current", 1.0)), int(state.get("waited", 0))
-        self.best = state.get("best")
+        best = state.get("best")
+        self.best = None if best is None else float(best)

@@ -1,0 +1,96 @@
+"""What a model is made of, as JSON can hold it, and the model that is made of it again."""
+
+import inspect
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from nnxp.backends import DTYPES
+from nnxp.errors import ModelFileError
+from nnxp.layers import LAYERS, Layer
+
+if TYPE_CHECKING:
+    from nnxp.sequential import Sequential
+
+CONFIG = ("layers", "loss", "optimizer", "dtype", "seed", "classes", "preprocessing")
+MOST_LAYERS = 10_000
+
+
+def config_of(model: "Sequential") -> dict[str, Any]:
+    """What a model is made of."""
+    return {
+        "layers": [_config(layer) for layer in model.layers],
+        "loss": None if model.loss is None else _config(model.loss),
+        "optimizer": _config(model.optimizer),
+        "dtype": model.dtype,
+        "seed": model.seed,
+        "classes": model.classes,
+        "preprocessing": model.preprocessing,
+    }
+
+
+def check_config(config: dict[str, Any]) -> None:
+    """Raises ModelFileError where a configuration is not one that `build` takes: what is there to see before it."""
+    if config["dtype"] not in DTYPES:
+        raise ModelFileError(f"its dtype is {config['dtype']!r:.20}, expected one of {', '.join(DTYPES)}")
+    if not isinstance(config["layers"], list) or len(config["layers"]) > MOST_LAYERS:
+        raise ModelFileError(f"its layers are no list of at most {MOST_LAYERS}")
+    if not isinstance(config["classes"], list | None):
+        raise ModelFileError("its classes are no list, and not null")
+    if not isinstance(config["preprocessing"], dict):
+        raise ModelFileError("its preprocessing is no JSON object")
+
+
+def build(config: dict[str, Any], own: dict[str, type[Layer]]) -> "Sequential":
+    """The model, on no backend yet, its parameters not drawn."""
+    from nnxp.activations import ACTIVATIONS
+    from nnxp.losses import LOSSES, StandardisedLoss
+    from nnxp.optimizers import LBFGS, OPTIMIZERS
+    from nnxp.schedules import SCHEDULES
+    from nnxp.sequential import Sequential
+
+    classes = (*LAYERS, *ACTIVATIONS, *LOSSES, StandardisedLoss, *OPTIMIZERS, LBFGS, *SCHEDULES)
+    known: dict[str, Any] = {cls.__name__: cls for cls in classes} | own
+    layers = [_object(entry, known, own, "layer") for entry in config["layers"]]
+    loss = config["loss"] and _object(config["loss"], known, own, "loss")
+    optimizer = _object(config["optimizer"], known, own, "optimizer")
+    try:
+        model = Sequential(layers, loss, optimizer, dtype=config["dtype"], seed=config["seed"])
+    except ValueError as error:
+        raise ModelFileError(f"its layers do not fit together: {error}") from error
+    model.classes, model.preprocessing = config["classes"], config["preprocessing"]
+    return model
+
+
+def _object(entry: dict[str, Any], known: dict[str, Any], own: Mapping[str, Any], what: str) -> Any:
+    options = dict(entry)
+    name = options.pop("class")
+    for option, value in options.items():  # an optimizer's schedule, and the one after it
+        if isinstance(value, dict) and "class" in value:
+            options[option] = _object(value, known, own, option)
+    if name not in known:
+        raise ModelFileError(
+            f"it has the {what} {name!r}, which is not known here: give its class, "
+            f"nnxp.load(path, layers={{{name!r}: {name}}})"
+        )
+    if name not in own and (other := {*options} - {*known[name].options}):
+        raise ModelFileError(f"its {what} {name} has the option {sorted(other)[0]!r:.60}, which is not one of a file's")
+    try:
+        return known[name](**options)
+    except (MemoryError, OverflowError, TypeError, ValueError) as error:
+        raise ModelFileError(f"its {what} {name} cannot be built from {options}: {error}") from error
+
+
+def _config(part: Any) -> dict[str, Any]:
+    """The part's class and options, once it is sure that they make it again."""
+    config: dict[str, Any] = part.config()
+    for name in config:
+        if hasattr(option := getattr(part, name, None), "config"):
+            config[name] = _config(option)
+    try:
+        inspect.signature(type(part)).bind(**{name: value for name, value in config.items() if name != "class"})
+    except TypeError as error:
+        raise ValueError(
+            f"cannot save {type(part).__name__}, which its options {tuple(part.options)} do not make again ({error}): "
+            "name the keywords of its __init__ in `options`, and keep each as an attribute"
+        ) from None
+    return config

@@ -1,0 +1,227 @@
+"""`nnxp train --checkpoint-every` and `--resume`: where the checkpoint is, when it goes, and what is said of it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import nnxp
+from nnxp import plots
+from nnxp.callbacks import State
+from nnxp.cli import main, train
+from nnxp.cli.runs import CHECKPOINT, FILES
+from nnxp.interruption import Interruption
+from tests.test_interruption import SIGNALS
+
+ROOT = Path(__file__).resolve().parent.parent
+WORDS = ("train", "spiral", "--hidden", "8", "--epochs", "6", "--batch-size", "40", "--early-stopping", "5")
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Every command runs in an empty folder, and draws no picture."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(plots, "training", lambda history, path, **rest: Path(path).write_text("picture"))
+    return tmp_path
+
+
+class Meanwhile(Interruption):
+    """Does something at a step, as from outside."""
+
+    at, done = 14, None
+
+    def __call__(self, state: State) -> None:
+        if state.step == self.at and state.event == "step" and self.done is not None:
+            type(self).done, done = None, self.done  # once
+            done()
+        super().__call__(state)
+
+
+@pytest.fixture
+def meanwhile(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Meanwhile]]:
+    """What happens at step 14, in the middle of the third epoch."""
+    monkeypatch.setattr(train, "Interruption", Meanwhile)
+    yield Meanwhile
+    Meanwhile.done = None
+
+
+def result(folder: str) -> dict[str, Any]:
+    """What a run comes to, but for its time."""
+    model = nnxp.load(Path(folder, "model.safetensors"))
+    summary = json.loads(Path(folder, "summary.json").read_text())
+    rows = [line.rsplit(",", 1)[0] for line in Path(folder, "history.csv").read_text().splitlines()]
+    return {
+        "values": np.asarray(model.store.values).tolist(),
+        "slots": {name: np.asarray(a).tolist() for name, a in model.optimizer.saved_state(model.store).items()},
+        "rows": rows,
+        "summary": {name: value for name, value in summary.items() if "second" not in name},
+    }
+
+
+def fail() -> None:
+    raise RuntimeError("no power")
+
+
+@pytest.mark.parametrize("every", ["3", "0.00001m"])
+def test_a_run_that_broke_off_goes_on(every: str, meanwhile: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*WORDS, "--out", "whole", "--quiet"]) == 0
+    meanwhile.done = staticmethod(fail)
+    assert main([*WORDS, "--out", "run", "--checkpoint-every", every]) == 2
+    assert os.listdir("run") == [CHECKPOINT] and "no power" in capsys.readouterr().err
+    assert nnxp.load(Path("run", CHECKPOINT)).step == (12 if every == "3" else 13)
+    assert main([*WORDS, "--out", "run", "--resume"]) == 0
+    said = capsys.readouterr().out
+    done = "1 epochs and 12 steps" if every == "3" else "2 epochs and 13 steps"  # the 12th is its epoch's last
+    assert f"going on from run/{CHECKPOINT}: {done} are done" in said
+    assert sorted(os.listdir("run")) == sorted(FILES)
+    assert result("run") == result("whole")
+
+
+@pytest.mark.parametrize(("number", "exception", "code"), SIGNALS)
+def test_a_signal_saves_and_says_how_to_go_on(
+    number: int, exception: Any, code: int, meanwhile: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*WORDS, "--out", "whole", "--quiet"]) == 0
+    meanwhile.done = staticmethod(lambda: os.kill(os.getpid(), number))
+    assert main([*WORDS, "--out", "run", "--checkpoint-every", "1000", "--quiet"]) == code
+    word = {130: "interrupted", 143: "terminated"}[code]
+    expected = f"step 14 is saved, to resume from run/{CHECKPOINT}; the same command with --resume goes on\n"
+    assert capsys.readouterr() == ("", f"nnxp: {word}; {expected}")
+    assert os.listdir("run") == [CHECKPOINT]
+    assert main([*WORDS, "--out", "run", "--checkpoint-every", "1000", "--resume", "--quiet"]) == 0
+    assert result("run") == result("whole") and sorted(os.listdir("run")) == sorted(FILES)
+
+
+@pytest.mark.parametrize(("number", "exception", "code"), SIGNALS)
+def test_a_signal_without_a_checkpoint_leaves_nothing(
+    number: int, exception: Any, code: int, meanwhile: Any, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    meanwhile.done = staticmethod(lambda: os.kill(os.getpid(), number))
+    assert main([*WORDS, "--quiet"]) == code
+    assert capsys.readouterr().err == f"nnxp: {({130: 'interrupted', 143: 'terminated'})[code]}\n"
+    assert [path for path in here.rglob("*") if path.is_file()] == []
+
+
+def test_a_signal_outside_the_training_names_the_last_checkpoint(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """While the picture is drawn, say."""
+    draw = plots.training
+    monkeypatch.setattr(plots, "training", lambda *args, **rest: os.kill(os.getpid(), signal.SIGTERM))
+    assert main([*WORDS, "--out", "run", "--checkpoint-every", "3", "--quiet"]) == 143
+    expected = f"nnxp: terminated; the last checkpoint is run/{CHECKPOINT}; the same command with --resume goes on\n"
+    assert capsys.readouterr().err == expected and os.listdir("run") == [CHECKPOINT]
+    monkeypatch.setattr(plots, "training", draw)
+    assert main([*WORDS, "--out", "run", "--resume"]) == 0
+    assert "is of a fit that has finished: nothing is left to train" in capsys.readouterr().out
+    assert sorted(os.listdir("run")) == sorted(FILES)
+
+
+def test_without_a_checkpoint_it_begins_afresh_and_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*WORDS, "--out", "run", "--resume"]) == 0
+    assert f"there is no checkpoint run/{CHECKPOINT} yet: the training begins afresh" in capsys.readouterr().out
+    before = Path("run/summary.json").read_bytes()
+    assert main([*WORDS, "--out", "run", "--resume"]) == 0
+    assert capsys.readouterr().out == (
+        "run holds a run that is complete: there is nothing to resume (--overwrite trains anew)\n"
+    )
+    assert main([*WORDS, "--out", "run", "--resume", "--quiet"]) == 0
+    assert capsys.readouterr() == ("", "") and Path("run/summary.json").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("words", "difference"),
+    [
+        (("--hidden", "9"), r"got layers[0].n_out 9, expected 8"),
+        (("--learning-rate", "0.5"), "got optimizer.learning_rate 0.5, expected 0.01"),
+        (("--epochs", "7"), "got epochs 7, expected 6"),
+        (("--batch-size", "41"), "got batch_size 41, expected 40"),
+        (("--seed", "1"), "got seed 1, expected 0"),
+        (("--early-stopping", "4"), "got callbacks[0].patience 4, expected 5"),
+        (("--validation-split", "0.2"), "got validation_split 0.2, expected 0.1"),
+        (("--dtype", "float64"), "got dtype 'float64', expected 'float32'"),
+    ],
+)
+def test_another_run_s_checkpoint_is_refused(
+    words: tuple[str, str], difference: str, meanwhile: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    meanwhile.done = staticmethod(fail)
+    main([*WORDS, "--out", "run", "--checkpoint-every", "3", "--quiet"])
+    before = Path("run", CHECKPOINT).read_bytes()
+    capsys.readouterr()
+    assert main([*WORDS, *words, "--out", "run", "--resume", "--quiet"]) == 2
+    error = capsys.readouterr().err
+    assert difference in error and error.startswith(f"nnxp: error: run/{CHECKPOINT}: it is of another training")
+    assert error.count("\n") == 1 and Path("run", CHECKPOINT).read_bytes() == before
+    assert os.listdir("run") == [CHECKPOINT]
+
+
+def test_other_data_are_refused(meanwhile: Any, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((240, 2)), np.arange(240) % 3
+    words = ["train", "d.npz", *WORDS[2:], "--out", "run", "--quiet"]
+    np.savez("d.npz", X=X, y=y)
+    meanwhile.done = staticmethod(fail)
+    assert main([*words, "--checkpoint-every", "3"]) == 2
+    X[3, 1] += 0.5
+    np.savez("d.npz", X=X, y=y)
+    capsys.readouterr()
+    assert main([*words, "--resume"]) == 2
+    assert "it is of another training: got " in capsys.readouterr().err
+
+
+def test_a_training_that_is_not_over_is_not_overwritten(meanwhile: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    meanwhile.done = staticmethod(fail)
+    main([*WORDS, "--out", "run", "--checkpoint-every", "3", "--quiet"])
+    before = Path("run", CHECKPOINT).read_bytes()
+    capsys.readouterr()
+    for more in ((), ("--checkpoint-every", "3")):
+        assert main([*WORDS, "--out", "run", "--quiet", *more]) == 2
+        assert "run holds a training that is not over" in (error := capsys.readouterr().err) and "--resume" in error
+        assert Path("run", CHECKPOINT).read_bytes() == before
+    assert main([*WORDS, "--out", "run", "--quiet", "--overwrite"]) == 0
+    assert sorted(os.listdir("run")) == sorted(FILES)
+
+
+def test_an_overwriting_run_that_broke_off_needs_no_second_permission(meanwhile: Any) -> None:
+    """The files of the run that it replaces are there until it is through."""
+    assert main([*WORDS, "--out", "run", "--quiet", "--seed", "5"]) == 0
+    before = {name: Path("run", name).read_bytes() for name in FILES}
+    meanwhile.done = staticmethod(fail)
+    assert main([*WORDS, "--out", "run", "--quiet", "--overwrite", "--checkpoint-every", "3"]) == 2
+    assert {name: Path("run", name).read_bytes() for name in FILES} == before
+    assert main([*WORDS, "--out", "run", "--quiet", "--resume"]) == 0
+    assert main([*WORDS, "--out", "whole", "--quiet"]) == 0
+    assert result("run") == result("whole") and sorted(os.listdir("run")) == sorted(FILES)
+
+
+@pytest.mark.parametrize("every", ["0", "-3", "1.5", "x", "0m", "m", "infm", "nanm"])
+def test_what_is_no_interval(every: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*WORDS, f"--checkpoint-every={every}"]) == 2
+    assert f"got '{every}', expected a number of steps such as 1000, or of minutes, 10m" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for one process")
+@pytest.mark.parametrize(("number", "exception", "code"), SIGNALS)
+def test_as_a_process(number: int, exception: Any, code: int) -> None:
+    """A real signal from outside, at whatever moment of the training it comes."""
+    words = [sys.executable, "-m", "nnxp", "train", "spiral", "--epochs", "100000", "--hidden", "8", "--out", "run"]
+    words += ["--checkpoint-every", "100000", "--resume"]
+    env = os.environ | {"PYTHONPATH": str(ROOT), "NNXP_FAST": "0", "PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if "begins afresh" in line:
+                break
+        process.send_signal(number)
+        _, err = process.communicate()
+    step = nnxp.load(Path("run", CHECKPOINT)).step
+    assert (process.returncode, err.count("\n")) == (code, 1)
+    assert f"step {step} is saved, to resume from run/{CHECKPOINT}; the same command with --resume goes on" in err
