@@ -188,7 +188,7 @@ def test_a_checkpoint_is_saved_when_it_is_due(
 
 def test_minutes_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     saved, now = list[int](), iter(range(0, 10**6, 25))  # seconds, at each look at the clock
-    monkeypatch.setattr("nnxp.callbacks.time.monotonic", lambda: next(now))
+    monkeypatch.setattr("nnxp.callbacks.checkpoint.time.monotonic", lambda: next(now))
     monkeypatch.setattr(Sequential, "save", lambda model, path: saved.append(model.step))
     classifier("numpy").fit(X, Y, epochs=3, batch_size=8, callbacks=[Checkpoint(tmp_path / "m", every_minutes=1)])
     assert saved == [3, 6, 9, 9]  # a look each step, and one after saving: 75 s pass the minute

@@ -14,10 +14,9 @@ import pytest
 
 import nnxp
 from nnxp import plots
-from nnxp.callbacks import State
+from nnxp.callbacks import Interruption, State
 from nnxp.cli import main, train
 from nnxp.cli.runs import CHECKPOINT, FILES
-from nnxp.interruption import Interruption
 from tests.test_interruption import SIGNALS
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from typing import Any
 
 from nnxp.callbacks import State
+from nnxp.callbacks.best import BestWeights
 from nnxp.sequential import Sequential
-from nnxp.typing import Array
 
 Score = Callable[[dict[str, float]], float]
 """From an epoch's record to the validation score."""
@@ -39,7 +39,7 @@ class Convergence:
     def __init__(self, tol: float, patience: float, scored: bool, partial: bool) -> None:
         self.tol, self.patience, self.scored, self.partial = tol, patience, scored, partial
         self.best, self.count, self.stopped = -math.inf, 0, False
-        self._kept: list[Array] = []
+        self._best = BestWeights()
 
     def update(self, value: float, model: Sequential) -> None:
         """Takes the value of an epoch."""
@@ -47,27 +47,14 @@ class Convergence:
         if value > self.best:
             self.best = value
             if self.scored:
-                self._keep(model)
+                self._best.keep(model)
         self.stopped = self.count > self.patience
-
-    def _keep(self, model: Sequential) -> None:
-        if not self._kept:
-            self._kept = [model.store.backend.asarray(values, copy=True) for values in _validated(model)]
-        for kept, values in zip(self._kept, _validated(model), strict=True):
-            kept[...] = values
 
     def end(self, model: Sequential) -> None:
         """Puts the best weights back, if they were kept and nothing follows."""
-        if self._kept and (self.stopped or not self.partial):
-            for kept, values in zip(self._kept, _validated(model), strict=True):
-                values[...] = kept
-            self._kept = []
-
-
-def _validated(model: Sequential) -> list[Array]:
-    """All values, and the moving average of the weights where the optimizer keeps one."""
-    average = model.optimizer.average(model.store)
-    return [model.store.values] if average is None else [model.store.values, average]
+        if self.stopped or not self.partial:
+            self._best.put_back(model)
+            self._best = BestWeights()
 
 
 class Watch:

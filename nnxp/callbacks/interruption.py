@@ -6,7 +6,7 @@ from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
-    from nnxp.callbacks import State
+    from nnxp.callbacks.state import State
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 

@@ -1,0 +1,33 @@
+"""Callbacks: what a training calls while it runs, each with the training's state.
+
+A callback is a function of one argument, called after every epoch. One that has an attribute `events` is called at
+those: "begin" and "end" of a `fit`, "epoch" and "step". One that raises ends the training there; the model keeps the
+weights, the optimizer's state and the history that it has at that moment.
+
+One that remembers something has two more methods, for a fit that is resumed (`fit(resume=)`): `state()` gives a dict
+of what JSON can hold and of arrays, float32 or float64, and `restore(state)` takes the same dict over, after "begin",
+its arrays on the model's backend. What it is made with, and has to be the same then, it names in `options`, and keeps
+as attributes.
+
+>>> def watch(state):
+...     if state.record["loss"] < 0.05:
+...         state.stop = True
+"""
+
+from nnxp.callbacks.checkpoint import Checkpoint
+from nnxp.callbacks.csv_log import CSVLog
+from nnxp.callbacks.early_stopping import EarlyStopping
+from nnxp.callbacks.interruption import Interruption
+from nnxp.callbacks.state import EVENTS, Callback, Callbacks, State, events_of
+
+__all__ = [
+    "EVENTS",
+    "CSVLog",
+    "Callback",
+    "Callbacks",
+    "Checkpoint",
+    "EarlyStopping",
+    "Interruption",
+    "State",
+    "events_of",
+]

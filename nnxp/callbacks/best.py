@@ -1,0 +1,40 @@
+"""The best weights of a training."""
+
+from typing import TYPE_CHECKING
+
+from nnxp.typing import Array
+
+if TYPE_CHECKING:
+    from nnxp.sequential import Sequential
+
+
+class BestWeights:
+    """A copy of what a validation sees: all values, and the weights' moving average where the optimizer keeps one.
+
+    Attributes
+    ----------
+    arrays : tuple of Array
+        Empty until something is kept.
+    """
+
+    def __init__(self) -> None:
+        self.arrays: tuple[Array, ...] = ()
+
+    def keep(self, model: "Sequential") -> None:
+        """Copies them, into the same memory each time."""
+        places = _validated(model)
+        if not self.arrays:
+            self.arrays = tuple(model.store.backend.asarray(place, copy=True) for place in places)
+        for kept, place in zip(self.arrays, places, strict=True):
+            kept[...] = place
+
+    def put_back(self, model: "Sequential") -> None:
+        """Gives the model what was kept, if anything was."""
+        if self.arrays:
+            for place, kept in zip(_validated(model), self.arrays, strict=True):
+                place[...] = kept
+
+
+def _validated(model: "Sequential") -> tuple[Array, ...]:
+    average = model.optimizer.average(model.store)
+    return (model.store.values,) if average is None else (model.store.values, average)

@@ -1,0 +1,62 @@
+"""The history as a table on disk."""
+
+import csv
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from nnxp.callbacks.state import State
+
+
+class CSVLog:
+    """Writes each epoch's entries of the history as a row of a CSV file, as soon as it is over.
+
+    Parameters
+    ----------
+    path
+        The file. One that is there is continued, if it has the same columns, and else refused. Where a fit is resumed,
+        what was written after the checkpoint is cut off first: each epoch is there once.
+    """
+
+    events = ("begin", "epoch")
+
+    def __init__(self, path: Any) -> None:
+        self.path = Path(path)
+        self._end: int | None = None  # where a fit that is resumed goes on, in bytes
+
+    def __call__(self, state: State) -> None:
+        """Adds a row."""
+        if state.event == "begin":
+            self._end = None
+            with self.path.open("a", encoding="utf-8"):
+                return  # to be told now that it cannot be written
+        header = ["epoch", *state.record]
+        there = _header(self.path)
+        if there not in (None, header):
+            raise ValueError(
+                f"{self.path} has the columns {there}, expected {header}: give the log another file, or move this one"
+            )
+        if self._end is not None and self._end < self.path.stat().st_size:
+            os.truncate(self.path, self._end)
+            there = _header(self.path)
+        self._end = None
+        with self.path.open("a", newline="", encoding="utf-8") as file:
+            rows = csv.writer(file, lineterminator="\n")
+            if there is None:
+                rows.writerow(header)
+            rows.writerow([state.epoch, *state.record.values()])
+
+    def state(self) -> dict[str, Any]:
+        """How far the file is written."""
+        return {"end": self.path.stat().st_size}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Has the next row written there, once it is sure that the file is the log."""
+        self._end = state["end"]
+
+
+def _header(path: Path) -> list[str] | None:
+    """The columns of a CSV file; None where it is empty."""
+    with path.open(newline="", encoding="utf-8") as file:
+        return next(csv.reader(file), None)

@@ -1,0 +1,109 @@
+"""Early stopping."""
+
+import math
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from nnxp.callbacks.best import BestWeights
+from nnxp.callbacks.state import State
+from nnxp.options import not_negative, positive
+
+
+class EarlyStopping:
+    """Ends a training that no longer gets better, and puts the best weights back.
+
+    Parameters
+    ----------
+    monitor : str
+        The entry of the history that is followed: "val_loss" by default.
+    patience : int
+        How many epochs in a row may pass without a better value.
+    min_delta : float
+        By how much a better value has to be better.
+    mode : {"min", "max"}, optional
+        What is better; by default "max" for an accuracy, else "min".
+    restore_best : bool
+        Whether the training, stopped or not, ends with the weights of its best epoch.
+
+    Attributes
+    ----------
+    best : float
+        The best value; NaN before the first. A value that is NaN is never better.
+    best_epoch : int
+        The number of epochs that the model had finished then; before, those at the fit's begin.
+    stopped : bool
+        Whether this ended the training.
+
+    Examples
+    --------
+    >>> import nnxp
+    >>> X, y = nnxp.data.spiral(seed=0)
+    >>> model = nnxp.Sequential([nnxp.Dense(2, 16), "relu", nnxp.Dense(16, 3), "softmax"],
+    ...     loss="categorical_crossentropy", optimizer=nnxp.Adam(learning_rate=0.1), seed=0)
+    >>> stopping = EarlyStopping(patience=3)
+    >>> history = model.fit(X, y, epochs=100, validation_split=0.2, callbacks=[stopping])
+    >>> stopping.stopped and len(history["loss"]) == stopping.best_epoch + 3
+    True
+    """
+
+    events = ("begin", "epoch", "end")
+    options = ("monitor", "patience", "min_delta", "mode", "restore_best")
+
+    def __init__(
+        self,
+        monitor: str = "val_loss",
+        patience: int = 10,
+        min_delta: float = 0.0,
+        mode: Literal["min", "max"] | None = None,
+        restore_best: bool = True,
+    ) -> None:
+        if mode not in (None, "min", "max"):
+            raise ValueError(f'got mode={mode!r}, expected "min", "max" or None')
+        self.monitor, self.mode, self.patience = monitor, mode, positive("patience", patience)
+        self.min_delta, self.restore_best = not_negative("min_delta", min_delta), restore_best
+        self.sign = 1 if mode == "max" or (mode is None and monitor.endswith("accuracy")) else -1
+        self._begin(0)
+
+    def _begin(self, epoch: int) -> None:
+        self.best, self.best_epoch, self.stopped = math.nan, epoch, False
+        self._weights = BestWeights()
+
+    def __call__(self, state: State) -> None:
+        """Compares, keeps or puts back."""
+        if state.event == "begin":
+            self._begin(state.epoch)
+            if self.monitor.startswith("val_") and not state.validates:
+                raise ValueError(
+                    f"got no validation to take {self.monitor!r} from: give fit validation_data= or validation_split=, "
+                    'or follow the training itself, monitor="loss"'
+                )
+        elif state.event == "epoch":
+            self._compare(state)
+        else:
+            if self.best_epoch < state.epoch:
+                self._weights.put_back(state.model)
+            self._weights = BestWeights()
+
+    def state(self) -> dict[str, Any]:
+        """The best value so far, None for NaN, its epoch and its weights."""
+        best = None if math.isnan(self.best) else self.best
+        kept = {f"weights.{number}": weights for number, weights in enumerate(self._weights.arrays)}
+        return {"best": best, "best_epoch": self.best_epoch, "stopped": self.stopped, **kept}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Takes over what `state` gave."""
+        self.best = math.nan if state["best"] is None else state["best"]
+        self.best_epoch, self.stopped = state["best_epoch"], state["stopped"]
+        self._weights.arrays = tuple(state[name] for name in ("weights.0", "weights.1") if name in state)
+
+    def _compare(self, state: State) -> None:
+        if self.monitor not in state.record:
+            raise ValueError(f"got monitor={self.monitor!r}, expected one of {', '.join(state.record)}")
+        value = state.record[self.monitor]
+        first = math.isnan(self.best) and not math.isnan(value)
+        if first or self.sign * (value - self.best) > self.min_delta:
+            self.best, self.best_epoch = value, state.epoch
+            if self.restore_best:
+                self._weights.keep(state.model)
+        elif state.epoch - self.best_epoch >= self.patience:
+            self.stopped = state.stop = True

@@ -1,0 +1,92 @@
+"""What a callback is called with, when, and in which order."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from nnxp.sequential import Sequential
+
+EVENTS = ("begin", "step", "epoch", "end")
+Event = Literal["begin", "step", "epoch", "end"]
+Callback = Callable[["State"], Any]
+
+
+@dataclass
+class State:
+    """Where a training stands.
+
+    Attributes
+    ----------
+    model : Sequential
+        The model, whose weights may be read, and written between two steps.
+    epochs : int
+        How many epochs this fit was asked for.
+    validates : bool
+        Whether each epoch ends with a validation.
+    event : str
+        "begin", "step", "epoch" or "end".
+    record : dict of float
+        The last finished epoch's entries in the history, "loss", "val_loss", "learning_rate", ...; empty before.
+    stop : bool
+        Set it to True, and the training ends after this step or epoch.
+    interrupted : BaseException or None
+        Set it, and the training is left by this exception once the other callbacks have seen the step or epoch, as one
+        that is to be resumed: no "end" comes (see `Interruption`).
+    """
+
+    model: "Sequential"
+    epochs: int
+    validates: bool
+    event: Event = "begin"
+    record: dict[str, float] = field(default_factory=dict)
+    stop: bool = False
+    interrupted: BaseException | None = None
+
+    @property
+    def epoch(self) -> int:
+        """Finished epochs of the model, over all fits."""
+        return self.model.epoch
+
+    @property
+    def step(self) -> int:
+        """Finished steps of the model, over all fits."""
+        return self.model.step
+
+    @property
+    def history(self) -> dict[str, list[float]]:
+        """One entry an epoch, over all fits."""
+        return self.model.history
+
+
+class Callbacks:
+    """The callbacks of a fit, by event; one that is to be `last`, as `Checkpoint` is, comes after the others."""
+
+    def __init__(self, callbacks: Iterable[Callback], state: State) -> None:
+        self.given = sorted(callbacks, key=lambda callback: bool(getattr(callback, "last", False)))
+        self.state, self.at = state, {event: list[Callback]() for event in EVENTS}
+        for callback in self.given:
+            for event in events_of(callback):
+                self.at[event].append(callback)
+
+    def __bool__(self) -> bool:
+        return any(self.at.values())
+
+    def call(self, event: Event) -> None:
+        """Calls those that wait for the event, in the order in which they were given."""
+        self.state.event = event
+        for callback in self.at[event]:
+            callback(self.state)
+        if self.state.interrupted is not None:
+            raise self.state.interrupted
+
+
+def events_of(callback: Any) -> tuple[str, ...]:
+    """The events at which a callback is called; raises where it is no callback."""
+    if not callable(callback) or isinstance(callback, type):
+        hint = f": {callback.__name__}(...) makes one" if isinstance(callback, type) else ""
+        raise TypeError(f"got {callback!r} as a callback, expected a function of the training's state{hint}")
+    events: Any = getattr(callback, "events", ("epoch",))
+    if isinstance(events, str) or not set(events) <= set(EVENTS):
+        raise ValueError(f"got a callback with events={events!r}, expected some of {EVENTS}")
+    return tuple(events)
