@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 STATE = ("epoch", "step", "iterations", "history")
 STATE_DEFAULTS: dict[str, Any] = {"total": None, "schedule": None, "training": None}
 """What a file of format 1 may lack, for those written before it was added, and what it is then."""
+LARGEST = 2**62
+"""Of a counter, or another whole number in the state."""
 LONGEST = 1000
 """Characters of an error, which may quote the file."""
 
@@ -125,7 +127,7 @@ def _content(model: "Sequential") -> tuple[dict[str, str], dict[str, Place]]:
     from nnxp import __version__
 
     state, places = state_of(model), _places(model)
-    if model.course is not None:
+    if model.course is not None and model.course.is_here:
         host = get_backend("numpy", fast=False)
         state["training"], arrays = model.course.state()
         places |= {f"training.{name}": Place(host, a.reshape(-1), a.shape) for name, a in arrays.items()}
@@ -139,9 +141,9 @@ def _text(name: str, value: dict[str, Any]) -> str:
         text = jsontext.canonical(value)
         _parsed(name, text)
     except (TypeError, ValueError, RecursionError) as error:
-        raise TypeError(
-            f"the model's options, classes, preprocessing or history do not fit in JSON as a file has it: {error}"
-        ) from None
+        config, state = "options, classes or preprocessing", "history, or what a schedule or a callback remembers,"
+        what = config if name == "config" else state
+        raise TypeError(f"the model's {what} do not fit in JSON as a file has it: {error}") from None
     return text
 
 
@@ -172,19 +174,19 @@ class Saved:
 
     def __init__(self, file: BinaryIO) -> None:
         self.reader = Reader(file)
-        with self._blamed():
+        with self.blamed():
             self.config = _parsed("config", self.reader.texts["config"])
             self.state = _parsed("state", self.reader.texts["state"])
 
     def model(self, backend: Any = None, layers: dict[str, type[Layer]] | None = None) -> "Sequential":
         """The model, new (see `load`)."""
         backend = None if backend is None else get_backend(backend)
-        with self._blamed():
+        with self.blamed():
             model = build(self.config, layers or {})
             self.fits(model)
         if backend is not None:
             model.bind_to(backend)
-        with self._blamed():
+        with self.blamed():
             self.restore(model)
         return model
 
@@ -247,7 +249,7 @@ class Saved:
         return {name.partition(".")[2]: a for name, a in arrays.items() if name.startswith("training.")}
 
     @contextlib.contextmanager
-    def _blamed(self) -> Iterator[None]:
+    def blamed(self) -> Iterator[None]:
         """What goes wrong with a damaged file is its damage, with another its content."""
         try:
             yield
@@ -277,14 +279,16 @@ def _check_state(state: dict[str, Any]) -> None:
     """Raises ModelFileError where a state is not one that `_restore` takes."""
     for name in ("epoch", "step", "iterations", "total"):
         value = state[name]
-        if (type(value) is not int or not 0 <= value < 2**63) and (name, value) != ("total", None):
+        if (type(value) is not int or not 0 <= value < LARGEST) and (name, value) != ("total", None):
             raise ModelFileError(f"its {name} is {value!r:.20}, expected a whole number from 0 up")
     if not isinstance(state["history"], dict) or not all(
         isinstance(values, list) for values in state["history"].values()
     ):
         raise ModelFileError("its history is no object of lists")
+    if not isinstance(state["schedule"], dict | None):
+        raise ModelFileError(f"its schedule is {state['schedule']!r:.60}, expected an object")
     for value in itertools.chain.from_iterable(state["history"].values()):
-        if value is not None and type(value) not in (int, float):
+        if value is not None and not (type(value) is float or (type(value) is int and abs(value) < LARGEST)):
             raise ModelFileError(f"its history has {value!r:.20} where a number belongs")
 
 

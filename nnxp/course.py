@@ -1,5 +1,6 @@
 """The course of a fit: what it was asked for, and where it stands between two steps. A model file holds both."""
 
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ from nnxp.backends import DTYPES, Backend, dtype_of
 from nnxp.batches import Batches
 from nnxp.callbacks import Callback, Callbacks
 from nnxp.doors import blocks
+from nnxp.errors import ModelFileError
 from nnxp.layers import BatchNorm
 from nnxp.optimizers import LBFGS
 from nnxp.streams import Stream
@@ -43,12 +45,18 @@ class Course:
 
     def __init__(self, model: "Sequential", asked: Callable[[], dict[str, Any]], callbacks: Callbacks) -> None:
         self.model, self.asked, self.callbacks = model, asked, callbacks
+        self._thread = threading.get_ident()
         self.first = model.epoch
         with model.store.counted(model.optimizer):
             self.kept = model.backend.asarray(model.store.values, dtype=model.dtype, copy=True)
         self.watchers: list[Any] = [callback for callback in callbacks.given if has_state(callback)]
         self.means: Array = None
         self.begin_epoch()
+
+    @property
+    def is_here(self) -> bool:
+        """Whether the fit is this thread's: another may be anywhere in a step."""
+        return self._thread == threading.get_ident()
 
     def begin_epoch(self) -> None:
         """Before an epoch's first step."""
@@ -111,7 +119,13 @@ class Course:
                 for name, a in arrays.items()
                 if name.startswith(prefix)
             }
-            callback.restore({**values, **own})
+            try:
+                callback.restore({**values, **own})
+            except Exception as error:
+                raise ModelFileError(
+                    f"what it remembers of {type(callback).__name__} is not what that takes over "
+                    f"({type(error).__name__}: {error})"
+                ) from error
         if isinstance(model.optimizer, LBFGS) and state["event"] == "step":  # the iteration is not in the history yet
             model.step, model.optimizer.iterations = model.step - 1, model.optimizer.iterations - 1
         if self.batches:

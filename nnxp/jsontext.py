@@ -41,6 +41,8 @@ def parse(text: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ValueError("it is no JSON object")
     check_depth(value)
+    if "\\u" in text:
+        canonical(value)  # raises where an escape is half a character, which could not be saved again
     return value
 
 

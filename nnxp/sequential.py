@@ -190,7 +190,7 @@ class Sequential(Model):
         if resume is not None:
             from nnxp import resuming
 
-            resumed = resuming.resume(self, resume, asked())
+            resumed = resuming.resume(self, resume, asked(), data.steps)
         if isinstance(data, Stream):
             data.open()
         with self.backend.context():
@@ -382,8 +382,8 @@ class Sequential(Model):
             print(f"{number:3d}  {line}")
 
     def save(self, path: Any) -> None:
-        """Writes the model, its optimizer's state and its history to a safetensors file (see `nnxp.load`); while `fit`
-        runs, also where it stands, for `fit(resume=path)`."""
+        """Writes the model, its optimizer's state and its history to a safetensors file (see `nnxp.load`); a callback of
+        `fit` also where it stands, for `fit(resume=path)`."""
         from nnxp import checkpoint
 
         checkpoint.save(self, path)

@@ -100,6 +100,10 @@ class Training:
         `asked` says in a file what the fit was asked for; `resumed` is what one holds of the fit, where it is to go on.
         """
         model, optimizer, state = self.model, self.model.optimizer, State(self.model, epochs, validation is not None)
+        if self.course is not None:
+            raise RuntimeError(
+                "got a fit of a model that another fit is training, expected one at a time: train a copy"
+            )
         if resumed is None:
             optimizer.total = None if data.steps is None else optimizer.iterations + epochs * data.steps
         self.callbacks, self.plan.updating = Callbacks(callbacks, state), False
@@ -108,8 +112,8 @@ class Training:
             self.callbacks.call("begin")
             self.course = course = Course(model, asked, self.callbacks)
             if resumed is not None:
-                course.restore(*resumed)
-                if resumed.state["event"] == "end":
+                resumed.give(course)
+                if resumed.is_finished:
                     return
             whole = isinstance(optimizer, LBFGS)
             steps = epochs if whole else None if data.steps is None else epochs * data.steps

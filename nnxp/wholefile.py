@@ -7,10 +7,12 @@ removes it. A lock tells the abandoned from those that somebody is writing: the 
 
 import contextlib
 import errno
+import hashlib
 import os
 import re
 import secrets
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,6 +27,10 @@ NO_SUCH_FLUSH = (errno.EINVAL, errno.ENOTSUP, errno.EACCES, errno.EPERM)
 """What file systems answer that cannot flush a folder, or users who may not read it."""
 
 
+LONGEST = 200
+"""Bytes of a name that stands in that of its temporary file: file systems end at 255."""
+
+
 @contextlib.contextmanager
 def whole_file(path: Path, what: str) -> Iterator[BinaryIO]:
     """A file open for writing, which takes its place when the block ends, and vanishes when it raises.
@@ -32,7 +38,7 @@ def whole_file(path: Path, what: str) -> Iterator[BinaryIO]:
     Parameters
     ----------
     path
-        Where; a link stays a link. What is there is replaced.
+        Where; a link stays a link. What is there is replaced, even if it is read-only, and keeps its permissions.
     what
         What is written, for errors: "the model".
 
@@ -42,12 +48,15 @@ def whole_file(path: Path, what: str) -> Iterator[BinaryIO]:
         It cannot be written; its message says what, where and why, and what is there now. Of the subclass, and with
         the `errno` and `filename`, that the cause has.
     """
-    given, path = path, path.resolve()
-    temporary, replaced = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp"), False
+    given, path = path, _resolved(path)
+    stem = path.name if len(os.fsencode(path.name)) <= LONGEST else hashlib.sha256(os.fsencode(path.name)).hexdigest()
+    temporary, replaced = path.with_name(f".{stem}.{secrets.token_hex(8)}.tmp"), False
     try:
         _check_place(path)
-        remove_abandoned(path.parent, rf"\.{re.escape(path.name)}\.[0-9a-f]{{16}}\.tmp")
+        remove_abandoned(path.parent, rf"\.{re.escape(stem)}\.[0-9a-f]{{16}}\.tmp")
         with _create(temporary) as file:
+            if path.exists() and hasattr(os, "fchmod"):  # who may read it is as it was
+                os.fchmod(file.fileno(), stat.S_IMODE(path.stat().st_mode))
             yield file
             flush(file)
             if fcntl is None:
@@ -120,6 +129,13 @@ def remove_abandoned(folder: Path, pattern: str) -> None:
             with contextlib.suppress(OSError), _opened(path) as handle:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)  # raises where somebody holds it
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def _resolved(path: Path) -> Path:
+    try:
+        return path.resolve()
+    except RuntimeError:  # before Python 3.13
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path)) from None
 
 
 def _check_place(path: Path) -> None:

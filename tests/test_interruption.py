@@ -1,5 +1,6 @@
 """What is left of a training that a signal, an exception or the end of memory cuts short."""
 
+import copy
 import math
 import os
 import signal
@@ -95,6 +96,64 @@ def test_a_second_signal_interrupts_at_once(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt), Interruption() as interruption:
         model.fit(X, Y, callbacks=[send_at(1, signal.SIGINT, times=2), Checkpoint(path), interruption], batch_size=8)
     assert not path.exists() and model.step == 1
+
+
+def test_it_needs_its_with_block_and_has_one_only() -> None:
+    interruption = Interruption()
+    with pytest.raises(RuntimeError, match="outside its with block, expected `with Interruption"):
+        classifier("numpy").fit(X, Y, callbacks=[interruption])
+    before = signal.getsignal(signal.SIGINT)
+    with interruption:
+        with pytest.raises(RuntimeError, match="one block for each"), interruption:
+            pass
+        assert signal.getsignal(signal.SIGINT) is not before
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_what_was_caught_does_not_come_again(tmp_path: Path) -> None:
+    with Interruption() as interruption:
+        with pytest.raises(KeyboardInterrupt):
+            classifier("numpy").fit(X, Y, callbacks=[send_at(1, signal.SIGINT), interruption], batch_size=8)
+        model = classifier("numpy")
+        model.fit(X, Y, epochs=2, callbacks=[interruption])
+        assert model.epoch == 2
+        with pytest.raises(KeyboardInterrupt):  # and another one is as the first
+            model.fit(X, Y, callbacks=[send_at(4, signal.SIGINT), interruption], batch_size=8)
+
+
+def test_a_signal_is_not_lost_where_a_callback_raises() -> None:
+    def fail(state: State) -> None:
+        raise ValueError("mine")
+
+    fail.events = ("step",)  # type: ignore[attr-defined]
+    with pytest.raises(SystemExit) as stop, Interruption() as interruption:
+        classifier("numpy").fit(X, Y, callbacks=[send_at(1, signal.SIGTERM), fail, interruption])
+    assert stop.value.code == 143 and isinstance(stop.value.__cause__, ValueError)
+
+
+def test_another_callbacks_interruption_stays() -> None:
+    def leave(state: State) -> None:
+        state.interrupted = RuntimeError("mine")
+
+    with pytest.raises(RuntimeError, match="mine"), Interruption() as interruption:
+        classifier("numpy").fit(X, Y, callbacks=[leave, interruption])
+
+
+def test_an_ignored_signal_stays_ignored() -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with Interruption() as interruption:
+            model = classifier("numpy")
+            model.fit(X, Y, epochs=2, callbacks=[send_at(1, signal.SIGINT), interruption])
+        assert model.epoch == 2 and signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_a_copy_is_itself() -> None:
+    """scikit-learn copies an estimator's parameters."""
+    interruption = Interruption()
+    assert copy.deepcopy([interruption])[0] is interruption
 
 
 @pytest.mark.parametrize(("number", "exception", "code"), SIGNALS)

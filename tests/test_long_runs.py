@@ -24,7 +24,7 @@ from nnxp import AdamW, BatchNorm, Dense, Dropout, Sequential
 from nnxp.callbacks import Checkpoint, EarlyStopping
 from nnxp.kernels import machine
 from nnxp.schedules import Cosine
-from tests.matrix import Target
+from tests.matrix import Target, selected
 
 LONG = "NNXP_LONG_RUNS" in os.environ
 WINDOWS, STEPS, FITS = (4, 2_500, 50) if LONG else (2, 60, 3)
@@ -37,6 +37,17 @@ PAGES = 2**18
 """What the process's size may differ by: the allocators' own pages, 64 of them."""
 X = np.random.default_rng(0).standard_normal((BATCH * 25, 8)).astype(np.float32)
 Y = np.arange(len(X)) % 3
+
+
+# Each library once: whether X may be written to, or which device it is on, does not change what is left behind.
+LIBRARIES = [target for target in selected() if not target.readonly and target.device_name is None]
+
+
+@pytest.fixture(scope="module", params=LIBRARIES, ids=lambda target: target.name)
+def backend(request: pytest.FixtureRequest) -> Target:
+    """One library of the backend matrix."""
+    target: Target = request.param
+    return target
 
 
 def model_on(spec: str) -> Sequential:

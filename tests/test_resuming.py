@@ -1,7 +1,10 @@
 """A fit that is resumed: the same tensors, bit for bit, as one that nothing interrupted, or a refusal that says why."""
 
+import contextlib
 import csv
+import json
 import logging
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,11 +13,12 @@ import numpy as np
 import pytest
 
 import nnxp
-from nnxp import SGD, AdamW, BatchNorm, Dense, Dropout, ModelFileError, Sequential, checkpoint
+from nnxp import SGD, AdamW, BatchNorm, Dense, Dropout, ModelFileError, Sequential, checkpoint, tensorfile
 from nnxp.callbacks import Checkpoint, CSVLog, EarlyStopping, State
 from nnxp.schedules import ReduceOnPlateau
 from tests.matrix import Target
 from tests.models import CLASSES, classifier, problem, values
+from tests.test_checkpoint import opened
 
 X, Y = problem(29)
 W = np.linspace(0.0, 2.0, 29, dtype=np.float32)
@@ -372,7 +376,7 @@ def changed(name: str) -> Run:
         ("schedule", "got optimizer.schedule Cosine, expected None"),
         ("dtype", "got dtype 'float64', expected 'float32'"),
         ("seed", "got seed 2, expected 1"),
-        ("epochs", "got epochs 3, expected 2"),
+        ("epochs", "got epochs 3, expected 2.*to train longer, finish this fit"),
         ("batch size", "got batch_size 9, expected 8"),
         ("micro", "got micro_batch_size 2, expected None"),
         ("split", "got validation_split 0.5, expected None"),
@@ -412,6 +416,125 @@ def test_what_is_no_checkpoint(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-5])
     with pytest.raises(ModelFileError, match="damaged"):
         classifier("numpy").fit(X, Y, resume=path)
+
+
+class Counter:
+    """A callback of the user's own, whose next version remembers under another name."""
+
+    def __init__(self, name: str = "count") -> None:
+        self.name, self.count = name, 0
+
+    def __call__(self, state: State) -> None:
+        self.count += 1
+
+    def state(self) -> dict[str, Any]:
+        return {self.name: self.count}
+
+    def restore(self, state: Any) -> None:
+        self.count = state[self.name]
+
+
+def edited(change: Callable[[dict[str, Any], dict[str, Any]], None]) -> Callable[[Path], None]:
+    """What changes a file's state and tensors, and seals it again."""
+
+    def edit(path: Path) -> None:
+        texts, held = opened(path.read_bytes())
+        state, held = json.loads(texts["state"]), {name: tensor.copy() for name, tensor in held.items()}
+        change(state, held)
+        texts = {name: texts[name] for name in ("nnxp_version", "config")} | {"state": json.dumps(state)}
+        host = nnxp.get_backend("numpy")
+        with path.open("wb") as file:
+            places = {name: tensorfile.Place(host, a.reshape(-1), a.shape) for name, a in held.items()}
+            tensorfile.write(file, texts, places)
+
+    return edit
+
+
+LIES: dict[str, tuple[Callable[[dict[str, Any], dict[str, Any]], Any], str]] = {
+    "schedule": (lambda s, t: s.update(schedule=[1]), "its schedule is"),
+    "schedule's rate": (lambda s, t: s["schedule"].update(current=None), "TypeError"),
+    "history": (lambda s, t: s["history"].update(loss=[10**400]), "its history has"),
+    "step": (lambda s, t: s.update(step=2**62), "its step is"),
+    "callbacks": (lambda s, t: s["training"].update(callbacks=[1, 2, 3]), "not the state of each callback"),
+    "stopping": (lambda s, t: s["training"]["callbacks"].__setitem__(0, {}), "of EarlyStopping.*KeyError"),
+    "best weights": (
+        lambda s, t: t.update({"training.callbacks.0.weights.0": np.zeros(7, np.float32)}),
+        "of EarlyStopping is not what that takes over",
+    ),
+    "log": (lambda s, t: s["training"]["callbacks"][1].update(end=-5), "of CSVLog.*got end=-5"),
+    "own": (lambda s, t: s["training"]["callbacks"].__setitem__(2, {"n": 3}), "of Counter.*KeyError: 'count'"),
+    "newer": (lambda s, t: s["training"].update(unknown=1), "'unknown', which is not known here: update nnxp"),
+    "asked": (lambda s, t: s["training"]["asked"].update(shuffle=False), "got shuffle None, expected False"),
+    "first": (lambda s, t: s["training"].update(first=99), "counts that cannot be"),
+    "batches": (lambda s, t: s["training"].update(batches=9999), "counts that cannot be"),
+    "epoch": (lambda s, t: s.update(epoch=100), "counts that cannot be"),
+    "a flag": (lambda s, t: s["training"].update(first=True), "its training has True as first"),
+    "event": (lambda s, t: s["training"].update(event="foo"), "the event 'foo'"),
+    "sums": (lambda s, t: t["training.sums"].__setitem__(0, np.nan), "sums of losses that are not finite"),
+    "kept": (lambda s, t: t.update({"training.kept": t["training.kept"].astype("f8")}), "its training has tensors"),
+    "one too many": (lambda s, t: t.update({"training.callbacks.9.a": np.zeros(1)}), "of a callback that this fit has"),
+}
+
+
+@pytest.mark.parametrize(("change", "message"), LIES.values(), ids=LIES)
+def test_a_file_that_says_what_cannot_be_changes_nothing(change: Any, message: str, tmp_path: Path) -> None:
+    def fit(model: Sequential, callbacks: list[Any], **options: Any) -> Any:
+        log = CSVLog(tmp_path / "log.csv")
+        callbacks = [EarlyStopping(patience=9), log, Counter(), *callbacks]
+        return model.fit(X, Y, epochs=3, batch_size=8, validation_split=0.25, callbacks=callbacks, **options)
+
+    def fresh() -> Sequential:
+        return classifier("numpy", optimizer=SGD(0.1, momentum=0.5, schedule=ReduceOnPlateau("loss")))
+
+    snapshots = Snapshots(tmp_path)
+    fit(fresh(), [snapshots])
+    path = snapshots.paths[5]  # in the second epoch
+    edited(change)(path)
+    log, model = (tmp_path / "log.csv").read_bytes(), fresh()
+    model.fit(X[:9], Y[:9], epochs=1)  # a state to come back to
+    before = outcome(model)
+    with pytest.raises(ModelFileError, match=message) as error:
+        fit(model, [], resume=path)
+    assert str(error.value).startswith(str(path))
+    assert outcome(model) == before and (tmp_path / "log.csv").read_bytes() == log
+    model.fit(X, Y)  # and goes on
+
+
+def test_a_log_that_is_to_be_cut_is_so_after_the_next_crash_too(tmp_path: Path) -> None:
+    path, log = tmp_path / "m.safetensors", tmp_path / "log.csv"
+
+    def run(every: int, crash: int | None) -> None:
+        callbacks = [CSVLog(log), Checkpoint(path, every_steps=every), *([] if crash is None else [crash_at(crash)])]
+        model = classifier("numpy")
+        with contextlib.suppress(RuntimeError):
+            model.fit(X, Y, epochs=6, batch_size=8, callbacks=callbacks, resume=path)  # 4 steps an epoch
+
+    run(5, 18)  # the log has epochs that the file of step 15 has not
+    run(1, 16)  # and the file of step 16 is saved before the first new row
+    run(1, None)
+    assert [row.split(",")[0] for row in log.read_text().splitlines()] == ["epoch", *"123456"]
+
+
+def test_only_the_fits_own_thread_saves_what_can_be_resumed(tmp_path: Path) -> None:
+    path, model = tmp_path / "m.safetensors", classifier("numpy")
+
+    def save(state: State) -> None:
+        thread = threading.Thread(target=model.save, args=(path,))
+        thread.start()
+        thread.join()
+
+    model.fit(X, Y, callbacks=[save])
+    assert nnxp.load(path).epoch == 1
+    with pytest.raises(ModelFileError, match="not where a fit stood"):
+        classifier("numpy").fit(X, Y, resume=path)
+
+
+def test_a_fit_inside_a_fit_is_refused() -> None:
+    def nested(state: State) -> None:
+        state.model.fit(X, Y)
+
+    with pytest.raises(RuntimeError, match="another fit is training"):
+        classifier("numpy").fit(X, Y, callbacks=[nested])
 
 
 def test_what_cannot_be_saved_is_known_before_the_first_step(tmp_path: Path) -> None:

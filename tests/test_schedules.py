@@ -327,6 +327,7 @@ def test_any_function_is_a_schedule() -> None:
         (lambda: nnxp.SGD(schedule=3), "got schedule 3, expected an object or one of cosine, exponential_decay"),
         (lambda: InverseTimeDecay(-1), "got decay=-1, expected a number from 0 up"),
         (lambda: StepDecay(0), "got every=0, expected a whole number of steps from 1 up, or a fraction of the train"),
+        (lambda: StepDecay(10**400), "got every=1000.*, expected a whole number of steps"),
         (lambda: StepDecay(10.0), "got every=10.0, expected a whole number of steps"),
         (lambda: StepDecay(10, 1.5), "got factor=1.5, expected a number from 0 up to but not including 1"),
         (lambda: ExponentialDecay(steps=True), "got steps=True, expected a whole number of steps"),

@@ -138,6 +138,7 @@ def test_a_configuration_of_something_else(config: Any, message: str) -> None:
         ("state", '{"epoch":NaN}', "NaN is no JSON"),
         ("state", '{"epoch":-Infinity}', "-Infinity is no JSON"),
         ("state", '{"history":{"a":1,"a":1}}', "a key occurs twice"),
+        ("state", '{"history":{"\\ud800":[]}}', "surrogates not allowed"),
         ("state", "{}", "its state lacks epoch, history, iterations, step"),
         (
             "state",
@@ -150,7 +151,7 @@ def test_a_configuration_of_something_else(config: Any, message: str) -> None:
         ("state", '{"epoch":0,"step":0,"iterations":0,"history":{"a":["b"]}}', "its history has 'b'"),
         ("state", '{"epoch":0,"step":0,"iterations":0,"history":[1]}', "no object of lists"),
     ],
-    ids=range(15),
+    ids=range(16),
 )
 def test_texts_of_something_else(part: str, text: str, message: str) -> None:
     with pytest.raises(ModelFileError, match=message):

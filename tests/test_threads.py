@@ -24,7 +24,7 @@ def test_threads_that_see_the_first_X_together_bind_once(backend: Target, monkey
             time.sleep(0.05)  # long enough for the others to arrive
             super().__init__(*arguments)
 
-    monkeypatch.setattr("nnxp.sequential.ParameterStore", Slow)
+    monkeypatch.setattr("nnxp.model.ParameterStore", Slow)
     model, x = classifier(), backend.asarray(problem()[0])
     with ThreadPoolExecutor(THREADS) as pool:
         results = [backend.to_numpy(p) for p in pool.map(lambda _: model.predict(x), range(THREADS))]

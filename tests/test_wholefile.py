@@ -36,6 +36,27 @@ def write(path: Path, content: bytes = b"mine") -> None:
         file.write(content)
 
 
+@pytest.mark.skipif(not hasattr(os, "fchmod"), reason="Windows has no such permissions")
+def test_what_may_be_read_by_its_owner_only_stays_so(here: Path) -> None:
+    write(Path("m"))
+    for mode in (0o600, 0o640, 0o444):
+        Path("m").chmod(mode)
+        write(Path("m"), b"new")
+        assert Path("m").read_bytes() == b"new" and Path("m").stat().st_mode & 0o777 == mode
+
+
+def test_the_longest_names(here: Path) -> None:
+    name = "ü" * 127  # 254 bytes of the 255 that a name may have
+    write(Path(name))
+    assert [path.name for path in here.iterdir()] == [name]
+
+
+def test_a_link_to_itself(here: Path) -> None:
+    Path("m").symlink_to("m")
+    with pytest.raises(OSError, match="symbolic links"):
+        write(Path("m"))
+
+
 def test_a_file_is_there_when_the_block_ends_and_not_before(here: Path) -> None:
     with whole_file(Path("m"), "the file") as file:
         file.write(b"one")

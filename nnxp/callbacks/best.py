@@ -35,6 +35,11 @@ class BestWeights:
                 place[...] = kept
 
 
+def shapes(model: "Sequential") -> list[tuple[int, ...]]:
+    """Those of the arrays that would be kept of a model."""
+    return [tuple(place.shape) for place in _validated(model)]
+
+
 def _validated(model: "Sequential") -> tuple[Array, ...]:
     average = model.optimizer.average(model.store)
     return (model.store.values,) if average is None else (model.store.values, average)

@@ -48,11 +48,14 @@ class CSVLog:
             rows.writerow([state.epoch, *state.record.values()])
 
     def state(self) -> dict[str, Any]:
-        """How far the file is written."""
-        return {"end": self.path.stat().st_size}
+        """How far the file is written, less what is to be cut off."""
+        written = self.path.stat().st_size if self.path.exists() else 0
+        return {"end": written if self._end is None else self._end}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Has the next row written there, once it is sure that the file is the log."""
+        if type(state["end"]) is not int or state["end"] < 0:
+            raise ValueError(f"got end={state['end']!r}, expected a number of bytes")
         self._end = state["end"]
 
 

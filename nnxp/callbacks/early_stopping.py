@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from nnxp.callbacks.best import BestWeights
+from nnxp.callbacks.best import BestWeights, shapes
 from nnxp.callbacks.state import State
 from nnxp.options import not_negative, positive
 
@@ -72,6 +72,7 @@ class EarlyStopping:
         """Compares, keeps or puts back."""
         if state.event == "begin":
             self._begin(state.epoch)
+            self._shapes = shapes(state.model)
             if self.monitor.startswith("val_") and not state.validates:
                 raise ValueError(
                     f"got no validation to take {self.monitor!r} from: give fit validation_data= or validation_split=, "
@@ -92,9 +93,11 @@ class EarlyStopping:
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Takes over what `state` gave."""
-        self.best = math.nan if state["best"] is None else state["best"]
-        self.best_epoch, self.stopped = state["best_epoch"], state["stopped"]
+        self.best = math.nan if state["best"] is None else float(state["best"])
+        self.best_epoch, self.stopped = int(state["best_epoch"]), bool(state["stopped"])
         self._weights.arrays = tuple(state[name] for name in ("weights.0", "weights.1") if name in state)
+        if (got := [tuple(weights.shape) for weights in self._weights.arrays]) not in ([], self._shapes):
+            raise ValueError(f"got weights of shapes {got}, expected {self._shapes}")
 
     def _compare(self, state: State) -> None:
         if self.monitor not in state.record:

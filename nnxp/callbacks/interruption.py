@@ -33,17 +33,21 @@ class Interruption:
     ...     history = model.fit(X, y, epochs=2, callbacks=[interruption])
     """
 
-    events = ("step", "epoch")
+    events = ("begin", "step", "epoch")
 
     def __init__(self) -> None:
         self.exception: BaseException | None = None
+        self._entered = self._handed_on = False
         self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Self:
-        self.exception = None
+        if self._entered:
+            raise RuntimeError("got an Interruption in its own with block, expected one block for each")
+        self.exception, self._entered, self._handed_on = None, True, False
         if threading.current_thread() is threading.main_thread():
             for number in SIGNALS:
-                self._before[number] = signal.signal(number, self._note)
+                if signal.getsignal(number) is not signal.SIG_IGN:  # nohup, and what a shell starts with &
+                    self._before[number] = signal.signal(number, self._note)
         return self
 
     def __exit__(
@@ -52,12 +56,26 @@ class Interruption:
         for number, handler in self._before.items():
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
         self._before.clear()
-        if self.exception is not None and value is None:  # it came after the last step
-            raise self.exception
+        self._entered = False
+        if self.exception is not None and not self._handed_on and not isinstance(value, KeyboardInterrupt | SystemExit):
+            raise self.exception from value  # it came after the last step, or while another exception passed
 
     def __call__(self, state: "State") -> None:
         """Hands on what has come."""
-        state.interrupted = self.exception
+        if not self._entered:
+            raise RuntimeError(
+                "got an Interruption outside its with block, expected `with Interruption() as interruption:` around "
+                "fit(..., callbacks=[interruption])"
+            )
+        if state.event == "begin":
+            if self._handed_on:  # to a fit before, whose exception was caught
+                self.exception, self._handed_on = None, False
+        elif self.exception is not None:
+            state.interrupted, self._handed_on = self.exception, True
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """Itself, for the estimators that scikit-learn clones: signals come to one place."""
+        return self
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         exception = KeyboardInterrupt() if number == signal.SIGINT else SystemExit(128 + number)

@@ -115,7 +115,7 @@ class MLPClassifier(ClassifierMixin, MLP):
     --------
     >>> import nnxp
     >>> X, y = nnxp.data.moons(200, seed=0)
-    >>> model = nnxp.MLPClassifier((16,), learning_rate_init=0.05, random_state=0).fit(X, y)
+    >>> model = nnxp.MLPClassifier((16,), learning_rate_init=0.1, random_state=0).fit(X, y)
     >>> model.score(X, y) > 0.95
     True
     """

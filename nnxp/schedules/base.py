@@ -64,7 +64,9 @@ def length(name: str, value: Any) -> Length:
     if isinstance(value, float) and 0 < value < 1:
         return value
     try:
-        return positive(name, value)
+        if positive(name, value) < 2**63:
+            return int(value)
+        raise ValueError
     except ValueError:
         raise ValueError(
             f"got {name}={value!r}, expected a whole number of steps from 1 up, or a fraction of the training between "
