@@ -382,8 +382,8 @@ class Sequential(Model):
             print(f"{number:3d}  {line}")
 
     def save(self, path: Any) -> None:
-        """Writes the model, its optimizer's state and its history to a safetensors file (see `nnxp.load`); a callback of
-        `fit` also where it stands, for `fit(resume=path)`."""
+        """Writes the model, its optimizer's state and its history to a safetensors file (see `nnxp.load`). Saved by a
+        callback of `fit`, it also holds where that stands, for `fit(resume=path)`."""
         from nnxp import checkpoint
 
         checkpoint.save(self, path)
