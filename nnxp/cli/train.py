@@ -1,12 +1,10 @@
 """`nnxp train`: from the options to a run folder."""
 
 import argparse
-import contextlib
 import csv
 import io
 import json
 import platform
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +14,12 @@ import nnxp
 from nnxp.activations import ACTIVATIONS, Activation, Softmax
 from nnxp.architecture import hidden_layers
 from nnxp.backends import Backend, get_backend
-from nnxp.callbacks import Checkpoint, EarlyStopping, Interruption
+from nnxp.callbacks import EarlyStopping, Interruption
 from nnxp.cli import report, settings
 from nnxp.cli.options import UsageError
 from nnxp.cli.recipes import Recipe
 from nnxp.cli.results import Result, library_version
+from nnxp.cli.resuming import PatientCheckpoint, asked, check_finished, resumable
 from nnxp.cli.runs import RunFolder
 from nnxp.data import Dataset
 from nnxp.errors import DataError
@@ -48,11 +47,19 @@ def run(args: argparse.Namespace) -> None:
     model.preprocessing = dataset.preprocessing | held_out
     validation = round((args.validation_split or 0) * len(dataset.X))  # rows, as `data.split` counts
     folder = RunFolder(args.out or Path("runs", dataset.name), args.overwrite, args.resume)
+    wanted = asked(
+        dataset,
+        epochs=recipe.epochs,
+        batch_size=recipe.batch_size,
+        validation_split=args.validation_split or 0,
+        early_stopping=args.early_stopping,
+    )
     if args.resume and folder.is_finished and not args.overwrite:
+        check_finished(folder, model, wanted)
         if not args.quiet:
             print(f"{folder.path} holds a run that is complete: there is nothing to resume (--overwrite trains anew)")
         return
-    with folder, _resumable(folder.checkpoint):
+    with folder, resumable(folder):
         if not args.quiet:
             report.before(dataset, model, recipe, loss, validation)
         stopping = _fit(args, recipe, model, dataset, folder.checkpoint)
@@ -61,7 +68,8 @@ def run(args: argparse.Namespace) -> None:
         history = {name.replace("val_", f"{followed}_", 1): values for name, values in model.history.items()}
         summary = _summary(args, recipe, model, dataset, loss, validation, result)
         if stopping is not None:
-            summary["best_epoch"] = stopping.best_epoch
+            summary |= {"best_epoch": stopping.best_epoch, "stopped_early": stopping.stopped}
+        summary["asked"] = wanted
         with folder.writing():
             model.save(folder.staging / "model.safetensors")
             _write_history(history, folder.staging / "history.csv")
@@ -145,7 +153,7 @@ def _fit(
     stopping = None if args.early_stopping is None else EarlyStopping(patience=args.early_stopping)
     callbacks: list[Any] = [] if stopping is None else [stopping]
     if args.checkpoint_every or args.resume:
-        callbacks.append(Checkpoint(checkpoint, **args.checkpoint_every or {}))
+        callbacks.append(PatientCheckpoint(checkpoint, **args.checkpoint_every or {}))
     with Interruption() as interruption, report.log(args.quiet):
         model.fit(
             dataset.X,
@@ -158,19 +166,6 @@ def _fit(
             **validation,
         )
     return stopping
-
-
-@contextlib.contextmanager
-def _resumable(checkpoint: Path) -> Iterator[None]:
-    """Says of an interruption how to go on, where that is possible."""
-    try:
-        yield
-    except (KeyboardInterrupt, SystemExit) as stop:
-        if checkpoint.exists():
-            if not any(str(checkpoint) in note for note in getattr(stop, "__notes__", ())):  # saved just now
-                stop.add_note(f"the last checkpoint is {checkpoint}")
-            stop.add_note("the same command with --resume goes on")
-        raise
 
 
 def _write_history(history: dict[str, list[float]], path: Path) -> None:
