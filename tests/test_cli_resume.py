@@ -128,6 +128,8 @@ def test_a_signal_outside_the_training_names_the_last_checkpoint(
     assert main([*WORDS, "--out", "run", "--checkpoint-every", "3", "--quiet"]) == 143
     expected = f"nnxp: terminated; the last checkpoint is run/{CHECKPOINT}; the same command with --resume goes on\n"
     assert capsys.readouterr().err == expected and os.listdir("run") == [CHECKPOINT]
+    assert main([*WORDS, "--out", "run", "--resume", "--quiet"]) == 143  # which has nothing more to save
+    assert capsys.readouterr().err == expected and os.listdir("run") == [CHECKPOINT]
     monkeypatch.setattr(plots, "training", draw)
     assert main([*WORDS, "--out", "run", "--resume"]) == 0
     assert "is of a fit that has finished: nothing is left to train" in capsys.readouterr().out
@@ -290,6 +292,7 @@ def test_a_complete_run_of_other_rows_is_another(capsys: pytest.CaptureFixture[s
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
+        ("model.safetensors", lambda whole: whole[:-1] + bytes([whole[-1] ^ 1]), "; train anew with --overwrite"),
         ("summary.json", None, "summary.json does not say what it was asked for: train anew with --overwrite"),
         ("summary.json", b"[]", "summary.json does not say what it was asked for: train anew with --overwrite"),
         ("summary.json", b'{"asked"', "summary.json does not say what it was asked for: train anew with --overwrite"),
@@ -297,11 +300,12 @@ def test_a_complete_run_of_other_rows_is_another(capsys: pytest.CaptureFixture[s
     ],
 )
 def test_a_complete_run_that_cannot_be_told(
-    name: str, content: bytes | None, said: str, finished: Path, capsys: pytest.CaptureFixture[str]
+    name: str, content: Any, said: str, finished: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    whole = Path("run", name).read_bytes()
     Path("run", name).unlink()
     if content is not None:
-        Path("run", name).write_bytes(content)
+        Path("run", name).write_bytes(content(whole) if callable(content) else content)
     assert main([*WORDS, "--out", "run", "--resume", "--quiet"]) == 2
     assert said in (error := capsys.readouterr().err) and error.count("\n") == 1
 
