@@ -15,7 +15,7 @@ import pytest
 import nnxp
 from nnxp import plots
 from nnxp.callbacks import Interruption, State
-from nnxp.cli import main, train
+from nnxp.cli import main, runs, train
 from nnxp.cli.runs import CHECKPOINT, FILES
 from tests.test_interruption import SIGNALS
 
@@ -344,6 +344,49 @@ def test_one_training_at_a_time_in_a_folder(meanwhile: Any, capsys: pytest.Captu
     assert main([*WORDS, "--out", "run", "--quiet", "--checkpoint-every", "3"]) == 0
     assert codes == [2, 2, 2, 2] and sorted(os.listdir("run")) == sorted(FILES)
     assert main([*WORDS, "--out", "run", "--quiet", "--overwrite"]) == 0  # the folder is free again
+
+
+def hold(folder: Path) -> int:
+    """What keeps everybody else out of a folder."""
+    fcntl = pytest.importorskip("fcntl", reason="Windows has no such locks")
+    handle = os.open(folder, os.O_RDONLY)
+    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    return handle
+
+
+def test_a_folder_that_two_make_at_once_stays_for_the_first(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is not there when either looks, and locked by the other when this one has made it."""
+    real, held = runs._alone, []
+
+    def later(folder: Path) -> Any:
+        held.append(hold(folder))
+        return real(folder)
+
+    monkeypatch.setattr(runs, "_alone", later)
+    assert main([*WORDS, "--out", "run", "--quiet"]) == 2
+    assert "another process trains in run now" in capsys.readouterr().err and Path("run").is_dir()
+    os.close(held[0])
+
+
+def test_an_empty_folder_is_removed_while_nobody_else_may_enter_it(
+    meanwhile: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, free = runs.RunFolder._remove_made, []
+
+    def remove(folder: runs.RunFolder) -> None:
+        try:
+            os.close(hold(folder.path))
+            free.append(True)
+        except BlockingIOError:
+            free.append(False)
+        real(folder)
+
+    monkeypatch.setattr(runs.RunFolder, "_remove_made", remove)
+    meanwhile.done = staticmethod(fail)
+    assert main([*WORDS, "--out", "run", "--quiet"]) == 2
+    assert free == [False] and not Path("run").exists()
 
 
 def test_a_checkpoint_that_fails_does_not_end_the_training(

@@ -64,13 +64,17 @@ class RunFolder:
         try:
             with self._writable():
                 self.path.mkdir(parents=True, exist_ok=True)
-            self._stack.enter_context(_alone(self.path))
+        except OSError:
+            self._remove_made()
+            raise
+        self._stack.enter_context(_alone(self.path))
+        self._stack.callback(self._remove_made)  # while nobody else is in it, and not where somebody was first
+        try:
             self._refuse()
             with self._writable():
                 self.staging = self._stack.enter_context(temporary_folder(self.path, ".unfinished-"))
         except BaseException:
             self._stack.close()
-            self._remove_made()
             raise
         return self
 
@@ -107,7 +111,6 @@ class RunFolder:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stack.close()
-        self._remove_made()
 
     def _move(self) -> None:
         for name in FILES:
