@@ -11,6 +11,7 @@ import os
 import pathlib
 import resource
 import signal
+import subprocess
 import sys
 import traceback
 from collections.abc import Callable, Iterator
@@ -22,6 +23,8 @@ import numpy as np
 import nnxp
 
 MODEL = Path("model.safetensors")
+ROOT = Path(__file__).resolve().parents[1]
+ENV = os.environ | {"PYTHONPATH": str(ROOT), "MPLBACKEND": "agg"}
 NOBODY = 65534
 Act = Callable[[str, int, Callable[[], Any]], None]
 """What happens before a step of a save: (its kind, its number, a function that does half of it)."""
@@ -191,6 +194,25 @@ def at_once(new: nnxp.Sequential) -> str:
         nnxp.load(MODEL)
     assert [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children] == [0, 0]
     return "nothing"
+
+
+def python(here: Path, *words: str, largest: int | None = None) -> subprocess.CompletedProcess[str]:
+    """A Python in a folder; `largest`: no file may become longer, a limit that the system enforces."""
+
+    def limit() -> None:
+        if largest is not None:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest))
+
+    return subprocess.run(
+        [sys.executable, *words],
+        cwd=here,
+        env=ENV,
+        preexec_fn=limit,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
 
 
 def steps_of(new: nnxp.Sequential) -> int:

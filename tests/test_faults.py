@@ -6,9 +6,6 @@ disk afterwards. `PRINT_FAULTS=1 pytest tests/test_faults.py -s` prints the rows
 
 import functools
 import os
-import resource
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -17,32 +14,12 @@ import pytest
 
 import nnxp
 from tests import training_faults
-from tests.faults import MODEL, model
+from tests.faults import MODEL, model, python
 
-ROOT = Path(__file__).resolve().parents[1]
-PAGE = ROOT / "docs" / "faults.md"
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "faults.md"
 RUN_FILES = ["model.safetensors", "history.csv", "summary.json", "curves.png"]
 Seen = tuple[str, str]
 Case = Callable[[Path], Seen]
-
-
-def python(here: Path, *words: str, largest: int | None = None) -> subprocess.CompletedProcess[str]:
-    """A Python in a folder; `largest`: no file may become longer, a limit that the system enforces."""
-
-    def limit() -> None:
-        if largest is not None:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest))
-
-    return subprocess.run(
-        [sys.executable, *words],
-        cwd=here,
-        env=os.environ | {"PYTHONPATH": str(ROOT), "MPLBACKEND": "agg"},
-        preexec_fn=limit,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
 
 
 # --- a save --------------------------------------------------------------------------------------------

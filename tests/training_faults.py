@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,9 @@ import numpy as np
 import nnxp
 from nnxp import SGD
 from nnxp.callbacks import Checkpoint, Interruption, State
+from tests.faults import ENV, ROOT, python
 from tests.models import classifier, problem, values
 
-ROOT = Path(__file__).resolve().parents[1]
 X, Y = problem()
 LAST = "the checkpoint that was saved last"
 Seen = tuple[str, str]
@@ -120,21 +121,70 @@ def in_train(number: int, code: int, saved: int) -> Callable[[Path], Seen]:
     """A signal to `nnxp train` after step 14; `--resume` then reaches the same end."""
 
     def case(here: Path) -> Seen:
-        def run(*words: str) -> subprocess.CompletedProcess[str]:
-            env = os.environ | {"PYTHONPATH": str(ROOT), "MPLBACKEND": "agg"}
-            return subprocess.run([sys.executable, *words], cwd=here, env=env, capture_output=True, text=True)
-
-        done = run("-c", SIGNALLED, str(number), *TRAIN, "--checkpoint-every", "4")
+        done = python(here, "-c", SIGNALLED, str(number), *TRAIN, "--checkpoint-every", "4")
         path = here / "run" / "checkpoint.safetensors"
         assert done.returncode == code and nnxp.load(path).step == saved
-        assert run("-m", "nnxp", *TRAIN, "--resume").returncode == 0
-        assert run("-m", "nnxp", *TRAIN[:-1], "other").returncode == 0
+        assert python(here, "-m", "nnxp", *TRAIN, "--resume").returncode == 0
+        assert python(here, "-m", "nnxp", *TRAIN[:-1], "other").returncode == 0
         ends = [nnxp.load(here / name / "model.safetensors") for name in ("run", "other")]
         np.testing.assert_array_equal(values(ends[0]), values(ends[1]))
         where = LAST if number == signal.SIGKILL else "the checkpoint, saved after that step"
         return done.stderr.strip() or "nothing", f"{where}; `--resume` goes on from it"
 
     return case
+
+
+def no_room_on_the_way(here: Path) -> Seen:
+    """A checkpoint holds more than a model: there is room for the one and not for the other."""
+    words = (*TRAIN[:-1], "run", "--hidden", "64")
+    assert python(here, "-m", "nnxp", *words[:-3], "other", *words[-2:]).returncode == 0
+    largest = (here / "other" / "model.safetensors").stat().st_size + 500
+    done = python(here, "-m", "nnxp", *words, "--checkpoint-every", "20", largest=largest)
+    warnings = done.stderr.splitlines()
+    assert done.returncode == 0 and [line.split()[3] for line in warnings] == ["20", "36"], done.stderr
+    ends = [nnxp.load(here / name / "model.safetensors") for name in ("run", "other")]
+    np.testing.assert_array_equal(values(ends[0]), values(ends[1]))
+    assert not (here / "run" / "checkpoint.safetensors").exists()
+    return warnings[0], "the run, once it is complete"
+
+
+def killed_before_the_first_save(here: Path) -> Seen:
+    path = here / "run" / "checkpoint.safetensors"
+    assert python(here, "-c", SIGNALLED, "9", *TRAIN, "--checkpoint-every", "4").returncode == -9
+    before, new = path.read_bytes(), (*TRAIN, "--seed", "1")
+    done = python(here, "-c", SIGNALLED, "9", *new, "--overwrite", "--checkpoint-every", "20")
+    assert done.returncode == -9 and path.read_bytes() == before
+    refused = python(here, "-m", "nnxp", *new, "--resume")
+    assert refused.returncode == 2 and "got seed 1, expected 0" in refused.stderr and path.read_bytes() == before
+    return (
+        done.stderr or "nothing",
+        "the checkpoint of the training before, which `--resume` with other options refuses",
+    )
+
+
+def another_trains(here: Path) -> Seen:
+    path = here / "run" / "checkpoint.safetensors"
+    words = [sys.executable, "-m", "nnxp", *TRAIN, "--epochs", "1000000", "--checkpoint-every", "10"]
+    said = set()
+    with subprocess.Popen(words, cwd=here, env=ENV, stderr=subprocess.PIPE, text=True) as process:
+        while not path.exists():
+            assert process.poll() is None
+            time.sleep(0.01)
+        for more in ((), ("--overwrite",), ("--resume",)):
+            done = python(here, "-m", "nnxp", *TRAIN, *more)
+            assert done.returncode == 2 and process.poll() is None
+            said.add(done.stderr.strip())
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate()
+    assert process.returncode == 143 and f"step {nnxp.load(path).step} is saved" in err
+    return " / ".join(said), "what the first one saves"
+
+
+def a_folder_in_the_way(here: Path) -> Seen:
+    (here / "run" / "checkpoint.safetensors").mkdir(parents=True)
+    said = {python(here, "-m", "nnxp", *TRAIN, more).stderr.strip() for more in ("--overwrite", "--resume")}
+    assert [str(path.relative_to(here)) for path in here.rglob("*")] == ["run", "run/checkpoint.safetensors"]
+    return " / ".join(said), "what was there before"
 
 
 CASES: dict[str, Callable[[Path], Seen]] = {
@@ -147,4 +197,8 @@ CASES: dict[str, Callable[[Path], Seen]] = {
     "`nnxp train --checkpoint-every`: Ctrl-C": in_train(signal.SIGINT, 130, 15),
     "`nnxp train --checkpoint-every`: SIGTERM": in_train(signal.SIGTERM, 143, 15),
     "`nnxp train --checkpoint-every`: `kill -9`": in_train(signal.SIGKILL, -9, 12),
+    "`nnxp train --checkpoint-every`: the disk is full on the way, and not at the end": no_room_on_the_way,
+    "`nnxp train --overwrite --checkpoint-every`: `kill -9` before the first save": killed_before_the_first_save,
+    "`nnxp train`: another process trains in the folder": another_trains,
+    "`nnxp train`: a folder in the place of a file": a_folder_in_the_way,
 }

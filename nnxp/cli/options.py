@@ -175,19 +175,27 @@ def _train(command: argparse.ArgumentParser) -> None:
     )
     out = command.add_argument_group("the results")
     out.add_argument("--out", metavar="FOLDER", help="the run folder (default: runs/ and the name of the data)")
-    out.add_argument("--overwrite", action="store_true", help="replace a run that is there already")
+    out.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="replace a run that is there already; it stays, and so does a checkpoint, until this one's files take "
+        "their places",
+    )
     out.add_argument(
         "--checkpoint-every",
         type=_every,
         metavar="N",
         help="save where the training stands every N steps, or every N minutes, 10m, and on Ctrl-C and SIGTERM, to "
-        "checkpoint.safetensors in the run folder; removed when the run is complete",
+        "checkpoint.safetensors in the run folder; removed when the run is complete. A save that fails is a "
+        "warning, and the training goes on",
     )
     out.add_argument(
         "--resume",
         action="store_true",
         help="go on from the run folder's checkpoint, given the same options, to the same weights as without an "
-        "interruption; begin afresh where there is none. Without --checkpoint-every, saves after each epoch",
+        "interruption; begin afresh where there is none. Without --checkpoint-every, saves after each epoch. A "
+        "checkpoint or a complete run of other options or data is refused by the difference: --overwrite, without "
+        "--resume, trains anew",
     )
     out.add_argument("--quiet", action="store_true", help="print nothing but errors")
     _backend(command)
@@ -268,10 +276,10 @@ def _class_weight(text: str) -> str | list[float]:
 def _every(text: str) -> dict[str, float]:
     """The keyword of a `Checkpoint`."""
     unit, number = ("every_minutes", text[:-1]) if text.endswith("m") else ("every_steps", text)
-    try:
+    plain = r"[0-9]+(\.[0-9]+)?" if unit == "every_minutes" else "[0-9]{1,18}"
+    value = 0.0
+    if re.fullmatch(plain, number):  # int and float take "1_000" and " 5" too
         value = float(number) if unit == "every_minutes" else int(number)
-    except ValueError:
-        value = 0
     if not 0 < value < math.inf:
         raise argparse.ArgumentTypeError(f"got {text!r}, expected a number of steps such as 1000, or of minutes, 10m")
     return {unit: value}

@@ -78,7 +78,8 @@ def after(result: Result, summary: dict[str, Any], folder: Path, no_picture: str
     print(f"test {figures(result)}")
     confusions(result)
     if "best_epoch" in summary:
-        print(f"stopped after {summary['epochs']} epochs, with the weights of epoch {summary['best_epoch']}")
+        ended = "stopped after" if summary["stopped_early"] else "ran all"
+        print(f"{ended} {summary['epochs']} epochs, with the weights of epoch {summary['best_epoch']}")
     print(f"trained for {summary['wall_seconds']:.1f} s, {summary['samples_per_second']:,.0f} samples a second")
     files = [name for name in FILES if (folder / name).exists()]
     print(f"written to {folder}: {', '.join(files)}")

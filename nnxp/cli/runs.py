@@ -9,6 +9,11 @@ from typing import Self
 
 from nnxp.wholefile import flush, flush_folder, temporary_folder, told, whole_file
 
+try:
+    import fcntl
+except ImportError:  # on Windows
+    fcntl = None  # type: ignore[assignment]
+
 FILES = ("model.safetensors", "history.csv", "summary.json", "curves.png")
 CHECKPOINT = "checkpoint.safetensors"
 
@@ -16,9 +21,10 @@ CHECKPOINT = "checkpoint.safetensors"
 class RunFolder:
     """A run's folder. Its files are written to `staging` inside it and moved to their places by `publish`.
 
-    Entering it, before the training, finds out whether it can be written; leaving it without `publish` leaves
-    everything as it was. A process that is killed meanwhile leaves `staging`, which the next run into the folder
-    removes; killed while `publish` renames, files of two runs, each of them whole. What outlives it is `checkpoint`.
+    Entering it, before the training, finds out whether it can be written, and keeps other processes out; leaving it
+    without `publish` leaves everything as it was. A process that is killed meanwhile leaves `staging`, which the next
+    run into the folder removes; killed while `publish` renames, files of two runs, each of them whole. What outlives it
+    is `checkpoint`.
 
     Parameters
     ----------
@@ -39,30 +45,37 @@ class RunFolder:
         self.path, self.overwrite, self.resume = Path(path), overwrite, resume
         self.checkpoint = self.path / CHECKPOINT
         self._stack, self._moves = contextlib.ExitStack(), False
+        self._others: tuple[int, int] | None = None
 
     @property
     def is_finished(self) -> bool:
         """Whether the folder holds a run, and no training that is not over."""
-        return (self.path / FILES[0]).exists() and not self.checkpoint.exists()
+        return (self.path / FILES[0]).is_file() and not self.checkpoint.exists()
+
+    @property
+    def has_own_checkpoint(self) -> bool:
+        """Whether the checkpoint is of this training, and not of one that it is to replace."""
+        return _identity(self.checkpoint) not in (None, self._others)
 
     def __enter__(self) -> Self:
-        if self.resume and self.checkpoint.exists():  # other files are older, or as far as a killed process got
-            self.overwrite = True
-        self._refuse_existing()
-        if self.checkpoint.exists() and not self.overwrite:
-            raise FileExistsError(
-                f"{self.path} holds a training that is not over ({CHECKPOINT}): go on with --resume, replace it with "
-                "--overwrite, or choose another folder with --out"
-            )
+        if self.path.exists() and not self.path.is_dir():
+            raise FileExistsError(f"the run folder {self.path} is a file: choose another with --out")
         self._made = [folder for folder in (self.path, *self.path.parents) if not folder.exists()]
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            self.staging = self._stack.enter_context(temporary_folder(self.path, ".unfinished-"))
-        except OSError as error:
+            with self._writable():
+                self.path.mkdir(parents=True, exist_ok=True)
+        except OSError:
             self._remove_made()
-            raise OSError(
-                f"the run folder {self.path} cannot be written ({error.strerror}): choose another with --out"
-            ) from None
+            raise
+        self._stack.enter_context(_alone(self.path))
+        self._stack.callback(self._remove_made)  # while nobody else is in it, and not where somebody was first
+        try:
+            self._refuse()
+            with self._writable():
+                self.staging = self._stack.enter_context(temporary_folder(self.path, ".unfinished-"))
+        except BaseException:
+            self._stack.close()
+            raise
         return self
 
     @contextlib.contextmanager
@@ -98,7 +111,6 @@ class RunFolder:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stack.close()
-        self._remove_made()
 
     def _move(self) -> None:
         for name in FILES:
@@ -108,9 +120,34 @@ class RunFolder:
                 os.replace(self.staging / name, self.path / name)
         flush_folder(self.path)
 
+    @contextlib.contextmanager
+    def _writable(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise OSError(
+                f"the run folder {self.path} cannot be written ({error.strerror}): choose another with --out"
+            ) from None
+
+    def _refuse(self) -> None:
+        """Raises where the files that are there do not let this run begin."""
+        for name in (*FILES, CHECKPOINT):
+            if (self.path / name).is_dir():  # which no file replaces
+                raise IsADirectoryError(
+                    f"{self.path / name} is a folder, where a file of the run belongs: remove it, or choose another "
+                    "folder with --out"
+                )
+        if self.resume and self.checkpoint.exists():  # other files are older, or as far as a killed process got
+            self.overwrite = True
+        self._refuse_existing()
+        if self.checkpoint.exists() and not self.overwrite:
+            raise FileExistsError(
+                f"{self.path} holds a training that is not over ({CHECKPOINT}): go on with --resume, replace it with "
+                "--overwrite, or choose another folder with --out"
+            )
+        self._others = None if self.resume else _identity(self.checkpoint)
+
     def _refuse_existing(self) -> None:
-        if self.path.exists() and not self.path.is_dir():
-            raise FileExistsError(f"the run folder {self.path} is a file: choose another with --out")
         there = self._files()
         if there and not self.overwrite:
             raise FileExistsError(
@@ -126,6 +163,36 @@ class RunFolder:
         with contextlib.suppress(OSError):
             for folder in self._made:
                 folder.rmdir()
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Keeps other processes out of a folder, until the block or the process ends; raises where one is in it.
+
+    Where there are no such locks (Windows, some network file systems), nobody is kept out.
+    """
+    with contextlib.ExitStack() as stack:
+        if fcntl is not None:
+            try:
+                handle = os.open(folder, os.O_RDONLY)
+                stack.callback(os.close, handle)
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise FileExistsError(
+                    f"another process trains in {folder} now: wait for its end, or choose another folder with --out"
+                ) from None
+            except OSError:  # a file system without locks, or a folder that this user may write and not read
+                pass
+        yield
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """By what a file is told from the one that replaces it; None where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns
 
 
 class OutputFile:

@@ -1,78 +1,65 @@
 """`nnxp train`: from the options to a run folder."""
 
 import argparse
-import contextlib
 import csv
-import dataclasses
 import io
 import json
 import platform
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import nnxp
-from nnxp import data
 from nnxp.activations import ACTIVATIONS, Activation, Softmax
 from nnxp.architecture import hidden_layers
 from nnxp.backends import Backend, get_backend
-from nnxp.callbacks import Checkpoint, EarlyStopping, Interruption
-from nnxp.cli import report
+from nnxp.callbacks import EarlyStopping, Interruption
+from nnxp.cli import report, settings
 from nnxp.cli.options import UsageError
-from nnxp.cli.recipes import Recipe, recipe_for
-from nnxp.cli.results import TEST_SHARE, Result, fingerprint, library_version
+from nnxp.cli.recipes import Recipe
+from nnxp.cli.results import Result, library_version
+from nnxp.cli.resuming import PatientCheckpoint, asked, check_finished, resumable
 from nnxp.cli.runs import RunFolder
 from nnxp.data import Dataset
 from nnxp.errors import DataError
 from nnxp.layers import Dense, Dropout, Layer, Rescaling
 from nnxp.losses import StandardisedLoss, get_loss, units_of, unresolved
-from nnxp.naming import lookup, snake_case
-from nnxp.optimizers import OPTIMIZERS, Optimizer, get_optimizer
-from nnxp.options import balanced, class_weights, positive
-from nnxp.schedules import SCHEDULES, Schedule
+from nnxp.naming import lookup
+from nnxp.optimizers import Optimizer, get_optimizer
+from nnxp.options import class_weights
 from nnxp.sequential import Sequential
-
-LOSSES = {
-    "classification": ("categorical_crossentropy",),
-    "regression": ("mean_squared_error", "mean_absolute_error", "huber"),
-}
-OPTIMIZER_OPTIONS = ("learning_rate", "decay", "momentum", "weight_decay", "clip_norm")
-FOLLOWED = 0.1
-"""The share of the training rows that is held out where something follows them and nobody says how many."""
-NUMBERS = {
-    "inverse_time_decay": "decay",
-    "step_decay": "every",
-    "exponential_decay": "factor",
-    "cosine": "steps",
-    "linear_warmup": "steps",
-    "one_cycle": "warmup",
-    "reduce_on_plateau": "factor",
-}
-"""What the number of `--schedule NAME:NUMBER` says."""
 
 
 def run(args: argparse.Namespace) -> None:
     """Trains, tests, and writes and prints the results."""
-    recipe = _settle(args)
+    recipe = settings.settle(args)
     optimizer = get_optimizer(recipe.optimizer)
-    keywords: dict[str, Any] = {**recipe.optimizer_options, **_schedule(recipe.schedule)}
+    keywords: dict[str, Any] = {**recipe.optimizer_options, **settings.schedule_for(recipe.schedule)}
     optimizer = type(optimizer)(**keywords)
     with report.log(quiet=True):  # the report says why "auto" chose what it did
         backend = get_backend(args.backend, args.dtype)
-    dataset, held_out = _load(args)
-    loss = _loss(args.loss, dataset)
-    model = build(dataset, recipe, optimizer, loss, backend, args.seed, _class_weight(args.class_weight, dataset))
+    dataset, held_out = settings.load(args)
+    loss = settings.loss_for(args.loss, dataset)
+    weights = settings.class_weight_for(args.class_weight, dataset)
+    model = build(dataset, recipe, optimizer, loss, backend, args.seed, weights)
     model.classes = None if dataset.classes is None else list(dataset.classes)
     model.preprocessing = dataset.preprocessing | held_out
     validation = round((args.validation_split or 0) * len(dataset.X))  # rows, as `data.split` counts
     folder = RunFolder(args.out or Path("runs", dataset.name), args.overwrite, args.resume)
+    wanted = asked(
+        dataset,
+        epochs=recipe.epochs,
+        batch_size=recipe.batch_size,
+        validation_split=args.validation_split or 0,
+        early_stopping=args.early_stopping,
+    )
     if args.resume and folder.is_finished and not args.overwrite:
+        check_finished(folder, model, wanted)
         if not args.quiet:
             print(f"{folder.path} holds a run that is complete: there is nothing to resume (--overwrite trains anew)")
         return
-    with folder, _resumable(folder.checkpoint):
+    with folder, resumable(folder):
         if not args.quiet:
             report.before(dataset, model, recipe, loss, validation)
         stopping = _fit(args, recipe, model, dataset, folder.checkpoint)
@@ -81,7 +68,8 @@ def run(args: argparse.Namespace) -> None:
         history = {name.replace("val_", f"{followed}_", 1): values for name, values in model.history.items()}
         summary = _summary(args, recipe, model, dataset, loss, validation, result)
         if stopping is not None:
-            summary["best_epoch"] = stopping.best_epoch
+            summary |= {"best_epoch": stopping.best_epoch, "stopped_early": stopping.stopped}
+        summary["asked"] = wanted
         with folder.writing():
             model.save(folder.staging / "model.safetensors")
             _write_history(history, folder.staging / "history.csv")
@@ -133,92 +121,6 @@ def build(
     return Sequential(layers, criterion, optimizer, backend=backend, dtype=backend.dtype, seed=seed)
 
 
-def _settle(args: argparse.Namespace) -> Recipe:
-    """The data set's recipe with the options that were given."""
-    recipe = recipe_for(args.data)
-    if args.optimizer not in (None, recipe.optimizer):  # its learning rate suits the recipe's optimizer only
-        recipe = dataclasses.replace(recipe, optimizer=args.optimizer, optimizer_options={})
-    known = type(get_optimizer(recipe.optimizer)).options
-    given = {name: getattr(args, name) for name in OPTIMIZER_OPTIONS if getattr(args, name) is not None}
-    for name in given:
-        if name not in known:
-            owners = [snake_case(cls.__name__) for cls in OPTIMIZERS if name in cls.options]
-            option = f"--{name.replace('_', '-')}"
-            raise UsageError(f"{option} belongs to --optimizer {' or '.join(owners)}, not to {recipe.optimizer}")
-    fields = ("hidden", "activation", "normalization", "dropout", "input_dropout", "schedule", "batch_size", "epochs")
-    changes = {name: getattr(args, name) for name in fields if getattr(args, name) is not None}
-    own = dict(recipe.optimizer_options)
-    if args.schedule is not None:
-        own.pop("decay", None)  # the recipe's way to lower the rate: the schedule is another
-        if "schedule" not in known:
-            raise UsageError(f"--schedule changes a learning rate, and {recipe.optimizer} has none")
-    recipe = dataclasses.replace(recipe, **changes, optimizer_options={**own, **given})
-    if recipe.optimizer == "lbfgs":  # needs the same loss at every look: the recipe's dropout is left out
-        for name in ("dropout", "input_dropout"):
-            if getattr(args, name):
-                option = f"--{name.replace('_', '-')}"
-                raise UsageError(f"{option} changes the loss at every step, which --optimizer lbfgs cannot follow")
-        recipe = dataclasses.replace(recipe, dropout=0.0, input_dropout=0.0)
-    positive("epochs", recipe.epochs)
-    positive("batch_size", recipe.batch_size)
-    if recipe.normalization == "none":
-        recipe = dataclasses.replace(recipe, normalization=None)
-    if args.early_stopping is not None:
-        positive("early_stopping", args.early_stopping)
-    follows = args.early_stopping is not None or (recipe.schedule or "").startswith("reduce_on_plateau")
-    if follows and not args.validation_split:
-        args.validation_split = FOLLOWED  # the test part never chooses anything
-    for name in ("activation", "normalization", "dropout"):
-        if not recipe.hidden and name in changes:
-            raise UsageError(f"--{name} is for hidden layers, but --hidden is none")
-    return recipe
-
-
-def _load(args: argparse.Namespace) -> tuple[Dataset, dict[str, Any]]:
-    """The data with a test part, and which rows those are, for a later `nnxp evaluate`."""
-    dataset = data.load(args.data, args.data_dir, args.target)
-    if dataset.X_test is not None:
-        return dataset, {}
-    held_out = {"share": TEST_SHARE, "seed": args.seed, "sha256": fingerprint(dataset.X, dataset.y)}
-    return dataset.hold_out(TEST_SHARE, args.seed), {"held_out": held_out}
-
-
-def _loss(name: str | None, dataset: Dataset) -> str:
-    fitting = LOSSES[dataset.task]
-    if name not in (None, *fitting):
-        what = "classes" if dataset.task == "classification" else "numbers"
-        raise UsageError(
-            f"--loss {name} does not fit {dataset.name}, whose target is {what}: expected {' or '.join(fitting)}"
-        )
-    return name or fitting[0]
-
-
-def _schedule(text: str | None) -> dict[str, Schedule]:
-    """The optimizer's keyword for a schedule such as "cosine" or "step_decay:1000"."""
-    if text is None:
-        return {}
-    name, _, number = text.partition(":")
-    kinds: dict[str, Any] = {snake_case(kind.__name__): kind for kind in SCHEDULES}
-    try:
-        values = {NUMBERS[name]: int(number) if number.isdigit() else float(number)} if number else {}
-        return {"schedule": kinds[name](**values)}
-    except (KeyError, TypeError, ValueError) as error:
-        known = ", ".join(kinds)
-        why = f"{error}; " if isinstance(error, ValueError) else ""
-        raise UsageError(
-            f"--schedule: got {text!r}, {why}expected one of {known}, with a number where it needs one, step_decay:1000"
-        ) from None
-
-
-def _class_weight(given: str | list[float] | None, dataset: Dataset) -> list[float] | None:
-    """One number a class."""
-    if given is not None and dataset.classes is None:
-        raise UsageError(f"--class-weight is for classes, and the target of {dataset.name} is a number")
-    if isinstance(given, list) or given is None:
-        return given
-    return balanced(np.bincount(dataset.y, minlength=len(dataset.classes or ())))
-
-
 def _activation(name: str) -> Activation:
     return lookup(name, Activation, [cls for cls in ACTIVATIONS if cls is not Softmax], "activation")
 
@@ -251,7 +153,7 @@ def _fit(
     stopping = None if args.early_stopping is None else EarlyStopping(patience=args.early_stopping)
     callbacks: list[Any] = [] if stopping is None else [stopping]
     if args.checkpoint_every or args.resume:
-        callbacks.append(Checkpoint(checkpoint, **args.checkpoint_every or {}))
+        callbacks.append(PatientCheckpoint(checkpoint, **args.checkpoint_every or {}))
     with Interruption() as interruption, report.log(args.quiet):
         model.fit(
             dataset.X,
@@ -264,19 +166,6 @@ def _fit(
             **validation,
         )
     return stopping
-
-
-@contextlib.contextmanager
-def _resumable(checkpoint: Path) -> Iterator[None]:
-    """Says of an interruption how to go on, where that is possible."""
-    try:
-        yield
-    except (KeyboardInterrupt, SystemExit) as stop:
-        if checkpoint.exists():
-            if not any(str(checkpoint) in note for note in getattr(stop, "__notes__", ())):  # saved just now
-                stop.add_note(f"the last checkpoint is {checkpoint}")
-            stop.add_note("the same command with --resume goes on")
-        raise
 
 
 def _write_history(history: dict[str, list[float]], path: Path) -> None:

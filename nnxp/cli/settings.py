@@ -1,0 +1,122 @@
+"""What the options of `nnxp train` come to: the recipe with what was given, the data, and what fits them."""
+
+import argparse
+import dataclasses
+from typing import Any
+
+import numpy as np
+
+from nnxp import data
+from nnxp.cli.options import UsageError
+from nnxp.cli.recipes import Recipe, recipe_for
+from nnxp.cli.results import TEST_SHARE, fingerprint
+from nnxp.data import Dataset
+from nnxp.naming import snake_case
+from nnxp.optimizers import OPTIMIZERS, get_optimizer
+from nnxp.options import balanced, positive
+from nnxp.schedules import SCHEDULES, Schedule
+
+LOSSES = {
+    "classification": ("categorical_crossentropy",),
+    "regression": ("mean_squared_error", "mean_absolute_error", "huber"),
+}
+OPTIMIZER_OPTIONS = ("learning_rate", "decay", "momentum", "weight_decay", "clip_norm")
+FOLLOWED = 0.1
+"""The share of the training rows that is held out where something follows them and nobody says how many."""
+NUMBERS = {
+    "inverse_time_decay": "decay",
+    "step_decay": "every",
+    "exponential_decay": "factor",
+    "cosine": "steps",
+    "linear_warmup": "steps",
+    "one_cycle": "warmup",
+    "reduce_on_plateau": "factor",
+}
+"""What the number of `--schedule NAME:NUMBER` says."""
+
+
+def settle(args: argparse.Namespace) -> Recipe:
+    """The data set's recipe with the options that were given."""
+    recipe = recipe_for(args.data)
+    if args.optimizer not in (None, recipe.optimizer):  # its learning rate suits the recipe's optimizer only
+        recipe = dataclasses.replace(recipe, optimizer=args.optimizer, optimizer_options={})
+    known = type(get_optimizer(recipe.optimizer)).options
+    given = {name: getattr(args, name) for name in OPTIMIZER_OPTIONS if getattr(args, name) is not None}
+    for name in given:
+        if name not in known:
+            owners = [snake_case(cls.__name__) for cls in OPTIMIZERS if name in cls.options]
+            option = f"--{name.replace('_', '-')}"
+            raise UsageError(f"{option} belongs to --optimizer {' or '.join(owners)}, not to {recipe.optimizer}")
+    fields = ("hidden", "activation", "normalization", "dropout", "input_dropout", "schedule", "batch_size", "epochs")
+    changes = {name: getattr(args, name) for name in fields if getattr(args, name) is not None}
+    own = dict(recipe.optimizer_options)
+    if args.schedule is not None:
+        own.pop("decay", None)  # the recipe's way to lower the rate: the schedule is another
+        if "schedule" not in known:
+            raise UsageError(f"--schedule changes a learning rate, and {recipe.optimizer} has none")
+    recipe = dataclasses.replace(recipe, **changes, optimizer_options={**own, **given})
+    if recipe.optimizer == "lbfgs":  # needs the same loss at every look: the recipe's dropout is left out
+        for name in ("dropout", "input_dropout"):
+            if getattr(args, name):
+                option = f"--{name.replace('_', '-')}"
+                raise UsageError(f"{option} changes the loss at every step, which --optimizer lbfgs cannot follow")
+        recipe = dataclasses.replace(recipe, dropout=0.0, input_dropout=0.0)
+    positive("epochs", recipe.epochs)
+    positive("batch_size", recipe.batch_size)
+    if recipe.normalization == "none":
+        recipe = dataclasses.replace(recipe, normalization=None)
+    if args.early_stopping is not None:
+        positive("early_stopping", args.early_stopping)
+    follows = args.early_stopping is not None or (recipe.schedule or "").startswith("reduce_on_plateau")
+    if follows and not args.validation_split:
+        args.validation_split = FOLLOWED  # the test part never chooses anything
+    for name in ("activation", "normalization", "dropout"):
+        if not recipe.hidden and name in changes:
+            raise UsageError(f"--{name} is for hidden layers, but --hidden is none")
+    return recipe
+
+
+def load(args: argparse.Namespace) -> tuple[Dataset, dict[str, Any]]:
+    """The data with a test part, and which rows those are, for a later `nnxp evaluate`."""
+    dataset = data.load(args.data, args.data_dir, args.target)
+    if dataset.X_test is not None:
+        return dataset, {}
+    held_out = {"share": TEST_SHARE, "seed": args.seed, "sha256": fingerprint(dataset.X, dataset.y)}
+    return dataset.hold_out(TEST_SHARE, args.seed), {"held_out": held_out}
+
+
+def loss_for(name: str | None, dataset: Dataset) -> str:
+    """The loss's name: the one that was given, if it fits the target."""
+    fitting = LOSSES[dataset.task]
+    if name not in (None, *fitting):
+        what = "classes" if dataset.task == "classification" else "numbers"
+        raise UsageError(
+            f"--loss {name} does not fit {dataset.name}, whose target is {what}: expected {' or '.join(fitting)}"
+        )
+    return name or fitting[0]
+
+
+def schedule_for(text: str | None) -> dict[str, Schedule]:
+    """The optimizer's keyword for a schedule such as "cosine" or "step_decay:1000"."""
+    if text is None:
+        return {}
+    name, _, number = text.partition(":")
+    kinds: dict[str, Any] = {snake_case(kind.__name__): kind for kind in SCHEDULES}
+    try:
+        values = {NUMBERS[name]: int(number) if number.isdigit() else float(number)} if number else {}
+        return {"schedule": kinds[name](**values)}
+    except (KeyError, TypeError, ValueError) as error:
+        known = ", ".join(kinds)
+        why = f"{error}; " if isinstance(error, ValueError) else ""
+        raise UsageError(
+            f"--schedule: got {text!r}, {why}expected one of {known}, with a number where it needs one, step_decay:1000"
+        ) from None
+
+
+def class_weight_for(given: str | list[float] | None, dataset: Dataset) -> list[float] | None:
+    """One number a class."""
+    if given is not None and dataset.classes is None:
+        raise UsageError(f"--class-weight is for classes, and the target of {dataset.name} is a number")
+    if isinstance(given, list) or given is None:
+        return given
+    return balanced(np.bincount(dataset.y, minlength=len(dataset.classes or ())))
