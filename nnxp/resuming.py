@@ -172,7 +172,7 @@ def _check_tensors(training: Any, tensors: Mapping[str, Tensor], dtype: str, cal
 def _compare(name: str, own: Any, theirs: Any) -> None:
     """Raises at the first place where the two differ."""
     own, theirs = json.loads(json.dumps(own)), json.loads(json.dumps(theirs))
-    for place, got, expected in _differences(name, own, theirs):
+    for place, got, expected in differences(name, own, theirs):
         fix = "Train with what it was made with, or begin afresh without it"
         if name == "epochs":
             fix += "; to train longer, finish this fit, and let nnxp.load(path).fit(X, y, epochs=...) train on"
@@ -181,14 +181,14 @@ def _compare(name: str, own: Any, theirs: Any) -> None:
         )
 
 
-def _differences(place: str, own: Any, theirs: Any) -> Iterator[tuple[str, Any, Any]]:
+def differences(place: str, own: Any, theirs: Any) -> Iterator[tuple[str, Any, Any]]:
     """Where two values of JSON differ, as deep as both are alike: the place, and what either has there."""
     if isinstance(own, dict) and isinstance(theirs, dict) and own.get("class") == theirs.get("class"):
         for name in {**own, **theirs}:
-            yield from _differences(f"{place}.{name}", own.get(name), theirs.get(name))
+            yield from differences(f"{place}.{name}", own.get(name), theirs.get(name))
     elif isinstance(own, list) and isinstance(theirs, list) and len(own) == len(theirs):
         for i, pair in enumerate(zip(own, theirs, strict=True)):
-            yield from _differences(f"{place}[{i}]", *pair)
+            yield from differences(f"{place}[{i}]", *pair)
     elif own != theirs:
         yield place, _brief(own), _brief(theirs)
 

@@ -14,7 +14,7 @@ from nnxp.cli.runs import FILES, RunFolder
 from nnxp.configuration import config_of
 from nnxp.data import Dataset
 from nnxp.errors import ModelFileError
-from nnxp.resuming import _differences
+from nnxp.resuming import differences
 from nnxp.sequential import Sequential
 
 
@@ -69,7 +69,7 @@ def check_finished(folder: RunFolder, model: Sequential, wanted: dict[str, Any])
         ) from None
     own = json.loads(json.dumps({"seed": model.seed} | wanted | config_of(model)))
     for name, value in own.items():
-        for place, got, expected in _differences(name, value, theirs.get(name)):
+        for place, got, expected in differences(name, value, theirs.get(name)):
             raise FileExistsError(
                 f"{folder.path} holds a run that is complete, and another one: got {place} {got}, expected {expected} "
                 f"as it has; {otherwise}"
