@@ -24,7 +24,8 @@ import nnxp
 
 MODEL = Path("model.safetensors")
 ROOT = Path(__file__).resolve().parents[1]
-ENV = os.environ | {"PYTHONPATH": str(ROOT), "MPLBACKEND": "agg"}
+ENV = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}  # it writes files too
+ENV |= {"PYTHONPATH": str(ROOT), "MPLBACKEND": "agg"}
 NOBODY = 65534
 Act = Callable[[str, int, Callable[[], Any]], None]
 """What happens before a step of a save: (its kind, its number, a function that does half of it)."""
