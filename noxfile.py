@@ -159,7 +159,7 @@ def bench(session: nox.Session) -> None:
     `nox -s bench -- --quick` takes minutes. `nox -s bench -- cupy13` (or cupy12) measures a GPU too.
     """
     arguments = list(session.posargs)
-    extras = ["fast", arguments.pop(0)] if arguments[:1] in (["cupy12"], ["cupy13"]) else ["fast"]
+    extras = ["fast", "sklearn", *([arguments.pop(0)] if arguments[:1] in (["cupy12"], ["cupy13"]) else [])]
     session.install("-e", f".[{','.join(extras)}]", TORCH, *group("bench"))
     if "--benchmark-disable" in arguments:  # nothing is timed: each case once, to see that it is right
         session.run("pytest", "benchmarks", *arguments, env=ONE_THREAD)
