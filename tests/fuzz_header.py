@@ -30,7 +30,7 @@ def read(content: bytes) -> None:
         content = struct.pack("<Q", len(content)) + content + GOOD[0][8 + _length(GOOD[0]) :]
     try:
         saved = checkpoint.Saved(io.BytesIO(content))
-        with saved._blamed():
+        with saved.blamed():
             saved.fits(configuration.build(saved.config, {"Scale": Scale}))
         saved.reader.check()
     except ModelFileError:
