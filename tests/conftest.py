@@ -1,6 +1,7 @@
 """What must happen before the first test, and the `backend` fixture that runs a test once per backend."""
 
 import os
+import signal
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -14,6 +15,10 @@ os.environ["ARRAY_API_STRICT_DATA_DEPENDENT_SHAPES"] = "false"
 os.environ["ARRAY_API_STRICT_ENABLED_EXTENSIONS"] = ""
 # SciPy reads this when it is imported; scikit-learn's checks of other libraries' arrays need it.
 os.environ["SCIPY_ARRAY_API"] = "1"
+
+# A shell starts what runs in its background with Ctrl-C ignored, which processes inherit: tests send it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # No test fails for being slow on a busy machine.
 settings.register_profile("nnxp", deadline=None, suppress_health_check=[HealthCheck.too_slow])
