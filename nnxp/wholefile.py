@@ -132,10 +132,11 @@ def remove_abandoned(folder: Path, pattern: str) -> None:
 
 
 def _resolved(path: Path) -> Path:
-    try:
-        return path.resolve()
-    except RuntimeError:  # before Python 3.13
-        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path)) from None
+    """Where a path leads, which a link to itself does not."""
+    with contextlib.suppress(RuntimeError):  # before Python 3.13; since then such a link is what is given back
+        if not (place := path.resolve()).is_symlink():
+            return place
+    raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
 
 
 def _check_place(path: Path) -> None:
