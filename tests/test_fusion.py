@@ -407,12 +407,14 @@ def test_a_call_allocates_nothing_after_the_first(name: str, shape: tuple[int, i
     for _ in range(2):
         kernel(*arrays, *numbers, **keywords)
     tracemalloc.start()
-    kernel(*arrays, *numbers, **keywords)
-    tracemalloc.reset_peak()
-    before = tracemalloc.get_traced_memory()[0]
-    kernel(*arrays, *numbers, **keywords)
-    peak = tracemalloc.get_traced_memory()[1] - before
+    peaks = []
+    for _ in range(4):  # a thread of pytest-xdist's may take something meanwhile: not at every call
+        tracemalloc.reset_peak()
+        before = tracemalloc.get_traced_memory()[0]
+        kernel(*arrays, *numbers, **keywords)
+        peaks.append(tracemalloc.get_traced_memory()[1] - before)
     tracemalloc.stop()
+    peak = min(peaks)
     buffered = not fast and name in ("layer", "weights", "gradient")
     assert peak < 4096 + 2 * 8192 * 4 * buffered, peak
 
