@@ -109,12 +109,12 @@ def lowest(session: nox.Session) -> None:
 def jax(session: nox.Session) -> None:
     """What is said about JAX's arrays, which only the stateless parts take."""
     session.install("-e", ".", "jax", *group("test"))
-    session.run("pytest", "tests/test_jax.py", *session.posargs)
+    session.run("pytest", "tests/backends/test_jax.py", *session.posargs)
 
 
 @nox.session(python=CUPY_PYTHON, default=False)
 def cupy_on_host(session: nox.Session) -> None:
-    """The backend matrix, and what is about CUDA, on the real CuPy over host memory: no GPU needed (tests/hostcuda)."""
+    """The matrix, and what is about CUDA, on the real CuPy over host memory: no GPU needed (tests/helpers/hostcuda)."""
     env = {"NNXP_TEST_BACKENDS": "cupy", "NNXP_HOSTCUDA": hostcuda(session), **ONE_THREAD}
     session.run("pytest", *PARALLEL, "-m", "matrix or cuda", *session.posargs, env=env)
 
@@ -129,16 +129,18 @@ def host_time(session: nox.Session) -> None:
 def hostile(session: nox.Session) -> None:
     """20,000 damaged and made-up model files, and a fuzzer on their reader for ten minutes."""
     session.install("-e", ".", *group("test"), "atheris>=3")
-    session.run("python", "-m", "tests.hostile", "20000", env=ONE_THREAD)
+    session.run("python", "-m", "tests.campaigns.hostile", "20000", env=ONE_THREAD)
     folder, options = session.create_tmp(), session.posargs or ["-max_total_time=600"]
-    session.run("python", "-m", "tests.fuzz_header", f"{folder}/corpus", f"-artifact_prefix={folder}/", *options)
+    session.run(
+        "python", "-m", "tests.campaigns.fuzz_header", f"{folder}/corpus", f"-artifact_prefix={folder}/", *options
+    )
 
 
 def hostcuda(session: nox.Session) -> str:
     """The folder in which CuPy over host memory is built, for this environment."""
     folder = str(ROOT / ".nox" / "hostcuda")
-    session.install("-e", ".", "-r", "tests/hostcuda/requirements.txt", *group("test"))
-    session.run("python", "-m", "tests.hostcuda.build", folder)
+    session.install("-e", ".", "-r", "tests/helpers/hostcuda/requirements.txt", *group("test"))
+    session.run("python", "-m", "tests.helpers.hostcuda.build", folder)
     return folder
 
 

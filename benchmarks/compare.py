@@ -21,7 +21,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import machine, results
+from benchmarks import machine, measurements
 from benchmarks.problems import EPOCH, FASHION_ROWS, PREDICTION, STEPS, Case
 
 FLOOR, FAST = "numpy_floor", "nnxp_fast"
@@ -77,7 +77,7 @@ class Failed(Exception):
     """A contender's reason, without this machine's folders."""
 
     def __init__(self, reason: str) -> None:
-        super().__init__(reason.replace(sys.prefix, "...").replace(str(results.ROOT), "..."))
+        super().__init__(reason.replace(sys.prefix, "...").replace(str(measurements.ROOT), "..."))
 
 
 class Contender:
@@ -92,7 +92,7 @@ class Contender:
             stdout=subprocess.PIPE,
             stderr=self._log,
             text=True,
-            cwd=results.ROOT,
+            cwd=measurements.ROOT,
             env=os.environ | SWITCHES | (ONE_THREAD if os.environ.get("OMP_NUM_THREADS") == "1" else {}),
         )
         try:
@@ -208,14 +208,14 @@ def check_work(kind: str, entries: dict[str, dict[str, Any]]) -> None:
 def _compared(entries: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
     """The same with each contender's ratio to the floor and to the fastest of the others that train."""
     measured = {name: entry for name, entry in entries.items() if "seconds" in entry}
-    medians = {name: results.summary(entry["seconds"])["median"] for name, entry in measured.items()}
+    medians = {name: measurements.summary(entry["seconds"])["median"] for name, entry in measured.items()}
     peers = {name: median for name, median in medians.items() if name not in (*OURS, *INFERENCE_ONLY)}
     floor, floor_cores = (list(measured.get(FLOOR, {}).get(key, [])) for key in ("seconds", "cores"))
     for entry in measured.values():
         seconds = entry.pop("seconds")
-        entry |= results.summary(seconds) | {"cores": statistics.median(entry["cores"])}
+        entry |= measurements.summary(seconds) | {"cores": statistics.median(entry["cores"])}
         if floor:
-            verdict = results.compared(seconds, floor, statistics.median(floor_cores))
+            verdict = measurements.compared(seconds, floor, statistics.median(floor_cores))
             entry |= {key: verdict[key] for key in ("ratio", "ratio_of_minima", "void", "reason") if key in verdict}
         if peers:
             fastest = min(peers, key=lambda name: peers[name])
@@ -267,7 +267,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="without the two largest steps and the epoch")
     parser.add_argument("--only", help="names of contenders, with commas: " + ", ".join(TITLES))
     parser.add_argument("--jobs", action="append", help="only jobs whose title holds this text; may be repeated")
-    parser.add_argument("--out", type=Path, default=results.MEASURED / "peers-default-threads.json")
+    parser.add_argument("--out", type=Path, default=measurements.MEASURED / "peers-default-threads.json")
     options = parser.parse_args()
     chosen = options.only.split(",") if options.only else list(TITLES)
     names = [name for name in TITLES if name in chosen or name == FLOOR]
@@ -284,7 +284,7 @@ def main() -> None:
         measured.append(done)
         show(done, console)
     threads = os.environ.get("OMP_NUM_THREADS", f"default of {os.cpu_count()} CPUs")
-    results.save(
+    measurements.save(
         options.out,
         {"machine": machine.machine(), "threads": threads, "rounds": options.rounds, "jobs": measured},
     )

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 import nnxp
-from benchmarks import machine, problems, results
+from benchmarks import machine, measurements, problems
 from benchmarks.problems import Case
-from tests.matrix import has_gpu
+from tests.helpers.matrix import has_gpu
 
 
 def _installed(name: str) -> bool:
@@ -152,7 +152,7 @@ class Measure:
         if self.benchmark.stats:  # none with --benchmark-disable
             data = self.benchmark.stats.stats.data
             cores = sum(processor) / sum(floors)
-            self.benchmark.extra_info |= results.compared(data, floors[warm_up : warm_up + len(data)], cores)
+            self.benchmark.extra_info |= measurements.compared(data, floors[warm_up : warm_up + len(data)], cores)
         return result
 
     def describe(self, **info: Any) -> None:

@@ -28,7 +28,7 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.preprocessing import StandardScaler
 
 import nnxp
-from benchmarks import machine, results, table
+from benchmarks import machine, measurements, table
 
 SEEDS, HIDDEN = 5, (100,)
 SETS: dict[str, tuple[str, int]] = {
@@ -112,7 +112,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="one seed, without Fashion-MNIST")
     parser.add_argument("--epochs", type=int, help="other than each data set's own")
-    parser.add_argument("--out", type=Path, default=results.MEASURED / "estimators-default-threads.json")
+    parser.add_argument("--out", type=Path, default=measurements.MEASURED / "estimators-default-threads.json")
     options = parser.parse_args()
     warnings.simplefilter("ignore", ConvergenceWarning)
     measured = []
@@ -125,7 +125,9 @@ def main() -> None:
             print(f"{name} is left out: {error}")
     described = machine.machine()
     described["versions"] |= machine.versions("scikit-learn")
-    results.save(options.out, {"machine": described, "datetime": time.strftime("%Y-%m-%dT%H:%M"), "sets": measured})
+    measurements.save(
+        options.out, {"machine": described, "datetime": time.strftime("%Y-%m-%dT%H:%M"), "sets": measured}
+    )
     header, *lines = table.estimators(measured)
     shown = Table(*header)
     for line in lines:

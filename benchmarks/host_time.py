@@ -2,8 +2,8 @@
 
     nox -s host_time
 
-CuPy runs on host memory here (tests/hostcuda) and its kernels do not run at all, so that what is left is the time of
-Python and CuPy themselves. A GPU adds its own. Rounds of the two in turn; medians.
+CuPy runs on host memory here (tests/helpers/hostcuda) and its kernels do not run at all, so that what is left is the
+time of Python and CuPy themselves. A GPU adds its own. Rounds of the two in turn; medians.
 """
 
 import itertools
@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from tests import hostcuda
+from tests.helpers import hostcuda
 
 SIZES = (784, 512, 512, 10)
 BATCH, ROUNDS, STEPS = 128, 15, 30

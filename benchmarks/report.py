@@ -11,7 +11,7 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
-from benchmarks import compare, results
+from benchmarks import compare, measurements
 from benchmarks.problems import STEPS
 from benchmarks.table import Measurements, Row, ratio
 
@@ -78,13 +78,17 @@ def section(found: Measurements, kind: str) -> str:
     rows = [row for file in found.files.values() if file for row in file["cases"] if row["kind"] == kind]
     keys = list(dict.fromkeys((row["case"], row["dtype"]) for row in rows if row["backend"] != GPU))
     labels = [label for label in BACKENDS if any(row["backend"] == label for row in rows)]
-    columns = [(setting, label) for setting in results.SETTINGS for label in labels]
-    header = ["", *(f"{results.SETTINGS[setting]}<br>{BACKENDS[label]}" for setting, label in columns), "GPU (CuPy)"]
+    columns = [(setting, label) for setting in measurements.SETTINGS for label in labels]
+    header = [
+        "",
+        *(f"{measurements.SETTINGS[setting]}<br>{BACKENDS[label]}" for setting, label in columns),
+        "GPU (CuPy)",
+    ]
     lines = [header]
     for case, dtype in keys:
         wanted = {"kind": kind, "case": case, "dtype": dtype}
         cells = [cell(found.case(setting, backend=label, **wanted)) for setting, label in columns]
-        gpu = next((r for s in results.SETTINGS if (r := found.case(s, backend=GPU, **wanted))), None)
+        gpu = next((r for s in measurements.SETTINGS if (r := found.case(s, backend=GPU, **wanted))), None)
         lines.append([f"{html.escape(case)} {dtype}", *cells, cell(gpu) or "not measured"])
     return f"<h2>{KINDS[kind]}</h2>{table(lines)}" if keys else ""
 
@@ -93,7 +97,7 @@ def peers_section(found: Measurements) -> str:
     """Every job of the comparison, both thread settings; the GPU has no peers measured."""
     parts = []
     header = ["", "median", "min", "spread", "of floor", "of fastest peer", "cores", "first", "last"]
-    for setting, words in results.SETTINGS.items():
+    for setting, words in measurements.SETTINGS.items():
         for job in (found.peers[setting] or {}).get("jobs", []):
             rows: list[list[str]] = [header]
             for name, entry in job["contenders"].items():
@@ -110,7 +114,7 @@ def peers_section(found: Measurements) -> str:
 def plot_steps(found: Measurements, folder: Path) -> str:
     """Ratios to the floor, a group of bars for each size."""
     figure, axes = plt.subplots(1, 2, figsize=(12, 3.6), sharey=True, layout="constrained")
-    for axis, (setting, words) in zip(axes, results.SETTINGS.items(), strict=True):
+    for axis, (setting, words) in zip(axes, measurements.SETTINGS.items(), strict=True):
         for i, label in enumerate(BACKENDS):
             for j, case in enumerate(STEPS):
                 row = found.case(setting, kind="step", case=case.name, dtype="float32", backend=label)
@@ -129,7 +133,7 @@ def plot_steps(found: Measurements, folder: Path) -> str:
 def plot_growth(found: Measurements, folder: Path) -> str:
     """Step time against width, depth and batch, beside the floor's."""
     figure, axes = plt.subplots(2, 3, figsize=(12, 6.5), layout="constrained")
-    for line, (setting, words) in zip(axes, results.SETTINGS.items(), strict=True):
+    for line, (setting, words) in zip(axes, measurements.SETTINGS.items(), strict=True):
         rows = [row for row in (found.files[setting] or {}).get("cases", []) if row["kind"] == "growth"]
         for axis, name in zip(line, ("width", "depth", "batch"), strict=True):
             for label in ("numpy", "fast"):
@@ -167,7 +171,7 @@ def plot_peers(found: Measurements, folder: Path) -> str:
         1, len(titles), figsize=(2.6 * len(titles) + 1.6, 4), sharey=True, squeeze=False, layout="constrained"
     )
     for axis, title in zip(axes[0], titles, strict=True):
-        for offset, (setting, words) in zip((-0.2, 0.2), results.SETTINGS.items(), strict=True):
+        for offset, (setting, words) in zip((-0.2, 0.2), measurements.SETTINGS.items(), strict=True):
             rows = found.contenders(setting, title)
             figures = {name: row["ratio"] for name, row in rows.items() if "ratio" in row and not row.get("void")}
             drawn = [(i, figures[name]) for i, name in enumerate(names) if name in figures]
@@ -195,7 +199,9 @@ def _saved(figure: Any, folder: Path, name: str) -> str:
 def page(found: Measurements, folder: Path) -> str:
     """The whole page; its plots are written beside it."""
     machine = found.machine()
-    asked = {words: (found.files[s] or {}).get("machine", {}).get("threads") for s, words in results.SETTINGS.items()}
+    asked = {
+        words: (found.files[s] or {}).get("machine", {}).get("threads") for s, words in measurements.SETTINGS.items()
+    }
     threads = [["", "asked", "reported"]]
     threads += [[words, t["asked"], ", ".join(f"{k}: {v}" for k, v in t["reported"].items())] for words, t in
                 asked.items() if t]  # fmt: skip
@@ -207,8 +213,8 @@ def page(found: Measurements, folder: Path) -> str:
         "<p>A figure is the median time of a case divided by that of its floor, the matrix products alone of the same "
         "case, measured in turn; beside it the time itself, and on pointing at it the rest. Kernels and activations "
         "have no products: their floor is one pass over memory that reads and writes as many numbers. <b>void</b>: the "
-        f"floor's median exceeded {results.STEADY} times its minimum, or it got less than "
-        f"{results.GRANTED} of a processor: the machine was too busy.</p>",
+        f"floor's median exceeded {measurements.STEADY} times its minimum, or it got less than "
+        f"{measurements.GRANTED} of a processor: the machine was too busy.</p>",
         "<p>GPU: <b>not measured</b> where the column says so. On a machine with an NVIDIA GPU "
         f"<code>{GPU_COMMAND}</code> fills it (<code>cupy12</code> for CUDA 12).</p>",
         plot_steps(found, folder),
@@ -230,10 +236,10 @@ def page(found: Measurements, folder: Path) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kept", action="store_true", help="of what is under version control, not of the last run")
-    found = Measurements(results.KEPT if parser.parse_args().kept else results.MEASURED)
-    results.MEASURED.mkdir(exist_ok=True)
-    target = results.MEASURED / "index.html"
-    target.write_text(page(found, results.MEASURED), encoding="utf-8")
+    found = Measurements(measurements.KEPT if parser.parse_args().kept else measurements.MEASURED)
+    measurements.MEASURED.mkdir(exist_ok=True)
+    target = measurements.MEASURED / "index.html"
+    target.write_text(page(found, measurements.MEASURED), encoding="utf-8")
     print(target)
 
 

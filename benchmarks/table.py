@@ -10,10 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks import results
+from benchmarks import measurements
 from benchmarks.problems import EPOCH, PREDICTION, STEPS
 
-README, PAGE = results.ROOT / "README.md", results.ROOT / "benchmarks" / "README.md"
+README, PAGE = measurements.ROOT / "README.md", measurements.ROOT / "benchmarks" / "README.md"
 BEGIN = "<!-- benchmarks: written by `python -m benchmarks.table --adopt`, not by hand -->"
 END = "<!-- end of benchmarks -->"
 NOTHING = "–"
@@ -23,10 +23,12 @@ Row = dict[str, Any]
 class Measurements:
     """What one folder holds: the cases and the peers of both thread settings."""
 
-    def __init__(self, folder: Path = results.KEPT) -> None:
-        self.files = {setting: results.load(folder, setting) for setting in results.SETTINGS}
-        self.peers = {setting: results.load(folder, f"peers-{setting}") for setting in results.SETTINGS}
-        self.estimators = {setting: results.load(folder, f"estimators-{setting}") for setting in results.SETTINGS}
+    def __init__(self, folder: Path = measurements.KEPT) -> None:
+        self.files = {setting: measurements.load(folder, setting) for setting in measurements.SETTINGS}
+        self.peers = {setting: measurements.load(folder, f"peers-{setting}") for setting in measurements.SETTINGS}
+        self.estimators = {
+            setting: measurements.load(folder, f"estimators-{setting}") for setting in measurements.SETTINGS
+        }
 
     def case(self, setting: str, **wanted: Any) -> Row | None:
         """The case with these values, None where it was not measured."""
@@ -83,12 +85,12 @@ def markdown(rows: list[list[str]]) -> list[str]:
 def steps(found: Measurements) -> list[str]:
     """The training step: ratios to the floor and to the fastest peer."""
     columns = ("`fast`", "NumPy only", "to the fastest peer")
-    header = [f"{words}: {column}" for words in results.SETTINGS.values() for column in columns]
+    header = [f"{words}: {column}" for words in measurements.SETTINGS.values() for column in columns]
     rows = [["batch, layers", *header]]
     for dtype in ("float32", "float64"):
         for case in STEPS:
             cells = []
-            for setting in results.SETTINGS:
+            for setting in measurements.SETTINGS:
                 for backend in ("fast", "numpy"):
                     wanted = {"kind": "step", "case": case.name, "dtype": dtype, "backend": backend}
                     cells.append(ratio(found.case(setting, **wanted)))
@@ -103,7 +105,7 @@ def others(found: Measurements) -> list[str]:
     net = "-".join(map(str, PREDICTION.widths))
 
     def each(words: str, figure: Callable[[str], str]) -> list[str]:
-        return [words, *(figure(setting) for setting in results.SETTINGS)]
+        return [words, *(figure(setting) for setting in measurements.SETTINGS)]
 
     def case(kind: str, name: str, backend: str = "fast") -> Callable[[str], str]:
         return lambda setting: ratio(found.case(setting, kind=kind, case=name, dtype="float32", backend=backend))
@@ -122,7 +124,7 @@ def others(found: Measurements) -> list[str]:
         return lambda setting: against(found.contenders(setting, f"predict 1 rows, {net}"), other)
 
     rows = [
-        ["", *results.SETTINGS.values()],
+        ["", *measurements.SETTINGS.values()],
         each(f"an epoch of `fit`, {EPOCH.name}, to as many bound steps", case("epoch", EPOCH.name)),
         each("its time to the fastest peer's", peers(f"epoch {EPOCH.name}")),
         each(f"`predict`, one row, {net}, to the fastest peer", peers(f"predict 1 rows, {net}")),
@@ -153,7 +155,7 @@ def estimators(sets: list[Row]) -> list[list[str]]:
 def estimators_text(found: Measurements) -> str:
     """The comparison with scikit-learn's MLP, with each setting of the threads."""
     lines = [BEGIN]
-    for setting, words in results.SETTINGS.items():
+    for setting, words in measurements.SETTINGS.items():
         if measured := found.estimators[setting]:
             lines += ["", f"BLAS with {words}:", "", *markdown(estimators(measured["sets"]))]
             lines += ["", where(measured["machine"], [measured["datetime"]])]
@@ -187,20 +189,20 @@ def written_into(page: str, tables: str) -> str:
 
 def adopt(merge: bool) -> None:
     """Keeps what was measured last; to `merge`, cases that were not measured again stay."""
-    for setting in results.SETTINGS:
+    for setting in measurements.SETTINGS:
         kinds = (
             (setting, "cases", "name"),
             (f"peers-{setting}", "jobs", "title"),
             (f"estimators-{setting}", "sets", "name"),
         )
         for name, key, identity in kinds:
-            new, old = results.load(results.MEASURED, name), results.load(results.KEPT, name)
+            new, old = measurements.load(measurements.MEASURED, name), measurements.load(measurements.KEPT, name)
             if new is None:
                 continue
             if merge and old is not None:
                 rows = {row[identity]: row for row in (*old[key], *new[key])}
                 new[key] = list(rows.values())
-            results.save(results.KEPT / f"{name}.json", new)
+            measurements.save(measurements.KEPT / f"{name}.json", new)
 
 
 def main() -> None:

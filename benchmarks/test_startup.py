@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks import results
+from benchmarks import measurements
 from benchmarks.conftest import BACKENDS, Measure
 
 CLOCKED = """
@@ -33,7 +33,7 @@ print(json.dumps(dict(zip(names, [b - a for a, b in zip(t, t[1:])]))))
 
 def start(label: str, cache: str) -> dict[str, float]:
     """Seconds of each part of a start, from a fresh process."""
-    env = os.environ | {"NNXP_CACHE_DIR": cache, "PYTHONPATH": str(results.ROOT)}
+    env = os.environ | {"NNXP_CACHE_DIR": cache, "PYTHONPATH": str(measurements.ROOT)}
     env.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed package is compiled
     done = subprocess.run(
         [sys.executable, "-c", CLOCKED, label], env=env, capture_output=True, text=True, check=False, timeout=300
@@ -70,5 +70,5 @@ def test_start(state: str, measure: Measure, small: bool) -> None:
         shapes=(784, 128, 10),
         floor_is="import numpy",
         parts={name: statistics.median(one[name] for one in seen) for name in parts},
-        floor=results.summary([one["import numpy"] for one in seen]),
+        floor=measurements.summary([one["import numpy"] for one in seen]),
     )

@@ -13,10 +13,10 @@ __version__ = "0.1.0"
 _HOMES = {
     "activations": "ELU GELU SELU Activation LeakyReLU Linear Mish ReLU Sigmoid SiLU Softmax Softplus Tanh",
     "backends": "Backend get_backend",
-    "checkpoint": "load",
     "errors": "BackendMismatchError BackendUnavailableError DataError ModelFileError NonFiniteLossError "
     "NotComputedError",
     "estimators": "MLPClassifier MLPRegressor",
+    "files.modelfile": "load",
     "gradients": "GradientReport check_gradients",
     "layers": "BatchNorm Dense Dropout Layer LayerNorm Neuron NeuronLayer Rescaling",
     "losses": "BinaryCrossentropy CategoricalCrossentropy Huber Loss MeanAbsoluteError "

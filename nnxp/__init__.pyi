@@ -22,7 +22,6 @@ from nnxp.activations import Softplus as Softplus
 from nnxp.activations import Tanh as Tanh
 from nnxp.backends import Backend as Backend
 from nnxp.backends import get_backend as get_backend
-from nnxp.checkpoint import load as load
 from nnxp.errors import BackendMismatchError as BackendMismatchError
 from nnxp.errors import BackendUnavailableError as BackendUnavailableError
 from nnxp.errors import DataError as DataError
@@ -31,6 +30,7 @@ from nnxp.errors import NonFiniteLossError as NonFiniteLossError
 from nnxp.errors import NotComputedError as NotComputedError
 from nnxp.estimators import MLPClassifier as MLPClassifier
 from nnxp.estimators import MLPRegressor as MLPRegressor
+from nnxp.files.modelfile import load as load
 from nnxp.gradients import GradientReport as GradientReport
 from nnxp.gradients import check_gradients as check_gradients
 from nnxp.layers import BatchNorm as BatchNorm

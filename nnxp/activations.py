@@ -7,10 +7,10 @@ whether the gradient is computed from the inputs or from the output.
 from collections.abc import Callable
 from typing import Any, ClassVar
 
+from nnxp.doors.naming import lookup
+from nnxp.doors.options import finite_number
 from nnxp.kernels import formulas
 from nnxp.layers.base import Layer
-from nnxp.naming import lookup
-from nnxp.options import finite_number
 from nnxp.typing import Array, ArrayLike
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from nnxp import random
 from nnxp.layers.base import Layer
 from nnxp.losses import Loss
-from nnxp.parameters import ParameterStore
+from nnxp.memory.parameters import ParameterStore
 from nnxp.typing import Array, ArrayLike, Floats
 
 Host: TypeAlias = Floats

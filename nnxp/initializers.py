@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from nnxp import random
-from nnxp.naming import lookup
+from nnxp.doors.naming import lookup
 from nnxp.typing import Floats
 
 Weights = Floats

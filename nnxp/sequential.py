@@ -7,22 +7,22 @@ from typing import Any
 
 import numpy as np
 
-from nnxp.architecture import check_loss, width_after
 from nnxp.backends import dtype_of, library_of
-from nnxp.batches import Batches
-from nnxp.buffers import Buffers
 from nnxp.callbacks import Callback, events_of
-from nnxp.course import Course, describe
-from nnxp.doors import blocks, finite, on_disk, same_length, sample_weights, sum_is_finite
-from nnxp.evaluation import evaluate
+from nnxp.doors.arrays import blocks, finite, on_disk, same_length, sample_weights, sum_is_finite
+from nnxp.doors.options import positive
 from nnxp.layers import Layer
-from nnxp.model import Model
+from nnxp.memory.buffers import Buffers
+from nnxp.network.architecture import check_loss, width_after
+from nnxp.network.model import Model
 from nnxp.optimizers import LBFGS
-from nnxp.options import positive
-from nnxp.prediction import BATCH as PREDICTION_BATCH
-from nnxp.prediction import Prediction
-from nnxp.streams import Stream, is_stream, training_data, validation_of
-from nnxp.training import Training
+from nnxp.training.batches import Batches
+from nnxp.training.course import Course, describe
+from nnxp.training.evaluation import evaluate
+from nnxp.training.loop import Training
+from nnxp.training.prediction import BATCH as PREDICTION_BATCH
+from nnxp.training.prediction import Prediction
+from nnxp.training.streams import Stream, is_stream, training_data, validation_of
 from nnxp.typing import Array, ArrayLike
 
 
@@ -188,7 +188,7 @@ class Sequential(Model):
         options = {"epochs": epochs, "micro_batch_size": micro_batch_size, "validation_split": validation_split}
         asked, resumed = functools.cache(functools.partial(describe, data, validation, callbacks, **options)), None
         if resume is not None:
-            from nnxp import resuming
+            from nnxp.training import resuming
 
             resumed = resuming.resume(self, resume, asked(), data.steps)
         if isinstance(data, Stream):
@@ -362,7 +362,7 @@ class Sequential(Model):
 
     def summary(self) -> None:
         """Prints each layer with its output width and its number of parameters."""
-        from nnxp.tables import print_table
+        from nnxp.printing import print_table
 
         rows, total = [], 0
         width = self.n_in
@@ -384,6 +384,6 @@ class Sequential(Model):
     def save(self, path: Any) -> None:
         """Writes the model, its optimizer's state and its history to a safetensors file (see `nnxp.load`). Saved by a
         callback of `fit`, it also holds where that stands, for `fit(resume=path)`."""
-        from nnxp import checkpoint
+        from nnxp.files import modelfile
 
-        checkpoint.save(self, path)
+        modelfile.save(self, path)

@@ -6,7 +6,7 @@ import signal
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests import hostcuda, matrix
+from tests.helpers import hostcuda, matrix
 
 # array-api-strict at its strictest: the newest edition (its default), and nothing optional. It reads these
 # when it is imported, and so do the examples and commands that the tests start.
@@ -28,7 +28,7 @@ settings.load_profile("nnxp")
 if matrix.on_host_memory():
     hostcuda.install(os.environ["NNXP_HOSTCUDA"])
 
-collect_ignore = ["fuzz_header.py"]  # needs atheris: `nox -s hostile`
+collect_ignore = ["campaigns/fuzz_header.py"]  # needs atheris: `nox -s hostile`
 
 ABOUT_CUDA = ("test_cuda", "test_cupy", "test_doctor", "test_gpu", "test_hostcuda", "test_no_gpu")
 

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 
 import nnxp
 from nnxp.activations import ACTIVATIONS, Activation, get_activation
-from tests.matrix import Target
-from tests.registry import defined
+from tests.helpers.matrix import Target
+from tests.helpers.registry import defined
 
 Host = npt.NDArray[Any]
 SELU_ALPHA, SELU_LAMBDA = 1.6732632423543772848, 1.0507009873554804934  # Klambauer et al. 2017, page 4
@@ -272,7 +272,7 @@ def test_nan_stays_nan(backend: Target) -> None:
 
 @pytest.mark.parametrize("cls", ACTIVATIONS)
 def test_names(cls: type[Activation]) -> None:
-    from nnxp.naming import snake_case
+    from nnxp.doors.naming import snake_case
 
     assert type(get_activation(snake_case(cls.__name__))) is type(get_activation(cls)) is cls
     layer = cls()

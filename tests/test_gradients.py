@@ -8,7 +8,7 @@ import pytest
 import nnxp
 from nnxp import GradientReport, check_gradients
 from nnxp.layers import LAYERS
-from tests.matrix import Target
+from tests.helpers.matrix import Target
 
 X = np.random.default_rng(0).uniform(0.2, 2, (4, 3)) * np.array([[1, -1, 1]])
 Y = np.array([0, 1, 1, 0])

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 import nnxp
 from nnxp import initializers, random
+from nnxp.doors.naming import snake_case
 from nnxp.initializers import INITIALIZERS, Initializer, get_initializer
-from nnxp.naming import snake_case
-from tests.matrix import Target
+from tests.helpers.matrix import Target
 
 SHAPE = (300, 200)
 SIGMAS = statistics.NormalDist().inv_cdf(1 - 0.5e-6)  # exceeded once in 10⁶ tries

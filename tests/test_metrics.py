@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nnxp.metrics import accuracy, confusion_matrix, r2, rmse
-from tests.matrix import Target
+from tests.helpers.matrix import Target
 
 labels = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=20)
 eighths = st.integers(-800, 800).map(lambda eighths: eighths / 8)

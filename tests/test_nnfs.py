@@ -13,8 +13,8 @@ import pytest
 
 import nnxp
 from nnxp import get_backend, nnfs
-from tests import book
-from tests.matrix import Target
+from tests.helpers import book
+from tests.helpers.matrix import Target
 
 ROOT = Path(__file__).resolve().parent.parent
 U32, U64 = 2.0**-24, 2.0**-53  # what one rounding may cost, relative

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 import nnxp
 from nnxp import random
-from tests.matrix import Target
+from tests.helpers.matrix import Target
 
 # First outputs of the reference implementation, https://prng.di.unimi.it/splitmix64.c.
 PUBLISHED = {

@@ -4,7 +4,7 @@ A `Backend` holds everything the rest of the library knows about an array librar
 `get_backend` and asked for once, at the door.
 """
 
-from nnxp.backends.libraries import follow, get_backend
+from nnxp.backends.finding import follow, get_backend
 from nnxp.backends.record import DTYPES, Backend, check_dtype, dtype_of, library_of
 
 __all__ = ["DTYPES", "Backend", "check_dtype", "dtype_of", "follow", "get_backend", "library_of"]

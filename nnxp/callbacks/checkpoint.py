@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from nnxp.callbacks.state import EVENTS, State
-from nnxp.configuration import config_of
-from nnxp.options import not_negative, positive
+from nnxp.doors.options import not_negative, positive
+from nnxp.files.configuration import config_of
 
 
 class Checkpoint:

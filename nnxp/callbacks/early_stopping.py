@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from nnxp.callbacks.best import BestWeights, shapes
 from nnxp.callbacks.state import State
-from nnxp.options import not_negative, positive
+from nnxp.doors.options import not_negative, positive
 
 
 class EarlyStopping:

@@ -13,7 +13,7 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 
-from nnxp.cli.options import parser
+from nnxp.cli.parser import parser
 
 INTERRUPTED, BROKEN_PIPE, TERMINATED = 130, 141, 143  # 128 and the signal's number, as shells have it
 
@@ -84,7 +84,7 @@ def _run(words: list[str]) -> int:
 def _explain(error: Exception) -> str:
     """What went wrong, on one line."""
     from nnxp.errors import BackendUnavailableError
-    from nnxp.memory import is_out_of_memory
+    from nnxp.memory.counting import is_out_of_memory
 
     text = " ".join(str(error).split())
     if is_out_of_memory(error):

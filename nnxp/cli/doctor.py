@@ -7,8 +7,8 @@ from typing import Any
 
 from nnxp import doctor
 from nnxp.doctor.proofs import STEPS
-from nnxp.doctor.rows import FAILED, MISSING, PASSED, Check, Row
-from nnxp.tables import print_table
+from nnxp.doctor.verdict import FAILED, MISSING, PASSED, Check, Row
+from nnxp.printing import print_table
 
 HEADER = ("backend", "device", "gradients", "float32", "float64", "counts", "ms", "NumPy's", "pays from")
 

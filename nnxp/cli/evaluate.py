@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from nnxp import data
-from nnxp.cli import report
+from nnxp.cli import presentation
 from nnxp.cli.results import Result, fingerprint
 from nnxp.cli.saved import open_model
-from nnxp.data.arrays import Arrays
 from nnxp.data.dataset import Array, listing
+from nnxp.data.npzfile import Arrays
 from nnxp.errors import DataError
 
 Rows = tuple[Array, Array]
@@ -28,8 +28,8 @@ def run(args: argparse.Namespace) -> None:
         print(json.dumps(figures | result.figures))
         return
     print(f"{args.data}: {_PARTS[part].format(len(X))}")
-    print(report.figures(result) + (f"; loss {loss:.4g}" if result.classes else ""))
-    report.confusions(result)
+    print(presentation.figures(result) + (f"; loss {loss:.4g}" if result.classes else ""))
+    presentation.confusions(result)
 
 
 _PARTS = {

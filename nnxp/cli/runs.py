@@ -7,7 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from nnxp.wholefile import flush, flush_folder, temporary_folder, told, whole_file
+from nnxp.files.wholefile import flush, flush_folder, temporary_folder, told, whole_file
 
 try:
     import fcntl

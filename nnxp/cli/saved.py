@@ -3,8 +3,8 @@
 from typing import Any
 
 from nnxp.backends import get_backend
-from nnxp.checkpoint import load
 from nnxp.cli.results import class_names
+from nnxp.files.modelfile import load
 from nnxp.sequential import Sequential
 
 

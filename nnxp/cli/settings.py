@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 
 from nnxp import data
-from nnxp.cli.options import UsageError
+from nnxp.cli.parser import UsageError
 from nnxp.cli.recipes import Recipe, recipe_for
 from nnxp.cli.results import TEST_SHARE, fingerprint
 from nnxp.data import Dataset
-from nnxp.naming import snake_case
+from nnxp.doors.naming import snake_case
+from nnxp.doors.options import balanced, positive
 from nnxp.optimizers import OPTIMIZERS, get_optimizer
-from nnxp.options import balanced, positive
 from nnxp.schedules import SCHEDULES, Schedule
 
 LOSSES = {

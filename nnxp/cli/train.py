@@ -12,22 +12,22 @@ import numpy as np
 
 import nnxp
 from nnxp.activations import ACTIVATIONS, Activation, Softmax
-from nnxp.architecture import hidden_layers
 from nnxp.backends import Backend, get_backend
 from nnxp.callbacks import EarlyStopping, Interruption
-from nnxp.cli import report, settings
-from nnxp.cli.options import UsageError
+from nnxp.cli import presentation, settings
+from nnxp.cli.parser import UsageError
 from nnxp.cli.recipes import Recipe
 from nnxp.cli.results import Result, library_version
-from nnxp.cli.resuming import PatientCheckpoint, asked, check_finished, resumable
 from nnxp.cli.runs import RunFolder
+from nnxp.cli.unfinished import PatientCheckpoint, asked, check_finished, resumable
 from nnxp.data import Dataset
+from nnxp.doors.naming import lookup
+from nnxp.doors.options import class_weights
 from nnxp.errors import DataError
 from nnxp.layers import Dense, Dropout, Layer, Rescaling
 from nnxp.losses import StandardisedLoss, get_loss, units_of, unresolved
-from nnxp.naming import lookup
+from nnxp.network.architecture import hidden_layers
 from nnxp.optimizers import Optimizer, get_optimizer
-from nnxp.options import class_weights
 from nnxp.sequential import Sequential
 
 
@@ -37,7 +37,7 @@ def run(args: argparse.Namespace) -> None:
     optimizer = get_optimizer(recipe.optimizer)
     keywords: dict[str, Any] = {**recipe.optimizer_options, **settings.schedule_for(recipe.schedule)}
     optimizer = type(optimizer)(**keywords)
-    with report.log(quiet=True):  # the report says why "auto" chose what it did
+    with presentation.log(quiet=True):  # the report says why "auto" chose what it did
         backend = get_backend(args.backend, args.dtype)
     dataset, held_out = settings.load(args)
     loss = settings.loss_for(args.loss, dataset)
@@ -61,7 +61,7 @@ def run(args: argparse.Namespace) -> None:
         return
     with folder, resumable(folder):
         if not args.quiet:
-            report.before(dataset, model, recipe, loss, validation)
+            presentation.before(dataset, model, recipe, loss, validation)
         stopping = _fit(args, recipe, model, dataset, folder.checkpoint)
         followed = "validation" if args.validation_split else "test"
         result = Result.of(model, dataset.X_test, dataset.y_test)
@@ -75,10 +75,10 @@ def run(args: argparse.Namespace) -> None:
             _write_history(history, folder.staging / "history.csv")
             text = json.dumps(summary, indent=2, ensure_ascii=False) + "\n"
             (folder.staging / "summary.json").write_text(text, encoding="utf-8")
-            no_picture = report.draw(history, followed, model, dataset, result, folder.staging / "curves.png")
+            no_picture = presentation.draw(history, followed, model, dataset, result, folder.staging / "curves.png")
             folder.publish()
     if not args.quiet:
-        report.after(result, summary, folder.path, no_picture)
+        presentation.after(result, summary, folder.path, no_picture)
 
 
 def build(
@@ -154,7 +154,7 @@ def _fit(
     callbacks: list[Any] = [] if stopping is None else [stopping]
     if args.checkpoint_every or args.resume:
         callbacks.append(PatientCheckpoint(checkpoint, **args.checkpoint_every or {}))
-    with Interruption() as interruption, report.log(args.quiet):
+    with Interruption() as interruption, presentation.log(args.quiet):
         model.fit(
             dataset.X,
             dataset.y,
@@ -197,8 +197,8 @@ def _summary(
         "training_samples": trained,
         "validation_samples": validation,
         "test_samples": result.samples,
-        "architecture": report.architecture(model),
-        "parameters": report.count(model),
+        "architecture": presentation.architecture(model),
+        "parameters": presentation.count(model),
         "loss": loss,
         "class_weight": getattr(model.loss, "class_weight", None),
         "optimizer": model.optimizer.config(),

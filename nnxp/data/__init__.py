@@ -7,12 +7,12 @@
 from pathlib import Path
 
 from nnxp.data.again import examples, features
-from nnxp.data.arrays import npz
+from nnxp.data.csvfile import csv
 from nnxp.data.dataset import Dataset, did_you_mean, listing
 from nnxp.data.digits import digits
 from nnxp.data.images import PathLike, fashion_mnist, idx, idx_folder, mnist
+from nnxp.data.npzfile import npz
 from nnxp.data.split import split
-from nnxp.data.tables import csv
 from nnxp.data.toy import as_dataset, moons, spiral
 from nnxp.errors import DataError
 

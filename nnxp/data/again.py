@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from nnxp.data.arrays import Arrays, conform
+from nnxp.data.csvfile import PathLike, Rows, Table, as_table, encode, encode_target, read_table
 from nnxp.data.dataset import Array
 from nnxp.data.images import idx
-from nnxp.data.tables import PathLike, Rows, Table, as_table, encode, encode_target, read_table
+from nnxp.data.npzfile import Arrays, conform
 from nnxp.errors import DataError
 
 

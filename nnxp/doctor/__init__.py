@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from nnxp.doctor.child import isolated
-from nnxp.doctor.machine import INSTALL, LIBRARIES, installed, system
-from nnxp.doctor.rows import FAILED, MISSING, PASSED, Row
+from nnxp.doctor.computer import INSTALL, LIBRARIES, installed, system
+from nnxp.doctor.verdict import FAILED, MISSING, PASSED, Row
 
 FORMAT = 1
 """Of the document: grows when a key changes its meaning or goes away; new keys may come."""
@@ -33,7 +33,7 @@ def examine(names: Sequence[str] = (), tell: Callable[[str], None] = lambda name
     dict
         "format", "nnxp", "python", "platform", "cores", "numpy", "blas", "environment" (variables that matter and are
         set), "seconds" (all this took), "passed" (whether every installed backend did, and every named one is
-        installed), and "backends": the attributes of `nnxp.doctor.rows.Row` for each library and device.
+        installed), and "backends": the attributes of `nnxp.doctor.verdict.Row` for each library and device.
 
     Raises
     ------

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nnxp.doctor.child import examine_library
-from nnxp.doctor.rows import Row
+from nnxp.doctor.verdict import Row
 
 
 def main() -> None:

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import nnxp
 from nnxp.backends import Backend, get_backend
-from nnxp.doctor import machine
+from nnxp.doctor import computer
+from nnxp.doctor.computer import Place
 from nnxp.doctor.counts import counts
-from nnxp.doctor.machine import Place
 from nnxp.doctor.proofs import gradients, training
-from nnxp.doctor.rows import FAILED, RUNNING, Check, Row, one_line
 from nnxp.doctor.timing import timing
+from nnxp.doctor.verdict import FAILED, RUNNING, Check, Row, one_line
 from nnxp.errors import BackendUnavailableError
 
 TIMEOUT = 180.0
@@ -91,7 +91,7 @@ def _select(name: str) -> list[Place]:
     """The places that a name means; one that is not there is asked for all the same, for the error's sake."""
     library = name.partition(":")[0]
     name = "cupy" if name == "cupy:0" else name
-    found = machine.places(library)
+    found = computer.places(library)
     if name == library:
         return found
     return [place for place in found if place.name == name or place.name.startswith(f"{name}:")] or [

@@ -8,7 +8,7 @@ import numpy as np
 
 from nnxp import random
 from nnxp.backends import Backend, get_backend
-from nnxp.doctor.rows import Check
+from nnxp.doctor.verdict import Check
 from nnxp.gradients import check_gradients
 from nnxp.layers import Dense, Layer
 from nnxp.optimizers import Adam

@@ -10,12 +10,10 @@ from sklearn.utils import check_random_state
 
 from nnxp.backends import get_backend
 from nnxp.data import split
+from nnxp.doors.options import above_zero, share
 from nnxp.errors import DataError
 from nnxp.estimators import inputs
-from nnxp.estimators.convergence import Convergence, Score, Watch
-from nnxp.estimators.fitted import Fitted
-from nnxp.estimators.inputs import Given, Part
-from nnxp.estimators.network import (
+from nnxp.estimators.building import (
     batch_rows,
     check,
     copy_course,
@@ -25,10 +23,12 @@ from nnxp.estimators.network import (
     penalise,
     settings,
 )
+from nnxp.estimators.convergence import Convergence, Score, Watch
+from nnxp.estimators.fitted import Fitted
+from nnxp.estimators.inputs import Given, Part
 from nnxp.layers import Layer
 from nnxp.losses import Loss
 from nnxp.optimizers import LBFGS
-from nnxp.options import above_zero, share
 from nnxp.sequential import Sequential
 from nnxp.typing import Array, ArrayLike, Floats, HostArray
 

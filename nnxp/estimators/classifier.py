@@ -11,15 +11,15 @@ from sklearn.utils.metaestimators import available_if
 from nnxp.activations import Sigmoid, Softmax
 from nnxp.backends import get_backend
 from nnxp.callbacks import Callback
+from nnxp.doors.options import balanced, not_negative, share
 from nnxp.estimators import inputs
 from nnxp.estimators.base import MLP
+from nnxp.estimators.classes import Labels
 from nnxp.estimators.convergence import Score
 from nnxp.estimators.inputs import Part
-from nnxp.estimators.labels import Labels
-from nnxp.estimators.parameters import stochastic
+from nnxp.estimators.keywords import stochastic
 from nnxp.layers import Dense, Layer
 from nnxp.losses import BinaryCrossentropy, CategoricalCrossentropy, Loss
-from nnxp.options import balanced, not_negative, share
 from nnxp.typing import Array, ArrayLike, Floats, HostArray
 
 

@@ -8,9 +8,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from nnxp.backends import Backend, get_backend
 from nnxp.estimators import inputs
+from nnxp.estimators.building import rebuilt
 from nnxp.estimators.convergence import Convergence
-from nnxp.estimators.network import rebuilt
-from nnxp.estimators.parameters import Parameters
+from nnxp.estimators.keywords import Parameters
 from nnxp.layers import Dense
 from nnxp.sequential import Sequential
 from nnxp.typing import Array, ArrayLike

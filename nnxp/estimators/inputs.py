@@ -7,7 +7,7 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import check_consistent_length, column_or_1d, validate_data
 
 from nnxp.backends import Backend, check_dtype, dtype_of, get_backend, library_of
-from nnxp.doors import finite, sample_weights
+from nnxp.doors.arrays import finite, sample_weights
 from nnxp.errors import BackendMismatchError
 from nnxp.typing import Array, ArrayLike, Floats, HostArray, Integers
 

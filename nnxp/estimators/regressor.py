@@ -14,7 +14,7 @@ from nnxp.estimators import inputs
 from nnxp.estimators.base import MLP
 from nnxp.estimators.convergence import Score
 from nnxp.estimators.inputs import Part
-from nnxp.estimators.parameters import stochastic
+from nnxp.estimators.keywords import stochastic
 from nnxp.layers import Dense, Layer, Rescaling
 from nnxp.losses import Loss, StandardisedLoss, units_of, unresolved
 from nnxp.typing import Array, ArrayLike, Floats, HostArray

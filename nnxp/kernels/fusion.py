@@ -9,7 +9,7 @@ from typing import Any
 from nnxp.kernels import formulas, source, vocabulary
 from nnxp.kernels.graph import Graph, parameters_of, shape_of, trace
 from nnxp.kernels.libraries import Library, library_for
-from nnxp.kernels.machine import Machine, refusal, wrapper
+from nnxp.kernels.register_machine import Machine, refusal, wrapper
 from nnxp.typing import Array, Kernel, Namespace
 
 

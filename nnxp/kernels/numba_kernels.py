@@ -15,7 +15,7 @@ from nnxp.typing import Array, Kernel
 
 @functools.cache
 def _loop(title: str, dtype: Any) -> Callable[..., Any]:
-    """A function of `loops`, for C-contiguous arrays of a dtype and labels of int64."""
+    """A function of `numba_loops`, for C-contiguous arrays of a dtype and labels of int64."""
     import numba
 
     number = getattr(numba, dtype.name)
@@ -28,7 +28,7 @@ def _loop(title: str, dtype: Any) -> Callable[..., Any]:
             "softmax_crossentropy": (matrix, labels, matrix, vector),
         }[title]
     )
-    with open(os.path.join(os.path.dirname(__file__), "loops.py"), encoding="utf-8") as file:
+    with open(os.path.join(os.path.dirname(__file__), "numba_loops.py"), encoding="utf-8") as file:
         text = file.read()
     # The callers here have looked at the types: numba need not look at them again at every call.
     loop: Callable[..., Any] = compile_function(text, title, signature).overloads[signature.args].entry_point

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from nnxp.kernels.normalization import normalization
+from nnxp.kernels.moments import normalization
 from nnxp.kernels.reference import reference
 from nnxp.kernels.scratch import Scratch
 from nnxp.kernels.writing import table

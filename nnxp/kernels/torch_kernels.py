@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from nnxp.kernels.normalization import normalization
+from nnxp.kernels.moments import normalization
 from nnxp.kernels.reference import reference
 from nnxp.kernels.scratch import Scratch
 from nnxp.kernels.writing import table

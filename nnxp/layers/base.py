@@ -9,11 +9,11 @@ import numpy as np
 
 from nnxp import random
 from nnxp.backends import dtype_of, get_backend, library_of
-from nnxp.buffers import Buffers
-from nnxp.doors import Switch
+from nnxp.doors.arrays import Switch
 from nnxp.errors import NotComputedError
 from nnxp.layers.views import Gradient, Parameter
-from nnxp.parameters import Entry, ParameterStore
+from nnxp.memory.buffers import Buffers
+from nnxp.memory.parameters import Entry, ParameterStore
 from nnxp.typing import Array, ArrayLike, HostArray, Kernel
 
 

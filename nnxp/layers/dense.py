@@ -4,11 +4,11 @@ from typing import Any
 
 import numpy as np
 
+from nnxp.doors.naming import snake_case
+from nnxp.doors.options import not_negative, positive
 from nnxp.initializers import INITIALIZERS, Initializer, get_initializer
 from nnxp.kernels import formulas
 from nnxp.layers.base import Layer
-from nnxp.naming import snake_case
-from nnxp.options import not_negative, positive
 from nnxp.regularizers import add_gradient
 from nnxp.typing import Array, ArrayLike, HostArray
 

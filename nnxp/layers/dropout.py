@@ -3,9 +3,9 @@
 from typing import Any
 
 from nnxp import random
+from nnxp.doors.options import share
 from nnxp.kernels import formulas
 from nnxp.layers.base import Layer
-from nnxp.options import share
 from nnxp.typing import Array, ArrayLike
 
 

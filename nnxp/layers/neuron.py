@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from nnxp.doors import Switch
+from nnxp.doors.arrays import Switch
 from nnxp.typing import Array, ArrayLike
 
 

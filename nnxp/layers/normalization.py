@@ -4,9 +4,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from nnxp.doors.options import above_zero, positive, share
 from nnxp.kernels import formulas
 from nnxp.layers.base import Layer
-from nnxp.options import above_zero, positive, share
 from nnxp.typing import Array, ArrayLike, HostArray
 
 

@@ -7,6 +7,7 @@ All share one contract. `forward(y_pred, y)` gives each sample's loss ℓᵢ, (n
 
 from typing import Any
 
+from nnxp.doors.naming import lookup
 from nnxp.losses.base import Loss
 from nnxp.losses.crossentropy import (
     BinaryCrossentropy,
@@ -16,7 +17,6 @@ from nnxp.losses.crossentropy import (
 )
 from nnxp.losses.regression import Huber, MeanAbsoluteError, MeanSquaredError
 from nnxp.losses.standardised import StandardisedLoss, units_of, unresolved
-from nnxp.naming import lookup
 
 __all__ = [
     "LOSSES",

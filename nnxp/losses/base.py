@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-from nnxp import labels
 from nnxp.backends import dtype_of
-from nnxp.buffers import Buffers
-from nnxp.doors import Switch, same_length, sample_weights, some_weight
+from nnxp.doors import labels
+from nnxp.doors.arrays import Switch, same_length, sample_weights, some_weight
 from nnxp.kernels import formulas
+from nnxp.memory.buffers import Buffers
 from nnxp.typing import Array, ArrayLike
 
 

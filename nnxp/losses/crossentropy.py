@@ -4,11 +4,11 @@ import operator
 from collections.abc import Sequence
 from typing import Any
 
-from nnxp import labels
 from nnxp.backends import dtype_of
+from nnxp.doors import labels
+from nnxp.doors.options import class_weights, share
 from nnxp.kernels import formulas
 from nnxp.losses.base import ElementwiseLoss, Loss
-from nnxp.options import class_weights, share
 from nnxp.typing import Array, ArrayLike
 
 SMALLEST_NORMAL = {"float32": 2.0**-126, "float64": 2.0**-1022}

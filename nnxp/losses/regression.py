@@ -2,9 +2,9 @@
 
 from typing import Any
 
+from nnxp.doors.options import above_zero
 from nnxp.kernels import formulas
 from nnxp.losses.base import ElementwiseLoss
-from nnxp.options import above_zero
 
 
 class MeanSquaredError(ElementwiseLoss):

@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 
 from nnxp.backends import Backend
+from nnxp.doors.naming import snake_case
+from nnxp.doors.options import above_zero
 from nnxp.kernels import formulas
 from nnxp.losses.base import ElementwiseLoss
 from nnxp.losses.regression import Huber, MeanAbsoluteError, MeanSquaredError
-from nnxp.naming import snake_case
-from nnxp.options import above_zero
 from nnxp.typing import Array, Floats, HostArray
 
 STEPS_OF_SIGMA = 100

@@ -8,7 +8,7 @@ batches.
 
 from typing import Any
 
-from nnxp.naming import lookup
+from nnxp.doors.naming import lookup
 from nnxp.optimizers.base import Optimizer
 from nnxp.optimizers.lbfgs import LBFGS
 from nnxp.optimizers.rules import SGD, Adagrad, Adam, AdamW, Lion, RMSprop

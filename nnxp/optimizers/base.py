@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import Any, ClassVar, NamedTuple
 
 from nnxp.backends import Backend
-from nnxp.doors import Switch
+from nnxp.doors.arrays import Switch
+from nnxp.doors.options import above_zero, not_negative, share
 from nnxp.errors import BackendMismatchError
 from nnxp.kernels import formulas
 from nnxp.layers.base import Layer
-from nnxp.options import above_zero, not_negative, share
-from nnxp.parameters import ParameterStore, Span, Token
+from nnxp.memory.parameters import ParameterStore, Span, Token
 from nnxp.schedules import get_schedule
 from nnxp.typing import Array
 

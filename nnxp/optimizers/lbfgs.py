@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from nnxp.doors.options import not_negative, positive
+from nnxp.memory.parameters import ParameterStore
 from nnxp.optimizers.base import Optimizer, Target
-from nnxp.options import not_negative, positive
-from nnxp.parameters import ParameterStore
 from nnxp.typing import HostArray
 
 

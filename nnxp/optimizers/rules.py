@@ -3,9 +3,9 @@
 from typing import Any, ClassVar
 
 from nnxp.backends import Backend
+from nnxp.doors.options import above_zero, not_negative, share
 from nnxp.kernels import formulas
 from nnxp.optimizers.base import Optimizer
-from nnxp.options import above_zero, not_negative, share
 from nnxp.typing import Array
 
 

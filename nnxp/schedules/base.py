@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
-from nnxp.options import positive
+from nnxp.doors.options import positive
 
 Length = int | float
 """A number of steps, or a fraction of the whole training."""

@@ -5,8 +5,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from nnxp.naming import lookup
-from nnxp.options import not_negative, share
+from nnxp.doors.naming import lookup
+from nnxp.doors.options import not_negative, share
 from nnxp.schedules.base import Function, Length, Schedule, length
 from nnxp.schedules.plateau import ReduceOnPlateau
 

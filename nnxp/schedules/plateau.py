@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from nnxp.options import not_negative, positive, share
+from nnxp.doors.options import not_negative, positive, share
 from nnxp.schedules.base import Schedule
 
 

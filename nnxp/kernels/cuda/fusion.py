@@ -6,7 +6,7 @@ from typing import Any
 
 from nnxp.kernels import source
 from nnxp.kernels.cuda.launch import COLUMNS, LARGEST_GRID, OPTIONS, ROWS, Launcher, kernel_source, prelude, workspace
-from nnxp.kernels.cuda.rows import Rows, rows
+from nnxp.kernels.cuda.matrices import Rows, rows
 from nnxp.kernels.cuda.source import C_TYPES, Elementwise, arrays_of, elementwise, outputs
 from nnxp.kernels.graph import Graph
 from nnxp.kernels.source import name
@@ -17,7 +17,7 @@ BLOCKS = 256
 
 
 class Compiled:
-    """Gives a graph's compiled loop for a call; see `nnxp.kernels.plans`."""
+    """Gives a graph's compiled loop for a call; see `nnxp.kernels.calls`."""
 
     takes_numbers = True
 

@@ -1,0 +1,110 @@
+"""Class labels as what a network is trained on, and back."""
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
+
+from nnxp.backends import Backend, get_backend
+from nnxp.doors.labels import above
+from nnxp.typing import Array, HostArray
+
+
+@dataclass(frozen=True)
+class Labels:
+    """The classes of a classifier.
+
+    Attributes
+    ----------
+    kind : str
+        "binary" (one output, also for a single class), "multiclass" (one output a class) or "multilabel" (any number
+        of classes a sample).
+    classes : numpy.ndarray
+        Sorted; 0, 1, ... for "multilabel".
+    """
+
+    kind: str
+    classes: HostArray
+
+    @classmethod
+    def of(cls, y: HostArray, classes: Any = None) -> Self:
+        """Those of y, or the given ones, of which y may have some."""
+        check_classification_targets(y)
+        if y.ndim == 2:
+            if not type_of_target(y).startswith("multilabel"):
+                raise ValueError(
+                    f"got y of shape {y.shape} with {len(np.unique(y))} different values, expected class labels (n,), "
+                    "or 0 and 1 for each sample and label: fit a classifier for each column"
+                )
+            return cls("multilabel", np.arange(y.shape[1]))
+        known = np.unique(y if classes is None else np.asarray(classes))
+        return cls("binary" if len(known) <= 2 else "multiclass", known)
+
+    @property
+    def outputs(self) -> int:
+        """How many outputs the network has."""
+        return 1 if self.kind == "binary" else len(self.classes)
+
+    @property
+    def names(self) -> list[str] | None:
+        """The classes for people, where each has an output: what a model's file keeps."""
+        return [str(name) for name in self.classes.tolist()] if self.kind == "multiclass" else None
+
+    def encode(self, y: HostArray) -> HostArray:
+        """Class indices (n,), or 0 and 1 (n, labels), as int64.
+
+        Raises
+        ------
+        ValueError
+            Labels that are none of the classes, or of another layout.
+        """
+        check_classification_targets(y)
+        if self.kind == "multilabel" or y.ndim == 2:
+            outputs = len(self.classes) if self.kind == "multilabel" else 1
+            if y.ndim != 2 or y.shape[1] != outputs:
+                raise ValueError(f"got y of shape {y.shape}, expected the layout of the first fit, {self}")
+            return y.astype(np.int64)
+        found, indices = np.unique(y, return_inverse=True)
+        unknown = np.setdiff1d(found, self.classes)
+        if len(unknown):
+            raise ValueError(
+                f"got y with the classes {unknown.tolist()}, expected some of {self.classes.tolist()}: "
+                "fit on all classes, or name them in the first partial_fit, classes="
+            )
+        return np.searchsorted(self.classes, found)[indices].astype(np.int64)
+
+    def probabilities(self, output: Array) -> Array:
+        """One column a class, from the network's output in any library."""
+        if self.kind != "binary":
+            return output
+        xp = get_backend(output).xp
+        if len(self.classes) == 1:
+            return xp.ones_like(output)
+        return xp.concat([1 - output, output], axis=1)
+
+    def decode(self, output: Array) -> Array:
+        """Labels from the network's output: in its library and on its device if they are numbers, else NumPy's."""
+        backend = get_backend(output)
+        with backend.context():
+            if self.kind == "multiclass":
+                indices = backend.xp.argmax(output, axis=1)
+            else:
+                indices = above(backend, output, 0.5)
+            if self.kind == "multilabel":
+                return indices
+            if len(self.classes) == 1:
+                indices = indices * 0
+            classes = self.on(backend)
+            if isinstance(classes, np.ndarray):
+                return classes[backend.to_numpy(indices)]
+            return backend.xp.take(classes, indices, axis=0)
+
+    def on(self, backend: Backend) -> Array:
+        """The classes on a backend if they are numbers, else on the host."""
+        if backend.library == "numpy" or self.classes.dtype.kind not in "fiub":
+            return self.classes
+        return backend.asarray(self.classes, dtype=self.classes.dtype.name)
+
+    def __str__(self) -> str:
+        return f"{len(self.classes)} {'labels, (n, labels)' if self.kind == 'multilabel' else 'classes, (n,)'}"

@@ -1,0 +1,136 @@
+"""One flat store owns a model's parameters and gradients; layers hold views."""
+
+import itertools
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from nnxp.backends import Backend
+from nnxp.memory.counting import counted
+from nnxp.typing import Array, ArrayLike
+
+if TYPE_CHECKING:
+    from nnxp.optimizers import Optimizer
+
+KINDS = ("weights", "biases", "state")
+"""The order within a store: all weights, then all biases, then what is not trained."""
+
+
+class Entry(NamedTuple):
+    """One array of a store: the owner's position, the attribute's name, its shape and its kind."""
+
+    owner: int
+    name: str
+    shape: tuple[int, ...]
+    kind: str
+
+
+class Span(NamedTuple):
+    """A contiguous stretch of a store's trained parameters, all of one kind."""
+
+    start: int
+    stop: int
+    kind: str
+
+
+class Token:
+    """Stands for a store as the key of an optimizer's state; outlives the store where that is needed."""
+
+
+class ParameterStore:
+    """The parameters and gradients of one or more layers in two flat arrays.
+
+    Attributes
+    ----------
+    values : Array
+        (size,), weights first, then biases, then state that is not trained.
+    gradients : Array
+        (trained,), laid out like the first part of `values`.
+    computed : set of int
+        Owners whose gradients a backward has filled.
+    token : Token
+        What an optimizer keys its state by; `former` holds the tokens of stores whose layers moved in here.
+    """
+
+    def __init__(self, backend: Backend, dtype: str, entries: list[Entry]) -> None:
+        xp = backend.xp
+        self.backend, self.dtype = backend, dtype
+        self.entries = sorted(entries, key=lambda entry: KINDS.index(entry.kind))
+        sizes = [_size(entry.shape) for entry in self.entries]
+        self.offsets = [0, *itertools.accumulate(sizes)]
+        self.trained = sum(size for size, entry in zip(sizes, self.entries, strict=True) if entry.kind != "state")
+        self.computed: set[int] = set()
+        self._spans: dict[tuple[int | None, bool], list[Span]] = {}
+        self.token, self.former = Token(), list[Token]()
+        with backend.context():
+            make = {"dtype": getattr(xp, dtype), "device": backend.device}
+            self.values: Array = xp.zeros((self.offsets[-1],), **make)
+            self.gradients: Array = xp.zeros((self.trained,), **make)
+        try:
+            self.values[:0] = self.values[:0]
+        except TypeError:
+            raise TypeError(
+                f"{backend.library}'s arrays cannot be written in place, which parameters need: use activations and "
+                'losses on them by hand, or train with backend="numpy", "cupy" or "torch"'
+            ) from None
+        self._make_views()
+
+    def _make_views(self) -> None:
+        self._views: dict[tuple[int, str], Array] = {}
+        self._gradient_views: dict[tuple[int, str], Array] = {}
+        with self.backend.context():
+            for entry, start, stop in zip(self.entries, self.offsets, self.offsets[1:], strict=False):
+                place = (entry.owner, entry.name)
+                self._views[place] = self.backend.xp.reshape(self.values[start:stop], entry.shape)
+                if entry.kind != "state":
+                    self._gradient_views[place] = self.backend.xp.reshape(self.gradients[start:stop], entry.shape)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {k: v for k, v in self.__dict__.items() if k not in ("_views", "_gradient_views")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._make_views()
+
+    def counted(self, optimizer: "Optimizer") -> AbstractContextManager[None]:
+        """Where memory ends inside, the error says what the model takes (see `nnxp.memory.counting`)."""
+        return counted(self.offsets[-1], self.trained, self.dtype, optimizer, self.backend.name)
+
+    def view(self, owner: int, name: str) -> Array:
+        """The parameter's view of `values`."""
+        return self._views[owner, name]
+
+    def gradient(self, owner: int, name: str) -> Array:
+        """The parameter's view of `gradients`."""
+        return self._gradient_views[owner, name]
+
+    def write(self, view: Array, value: ArrayLike, name: str) -> None:
+        """Copies a value of the same shape into a view. A value of shape (m,) fits a view of (1, m)."""
+        value = self.backend.asarray(value, dtype=self.dtype)
+        shape, wanted = tuple(value.shape), tuple(view.shape)
+        if shape != wanted and (1, *shape) != wanted:
+            raise ValueError(f"got {name} of shape {shape}, expected {wanted}")
+        with self.backend.context():
+            view[...] = self.backend.xp.reshape(value, wanted)
+
+    def spans(self, owner: int | None = None, by_kind: bool = True) -> list[Span]:
+        """The contiguous stretches that an owner's (or everybody's) trained parameters fill; `by_kind`, each of
+        one kind."""
+        if (owner, by_kind) not in self._spans:
+            spans: list[Span] = []
+            for entry, start, stop in zip(self.entries, self.offsets, self.offsets[1:], strict=False):
+                if entry.kind == "state" or start == stop or owner not in (None, entry.owner):
+                    continue
+                before = spans[-1] if spans else None
+                if before and before.stop == start and (before.kind == entry.kind or not by_kind):
+                    spans[-1] = Span(before.start, stop, before.kind)
+                else:
+                    spans.append(Span(start, stop, entry.kind))
+            self._spans[owner, by_kind] = spans
+        return self._spans[owner, by_kind]
+
+
+def _size(shape: tuple[int, ...]) -> int:
+    size = 1
+    for length in shape:
+        size *= length
+    return size

@@ -1,0 +1,177 @@
+"""Layers in a row as one thing: bound to a store on a backend, copied, pickled, and given X."""
+
+import copy
+import math
+import operator
+import threading
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Self
+
+from nnxp import random
+from nnxp.backends import Backend, library_of
+from nnxp.doors.arrays import Switch
+from nnxp.layers import Layer
+from nnxp.losses import Loss, get_loss
+from nnxp.memory.counting import counted
+from nnxp.memory.parameters import ParameterStore
+from nnxp.network.architecture import as_layer, check_loss, following, widths
+from nnxp.optimizers import Optimizer, get_optimizer
+from nnxp.typing import Array, ArrayLike
+
+if TYPE_CHECKING:
+    from nnxp.training.loop import Training
+
+
+class Model(Switch):
+    """What `Sequential` is made of, which explains its parameters and attributes, and trains and predicts."""
+
+    def __init__(
+        self,
+        layers: Sequence[Layer | str],
+        loss: str | Loss | None = None,
+        optimizer: str | Optimizer = "adam",
+        *,
+        backend: Any = None,
+        dtype: str | None = None,
+        seed: int | None = None,
+    ) -> None:
+        super().__init__(backend, dtype)
+        self.layers = [as_layer(layer) for layer in layers]
+        if not self.layers or len({id(layer) for layer in self.layers}) < len(self.layers):
+            raise ValueError("got no layers, or one layer twice: give a list of layers, each its own object")
+        self.loss = None if loss is None else copy.copy(get_loss(loss))  # another model may be elsewhere
+        self.optimizer = get_optimizer(optimizer)
+        self.seed = random.fresh_seed() if seed is None else operator.index(seed)
+        self.seeded = seed is not None
+        self.history: dict[str, list[float]] = {}
+        self.epoch = self.step = 0
+        self.classes: list[str] | None = None
+        self.preprocessing: dict[str, Any] = {}
+        self._training: Training | None = None
+        self._store: ParameterStore | None = None
+        self._binding, self._predictions = threading.RLock(), threading.local()
+        self.n_in, self.n_out = widths(self.layers)
+        check_loss(self.layers, self.loss)
+        for part in (*self.layers, self.optimizer):  # before any is changed: one may belong to another model
+            part.join(self)
+        if self._named:
+            _ = self.store
+
+    # --- binding -----------------------------------------------------------------------------------
+
+    @property
+    def store(self) -> ParameterStore:
+        """The flat store of all parameters; reading it before any X decides for NumPy."""
+        with self._binding:  # two threads may predict at once
+            if self._store is None:
+                self._bind()
+        assert self._store is not None
+        return self._store
+
+    def bind_to(self, backend: Backend) -> None:
+        """Gives a model that is on no backend yet its store there, still empty: a file's tensors will fill it."""
+        self._backend, self._named = backend.with_dtype(self.dtype), True
+        self._bind(draw=False)
+
+    def _bind(self, draw: bool = True) -> None:
+        """Moves all parameters into one store on the backend; draws those that are not drawn yet. Where that fails,
+        everything is as it was."""
+        before, pending = [dict(layer.__dict__) for layer in self.layers], self.optimizer.pending
+        try:
+            self._bind_layers(draw)
+        except BaseException:
+            self._store, self.optimizer.pending = None, pending
+            for layer, attributes in zip(self.layers, before, strict=True):
+                layer.__dict__.clear()
+                layer.__dict__.update(attributes)
+            raise
+
+    def _bind_layers(self, draw: bool) -> None:
+        given = {layer._dtype for layer in self.layers if layer.parameters and layer._dtype is not None}
+        if self._dtype is None and len(given) == 1:
+            self._dtype = given.pop()
+        backend, dtype = self.backend, self.dtype
+        backend.with_dtype(dtype)  # raises where the device has no such dtype
+        layers = [layer._on(backend, dtype, self._named) for layer in self.layers]
+        entries = [entry for i, layer in enumerate(layers) for entry in layer.entries(i)]
+        values, trained = (sum(math.prod(e.shape) for e in entries if e.kind not in out) for out in ((), ("state",)))
+        with backend.context(), counted(values, trained, dtype, self.optimizer, backend.name):
+            store = ParameterStore(backend, dtype, entries)
+            for i, layer in enumerate(self.layers):
+                layer.seed = self.seed
+                if draw:
+                    layer.bind(store, i, self.seed, following(self.layers, i))
+                else:
+                    layer.attach(store, i)
+        if self.loss is not None:
+            self.loss._on(backend, dtype)
+        self._store = store
+        self.restore_optimizer(self.optimizer.pending)
+
+    def restore_optimizer(self, slots: dict[str, Array]) -> None:
+        """Gives the optimizer the state that a model file held, now or when the backend is decided."""
+        self.optimizer.pending = {} if self._store is not None else slots
+        if self._store is not None and slots:
+            self.optimizer.restore_state(self._store, slots)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What pickle keeps: the model without what belongs to this process, and the optimizer's state."""
+        left_out = ("_binding", "_predictions", "_training")
+        state = {name: value for name, value in self.__dict__.items() if name not in left_out}
+        optimizer, store = self.optimizer, self._store
+        slots = optimizer.pending if store is None else optimizer.saved_state(store)
+        return state | {"_optimizer_state": (slots, optimizer.progress())}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        slots, progress = state.pop("_optimizer_state")
+        self.__dict__.update(state)
+        self._binding, self._predictions, self._training = threading.RLock(), threading.local(), None
+        for part in (*self.layers, self.optimizer):
+            part.join(self)
+        self.restore_optimizer(slots)
+        self.optimizer.resume(progress)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        twin = object.__new__(type(self))
+        twin.__dict__.update(self.__dict__)
+        twin._binding, twin._predictions, twin._training = threading.RLock(), threading.local(), None
+        for name in ("_store", "layers", "loss", "history", "classes", "preprocessing"):
+            setattr(twin, name, copy.deepcopy(getattr(self, name), memo))
+        twin.optimizer = copy.copy(self.optimizer)
+        twin.optimizer.resume(self.optimizer.progress())
+        for part in (*twin.layers, twin.optimizer):
+            part.join(twin)
+        if self._store is not None:
+            twin.restore_optimizer(self.optimizer.saved_state(self._store))
+        return twin
+
+    # --- the doors ---------------------------------------------------------------------------------
+
+    def _inputs(self, X: ArrayLike, name: str = "X") -> Array:
+        """X as (n, features) on the backend: bytes stay bytes, all else has the model's dtype."""
+        return self._moved(self._checked(X, name))
+
+    def _moved(self, X: Array) -> Array:
+        """A checked X on the backend."""
+        is_bytes = str(getattr(X, "dtype", "")).rpartition(".")[2] == "uint8"
+        return self.backend.asarray(X, dtype="uint8" if is_bytes else self.dtype)
+
+    def _checked(self, X: ArrayLike, name: str = "X") -> Array:
+        """X as (n, features) numbers, an array of NumPy or of the backend: nothing is copied, cast or moved."""
+        backend = self._enter(X)
+        _ = self.store
+        if library_of(X) == "numpy" or not backend.owns(X):
+            X = backend._admit(X)  # numbers only, and nothing of a third library or device
+        shape = tuple(X.shape)
+        if len(shape) == 1:
+            raise ValueError(
+                f"got {name} of shape {shape}, expected (samples, features): one sample is {name}.reshape(1, -1)"
+            )
+        if len(shape) != 2:
+            raise ValueError(
+                f"got {name} of shape {shape}, expected (samples, features): "
+                f"{name}.reshape(len({name}), -1) flattens each sample"
+            )
+        if self.n_in is not None and shape[1] != self.n_in:
+            raise ValueError(f"got {name} with {shape[1]} features, expected {self.n_in}, as the first layer takes")
+        return X

@@ -1,0 +1,1 @@
+"""The training: how a model is fitted, evaluated and asked to predict."""

@@ -1,0 +1,261 @@
+"""The batches of an epoch: checked arrays, gathered on a model's backend into memory that is used again."""
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, NamedTuple, Self
+
+import numpy as np
+
+from nnxp import random
+from nnxp.backends import Backend, dtype_of, get_backend
+from nnxp.doors.arrays import blocks, finite, on_disk, same_length, sample_weights, some_weight
+from nnxp.doors.options import positive
+from nnxp.losses import Loss
+from nnxp.memory.buffers import Buffers
+from nnxp.typing import Array, ArrayLike, Floats, Integers
+
+if TYPE_CHECKING:
+    from nnxp.sequential import Sequential
+
+INTERVALS, FEWEST = 20, 16
+"""How often an epoch reads its losses, shows them and checks that they are finite; after how many steps at least."""
+
+
+class Batch(NamedTuple):
+    """What one step or one evaluation takes, valid until the next.
+
+    Attributes
+    ----------
+    x, y : Array
+        Inputs (n, m) and prepared labels.
+    w, v : Array or None
+        Each sample's weight in the loss, and in the metric, (n,); 1 each where None. They differ by class weights.
+    total, scored : float
+        Σ w and Σ v.
+    """
+
+    x: Array
+    y: Array
+    w: Array | None
+    v: Array | None
+    total: float
+    scored: float
+
+
+class Rows:
+    """Rows of one array, gathered on a backend in one dtype.
+
+    The array is the backend's own, or one of NumPy, in memory or on disk: its rows are then read, cast and moved
+    when a batch asks for them. What is handed out is valid until the next call.
+    """
+
+    def __init__(self, backend: Backend, source: Array, dtype: str) -> None:
+        self.backend, self.source, self.dtype = backend, source, dtype
+        host = isinstance(source, np.ndarray)
+        lives_on = get_backend("numpy") if host else backend
+        self._gather, self._xp = lives_on.kernels["gather"], lives_on.xp
+        self._casts = source.dtype != np.dtype(dtype) if host else dtype_of(source) != dtype
+        self._moves = host and backend.library != "numpy"
+        # A gather from an array that is not contiguous would first copy all of it; NumPy's own indexing does not.
+        self._contiguous = not host or source.flags.c_contiguous
+        self._buffers = Buffers(lives_on, dtype)
+        self.begin(None, None)
+
+    def begin(self, order: Integers | None, index: Array) -> None:
+        """Sets the order of the rows, None for their own; `index` is it on the backend. A vector on a device is put in
+        order at once: a launch an epoch, not one a batch."""
+        self._order, self._index, self._ordered = order, index, None
+        if order is not None and self.backend.is_device and self._xp is not np and self.source.ndim == 1:
+            self._ordered = self._gather(self.source, index)
+
+    def take(self, place: slice) -> Array:
+        """The rows at a place in the order."""
+        if self._order is None:
+            part = self.source[place, ...]
+        elif self._ordered is not None:
+            part = self._ordered[place]
+        elif not self._contiguous:
+            part = self.source[self._order[place]]
+        else:
+            rows = (self._order if self._xp is np else self._index)[place]
+            part = self._buffers.take(self, "rows", (rows.shape[0], *self.source.shape[1:]), self.source.dtype)
+            self._gather(self.source, rows, out=part)
+        in_place = self._xp is np or self.backend.library in ("cupy", "torch")
+        if self._moves or (self._casts and not in_place):
+            return self.backend.asarray(part, dtype=self.dtype)
+        if not self._casts:
+            return part
+        out: Array = self._buffers.take(self, "cast", tuple(part.shape))
+        out[...] = part
+        return out
+
+
+def interval(steps: int) -> int:
+    """After how many of an epoch's steps the losses are read."""
+    return max(-(-steps // INTERVALS), min(steps, FEWEST))
+
+
+def _on_device(backend: Backend, X: Array, dtype: str) -> Array:
+    """X on the backend's device, moved some rows at a time; X itself where it would take half of the free memory."""
+    free = backend.free_memory()
+    if free is not None and 2 * X.size * np.dtype(dtype).itemsize >= free:
+        return X
+    xp = backend.xp
+    with backend.context():
+        moved = xp.empty(X.shape, dtype=getattr(xp, dtype), device=backend.device)
+        for rows in blocks(X):
+            moved[rows, ...] = backend.asarray(X[rows], dtype=dtype)
+    return moved
+
+
+def _later(loss: Loss, y: Array, n_out: int | None, dtype: str) -> Array:
+    """Labels of a batch that were checked before, as the kernels take them."""
+    return loss.weigh(loss.prepare(y, n_out, dtype, scan=False), None, dtype)[0]
+
+
+def _weighed_on_disk(
+    loss: Loss, y: Array, w: Array | None, n_out: int | None, dtype: str
+) -> tuple[Array | None, Array | None]:
+    """Checks labels that lie on disk, some at a time, and gives each sample's weight in the loss and in the metric."""
+    found = []
+    for rows in blocks(y):
+        prepared = loss.prepare(y[rows], n_out, dtype)
+        found.append(loss.weigh(prepared, None if w is None else w[rows], dtype)[1:])
+    by_loss, by_metric = zip(*found, strict=True)
+    concat = loss.backend.xp.concat
+    by_loss, by_metric = [None if parts[0] is None else concat(list(parts)) for parts in (by_loss, by_metric)]
+    return by_loss, by_metric
+
+
+class Batches:
+    """Checked arrays, in batches of `batch_size`: all rows, or those of `rows`.
+
+    `w` are the weights in the loss, `v` those in the metric (see `Batch`). `prepare` makes labels of what a batch takes
+    from `y`, where they are not prepared yet.
+    """
+
+    def __init__(
+        self,
+        model: "Sequential",
+        X: Array,
+        y: Array,
+        w: Array | None,
+        v: Array | None,
+        batch_size: int,
+        rows: Integers | None = None,
+        prepare: Callable[[Array], Array] | None = None,
+    ) -> None:
+        self.model, self.backend = model, model.backend
+        self.X, self.y, self.w, self.v, self.rows, self.prepare = X, y, w, v, rows, prepare
+        self.n, self.batch_size = int(X.shape[0]) if rows is None else len(rows), batch_size
+        self.steps = -(-self.n // batch_size)
+        self.interval = interval(self.steps)
+        as_bytes = dtype_of(X) == "uint8" and model.training.plan.takes_bytes
+        self._x = Rows(self.backend, X, "uint8" if as_bytes else model.dtype)
+        self._y = Rows(self.backend, y, dtype_of(y))
+        self._w = None if w is None else Rows(self.backend, w, model.dtype)
+        self._v = self._w if v is w else None if v is None else Rows(self.backend, v, model.dtype)
+        self._host = [None if u is None else self.backend.to_numpy(u).astype(np.float64) for u in (w, v)]
+        self._number = 0
+
+    @classmethod
+    def of(
+        cls, model: "Sequential", X: ArrayLike, y: ArrayLike, w: ArrayLike | None, batch_size: int, name: str = "X"
+    ) -> Self:
+        """Inputs, labels and weights, all checked, as a fit or an evaluation takes them.
+
+        NumPy's X is copied only where another backend needs it or its rows are scattered in memory; what lies on
+        disk stays there. A device gets all of X at once where that takes less than half of the memory it has left,
+        and else each batch when it is its turn.
+        """
+        X = model._checked(X, name)
+        n, backend = int(X.shape[0]), model.backend
+        if n == 0:
+            raise ValueError(f"got {name} with no samples, expected at least one")
+        if isinstance(X, np.ndarray) and backend.is_device:
+            finite(backend, X, name, model.dtype)  # here, where nobody has to wait for it
+            as_bytes = X.dtype == np.uint8 and model.training.plan.takes_bytes
+            X = _on_device(backend, X, "uint8" if as_bytes else model.dtype)
+        else:
+            if not isinstance(X, np.ndarray) or not (backend.library == "numpy" or on_disk(X)):
+                X = model._moved(X)
+            elif not (X.flags.c_contiguous or on_disk(X)):
+                X = np.asarray(model._moved(X), order="C")
+            finite(backend, X, name, model.dtype)
+        model.training.plan.follow()
+        loss, n_out, dtype = model.training.plan.loss, model._outputs(X), model.dtype
+        if isinstance(y, np.ndarray) and y.ndim > 0 and on_disk(y):
+            same_length(n, len(y), "labels")
+            w = sample_weights(backend, w, n, dtype)
+            w, v = _weighed_on_disk(loss, y, w, n_out, dtype)
+            labels, later = np.asarray(y), lambda part: _later(loss, part, n_out, dtype)
+        else:
+            labels, later = loss.prepare(y, n_out, dtype), None
+            same_length(n, int(labels.shape[0]), "labels")
+            with backend.context():
+                labels, w, v = loss.weigh(labels, sample_weights(backend, w, n, dtype), dtype)
+        some_weight(backend, w)
+        return cls(model, X, labels, w, v, positive("batch_size", batch_size), prepare=later)
+
+    def epoch(self, key: int | None = None, first: int = 0) -> Iterator[Batch]:
+        """Each batch from number `first` on, in the order of a key of `nnxp.random`; without one, in the rows'."""
+        order = self.rows
+        if key is not None:
+            order = random.permutation(key, self.n)
+            order = order if self.rows is None else self.rows[order]
+        moves = order is not None and self.backend.library != "numpy"
+        index = self.backend.asarray(order, dtype="int64") if moves else None
+        for rows in (self._x, self._y, self._w, None if self._v is self._w else self._v):
+            if rows is not None:
+                rows.begin(order, index)
+        totals, scored = [self._sums(w, order) for w in self._host]
+        self._number = first - 1
+        for number, sums in enumerate(zip(totals[first:], scored[first:], strict=True), first):
+            self._number = number
+            yield Batch(*self._batch(number), *sums)
+
+    def again(self, back: int) -> tuple[Array, Array, bool]:
+        """Inputs and labels of the batch that came `back` before the last one, and whether it is that one."""
+        x, y, *_ = self._batch(self._number - back)
+        return x, y, True
+
+    def split(self, fraction: float, batch_size: int) -> tuple["Batches", "Batches"]:
+        """Batches of the rows to train on and, `batch_size` at a time, of those held out."""
+        from nnxp.data import split
+
+        classes = self._classes()
+        counted = self.n if classes is None else classes
+        train, held_out = split(counted, fraction, self.model.seed, stratify=classes is not None)
+        kept = self.model, self.X, self.y, self.w, self.v
+        return (
+            Batches(*kept, self.batch_size, train, self.prepare),
+            Batches(*kept, batch_size, held_out, self.prepare),
+        )
+
+    def _batch(self, number: int) -> tuple[Array, Array, Array | None, Array | None]:
+        start = number * self.batch_size
+        place = slice(start, min(start + self.batch_size, self.n))
+        x, y = self._x.take(place), self._y.take(place)
+        w = None if self._w is None else self._w.take(place)
+        v = w if self._v is self._w else None if self._v is None else self._v.take(place)
+        return x, y if self.prepare is None else self.prepare(y), w, v
+
+    def _sums(self, w: Floats | None, order: Integers | None) -> list[float]:
+        """The sum of each batch's weights."""
+        starts = range(0, self.n, self.batch_size)
+        if w is None:
+            return [float(min(self.batch_size, self.n - start)) for start in starts]
+        sums: list[float] = np.add.reduceat(w if order is None else w[order], starts).tolist()
+        return sums
+
+    def _classes(self) -> Integers | None:
+        """Each row's class; None where a row has not just one."""
+        loss, found = self.model.training.plan.loss, []
+        if not loss.classifies:
+            return None
+        for rows in blocks(self.y):
+            y = self.y[rows, ...]
+            truth = loss.truth(y if self.prepare is None else self.prepare(y))
+            if truth.ndim != 1:
+                return None
+            found.append(self.backend.to_numpy(truth))
+        return np.concatenate(found)

@@ -1,0 +1,197 @@
+"""The course of a fit: what it was asked for, and where it stands between two steps. A model file holds both."""
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nnxp.backends import DTYPES, Backend, dtype_of
+from nnxp.callbacks import Callback, Callbacks
+from nnxp.doors.arrays import blocks
+from nnxp.errors import ModelFileError
+from nnxp.layers import BatchNorm
+from nnxp.optimizers import LBFGS
+from nnxp.training.batches import Batches
+from nnxp.training.streams import Stream
+from nnxp.typing import Array, HostArray
+
+if TYPE_CHECKING:
+    from nnxp.sequential import Sequential
+
+
+class Course:
+    """Where a fit stands.
+
+    Attributes
+    ----------
+    asked : callable
+        What the fit was asked for, as JSON can hold it: its options, and fingerprints of the data.
+    first : int
+        How many epochs the model had finished when the fit began.
+    batches : int
+        Steps that the running epoch has made.
+    sums : numpy.ndarray, (4,)
+        Of the epoch's batches whose losses were read: the weighted sums of losses and scores, and of their weights.
+    means : Array or None
+        (interval, 2), the mean loss and the sum of scores of batches that were not read yet, as many as there are
+        `sizes`, their weights.
+    kept : Array
+        The weights that the last epoch began with whose first loss was finite.
+    start : float
+        When the epoch began, in seconds.
+    """
+
+    def __init__(self, model: "Sequential", asked: Callable[[], dict[str, Any]], callbacks: Callbacks) -> None:
+        self.model, self.asked, self.callbacks = model, asked, callbacks
+        self._thread = threading.get_ident()
+        self.first = model.epoch
+        with model.store.counted(model.optimizer):
+            self.kept = model.backend.asarray(model.store.values, dtype=model.dtype, copy=True)
+        self.watchers: list[Any] = [callback for callback in callbacks.given if has_state(callback)]
+        self.means: Array = None
+        self.begin_epoch()
+
+    @property
+    def is_here(self) -> bool:
+        """Whether the fit is this thread's: another may be anywhere in a step."""
+        return self._thread == threading.get_ident()
+
+    def begin_epoch(self) -> None:
+        """Before an epoch's first step."""
+        self.batches, self.sums = 0, np.zeros(4, dtype=np.float64)
+        self.sizes: list[tuple[float, float]] = []
+        self.start = time.perf_counter()
+
+    def room(self, interval: int) -> Array:
+        """`means`, of so many batches."""
+        backend, read = self.model.backend, self.means
+        if read is None or read.shape[0] < interval:
+            dtype = getattr(backend.xp, self.model.dtype)
+            self.means = backend.xp.empty((interval, 2), dtype=dtype, device=backend.device)
+            if read is not None:
+                self.means[: read.shape[0], ...] = read
+        return self.means
+
+    def state(self) -> tuple[dict[str, Any], dict[str, HostArray]]:
+        """What JSON can hold, and arrays by name, on the host."""
+        state, count = self.callbacks.state, len(self.sizes)
+        arrays: dict[str, Array] = {"kept": self.kept, "sums": self.sums}
+        if count:
+            arrays |= {"means": self.means[:count, ...], "sizes": np.array(self.sizes, dtype=np.float64)}
+        watched = []
+        for number, callback in enumerate(self.watchers):
+            values = callback.state()
+            watched.append({name: value for name, value in values.items() if not hasattr(value, "dtype")})
+            arrays |= {f"callbacks.{number}.{name}": a for name, a in values.items() if hasattr(a, "dtype")}
+        to_numpy = self.model.backend.to_numpy
+        on_host = {name: a if isinstance(a, np.ndarray) else to_numpy(a) for name, a in arrays.items()}
+        return {
+            "asked": self.asked(),
+            "backend": self.model.backend.name,
+            "event": state.event,
+            "stop": state.stop,
+            "first": self.first,
+            "batches": self.batches,
+            "seconds": time.perf_counter() - self.start,
+            "learning_rate": self.model.optimizer.current_learning_rate,
+            "callbacks": watched,
+        }, {name: _numbers(name, a) for name, a in on_host.items()}
+
+    def restore(self, state: Mapping[str, Any], arrays: Mapping[str, HostArray]) -> None:
+        """Takes over what `state` gave, once the model itself is as it was."""
+        model, asarray = self.model, self.model.backend.asarray
+        self.kept[...] = asarray(arrays["kept"], dtype=model.dtype)
+        self.sums[...] = arrays["sums"]
+        if "means" in arrays:
+            self.means = asarray(arrays["means"], dtype=model.dtype, copy=True)
+            self.sizes = [(float(w), float(v)) for w, v in arrays["sizes"]]
+        self.first, self.batches = int(state["first"]), int(state["batches"])
+        self.start = time.perf_counter() - float(state["seconds"])
+        self.callbacks.state.stop = bool(state["stop"])
+        self.callbacks.state.record = {name: values[-1] for name, values in model.history.items() if values}
+        model.optimizer.current_learning_rate = float(state["learning_rate"])
+        for number, (callback, values) in enumerate(zip(self.watchers, state["callbacks"], strict=True)):
+            prefix = f"callbacks.{number}."
+            own = {
+                name.removeprefix(prefix): asarray(a, dtype=a.dtype.name)
+                for name, a in arrays.items()
+                if name.startswith(prefix)
+            }
+            try:
+                callback.restore({**values, **own})
+            except Exception as error:
+                raise ModelFileError(
+                    f"what it remembers of {type(callback).__name__} is not what that takes over "
+                    f"({type(error).__name__}: {error})"
+                ) from error
+        if isinstance(model.optimizer, LBFGS) and state["event"] == "step":  # the iteration is not in the history yet
+            model.step, model.optimizer.iterations = model.step - 1, model.optimizer.iterations - 1
+        if self.batches:
+            for layer in model.layers:
+                if isinstance(layer, BatchNorm):
+                    layer.resume(model.epoch)
+
+
+def place(name: str) -> tuple[int, int]:
+    """Where a list stands in the history: losses and metrics, those of the validation, the rest."""
+    last = ("learning_rate", "seconds")
+    return (2, last.index(name)) if name in last else (name.startswith("val_"), not name.endswith("loss"))
+
+
+def _numbers(name: str, a: HostArray) -> HostArray:
+    """The array, if a model file can hold it."""
+    if a.dtype.name not in DTYPES:
+        raise TypeError(
+            f"got a callback's array of dtype {a.dtype} in its state ({name}), expected float32 or float64: give other "
+            "numbers as a list"
+        )
+    return np.asarray(a, order="C")
+
+
+def has_state(callback: Any) -> bool:
+    """Whether a callback remembers something (see `nnxp.callbacks`)."""
+    return callable(getattr(callback, "state", None)) and callable(getattr(callback, "restore", None))
+
+
+def describe(
+    data: Batches | Stream, validation: Batches | Stream | None, callbacks: Sequence[Callback], **options: Any
+) -> dict[str, Any]:
+    """What a fit was asked for, as JSON can hold it."""
+    return {
+        **options,
+        "batch_size": data.batch_size if isinstance(data, Batches) else None,
+        "data": _described(data),
+        "validation_data": None if validation is None else _described(validation),
+        "callbacks": [_options(callback) for callback in callbacks if has_state(callback)],
+    }
+
+
+def _described(data: Batches | Stream) -> dict[str, Any]:
+    """Data in a few words by which other data are told from it; what an iterable yields nobody knows before."""
+    if isinstance(data, Stream):
+        return {"batches": data.steps}
+    backend, dtype = data.backend, data.model.dtype
+    whole = dtype_of(data.y).lstrip("u").startswith("int")
+    found = {"X": _fingerprint(backend, data.X, dtype), "y": _fingerprint(backend, data.y, "<i8" if whole else dtype)}
+    if data.w is not None:
+        found["sample_weight"] = _fingerprint(backend, data.w, dtype)
+    return found
+
+
+def _fingerprint(backend: Backend, a: Array, dtype: str) -> str:
+    """An array's shape and a digest of its values in a dtype, the same wherever it lies."""
+    import hashlib  # where somebody wants to know, and not for every fit
+
+    digest = hashlib.sha256()
+    for rows in blocks(a):
+        part = a[rows, ...]
+        host = part if isinstance(part, np.ndarray) else backend.to_numpy(part)
+        digest.update(np.ascontiguousarray(host, dtype=dtype).data)
+    return f"{tuple(a.shape)} {digest.hexdigest()[:16]}"
+
+
+def _options(callback: Any) -> dict[str, Any]:
+    """Its class, and the keywords that it names in `options`, as layers do."""
+    return {"class": type(callback).__name__, **{n: getattr(callback, n) for n in getattr(callback, "options", ())}}

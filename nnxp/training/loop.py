@@ -1,0 +1,282 @@
+"""A model's loop over epochs, and what to do where a loss is not finite."""
+
+import math
+import time
+import weakref
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nnxp import random
+from nnxp.callbacks import Callback, Callbacks, State
+from nnxp.doors.arrays import blocks, sum_is_finite
+from nnxp.errors import NonFiniteLossError
+from nnxp.kernels import vocabulary
+from nnxp.layers import BatchNorm, Dropout
+from nnxp.optimizers import LBFGS
+from nnxp.training.batches import Batches
+from nnxp.training.course import Course, place
+from nnxp.training.evaluation import averaged, averages, evaluate
+from nnxp.training.plan import Plan
+from nnxp.training.progress import Progress
+from nnxp.training.streams import Stream
+from nnxp.typing import Array, Row
+
+if TYPE_CHECKING:
+    from nnxp.sequential import Sequential
+    from nnxp.training.resuming import Resumed
+
+
+class Training:
+    """Runs a bound model's steps and epochs."""
+
+    def __init__(self, model: "Sequential") -> None:
+        self.model: Sequential = weakref.proxy(model)  # the model owns this: no cycle keeps it alive
+        self.plan, self.loss = Plan(model), model.loss
+        self.backend = model.backend
+        self.course: Course | None = None
+        """Where the fit stands that runs."""
+
+    def epoch(self, data: "Batches | Stream", bar: Progress, text: str) -> dict[str, float]:
+        """One pass over the data, arrays in a new order, or what is left of it: the mean loss and metric, as floats."""
+        model, plan, course, state = self.model, self.plan, self._running, self.callbacks.state
+        means, sizes = course.room(data.interval), course.sizes
+        step = plan.step if course.batches else self._first_step
+        calls = bool(self.callbacks.at["step"])
+        key = random.key(model.seed, "order", model.epoch)
+        for batch in () if state.stop else data.epoch(key, course.batches):
+            step(batch.x, batch.y, batch.w, batch.v, means[len(sizes), ...])
+            sizes.append((batch.total, batch.scored))
+            course.batches += 1
+            step = plan.step
+            if len(sizes) == data.interval:
+                self._read(data, bar, text)
+            if calls:
+                self.callbacks.call("step")
+                if state.stop:
+                    break
+        if sizes:
+            self._read(data, bar, text)
+        return averages(plan.loss, *course.sums.tolist())
+
+    def _first_step(self, x: Array, y: Array, w: Array | None, v: Array | None, means: Array) -> None:
+        """An epoch's first step. Where its loss is finite, the weights that it began with are the ones to go back to:
+        one copy is enough, since until then it still holds those of the epoch before."""
+        loss = self.plan.gradients(x, y, w, v, means)
+        values, kept = self.model.store.values, self._running.kept
+        if self.backend.is_device:  # without waiting for it: what is not finite, the interval's reading finds
+            self.backend.fuse(_unless_broken, into=("kept",))(kept, values, loss)
+        elif math.isfinite(float(loss)):
+            kept[...] = values
+        else:
+            raise _Stopped(self.model.step, 0)
+        self.plan.update()
+
+    def _read(self, data: "Batches | Stream", bar: Progress, text: str) -> None:
+        """Adds an interval's losses and scores, of which a step gives the mean and the sum, to those of the epoch."""
+        course, sizes, sums = self._running, self._running.sizes, self._running.sums
+        losses, scores = self.backend.to_numpy(course.means)[: len(sizes)].T.astype(np.float64)
+        if not np.all(np.isfinite(losses)):
+            back = len(sizes) - 1 - int(np.argmin(np.isfinite(losses)))
+            raise _Stopped(self.model.step - 1 - back, back)
+        weights, counts = np.array(sizes, dtype=np.float64).T
+        sums += losses @ weights, scores.sum(), weights.sum(), counts.sum()
+        bar.advance(len(sizes), f"{text}  loss {sums[0] / sums[2]:.4f}" if sums[2] else text)
+        sizes.clear()
+
+    def run(
+        self,
+        data: "Batches | Stream",
+        validation: "Batches | Stream | None",
+        epochs: int,
+        show: bool | None,
+        callbacks: Sequence[Callback],
+        asked: Callable[[], dict[str, Any]],
+        resumed: "Resumed | None" = None,
+    ) -> None:
+        """`epochs` epochs, each recorded in the model's history, or fewer if a callback stops the training.
+
+        `asked` says in a file what the fit was asked for; `resumed` is what one holds of the fit, where it is to go on.
+        """
+        model, optimizer, state = self.model, self.model.optimizer, State(self.model, epochs, validation is not None)
+        if self.course is not None:
+            raise RuntimeError(
+                "got a fit of a model that another fit is training, expected one at a time: train a copy"
+            )
+        if resumed is None:
+            optimizer.total = None if data.steps is None else optimizer.iterations + epochs * data.steps
+        self.callbacks, self.plan.updating = Callbacks(callbacks, state), False
+        # what NumPy would warn of, the check of the losses finds on every backend
+        try:
+            self.callbacks.call("begin")
+            self.course = course = Course(model, asked, self.callbacks)
+            if resumed is not None:
+                resumed.give(course)
+                if resumed.is_finished:
+                    return
+            whole = isinstance(optimizer, LBFGS)
+            steps = epochs if whole else None if data.steps is None else epochs * data.steps
+            with Progress(steps, show) as bar, np.errstate(all="ignore"):
+                if whole:
+                    self._minimise(data, validation, epochs, bar)
+                else:
+                    bar.advance((model.epoch - course.first) * (data.steps or 0) + course.batches, "")
+                while not whole and model.epoch < course.first + epochs and not (state.stop and not course.batches):
+                    number = model.epoch - course.first + 1
+                    last = number == epochs or bool(self.callbacks)  # which may end it, or save the model
+                    self._run(data, validation, bar, f"epoch {number}/{epochs}", last)
+            self.callbacks.call("end")
+        except BaseException as error:
+            if self.plan.updating:
+                self._go_back()
+                error.add_note(
+                    "it came in the middle of a step: the weights are back at those that the epoch began with, and the "
+                    "optimizer starts afresh"
+                )
+            raise
+        finally:
+            self.course = None
+            del self.callbacks
+
+    @property
+    def _running(self) -> Course:
+        assert self.course is not None
+        return self.course
+
+    def _run(
+        self, data: "Batches | Stream", validation: "Batches | Stream | None", bar: Progress, text: str, last: bool
+    ) -> None:
+        model = self.model
+        if not self._running.batches:
+            self._running.begin_epoch()
+        try:
+            record = self.epoch(data, bar, text)
+            if last and self._broken(model.store.values):
+                raise _Stopped(model.step, 0)
+        except _Stopped as stop:
+            raise self._explain(stop, data) from None
+        self._finish(record, validation)
+
+    def _finish(self, record: dict[str, float], validation: "Batches | Stream | None") -> None:
+        """Validates, records the epoch, and tells who waits for it."""
+        model, schedule, course = self.model, self.model.optimizer.schedule, self._running
+        try:
+            if validation is not None:
+                with averaged(model):
+                    record |= {f"val_{name}": value for name, value in evaluate(model, validation).items()}
+        finally:  # an epoch counts, also where an iterable of validation batches raises
+            record["learning_rate"] = model.optimizer.current_learning_rate
+            record["seconds"] = time.perf_counter() - course.start
+            self._record(record)
+            self.callbacks.state.record = record
+            course.begin_epoch()
+        if schedule is not None:
+            schedule.observe(record)
+        self.callbacks.call("epoch")
+
+    def _minimise(
+        self, data: "Batches | Stream", validation: "Batches | Stream | None", epochs: int, bar: Progress
+    ) -> None:
+        """L-BFGS over all of the data, an iteration an epoch."""
+        model, plan, optimizer, state = self.model, self.plan, self.model.optimizer, self.callbacks.state
+        assert isinstance(optimizer, LBFGS)
+        if not isinstance(data, Batches):
+            raise ValueError("got an iterable of batches for LBFGS, which needs all data at every step: fit(X, y)")
+        for i, layer in enumerate(plan.layers):
+            if isinstance(layer, BatchNorm | Dropout):
+                raise ValueError(
+                    f"got {type(layer).__name__} (layer {i}) with LBFGS, expected layers that give the same for the "
+                    "same inputs: leave it out (LayerNorm and l2= are fine), or take another optimizer"
+                )
+        means = self.backend.xp.empty((2,), dtype=getattr(self.backend.xp, model.dtype), device=self.backend.device)
+        weight = sum(batch.total for batch in data.epoch())
+        count = sum(batch.scored for batch in data.epoch())
+        left = 0 if state.stop else self._running.first + epochs - model.epoch
+
+        def loss() -> float:
+            return float(plan.accumulate(((batch.total / weight, batch) for batch in data.epoch()), means))
+
+        def after(loss: float) -> bool:
+            model.step += 1
+            score = float(means[1, ...])
+            bar.advance(1, f"iteration {optimizer.iterations}/{epochs}  loss {loss:.4f}")
+            self.callbacks.call("step")
+            self._finish(averages(plan.loss, weight * loss, score, weight, count), validation)
+            return state.stop
+
+        if not left:
+            return
+        optimizer.minimise(model.store, loss, left, after)
+        if optimizer.result is not None and not math.isfinite(optimizer.result.loss):
+            raise NonFiniteLossError(
+                "the loss is not a finite number where the minimisation began, and its weights are as they were: "
+                "rescale the inputs"
+            )
+
+    def _record(self, record: dict[str, float]) -> None:
+        """Counts the epoch, with one entry in each list of the history: NaN for what an epoch does not have."""
+        history = dict(self.model.history)
+        before = max(map(len, history.values()), default=0)
+        for name in record:
+            history.setdefault(name, [math.nan] * before)
+        names = sorted(history, key=place)
+        history = {name: [*history[name], record.get(name, math.nan)] for name in names}
+        self.model.history, self.model.epoch = history, self.model.epoch + 1  # no interrupt comes between the two
+
+    def _go_back(self) -> None:
+        """The weights are those that the last epoch with a finite first loss began with, the optimizer is new."""
+        store = self.model.store
+        store.values[...] = self._running.kept
+        store.computed.clear()
+        self.model.optimizer.reset()
+        self.plan.updating = False
+
+    def _explain(self, stop: "_Stopped", data: "Batches | Stream") -> NonFiniteLossError:
+        """Finds where the numbers stopped being finite, and puts finite weights back."""
+        model = self.model
+        model.step = stop.step  # where nobody waited for the losses, it had moved on
+        x, y, same = data.again(stop.back)
+        where = self._first_not_finite(stop, x, y)
+        model.store.values[...] = self._running.kept
+        where = self._first_not_finite(stop, x, y, " from the weights put back") or where
+        self._go_back()  # again: a forward in training moves running means
+        return NonFiniteLossError(
+            f"the loss of step {stop.step} (epoch {model.epoch + 1}) is not a finite number; running "
+            f"{'that' if same else 'a later'} batch again, "
+            f"{where or 'every value is finite, so the weights diverged during the epoch'}. The "
+            "weights are back at the last that began an epoch with a finite loss, and the optimizer starts "
+            f"afresh: lower the learning rate (now {model.optimizer.learning_rate:g}), give the optimizer "
+            "clip_norm=1.0, or rescale the inputs"
+        )
+
+    def _first_not_finite(self, stop: "_Stopped", x: Array, y: Array, note: str = "") -> str:
+        """What is the first not to be finite when a batch is run again, in words; "" where all is."""
+        out = self.backend.asarray(x, dtype=self.model.dtype)  # bytes are numbers to a layer by itself
+        for position, layer in enumerate(self.plan.layers):
+            layer.moment = (position, self.model.epoch, stop.step)
+            found = [f"the {name}" for name in layer.stored() if self._broken(getattr(layer, name))]
+            out = layer.run_forward(out, True)
+            found += ["the output"] if self._broken(out) else []
+            if found:
+                first = f"{found[0]} of layer {position}, {type(layer).__name__}"
+                return f"the first values that are not finite are {first}{note}"
+        return "the loss itself is not finite" + note if self._broken(self.plan.loss.losses(out, y)) else ""
+
+    def _broken(self, a: Array) -> bool:
+        """Whether some value is not finite."""
+        xp = self.backend.xp
+        return not sum_is_finite(a) and not all(bool(xp.all(xp.isfinite(a[rows, ...]))) for rows in blocks(a))
+
+
+class _Stopped(Exception):
+    """A loss that is not finite: its step, and how many batches came after its own."""
+
+    def __init__(self, step: int, back: int) -> None:
+        super().__init__(step)
+        self.step, self.back = step, back
+
+
+def _unless_broken(kept: Array, w: Array, loss: Row) -> Array:
+    """A formula: w where the loss is a finite number, else what was kept before."""
+    return vocabulary.where(loss - loss == 0, w, kept)

@@ -1,0 +1,266 @@
+"""The plan of a training step: which stages run, into which memory, and the step itself."""
+
+import math
+import weakref
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from nnxp.activations import ACTIVATIONS, Activation, Linear, Sigmoid, Softmax
+from nnxp.kernels import formulas
+from nnxp.layers import LAYERS, Dense, Dropout, Layer
+from nnxp.losses import Loss, SoftmaxCrossentropy
+from nnxp.memory.buffers import Buffers
+from nnxp.optimizers import Optimizer
+from nnxp.training.batches import Batch
+from nnxp.training.penalties import Penalties
+from nnxp.training.stages import (
+    FUSED,
+    DenseActivation,
+    DenseAlone,
+    DenseSoftmaxCrossentropy,
+    DenseStage,
+    Head,
+    LayerStage,
+    LossStage,
+    Stage,
+    casts_bytes,
+)
+from nnxp.typing import Array
+
+if TYPE_CHECKING:
+    from nnxp.sequential import Sequential
+
+SIZES = 16
+"""How many batch sizes a plan keeps the equal weights of."""
+
+
+class Plan:
+    """One training step of a model, in stages.
+
+    A last `Softmax` (`Sigmoid`) before categorical (binary) cross-entropy is left out, and the fused pair
+    takes the logits. A `Dense` and the activation after it are one stage, and so are the last `Dense`, the
+    softmax and the cross-entropy. Backward ends at the first layer with parameters, which computes no
+    `dinputs`. Only the classes of this package are fused: one of the user's own may compute something else.
+    """
+
+    def __init__(self, model: "Sequential") -> None:
+        assert model.loss is not None
+        self.model: Sequential = weakref.proxy(model)  # the model owns this: no cycle keeps it alive
+        self.backend, self.store = model.backend, model.store
+        self.buffers = Buffers(model.backend, model.dtype)
+        pair = model.loss.from_logits_kind() if type(model.layers[-1]) in (Softmax, Sigmoid) else None
+        self.loss: Loss = model.loss if pair is None else pair._on(model.backend, model.dtype)
+        self.layers: list[Layer] = model.layers if pair is None else model.layers[:-1]
+        self.takes_bytes = casts_bytes(self.layers)
+
+        first = next((i for i, layer in enumerate(self.layers) if layer.parameters), len(self.layers))
+        self.stages = stages_of(self.layers, self.buffers, first)
+        self.head: Head
+        if self.layers and type(self.layers[-1]) is Dense and type(self.loss) is SoftmaxCrossentropy:
+            self.stages.pop()
+            self.head = DenseSoftmaxCrossentropy(
+                self.layers[-1], self.loss, self.buffers, len(self.layers) - 1, first < len(self.layers) - 1
+            )
+        else:
+            source = "predictions" if pair is None else "logits"
+            self.head = LossStage(self.loss, self.buffers, len(self.layers), source)
+        self.backward = [stage for stage in (*self.stages, self.head) if stage.position >= first][::-1]
+        self.owners = [i for i, layer in enumerate(self.layers) if layer.parameters]
+        dense = [stage.dense for stage in (*self.stages, self.head) if isinstance(stage, DenseStage)]
+        self.penalties = Penalties(dense, self.store)
+        self.penalised = [layer for layer in self.layers if hasattr(layer, "penalty") and layer not in dense]
+        self._kept = [layer.__dict__ for layer in model.layers]
+        self._uniform: dict[int, tuple[Array, Array]] = {}
+        self.micro_batch_size: int | None = None
+        """How many rows of a batch are computed at once, in a fit that says so."""
+        self._part = 0
+        self.updating = False
+        """Whether an update has begun and not ended: an exception that passes then leaves it half done."""
+
+    def lines(self) -> list[str]:
+        """The step in words, in order."""
+        forward = [stage.lines()[0] for stage in (*self.stages, self.head)]
+        backward = [stage.lines()[1] for stage in self.backward]
+        return [line for line in (*forward, *backward) if line] + [f"{type(self.model.optimizer).__name__}: one update"]
+
+    def forward_backward(
+        self, x: Array, y: Array, w: Array | None = None, v: Array | None = None, means: Array = None
+    ) -> Array:
+        """The mean loss of one batch, penalties included, 0-d; gradients are set.
+
+        Parameters
+        ----------
+        x
+            (n, m) of the model's dtype, or uint8 where the plan takes bytes.
+        y
+            Labels as `loss.prepare` gives them.
+        w, v
+            (n,) weights in the loss, and in the metric; see `Batch`.
+        means
+            (2,), where the mean loss and the weighted sum of the metric's scores are wanted: the loss is then a view of
+            it.
+        """
+        model, head = self.model, self.head
+        epoch, step = model.epoch, model.step
+        for kept in self._kept:  # what this step does not compute is not to be read
+            if "output" in kept or "dinputs" in kept:
+                for name in ("inputs", "output", "dinputs"):
+                    kept.pop(name, None)
+        out = x
+        for stage in self.stages:
+            stage.begin(epoch, step, self._part)
+            out = stage.forward(out)
+        head.forward(out)
+        self.follow()
+        loss = self._mean(y, w, v, x.shape[0], means)
+        loss = self.penalties.add(loss)
+        for layer in self.penalised:
+            if isinstance(layer, Dense) and type(layer).penalty is Dense.penalty:
+                loss = layer.add_penalty(loss)
+            elif (penalty := layer.penalty()) is not None:
+                loss += penalty  # in place: it stays a 0-d array
+        dvalues = None
+        for stage in self.backward:
+            dvalues = stage.backward(dvalues)
+        self.penalties.add_gradients()
+        self.store.computed.update(self.owners)
+        return loss
+
+    def follow(self) -> None:
+        """Gives the pair that stands for the model's loss its options, which may have been changed."""
+        own = self.model.loss
+        if own is not self.loss and own is not None:
+            for name in {*self.loss.options}.intersection(own.options):
+                setattr(self.loss, name, getattr(own, name))
+
+    def _mean(self, y: Array, w: Array | None, v: Array | None, n: int, means: Array) -> Array:
+        """The mean loss, and where `means` is given, the weighted sum of the scores beside it."""
+        head, weighted_sum = self.head, self.backend.kernels["weighted_sum"]
+        equal, column = self._equal(n)
+        shares = equal[0, ...]
+        if w is not None:
+            column = self.buffers.take(self, "factors", (n, 1))
+            assert column is not None
+            shares = self.backend.kernels["shares"](w, out=column[:, 0])
+        if means is None:
+            return weighted_sum(head.losses(y, column, w), shares)
+        losses, scores, both = head.losses_and_scores(y, column, w)
+        if both is not None and w is None and v is None:
+            weighted_sum(both, equal, out=means)
+        else:
+            weighted_sum(losses, shares, out=means[0, ...])
+            weighted_sum(scores, equal[1, ...] if v is None else v, out=means[1, ...])
+        return means[0, ...]
+
+    def _equal(self, n: int) -> tuple[Array, Array]:
+        """What each of n samples without weights counts: the rows 1 / n, in a mean, and 1, in a sum; and 1 / n as a
+        column."""
+        if n not in self._uniform:
+            if len(self._uniform) == SIZES:
+                self._uniform.clear()
+            xp = self.backend.xp
+            equal = xp.ones((2, n), dtype=getattr(xp, self.model.dtype), device=self.backend.device)
+            equal[0, ...] = 1 / n
+            self._uniform[n] = equal, equal[0, :, None]
+        return self._uniform[n]
+
+    def release(self) -> None:
+        """Gives the layers back to a reader: by hand they compute everything, into new memory."""
+        for stage in (*self.stages, self.head):
+            stage.release()
+
+    def gradients(
+        self, x: Array, y: Array, w: Array | None = None, v: Array | None = None, means: Array = None
+    ) -> Array:
+        """`forward_backward`; of the micro-batches in turn, where the batch is larger than one."""
+        n, few = x.shape[0], self.micro_batch_size
+        if few is None or n <= few:
+            return self.forward_backward(x, y, w, v, means)
+        shares = None if w is None else self.backend.kernels["shares"](w)
+
+        def parts() -> Iterator[tuple[Any, Batch]]:
+            for start in range(0, n, few):
+                place = slice(start, min(n, start + few))
+                share = (place.stop - start) / n if shares is None else self.backend.xp.sum(shares[place])
+                w_part, v_part = [None if a is None else a[place] for a in (w, v)]
+                yield share, Batch(x[place, ...], y[place, ...], w_part, v_part, math.nan, math.nan)
+
+        return self.accumulate(parts(), means)
+
+    def accumulate(self, parts: "Iterable[tuple[Any, Batch]]", means: Array = None) -> Array:
+        """The mean loss and the gradients of parts of a batch: Σ share · (loss, gradients), the shares' sum being 1.
+
+        Parameters
+        ----------
+        parts
+            Each part's share, a number or a 0-d array, and the part.
+        means
+            As for `forward_backward`.
+        """
+        xp, gradients = self.backend.xp, self.store.gradients
+        total = self.buffers.take(self, "gradients", gradients.shape)
+        both = self.buffers.take(self, "means", (2,))
+        assert total is not None and both is not None
+        total[...], both[...] = 0, 0
+        part = xp.empty_like(both)
+        for number, (share, batch) in enumerate(parts):
+            self._part = number
+            loss = self.forward_backward(batch.x, batch.y, batch.w, batch.v, None if means is None else part)
+            self.backend.fuse(formulas.add_scaled, into=("total",))(total, gradients, share)
+            both[0, ...] += share * loss
+            both[1, ...] += part[1, ...] if means is not None else 0
+        self._part = 0
+        gradients[...] = total
+        if means is None:
+            return xp.asarray(both[0, ...], copy=True)
+        means[...] = both
+        return means[0, ...]
+
+    def step(self, x: Array, y: Array, w: Array | None = None, v: Array | None = None, means: Array = None) -> Array:
+        """`gradients`, then one update of the parameters."""
+        loss = self.gradients(x, y, w, v, means)
+        self.update()
+        return loss
+
+    def update(self) -> None:
+        """One update of the parameters by the gradients that are set."""
+        model = self.model
+        optimizer = model.optimizer
+        optimizer.pre_update_params()
+        self.updating = True
+        if type(optimizer).update_params is Optimizer.update_params:
+            optimizer.update_store(self.store)
+        else:
+            optimizer.update_params(model.layers)
+        optimizer.post_update_params()
+        model.step += 1
+        self.updating = False
+
+
+def stages_of(layers: Sequence[Layer], buffers: Buffers, first: int) -> list[Stage]:
+    """Layers as stages.
+
+    Parameters
+    ----------
+    layers
+        Bound layers.
+    buffers
+        The memory that they write into.
+    first
+        The index of the first layer with parameters: it and those before it compute no `dinputs`.
+    """
+    stages: list[Stage] = []
+    i = 0
+    while i < len(layers):
+        layer, after = layers[i], layers[i + 1] if i + 1 < len(layers) else None
+        if type(layer) is Dense and isinstance(after, Activation) and type(after) in FUSED:
+            # What hands its dvalues on as they are may hand on an array that a layer of the user's own keeps.
+            above = next((a for a in layers[i + 2 :] if type(a) not in (Linear, Dropout)), None)
+            ours = above is None or type(above) in (*LAYERS, *ACTIVATIONS)
+            stages.append(DenseActivation(layer, after, buffers, i, i > first, in_place=ours))
+        elif type(layer) is Dense:
+            stages.append(DenseAlone(layer, buffers, i, i > first))
+        else:
+            stages.append(LayerStage(layer, buffers, i, i > first))
+        i += len(stages[-1].layers)
+    return stages

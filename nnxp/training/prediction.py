@@ -1,0 +1,110 @@
+"""A model's forward pass for results alone: nothing is kept for a backward, and each thread has its own."""
+
+import copy
+from typing import TYPE_CHECKING
+
+from nnxp.activations import Activation, Linear, Softmax
+from nnxp.layers import Dense, Dropout, Layer, Rescaling
+from nnxp.memory.buffers import Buffers
+from nnxp.training.stages import FUSED, DenseActivation, DenseAlone, Stage, casts_bytes
+from nnxp.typing import Array
+
+if TYPE_CHECKING:
+    from nnxp.sequential import Sequential
+
+BATCH = 2048
+"""Rows that are computed at once, so that memory does not grow with X and hidden layers stay in the cache."""
+
+
+class Prediction:
+    """The layers as stages that write into memory of their own; results are new arrays.
+
+    Parameters
+    ----------
+    model : Sequential
+        A bound model.
+    layers : list of Layer
+        Its layers, or the first of them.
+    """
+
+    def __init__(self, model: "Sequential", layers: list[Layer]) -> None:
+        passing = (Linear, Dropout)  # in a prediction
+        layers = [layer for layer in layers if type(layer) not in passing]
+        self.backend, self.dtype, self.takes_bytes = model.backend, model.dtype, casts_bytes(layers)
+        self.empty, self.number = model.backend.xp.empty, getattr(model.backend.xp, model.dtype)
+        buffers = Buffers(model.backend, model.dtype)
+        self.stages: list[Stage] = []
+        i = 0
+        while i < len(layers):
+            layer, after = layers[i], layers[i + 1] if i + 1 < len(layers) else None
+            if i == 0 and type(layer) is Rescaling:
+                self.stages.append(Rescaled(layer, buffers))
+            elif type(layer) is not Dense:
+                self.stages.append(Apart(layer, i))
+            elif isinstance(after, Activation) and type(after) in FUSED:
+                self.stages.append(DenseActivation(layer, after, buffers, i, False, training=False))
+            elif type(after) is Softmax:
+                self.stages.append(DenseSoftmax(layer, after, buffers, i))
+            else:
+                self.stages.append(DenseAlone(layer, buffers, i, False, training=False))
+            i += len(self.stages[-1].layers)
+
+    def __call__(self, x: Array) -> Array:
+        """The last layer's output for x, (n, m) of the model's dtype or uint8, in a new array."""
+        n = x.shape[0]
+        if n <= BATCH:
+            return self.backend.xp.asarray(self._batch(x), copy=True)
+        result = None
+        for start in range(0, n, BATCH):
+            stop = min(n, start + BATCH)
+            part = self._batch(x[start:stop, ...])
+            if result is None:
+                result = self.empty((n, part.shape[1]), dtype=self.number, device=self.backend.device)
+            result[start:stop, ...] = part
+        return result
+
+    def _batch(self, x: Array) -> Array:
+        """The output of one batch, in memory that the next one uses again."""
+        if x.dtype != self.number and not self.takes_bytes:
+            x = self.backend.asarray(x, dtype=self.dtype)
+        for stage in self.stages:
+            x = stage.forward(x)
+        return x
+
+
+class Rescaled(Stage):
+    """A rescaling of the inputs."""
+
+    def __init__(self, rescaling: Rescaling, buffers: Buffers) -> None:
+        super().__init__([rescaling], buffers, 0, False)
+        self.rescaled = rescaling.rescaled
+
+    def forward(self, x: Array) -> Array:
+        """x · scale + offset."""
+        return self.rescaled(x, self.buffers.take(self, "output", x.shape))
+
+
+class Apart(Stage):
+    """Any other layer, as a copy for the call: its inputs and output are not seen by other threads."""
+
+    def __init__(self, layer: Layer, position: int) -> None:
+        super().__init__([layer], Buffers(), position, False)
+
+    def forward(self, x: Array) -> Array:
+        """The layer's own."""
+        twin = copy.copy(self.layers[0])
+        twin.buffers = self.buffers
+        return twin.run_forward(x, False)
+
+
+class DenseSoftmax(DenseAlone):
+    """softmax(x W + b)."""
+
+    def __init__(self, dense: Dense, softmax: Softmax, buffers: Buffers, position: int) -> None:
+        super().__init__(dense, buffers, position, False, training=False)
+        self.layers, self.softmax = [dense, softmax], softmax.kernel("softmax")
+
+    def forward(self, x: Array) -> Array:
+        """softmax(x W + b)."""
+        z = super().forward(x)
+        return self.softmax(z, out=self.buffers.take(self, "probabilities", z.shape))

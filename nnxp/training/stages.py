@@ -1,0 +1,314 @@
+"""The stages of a planned step: one layer, or several in a row that run as one, into memory that is used again.
+
+A stage computes what its layers compute (`tests/training/test_plan.py` holds the two equal). Forward keeps what its
+backward reads. Nobody else holds a gradient on its way through the stages, so that they may write over it.
+"""
+
+import copy
+from collections.abc import Sequence
+
+from nnxp import kernels
+from nnxp.activations import ACTIVATIONS, Activation, Linear, Softmax
+from nnxp.kernels import formulas
+from nnxp.layers import Dense, Layer, Rescaling
+from nnxp.losses import LOSSES, Loss, SoftmaxCrossentropy, StandardisedLoss
+from nnxp.memory.buffers import Buffers
+from nnxp.typing import Array
+
+FUSED = tuple(kind for kind in ACTIVATIONS if kind not in (Linear, Softmax))
+"""The activations that a dense layer before them takes into one pass."""
+
+
+def casts_bytes(layers: Sequence[Layer]) -> bool:
+    """Whether a model's first layer takes a batch of bytes and casts it while it rescales."""
+    return bool(layers) and type(layers[0]) is Rescaling and layers[0].backend.library in ("numpy", "cupy", "torch")
+
+
+class Stage:
+    """One or more layers from `position` on."""
+
+    def __init__(self, layers: list[Layer], buffers: Buffers, position: int, needs_dinputs: bool) -> None:
+        self.layers, self.buffers, self.position, self.needs_dinputs = layers, buffers, position, needs_dinputs
+
+    def begin(self, epoch: int, step: int, part: int) -> None:
+        """Called before each forward of a training; `part` counts the micro-batches of a step."""
+
+    def release(self) -> None:
+        """Called after the last step of a training."""
+
+    def forward(self, x: Array) -> Array:
+        """The output, (n, n_out)."""
+        raise NotImplementedError
+
+    def backward(self, dy: Array) -> Array | None:
+        """Sets the parameters' gradients and gives that of the inputs, (n, n_in), where it is needed."""
+        raise NotImplementedError
+
+    def lines(self) -> tuple[str, str]:
+        """Forward and backward in words."""
+        raise NotImplementedError
+
+    def _only(self) -> str:
+        return "" if self.needs_dinputs else ", gradients of its parameters only"
+
+
+class LayerStage(Stage):
+    """One layer as it stands."""
+
+    def __init__(self, layer: Layer, buffers: Buffers, position: int, needs_dinputs: bool) -> None:
+        super().__init__([layer], buffers, position, needs_dinputs)
+        self.layer = layer
+
+    def begin(self, epoch: int, step: int, part: int) -> None:
+        """Lends the layer the plan's memory."""
+        moment = (self.position, epoch, step)
+        self.layer.buffers, self.layer.moment = self.buffers, (*moment, part) if part else moment
+        self.layer.needs_dinputs = self.needs_dinputs
+
+    def release(self) -> None:
+        """Gives the layer back to a reader: by hand it computes everything, into new memory."""
+        for name in ("buffers", "needs_dinputs", "moment"):
+            self.layer.__dict__.pop(name, None)
+
+    def forward(self, x: Array) -> Array:
+        """The layer's own."""
+        return self.layer.run_forward(x, True)
+
+    def backward(self, dy: Array) -> Array | None:
+        """The layer's own."""
+        return self.layer.run_backward(dy)
+
+    def lines(self) -> tuple[str, str]:
+        """Forward and backward in words."""
+        name = type(self.layer).__name__
+        return f"{name}.forward", f"{name}.backward" + self._only()
+
+
+class DenseStage(Stage):
+    """The products of a dense layer. Its bias, and the bias's gradient, are left to what follows it.
+
+    Parameters
+    ----------
+    training
+        False keeps nothing for a backward.
+    """
+
+    x: Array = None
+
+    def __init__(
+        self,
+        dense: Dense,
+        layers: list[Layer],
+        buffers: Buffers,
+        position: int,
+        needs_dinputs: bool,
+        training: bool = True,
+    ) -> None:
+        super().__init__(layers, buffers, position, needs_dinputs)
+        self.dense, self.backend, self.matmul = dense, dense.backend, dense.kernel("matmul")
+        self.training = training
+        self.W, self.b = dense.weights, dense.biases
+        self.dW, self.db = dense.gradient("weights"), dense.gradient("biases")
+
+    def release(self) -> None:
+        """Lets go of the batch, which may be a view of something large."""
+        self.x = None
+
+    def product(self, x: Array) -> Array:
+        """x W; x is kept for backward."""
+        if self.training:
+            self.x = x
+        return self.matmul(x, self.W, out=self.buffers.take(self, "output", (x.shape[0], self.dense.n_out)))
+
+    def gradients(self, dz: Array) -> Array | None:
+        """dW = xᵀ dz and dx = dz Wᵀ."""
+        self.matmul(self.x.T, dz, out=self.dW)
+        if not self.needs_dinputs:
+            return None
+        return self.matmul(dz, self.W.T, out=self.buffers.take(self, "dinputs", (dz.shape[0], self.dense.n_in)))
+
+
+class DenseAlone(DenseStage):
+    """A dense layer that nothing is fused with: x W + b."""
+
+    def __init__(
+        self, dense: Dense, buffers: Buffers, position: int, needs_dinputs: bool, training: bool = True
+    ) -> None:
+        super().__init__(dense, [dense], buffers, position, needs_dinputs, training)
+        self.add_row = self.backend.fuse(formulas.add_row, into=("z",))
+        self.column_sums = dense.kernel("column_sums")
+
+    def forward(self, x: Array) -> Array:
+        """x W + b."""
+        return self.add_row(self.product(x), self.b)
+
+    def backward(self, dy: Array) -> Array | None:
+        """The dense layer's gradients."""
+        self.column_sums(dy, out=self.db)
+        return self.gradients(dy)
+
+    def lines(self) -> tuple[str, str]:
+        """Forward and backward in words."""
+        return "Dense.forward", "Dense.backward" + self._only()
+
+
+class DenseActivation(DenseStage):
+    """A dense layer and an activation: f(z + b) in one pass over z = x W, and dz = f'(z + b) dy in one pass over
+    dy, the bias's gradient Σᵢ dzᵢ with it.
+
+    Parameters
+    ----------
+    in_place
+        Whether backward may write over its argument.
+    """
+
+    def __init__(
+        self,
+        dense: Dense,
+        activation: Activation,
+        buffers: Buffers,
+        position: int,
+        needs_dinputs: bool,
+        training: bool = True,
+        in_place: bool = True,
+    ) -> None:
+        super().__init__(dense, [dense, activation], buffers, position, needs_dinputs, training)
+        self.activation, self.in_place = activation, in_place
+        self.keeps_z = training and activation.reads == ("inputs",)  # else the output is all that backward reads
+        self._fuse()
+
+    def _fuse(self) -> None:
+        self.functions = self.activation.functions()
+        biased, gradient = kernels.compose(self.functions[0], formulas.add_row), self.functions[1]
+        gradient = kernels.compose(gradient, formulas.add_row) if self.keeps_z else gradient
+        self.activate = self.backend.fuse(biased, into=() if self.keeps_z else ("z",))
+        self.differentiate = self.backend.fuse(gradient, into=("dy",) if self.in_place else (), column_sums=True)
+
+    def forward(self, x: Array) -> Array:
+        """f(x W + b)."""
+        if self.activation.functions() != self.functions:  # an option that chooses the formula was changed
+            self._fuse()
+        z, constants = self.product(x), self.activation.constants()
+        if self.keeps_z:
+            self.read: tuple[Array, ...] = (z, self.b)
+            return self.activate(z, self.b, *constants, out=self.buffers.take(self, "activation", z.shape))
+        self.read = (z,)
+        return self.activate(z, self.b, *constants)
+
+    def backward(self, dy: Array) -> Array | None:
+        """The gradients of f(x W + b)."""
+        constants = self.activation.constants()
+        if self.in_place:
+            return self.gradients(self.differentiate(*self.read, dy, *constants, sums=self.db))
+        out = self.buffers.take(self, "dz", dy.shape)
+        return self.gradients(self.differentiate(*self.read, dy, *constants, out=out, sums=self.db))
+
+    def lines(self) -> tuple[str, str]:
+        """Forward and backward in words."""
+        name = type(self.activation).__name__
+        return (
+            f"Dense.forward, its bias and {name}.forward in one pass",
+            f"{name}.backward and Dense.dbiases in one pass, Dense.backward" + self._only(),
+        )
+
+
+class Head(Stage):
+    """The last stage, which has the loss."""
+
+    loss: Loss
+    p: Array = None  # the predictions, or the logits
+
+    def losses(self, y: Array, factors: Array, w: Array | None) -> Array:
+        """Each sample's loss (n,); kept for backward, its gradient times its factor, of shape (n, 1)."""
+        raise NotImplementedError
+
+    def losses_and_scores(self, y: Array, factors: Array, w: Array | None) -> tuple[Array, Array, Array | None]:
+        """`losses`, what the metric averages, (n,), and where these are the rows of one matrix (2, n), that."""
+        return self.losses(y, factors, w), self.loss.scores(self.p, y), None
+
+
+class LossStage(Head):
+    """A loss of what the last layer gives."""
+
+    def __init__(self, loss: Loss, buffers: Buffers, position: int, source: str) -> None:
+        super().__init__([], buffers, position, True)
+        self.loss, self.source = loss, source
+        # The model's loss may be in use in another thread: one of this package writes through a twin of its own.
+        self.twin = copy.copy(loss) if type(loss) in (*LOSSES, StandardisedLoss) else loss
+        self.scale_rows = loss.backend.fuse(formulas.scale_rows)
+
+    def forward(self, x: Array) -> Array:
+        """The predictions themselves."""
+        self.p = x
+        return x
+
+    def losses(self, y: Array, factors: Array, w: Array | None) -> Array:
+        """Each sample's loss (n,); kept for backward, its gradient times its factor, of shape (n, 1)."""
+        if self.twin is not self.loss:
+            self.twin.__dict__.update(self.loss.__dict__, buffers=self.buffers)
+        losses, gradient = self.twin.both(self.p, y)
+        if type(self.loss).mean_gradient is not Loss.mean_gradient:
+            # A copy: the stage below may write over it, and the loss may keep it.
+            self.dp = self.loss.backend.asarray(self.loss.mean_gradient(gradient, w), copy=True)
+        else:
+            self.dp = self.scale_rows(gradient, factors, out=self.buffers.take(self, "dvalues", self.p.shape))
+        return losses
+
+    def backward(self, dy: Array | None) -> Array | None:
+        """The gradient of the weighted mean by the predictions."""
+        return self.dp
+
+    def lines(self) -> tuple[str, str]:
+        """The loss in words."""
+        return "", f"{type(self.loss).__name__} from {self.source}: loss and gradient"
+
+
+class DenseSoftmaxCrossentropy(DenseStage, Head):
+    """The last dense layer, the softmax and the cross-entropy: its bias, the losses and the gradient by one kernel."""
+
+    loss: SoftmaxCrossentropy
+
+    def __init__(
+        self, dense: Dense, loss: SoftmaxCrossentropy, buffers: Buffers, position: int, needs_dinputs: bool
+    ) -> None:
+        super().__init__(dense, [dense], buffers, position, needs_dinputs)
+        self.loss = loss
+        self.kernel, self.column_sums = dense.kernel("bias_softmax_crossentropy"), dense.kernel("column_sums")
+
+    def forward(self, x: Array) -> Array:
+        """x W, and from `losses` on the logits x W + b, in the same array."""
+        self.p = self.product(x)
+        return self.p
+
+    def losses(self, y: Array, factors: Array, w: Array | None) -> Array:
+        """Each sample's loss (n,); kept for backward, its gradient times its factor, of shape (n, 1)."""
+        take, shape = self.buffers.take, self.p.shape
+        out = take(self, "losses", shape[:1]), take(self, "dvalues", shape)
+        losses, self.dz = self.kernel(self.p, self.b, y, factors, self.loss.label_smoothing, out=out)
+        return losses
+
+    def losses_and_scores(self, y: Array, factors: Array, w: Array | None) -> tuple[Array, Array, Array | None]:
+        """On CuPy from the one kernel, which has the largest logit at hand."""
+        if self.backend.library != "cupy" or type(self.loss).score is not Loss.score:
+            return super().losses_and_scores(y, factors, w)
+        n = self.p.shape[0]
+        memory = self.buffers.take(self, "losses and scores", (2 * n,))
+        assert memory is not None
+        both = memory.reshape(2, n)
+        losses, scores = both[0], both[1]
+        dz = self.buffers.take(self, "dvalues", self.p.shape)
+        _, self.dz, _ = self.kernel(self.p, self.b, y, factors, self.loss.label_smoothing, out=(losses, dz, scores))
+        return losses, scores, both
+
+    def backward(self, dy: Array | None) -> Array | None:
+        """The dense layer's gradients."""
+        self.column_sums(self.dz, out=self.db)
+        return self.gradients(self.dz)
+
+    def lines(self) -> tuple[str, str]:
+        """Forward and backward in words."""
+        name = type(self.loss).__name__
+        return (
+            "Dense.forward without its bias",
+            f"Dense's bias and {name} from logits: loss and gradient in one pass, Dense.backward" + self._only(),
+        )

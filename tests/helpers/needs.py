@@ -1,0 +1,18 @@
+"""Why a test cannot run on some machines."""
+
+import importlib.util
+import shutil
+import sys
+
+import pytest
+
+from tests.helpers.hostcuda import nvrtc
+from tests.helpers.matrix import on_host_memory
+
+host_compiler = pytest.mark.skipif(
+    sys.platform != "linux" or shutil.which("g++") is None, reason="needs g++ on Linux, which compiles the kernels"
+)
+device_compiler = pytest.mark.skipif(not nvrtc.is_installed(), reason="needs NVRTC from pip: `nox -s cupy_on_host`")
+cupy_on_host = pytest.mark.skipif(not on_host_memory(), reason="needs CuPy on host memory: `nox -s cupy_on_host`")
+cupy = pytest.mark.skipif(importlib.util.find_spec("cupy") is None, reason="needs CuPy: `nox -s cupy_on_host`")
+torch = pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="needs PyTorch: `nox -s tests_torch`")

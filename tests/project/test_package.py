@@ -1,0 +1,59 @@
+"""The package as it is installed: its version, its files, and what importing it costs."""
+
+import re
+import subprocess
+import sys
+import tomllib
+from importlib import metadata, resources
+from pathlib import Path
+
+import nnxp
+
+ROOT = Path(__file__).resolve().parents[2]
+
+# Everything that is imported when it is used, and not before.
+LAZY = ("array_api_compat", "array_api_strict", "cupy", "importlib.metadata", "matplotlib", "numba", "rich",
+        "safetensors", "torch")  # fmt: skip
+
+
+def test_version_is_the_installed_one() -> None:
+    assert nnxp.__version__ == metadata.version("nnxp")
+
+
+def test_types_are_shipped() -> None:
+    assert (resources.files("nnxp") / "py.typed").is_file()
+
+
+def test_import_loads_nothing_that_is_optional() -> None:
+    """Also with NumPy loaded before, so that what NumPy itself imports is not counted."""
+    code = f"""
+import sys
+import numpy
+before = set(sys.modules)
+import nnxp
+print(*sorted(set({LAZY!r}) & (set(sys.modules) - before)))
+"""
+    command = [sys.executable, "-c", code]
+    result = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
+    assert result.stdout.split() == []
+
+
+def test_every_python_of_the_project_is_classified() -> None:
+    """nox reads its Pythons from the classifiers: the lowest of them is the lowest that installs."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    versions = [c.rpartition(" ")[2] for c in project["classifiers"] if "Python :: 3." in c]
+    assert versions
+    assert project["requires-python"] == f">={versions[0]}"
+
+
+def test_readme_and_ci_run_the_same_command() -> None:
+    command = "python3 -m venv .venv && .venv/bin/python -m pip install nox && .venv/bin/nox"
+    for name in ("README.md", ".ci/run", "CONTRIBUTING.md"):
+        assert command in (ROOT / name).read_text(encoding="utf-8").splitlines(), name
+
+
+def test_the_stub_names_what_the_package_offers() -> None:
+    stub = (Path(nnxp.__file__).parent / "__init__.pyi").read_text(encoding="utf-8")
+    named = set(re.findall(r"^from nnxp\S* import (\w+) as \1$", stub, re.MULTILINE))
+    assert named == set(nnxp.__all__)
+    assert all(getattr(nnxp, name) is not None for name in named)

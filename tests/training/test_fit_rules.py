@@ -1,0 +1,156 @@
+"""What `fit` adds to the rules of training: a schedule's length and sight, the weights' average, L-BFGS."""
+
+import copy
+import math
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import nnxp
+from nnxp import LBFGS, SGD, Adam, Dense, Dropout, Sequential, schedules
+from nnxp.callbacks import CSVLog, EarlyStopping, State
+from tests.helpers.matrix import Target
+from tests.helpers.models import classifier, problem, values
+
+X, Y = problem(dtype="float64")
+
+
+# --- schedules -------------------------------------------------------------------------------------------
+
+
+def test_a_schedule_knows_the_length_of_the_training(backend: Target) -> None:
+    """Also where it is made in two fits: one of six steps, after three of them another of three."""
+    seen = list[tuple[int, int | None]]()
+
+    def watch(step: int, total: int | None) -> float:
+        seen.append((step, total))
+        return 0.5
+
+    model = classifier(backend.spec, optimizer=SGD(0.2, schedule=watch))
+    history = model.fit(X, Y, epochs=2, batch_size=8)
+    assert seen == [(step, 6) for step in range(6)]
+    model.fit(X, Y, epochs=1, batch_size=8)
+    assert seen[6:] == [(step, 9) for step in range(6, 9)]
+    model.fit(lambda: ((X, Y) for _ in range(1)))
+    assert seen[9:] == [(9, None)]
+    assert history["learning_rate"] == [0.1, 0.1]
+
+
+def test_cosine_ends_at_nothing() -> None:
+    model = classifier("numpy", optimizer=SGD(0.2, schedule="cosine"))
+    rates = model.fit(X, Y, epochs=4, batch_size=24)["learning_rate"]
+    assert rates == pytest.approx([0.2 * (1 + math.cos(math.pi * step / 4)) / 2 for step in range(4)], rel=1e-15)
+
+
+def test_a_plateau_is_seen(tmp_path: Path) -> None:
+    """In the records of the epochs; what was seen is saved, copied and pickled."""
+    rule = SGD(0.0, schedule=schedules.ReduceOnPlateau(monitor="val_loss", factor=0.5, patience=2))
+    model = classifier("numpy", optimizer=rule)
+    model.optimizer.learning_rate = 1e-30  # so that nothing gets better
+    model.fit(X, Y, epochs=4, validation_data=(X, Y))
+    model.save(tmp_path / "model.safetensors")
+    others = [nnxp.load(tmp_path / "model.safetensors"), copy.deepcopy(model), pickle.loads(pickle.dumps(model))]
+    for one in (model, *others):
+        one.fit(X, Y, epochs=4, validation_data=(X, Y))
+        assert one.history["learning_rate"] == pytest.approx([1e-30] * 4 + [5e-31] * 3 + [2.5e-31], rel=1e-15)
+
+
+# --- the weights' average --------------------------------------------------------------------------------
+
+
+def test_validations_are_of_the_average(backend: Target) -> None:
+    model = classifier(backend.spec, optimizer=Adam(0.1, ema=0.9), dtype="float64")
+    own = list[float]()
+    history = model.fit(
+        X, Y, 3, 8, validation_data=(X, Y), callbacks=[lambda state: own.append(state.model.evaluate(X, Y)["loss"])]
+    )
+    averaged = model.averaged()
+    assert history["val_loss"][-1] == averaged.evaluate(X, Y)["loss"] != model.evaluate(X, Y)["loss"] == own[-1]
+    slot = model.optimizer.average(model.store)
+    np.testing.assert_array_equal(values(averaged), backend.to_numpy(slot))
+    with pytest.raises(ValueError, match=r"got SGD without a moving average, expected one: SGD\(ema=0.999\)"):
+        classifier("numpy", optimizer=SGD()).averaged()
+
+
+def test_early_stopping_puts_the_best_average_back() -> None:
+    model, stopping = classifier("numpy", optimizer=Adam(0.5, ema=0.5)), EarlyStopping(patience=2)
+    history = model.fit(X[:12], Y[:12], 50, 4, validation_data=(X[12:], Y[12:]), callbacks=[stopping])
+    assert stopping.best_epoch < model.epoch
+    assert model.averaged().evaluate(X[12:], Y[12:])["loss"] == min(history["val_loss"]) == stopping.best
+
+
+def test_a_validation_that_raises_leaves_the_own_weights() -> None:
+    def broken() -> Any:
+        raise OSError("the disk is gone")
+
+    model, other = (classifier("numpy", optimizer=Adam(0.1, ema=0.9)) for _ in range(2))
+    with pytest.raises(OSError, match="the disk is gone"):
+        model.fit(X, Y, validation_data=broken)
+    other.fit(X, Y)
+    np.testing.assert_array_equal(values(model), values(other))
+
+
+# --- L-BFGS ----------------------------------------------------------------------------------------------
+
+
+def bare(optimizer: Any, backend: Any = "numpy", **options: Any) -> Sequential:
+    options = {"dtype": "float64", "seed": 0} | options
+    return Sequential([Dense(5, 4, l2=0.01), "tanh", Dense(4, 3), "softmax"], "categorical_crossentropy", optimizer,
+                      backend=backend, **options)  # fmt: skip
+
+
+def test_lbfgs_finds_where_the_gradient_is_nothing(backend: Target) -> None:
+    pytest.importorskip("scipy", reason="L-BFGS is SciPy's")
+    rule = LBFGS(tol=1e-6)
+    model = bare(rule, backend.spec)
+    w = np.linspace(0.5, 1.5, 24)
+    history = model.fit(X, Y, epochs=500, batch_size=10, sample_weight=w)
+    assert rule.result is not None and rule.result.converged and rule.result.iterations == len(history["loss"])
+    assert history["loss"] == sorted(history["loss"], reverse=True)
+    assert model.evaluate(X, Y, sample_weight=w)["loss"] == pytest.approx(history["loss"][-1], rel=1e-12)
+    assert model.evaluate(X, Y, sample_weight=w)["accuracy"] == pytest.approx(history["accuracy"][-1], rel=1e-12)
+    # The loss changed by less than 2.2e-9 of itself at the end, SciPy's `ftol`, so the gradient is near √2.2e-9.
+    start = bare(SGD(), backend.spec)
+    for one, low, high in ((model, 0, 1e-3), (start, 1e-2, 1)):
+        one.forward(X)
+        one.backward(Y, w)
+        assert low <= np.abs(backend.to_numpy(one.store.gradients)).max() <= high
+
+
+def test_lbfgs_does_not_depend_on_the_batches() -> None:
+    pytest.importorskip("scipy", reason="L-BFGS is SciPy's")
+    models = [bare(LBFGS()) for _ in range(2)]
+    for model, size in zip(models, (24, 5), strict=True):
+        model.fit(X, Y, epochs=5, batch_size=size)
+    np.testing.assert_allclose(values(models[0]), values(models[1]), rtol=0, atol=1e-10)
+
+
+def test_lbfgs_tells_the_callbacks(tmp_path: Path) -> None:
+    pytest.importorskip("scipy", reason="L-BFGS is SciPy's")
+    losses = list[float]()
+
+    def stop(state: State) -> None:
+        losses.append(state.model.evaluate(X, Y)["loss"])
+        state.stop = state.epoch == 4
+
+    model = bare(LBFGS())
+    log = CSVLog(tmp_path / "log.csv")
+    history = model.fit(X, Y, epochs=50, validation_data=(X, Y), callbacks=[stop, log])
+    assert model.epoch == model.step == 4 and len((tmp_path / "log.csv").read_text().splitlines()) == 5
+    assert losses == pytest.approx(history["loss"], rel=1e-12)
+
+
+def test_what_lbfgs_refuses() -> None:
+    pytest.importorskip("scipy", reason="L-BFGS is SciPy's")
+    with pytest.raises(ValueError, match="got an iterable of batches for LBFGS"):
+        bare(LBFGS()).fit([(X, Y)])
+    model = Sequential([Dense(5, 4), Dropout(0.5), Dense(4, 3), "softmax"], "categorical_crossentropy", "lbfgs")
+    with pytest.raises(ValueError, match=r"got Dropout \(layer 1\) with LBFGS, expected layers that give the same"):
+        model.fit(X, Y)
+    broken = bare(LBFGS())
+    broken.store.values[0] = np.nan
+    with pytest.raises(nnxp.NonFiniteLossError, match="not a finite number where the minimisation began"):
+        broken.fit(X, Y)
