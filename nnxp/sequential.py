@@ -1,27 +1,24 @@
-"""A model: layers in a row, a loss and an optimizer."""
+"""A model, as a user has it: layers in a row, a loss and an optimizer. Over 300 lines for the docstrings of `fit`."""
 
-import copy
 import functools
 from collections.abc import Sequence
 from typing import Any
-
-import numpy as np
 
 from nnxp.backends import dtype_of, library_of
 from nnxp.callbacks import Callback, events_of
 from nnxp.doors.arrays import blocks, finite, on_disk, same_length, sample_weights, sum_is_finite
 from nnxp.doors.options import positive
 from nnxp.layers import Layer
-from nnxp.memory.buffers import Buffers
-from nnxp.network.architecture import check_loss, width_after
+from nnxp.network.architecture import check_loss
 from nnxp.network.model import Model
 from nnxp.optimizers import LBFGS
 from nnxp.training.batches import Batches
-from nnxp.training.course import Course, describe
+from nnxp.training.course import describe
 from nnxp.training.evaluation import evaluate
 from nnxp.training.loop import Training
+from nnxp.training.plan import Plan
 from nnxp.training.prediction import BATCH as PREDICTION_BATCH
-from nnxp.training.prediction import Prediction
+from nnxp.training.prediction import prediction
 from nnxp.training.streams import Stream, is_stream, training_data, validation_of
 from nnxp.typing import Array, ArrayLike
 
@@ -69,6 +66,13 @@ class Sequential(Model):
     [0, 1, 1, 0]
     """
 
+    passing = (*Model.passing, "_training")
+    _training: Training | None
+
+    def _begin(self) -> None:
+        super()._begin()
+        self._training = None
+
     @property
     def training(self) -> Training:
         """The bound training step."""
@@ -83,10 +87,9 @@ class Sequential(Model):
             self._training = Training(self)
         return self._training
 
-    @property
-    def course(self) -> Course | None:
-        """Where the fit stands that runs; None between fits."""
-        return None if self._training is None else self._training.course
+    def _plan(self) -> Plan:
+        """Of the bound training step; what reads data asks for it once the first X has decided the backend."""
+        return self.training.plan
 
     def fit(
         self,
@@ -183,8 +186,10 @@ class Sequential(Model):
             events_of(callback)
         if batch_size is None and isinstance(self.optimizer, LBFGS):  # every step takes all: rows computed at once
             batch_size = None if is_stream(X) else PREDICTION_BATCH
-        data = training_data(self, X, y, sample_weight, batch_size, validation_split)
-        validation = None if validation_data is None else validation_of(self, validation_data, PREDICTION_BATCH)
+        data = training_data(self, self._plan, X, y, sample_weight, batch_size, validation_split)
+        validation = (
+            None if validation_data is None else validation_of(self, self._plan, validation_data, PREDICTION_BATCH)
+        )
         options = {"epochs": epochs, "micro_batch_size": micro_batch_size, "validation_split": validation_split}
         asked, resumed = functools.cache(functools.partial(describe, data, validation, callbacks, **options)), None
         if resume is not None:
@@ -244,17 +249,6 @@ class Sequential(Model):
         plan.follow()
         return self._fits(X) and sum_is_finite(X) and plan.loss.ready(y, X.shape[0], self.n_out)
 
-    def _fits(self, X: ArrayLike) -> bool:
-        """Whether X is an array of NumPy that the layers of a model on NumPy take as it is."""
-        return (
-            type(X) is np.ndarray
-            and self._backend is not None
-            and self._backend.xp is np
-            and X.ndim == 2
-            and X.shape[1] == self.n_in
-            and X.dtype is np.dtype(self.dtype)
-        )
-
     def evaluate(
         self, X: Any, y: ArrayLike | None = None, *, sample_weight: ArrayLike | None = None
     ) -> dict[str, float]:
@@ -271,11 +265,11 @@ class Sequential(Model):
             X, y, weights or a batch are not what the model can be evaluated on.
         """
         batch_size = None if is_stream(X) else PREDICTION_BATCH
-        data = training_data(self, X, y, sample_weight, batch_size)
+        data = training_data(self, self._plan, X, y, sample_weight, batch_size)
         if isinstance(data, Stream):
             data.open()
         with self.backend.context():
-            return evaluate(self, data)
+            return evaluate(self, self.training.plan, data)
 
     def predict(self, X: ArrayLike) -> Array:
         """The last layer's output (n, n_out), a new array in X's library and on its device.
@@ -283,98 +277,16 @@ class Sequential(Model):
         Shapes and dtype are checked; X is not searched for NaN, which comes out as NaN.
         """
         if self._store is not None and self._fits(X) and not on_disk(X):
-            return self.prediction(self.layers)(X)
+            return prediction(self, self.layers)(X)
         x = self._checked(X)
         with self.backend.context():
-            predict = self.prediction(self.layers)
+            predict = prediction(self, self.layers)
             if on_disk(x):  # never all of it at once
                 parts = [predict(self._moved(x[rows])) for rows in blocks(x)]
                 result = self.backend.xp.concat(parts, axis=0)
             else:
                 result = predict(self._moved(x))
         return self.backend.to_numpy(result) if library_of(X) == "numpy" else result
-
-    def prediction(self, layers: list[Layer]) -> Prediction:
-        """This thread's forward pass through the layers, or the first of them, made when first asked for."""
-        made: dict[str, Any] = self._predictions.__dict__
-        name = str(len(layers))
-        if name not in made:
-            made[name] = Prediction(self, layers)
-        prediction: Prediction = made[name]
-        return prediction
-
-    def _run(self, layers: list[Layer], x: Array) -> Array:
-        out = self.backend.asarray(x, dtype=self.dtype)
-        for layer in layers:
-            out = layer.run_forward(out, False)
-        return out
-
-    def _outputs(self, x: Array) -> int:
-        """The number of outputs; one row is run to find it where a layer of the user's own hides it."""
-        if self.n_out is not None:
-            return self.n_out
-        with self.backend.context():
-            return int(self._run(self.private_layers(self.layers), x[:1, ...]).shape[1])
-
-    def private_layers(self, layers: list[Layer]) -> list[Layer]:
-        """Copies of the layers for one call: the same parameters, inputs and outputs of their own."""
-        twins = [copy.copy(layer) for layer in layers]
-        for twin in twins:
-            twin.buffers = Buffers()
-        return twins
-
-    def forward(self, X: ArrayLike, training: bool = False) -> Array:
-        """Runs layer by layer and keeps every layer's `inputs` and `output`, for a reader to look at."""
-        out = self.backend.asarray(self._inputs(X), dtype=self.dtype)
-        with self.backend.context():
-            for position, layer in enumerate(self.layers):
-                layer.buffers, layer.moment = Buffers(), (position, self.epoch, self.step)
-                out = layer.run_forward(out, training)
-        return out
-
-    def backward(self, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Array:
-        """Runs layer by layer after `forward`, from the loss's own derivative to the first `dinputs`."""
-        if self.loss is None:
-            raise ValueError('got a model without a loss, expected one: Sequential(layers, loss="...")')
-        dvalues: Any = self.loss.backward(self.layers[-1].output, y, sample_weight)
-        with self.backend.context():
-            for layer in reversed(self.layers):
-                layer.needs_dinputs = True
-                dvalues = layer.run_backward(dvalues)
-        return dvalues
-
-    def averaged(self) -> "Sequential":
-        """A copy whose weights are the moving average that the optimizer keeps, `Adam(ema=0.999)` say. Validations
-        during `fit` are of the average, this model's own weights go on as they are."""
-        if self.optimizer.ema is None:
-            raise ValueError(
-                f"got {type(self.optimizer).__name__} without a moving average, expected one: "
-                f"{type(self.optimizer).__name__}(ema=0.999)"
-            )
-        twin = copy.deepcopy(self)
-        twin.store.values[: twin.store.trained] = twin.optimizer.average(twin.store)
-        return twin
-
-    def penalties(self) -> list[Array]:
-        """The layers' regularization penalties, 0-d each."""
-        found = [layer.penalty() for layer in self.layers if hasattr(layer, "penalty")]
-        return [penalty for penalty in found if penalty is not None]
-
-    def summary(self) -> None:
-        """Prints each layer with its output width and its number of parameters."""
-        from nnxp.printing import print_table
-
-        rows, total = [], 0
-        width = self.n_in
-        for i, layer in enumerate(self.layers):
-            width = width_after(layer, width)
-            count = sum(int(np.prod(layer.shapes()[name])) for name in layer.parameters)
-            total += count
-            rows.append([str(i), type(layer).__name__, "?" if width is None else str(width), f"{count:,}"])
-        where = self._backend.name if self._backend else "decided by the first X"
-        size = total * np.dtype(self.dtype).itemsize
-        caption = f"{total:,} parameters, {self.dtype}, {size:,} bytes; backend: {where}"
-        print_table(["", "layer", "outputs", "parameters"], rows, caption)
 
     def plan(self) -> None:
         """Prints what one training step runs, in order."""
@@ -387,3 +299,36 @@ class Sequential(Model):
         from nnxp.files import modelfile
 
         modelfile.save(self, path)
+
+
+def load(path: Any, *, backend: Any = None, layers: dict[str, type[Layer]] | None = None) -> Sequential:
+    """Reads a model from a file that `Sequential.save` wrote.
+
+    Tensors are read into their places in blocks: beside the model itself, loading takes little memory.
+
+    Parameters
+    ----------
+    path
+        The file.
+    backend
+        Where the model is to run; by default the first X decides.
+    layers
+        Your own classes by name, where the model has some: layers, and a loss, an optimizer or a schedule too. They
+        are made with the options that the file holds.
+
+    Returns
+    -------
+    Sequential
+        With its weights, optimizer state and history: `fit` goes on where it stopped.
+
+    Raises
+    ------
+    ModelFileError
+        The file is damaged, of another format, or holds a layer that is not known.
+    FileNotFoundError
+        There is no such file.
+    """
+    from nnxp.files import modelfile
+
+    with modelfile.opened(path) as saved:
+        return saved.model(Sequential, backend, layers)

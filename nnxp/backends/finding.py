@@ -91,7 +91,7 @@ def _numpy(library: str, device: str) -> Backend:
 def _on_numpy(fast: bool) -> Backend:
     if fast and not _has_numba():
         raise BackendUnavailableError('got fast=True, which needs the package numba: pip install "nnxp[fast]"')
-    return Backend("numpy", np, "cpu", "float32", kernels_of("numpy", np, fast), fast=fast)
+    return Backend("numpy", np, "cpu", "float32", kernels_of("numpy", np, fast), get_backend, fast=fast)
 
 
 @functools.cache
@@ -133,6 +133,7 @@ def _cupy(library: str, device: str) -> Backend:
         cupy.cuda.Device(index),
         "float32",
         kernels_of("cupy", xp),
+        get_backend,
         _context=lambda: cupy.cuda.Device(index),
         _to_numpy=cupy.asnumpy,
         _synchronize=lambda: cupy.cuda.get_current_stream().synchronize(),
@@ -160,6 +161,7 @@ def _torch(library: str, device: str) -> Backend:
         place,
         "float32",
         kernels_of("torch", xp),
+        get_backend,
         _context=lambda: torch.inference_mode(False),  # what is made inside may be written in place later
         _to_numpy=lambda x: (x.float() if x.dtype is torch.bfloat16 else x).detach().cpu().numpy(),  # NumPy has none
         _synchronize=synchronize if synchronize and kind != "cpu" else lambda: None,
@@ -200,6 +202,7 @@ def _on(xp: Namespace, library: str, place: Device) -> Backend:
         place,
         "float32",
         kernels_of(library, xp),
+        get_backend,
         _to_numpy=lambda x: np.array(np.from_dlpack(x)),
     )
 

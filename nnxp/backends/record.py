@@ -44,6 +44,7 @@ class Backend:
     device: Device
     dtype: str
     kernels: dict[str, Kernel]
+    _find: Callable[..., "Backend"]  # `get_backend`, which a pickle calls where it is read
     reason: str = ""
     fast: bool = False
     _context: Callable[[], AbstractContextManager[Any]] = contextlib.nullcontext
@@ -65,10 +66,8 @@ class Backend:
         return f"<nnxp backend {self.name}, {self.dtype}{', fast' if self.fast else ''}>"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        from nnxp.backends import get_backend
-
         # Compiled where it is read, if numba is there; not compiled stays so.
-        return get_backend, (self.name, self.dtype, False if self.library == "numpy" and not self.fast else None)
+        return self._find, (self.name, self.dtype, False if self.library == "numpy" and not self.fast else None)
 
     @property
     def library(self) -> str:

@@ -1,11 +1,7 @@
 """The best weights of a training."""
 
-from typing import TYPE_CHECKING
-
+from nnxp.network.model import Model
 from nnxp.typing import Array
-
-if TYPE_CHECKING:
-    from nnxp.sequential import Sequential
 
 
 class BestWeights:
@@ -20,7 +16,7 @@ class BestWeights:
     def __init__(self) -> None:
         self.arrays: tuple[Array, ...] = ()
 
-    def keep(self, model: "Sequential") -> None:
+    def keep(self, model: Model) -> None:
         """Copies them, into the same memory each time."""
         places = _validated(model)
         if not self.arrays:
@@ -28,18 +24,18 @@ class BestWeights:
         for kept, place in zip(self.arrays, places, strict=True):
             kept[...] = place
 
-    def put_back(self, model: "Sequential") -> None:
+    def put_back(self, model: Model) -> None:
         """Gives the model what was kept, if anything was."""
         if self.arrays:
             for place, kept in zip(_validated(model), self.arrays, strict=True):
                 place[...] = kept
 
 
-def shapes(model: "Sequential") -> list[tuple[int, ...]]:
+def shapes(model: Model) -> list[tuple[int, ...]]:
     """Those of the arrays that would be kept of a model."""
     return [tuple(place.shape) for place in _validated(model)]
 
 
-def _validated(model: "Sequential") -> tuple[Array, ...]:
+def _validated(model: Model) -> tuple[Array, ...]:
     average = model.optimizer.average(model.store)
     return (model.store.values,) if average is None else (model.store.values, average)

@@ -2,19 +2,27 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Generic, Literal
+
+from nnxp.network.model import Model
 
 if TYPE_CHECKING:
-    from nnxp.sequential import Sequential
+    from typing_extensions import TypeVar  # as from Python 3.13 on: with a default
+
+    M = TypeVar("M", bound=Model, default=Any)
+else:
+    from typing import TypeVar
+
+    M = TypeVar("M")
 
 EVENTS = ("begin", "step", "epoch", "end")
 Event = Literal["begin", "step", "epoch", "end"]
-Callback = Callable[["State"], Any]
+Callback = Callable[["State[Any]"], Any]
 
 
 @dataclass
-class State:
-    """Where a training stands.
+class State(Generic[M]):
+    """Where a training stands; `State[nnxp.Sequential]`, for a type checker that is to know the model's methods.
 
     Attributes
     ----------
@@ -35,7 +43,7 @@ class State:
         that is to be resumed: no "end" comes (see `Interruption`).
     """
 
-    model: "Sequential"
+    model: M
     epochs: int
     validates: bool
     event: Event = "begin"
@@ -62,7 +70,7 @@ class State:
 class Callbacks:
     """The callbacks of a fit, by event; one that is to be `last`, as `Checkpoint` is, comes after the others."""
 
-    def __init__(self, callbacks: Iterable[Callback], state: State) -> None:
+    def __init__(self, callbacks: Iterable[Callback], state: State[Any]) -> None:
         self.given = sorted(callbacks, key=lambda callback: bool(getattr(callback, "last", False)))
         self.state, self.at = state, {event: list[Callback]() for event in EVENTS}
         for callback in self.given:

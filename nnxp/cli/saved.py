@@ -4,8 +4,7 @@ from typing import Any
 
 from nnxp.backends import get_backend
 from nnxp.cli.results import class_names
-from nnxp.files.modelfile import load
-from nnxp.sequential import Sequential
+from nnxp.sequential import Sequential, load
 
 
 def open_model(path: str, backend: str) -> tuple[Sequential, dict[str, Any]]:

@@ -2,20 +2,19 @@
 
 import inspect
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeVar
 
 from nnxp.backends import DTYPES
 from nnxp.errors import ModelFileError
 from nnxp.layers import LAYERS, Layer
-
-if TYPE_CHECKING:
-    from nnxp.sequential import Sequential
+from nnxp.network.model import Model
 
 CONFIG = ("layers", "loss", "optimizer", "dtype", "seed", "classes", "preprocessing")
 MOST_LAYERS = 10_000
+M = TypeVar("M", bound=Model)
 
 
-def config_of(model: "Sequential") -> dict[str, Any]:
+def config_of(model: Model) -> dict[str, Any]:
     """What a model is made of."""
     return {
         "layers": [_config(layer) for layer in model.layers],
@@ -40,21 +39,20 @@ def check_config(config: dict[str, Any]) -> None:
         raise ModelFileError("its preprocessing is no JSON object")
 
 
-def build(config: dict[str, Any], own: dict[str, type[Layer]]) -> "Sequential":
-    """The model, on no backend yet, its parameters not drawn."""
+def build(kind: type[M], config: dict[str, Any], own: Mapping[str, type[Layer]]) -> M:
+    """The model, of a class `kind`, on no backend yet, its parameters not drawn."""
     from nnxp.activations import ACTIVATIONS
     from nnxp.losses import LOSSES, StandardisedLoss
     from nnxp.optimizers import LBFGS, OPTIMIZERS
     from nnxp.schedules import SCHEDULES
-    from nnxp.sequential import Sequential
 
     classes = (*LAYERS, *ACTIVATIONS, *LOSSES, StandardisedLoss, *OPTIMIZERS, LBFGS, *SCHEDULES)
-    known: dict[str, Any] = {cls.__name__: cls for cls in classes} | own
+    known: dict[str, Any] = {cls.__name__: cls for cls in classes} | dict(own)
     layers = [_object(entry, known, own, "layer") for entry in config["layers"]]
     loss = config["loss"] and _object(config["loss"], known, own, "loss")
     optimizer = _object(config["optimizer"], known, own, "optimizer")
     try:
-        model = Sequential(layers, loss, optimizer, dtype=config["dtype"], seed=config["seed"])
+        model = kind(layers, loss, optimizer, dtype=config["dtype"], seed=config["seed"])
     except ValueError as error:
         raise ModelFileError(f"its layers do not fit together: {error}") from error
     model.classes, model.preprocessing = config["classes"], config["preprocessing"]

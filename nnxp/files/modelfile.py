@@ -9,9 +9,9 @@ import contextlib
 import io
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 import numpy as np
 
@@ -22,11 +22,11 @@ from nnxp.files.configuration import CONFIG, build, check_config, config_of
 from nnxp.files.tensorfile import Place, Reader
 from nnxp.files.wholefile import whole_file
 from nnxp.layers import Layer
+from nnxp.network.history import place
+from nnxp.network.model import Model
 from nnxp.typing import HostArray
 
-if TYPE_CHECKING:
-    from nnxp.sequential import Sequential
-
+M = TypeVar("M", bound=Model)
 STATE = ("epoch", "step", "iterations", "history")
 STATE_DEFAULTS: dict[str, Any] = {"total": None, "schedule": None, "training": None}
 """What a file of format 1 may lack, for those written before it was added, and what it is then."""
@@ -36,7 +36,7 @@ LONGEST = 1000
 """Characters of an error, which may quote the file."""
 
 
-def save(model: "Sequential", path: Any) -> None:
+def save(model: Model, path: Any) -> None:
     """Writes a model's file, whole or not at all (see `nnxp.files.wholefile`).
 
     Raises
@@ -49,37 +49,6 @@ def save(model: "Sequential", path: Any) -> None:
     texts, places = _content(model)
     with whole_file(Path(path), "the model") as file:
         tensorfile.write(file, texts, places)
-
-
-def load(path: Any, *, backend: Any = None, layers: dict[str, type[Layer]] | None = None) -> "Sequential":
-    """Reads a model from a file that `Sequential.save` wrote.
-
-    Tensors are read into their places in blocks: beside the model itself, loading takes little memory.
-
-    Parameters
-    ----------
-    path
-        The file.
-    backend
-        Where the model is to run; by default the first X decides.
-    layers
-        Your own classes by name, where the model has some: layers, and a loss, an optimizer or a schedule too. They
-        are made with the options that the file holds.
-
-    Returns
-    -------
-    Sequential
-        With its weights, optimizer state and history: `fit` goes on where it stopped.
-
-    Raises
-    ------
-    ModelFileError
-        The file is damaged, of another format, or holds a layer that is not known.
-    FileNotFoundError
-        There is no such file.
-    """
-    with opened(path) as saved:
-        return saved.model(backend, layers)
 
 
 @contextlib.contextmanager
@@ -95,22 +64,24 @@ def opened(path: Any) -> Iterator["Saved"]:
         raise ModelFileError(f"{path}: {error}") from error.__cause__
 
 
-def to_bytes(model: "Sequential") -> bytes:
+def to_bytes(model: Model) -> bytes:
     """The content of a model's file."""
     file = io.BytesIO()
     tensorfile.write(file, *_content(model))
     return file.getvalue()
 
 
-def from_bytes(content: bytes, *, backend: Any = None, layers: dict[str, type[Layer]] | None = None) -> "Sequential":
-    """The model whose file has this content."""
-    return Saved(io.BytesIO(content)).model(backend, layers)
+def from_bytes(
+    kind: type[M], content: bytes, *, backend: Any = None, layers: Mapping[str, type[Layer]] | None = None
+) -> M:
+    """The model, of a class `kind`, whose file has this content."""
+    return Saved(io.BytesIO(content)).model(kind, backend, layers)
 
 
 # --- what is said of a model ---------------------------------------------------------------------------
 
 
-def state_of(model: "Sequential") -> dict[str, Any]:
+def state_of(model: Model) -> dict[str, Any]:
     """Where its training stands."""
     return {
         "epoch": model.epoch,
@@ -122,7 +93,7 @@ def state_of(model: "Sequential") -> dict[str, Any]:
     }
 
 
-def _content(model: "Sequential") -> tuple[dict[str, str], dict[str, Place]]:
+def _content(model: Model) -> tuple[dict[str, str], dict[str, Place]]:
     """The file's texts and tensors: while a fit runs, where it stands too."""
     from nnxp import __version__
 
@@ -147,7 +118,7 @@ def _text(name: str, value: dict[str, Any]) -> str:
     return text
 
 
-def _places(model: "Sequential") -> dict[str, Place]:
+def _places(model: Model) -> dict[str, Place]:
     """The tensors of a model, where they are: its parameters, and what its optimizer keeps if it keeps anything yet."""
     store = model.store
     arrays = {f"{i}.{name}": store.view(i, name) for i, layer in enumerate(model.layers) for name in layer.stored()}
@@ -178,11 +149,11 @@ class Saved:
             self.config = _parsed("config", self.reader.texts["config"])
             self.state = _parsed("state", self.reader.texts["state"])
 
-    def model(self, backend: Any = None, layers: dict[str, type[Layer]] | None = None) -> "Sequential":
-        """The model, new (see `load`)."""
+    def model(self, kind: type[M], backend: Any = None, layers: Mapping[str, type[Layer]] | None = None) -> M:
+        """The model, new, of a class `kind` (see `nnxp.load`)."""
         backend = None if backend is None else get_backend(backend)
         with self.blamed():
-            model = build(self.config, layers or {})
+            model = build(kind, self.config, layers or {})
             self.fits(model)
         if backend is not None:
             model.bind_to(backend)
@@ -190,7 +161,7 @@ class Saved:
             self.restore(model)
         return model
 
-    def fits(self, model: "Sequential") -> None:
+    def fits(self, model: Model) -> None:
         """Raises ModelFileError where the file's tensors are not those of such a model. Nothing is allocated."""
         tensors, dtype = self.reader.tensors, self.config["dtype"]
         expected = {
@@ -217,7 +188,7 @@ class Saved:
                 "parameters"
             )
 
-    def restore(self, model: "Sequential") -> dict[str, HostArray]:
+    def restore(self, model: Model) -> dict[str, HostArray]:
         """Reads tensors and state into a model that they fit; gives the tensors of its training, by name.
 
         Raises
@@ -292,10 +263,8 @@ def _check_state(state: dict[str, Any]) -> None:
             raise ModelFileError(f"its history has {value!r:.20} where a number belongs")
 
 
-def _restore(model: "Sequential", state: dict[str, Any]) -> None:
+def _restore(model: Model, state: dict[str, Any]) -> None:
     """Takes over what `state_of` gave."""
-    from nnxp.training.course import place
-
     model.epoch, model.step = state["epoch"], state["step"]
     model.history = {  # a file's is in order of name
         name: [math.nan if value is None else float(value) for value in state["history"][name]]

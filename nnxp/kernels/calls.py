@@ -1,6 +1,6 @@
 """How a call is run once its arrays are known to suit: compiled, at once, or in blocks that fit the cache.
 
-A plan is `(block, extra)`: `block(*arrays, *outs, *sums, *numbers, *extra)` computes, and keeps none of the
+A runner is `(block, extra)`: `block(*arrays, *outs, *sums, *numbers, *extra)` computes, and keeps none of the
 call's arrays.
 """
 
@@ -8,14 +8,12 @@ import functools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from nnxp.kernels.libraries import BITS, Library
+from nnxp.kernels.lowering import Lowered
 from nnxp.kernels.source import name
 from nnxp.typing import Array
-
-if TYPE_CHECKING:
-    from nnxp.kernels.register_machine import Machine
 
 Block = Callable[..., Any]
 
@@ -32,20 +30,20 @@ class Call:
     kind: str
 
 
-def plan(machine: "Machine", call: Call) -> tuple[Block, tuple[Any, ...]] | None:
+def runner(lowered: Lowered, call: Call) -> tuple[Block, tuple[Any, ...]] | None:
     """How to run a call like this one; None where it takes the formula itself."""
-    library, like = machine.library, call.arrays[machine.full[0]]
+    library, like = lowered.library, call.arrays[lowered.full[0]]
     arrays = [x for i, x in enumerate(call.arrays) if i not in call.numbers]
-    written = [x for x in (*call.outs, *([call.sums] if machine.column_sums else [])) if x is not None]
+    written = [x for x in (*call.outs, *([call.sums] if lowered.column_sums else [])) if x is not None]
     contiguous = all(map(library.contiguous, (*arrays, *written)))
-    spread = [i for i, p in enumerate(machine.arrays) if p.shape != "full" and _size(call.arrays[i]) > 1]
-    flat = not spread and not machine.column_sums
-    registers = functools.partial(_registers, machine, like, call.kind)
-    casts = functools.partial(_casts, machine, call)
+    spread = [i for i, p in enumerate(lowered.arrays) if p.shape != "full" and _size(call.arrays[i]) > 1]
+    flat = not spread and not lowered.column_sums
+    registers = functools.partial(_registers, lowered, like, call.kind)
+    casts = functools.partial(_casts, lowered, call)
     extra: tuple[Any, ...] = ()
     block: Block | None
-    if machine.compiled is not None and contiguous and (flat or len(call.shape) == 2):
-        block = machine.compiled(call.kind, _types(machine, call), flat, _alone(machine, spread))
+    if lowered.compiled is not None and contiguous and (flat or len(call.shape) == 2):
+        block = lowered.compiled(call.kind, _types(lowered, call), flat, _alone(lowered, spread))
     else:
         block = None
     if block is not None:
@@ -55,18 +53,18 @@ def plan(machine: "Machine", call: Call) -> tuple[Block, tuple[Any, ...]] | None
     elif library.block is None or math.prod(call.shape) <= library.block:
         if library.block is None and not contiguous:
             return None
-        block, extra = machine.block, registers(call.shape)
+        block, extra = lowered.block, registers(call.shape)
         if cast := casts(call.shape):
             block = functools.partial(_with_casts, library, cast, block)
     elif (flat and contiguous) or len(call.shape) == 2:
-        block = _blocks(machine, call, flat and contiguous, spread, registers, casts)
+        block = _blocks(lowered, call, flat and contiguous, spread, registers, casts)
     else:
         return None
-    if call.numbers and not (machine.compiled is not None and machine.compiled.takes_numbers):
-        block = functools.partial(_with_arrays, library, call.numbers, call.kind, machine.full[0], block)
+    if call.numbers and not (lowered.compiled is not None and lowered.compiled.takes_numbers):
+        block = functools.partial(_with_arrays, library, call.numbers, call.kind, lowered.full[0], block)
     if None in [out if out is None else 0 for out in call.outs]:
-        kinds = ["bool" if node.boolean else call.kind for node in machine.graph.outputs]
-        block = functools.partial(_with_outs, library, len(machine.arrays), call.shape, kinds, machine.full[0], block)
+        kinds = ["bool" if node.boolean else call.kind for node in lowered.graph.outputs]
+        block = functools.partial(_with_outs, library, len(lowered.arrays), call.shape, kinds, lowered.full[0], block)
     return block, extra
 
 
@@ -74,25 +72,25 @@ def _size(x: Any) -> int:
     return 1 if isinstance(x, int | float) else math.prod(x.shape)
 
 
-def _alone(machine: "Machine", spread: list[int]) -> tuple[str, ...]:
+def _alone(lowered: Lowered, spread: list[int]) -> tuple[str, ...]:
     """The rows and columns that are one number."""
-    return tuple(name(p) for i, p in enumerate(machine.arrays) if p.shape != "full" and i not in spread)
+    return tuple(name(p) for i, p in enumerate(lowered.arrays) if p.shape != "full" and i not in spread)
 
 
-def _types(machine: "Machine", call: Call) -> tuple[tuple[str, int], ...]:
+def _types(lowered: Lowered, call: Call) -> tuple[tuple[str, int], ...]:
     """The type and number of dimensions of every array that a loop is given."""
-    kinds, ndim = machine.library.kinds, len(call.shape)
-    number = "number" if machine.compiled is not None and machine.compiled.takes_numbers else call.kind
+    kinds, ndim = lowered.library.kinds, len(call.shape)
+    number = "number" if lowered.compiled is not None and lowered.compiled.takes_numbers else call.kind
     inputs = [(number, 0) if i in call.numbers else (kinds[x.dtype], x.ndim) for i, x in enumerate(call.arrays)]
-    outs = [("bool" if o.boolean else call.kind, ndim) for o in machine.graph.outputs[: len(call.outs)]]
-    return (*inputs, *outs, *([(call.kind, 2)] if machine.column_sums else []))
+    outs = [("bool" if o.boolean else call.kind, ndim) for o in lowered.graph.outputs[: len(call.outs)]]
+    return (*inputs, *outs, *([(call.kind, 2)] if lowered.column_sums else []))
 
 
-def _registers(machine: "Machine", like: Array, kind: str, shape: tuple[int, ...]) -> tuple[Any, ...]:
+def _registers(lowered: Lowered, like: Array, kind: str, shape: tuple[int, ...]) -> tuple[Any, ...]:
     """What a block of this shape takes after its other arguments."""
-    take, bits = machine.library.registers.take, machine.library.dtype(BITS[kind])
+    take, bits = lowered.library.registers.take, lowered.library.dtype(BITS[kind])
     registers = []
-    for register in machine.written[1]:
+    for register in lowered.written[1]:
         if register == "bits":
             registers.append(bits)
         elif register.endswith("_bits"):
@@ -102,13 +100,13 @@ def _registers(machine: "Machine", like: Array, kind: str, shape: tuple[int, ...
     return tuple(registers)
 
 
-def _casts(machine: "Machine", call: Call, shape: tuple[int, ...]) -> dict[int, Array]:
+def _casts(lowered: Lowered, call: Call, shape: tuple[int, ...]) -> dict[int, Array]:
     """A register for each input that is of another type: bytes among floats."""
-    library, like = machine.library, call.arrays[machine.full[0]]
+    library, like = lowered.library, call.arrays[lowered.full[0]]
     return {
         i: library.registers.take(f"cast{i}", shape, call.kind, like)
-        for i in machine.full
-        if library.kinds[call.arrays[i].dtype] != call.kind and machine.arrays[i] not in machine.graph.conditions
+        for i in lowered.full
+        if library.kinds[call.arrays[i].dtype] != call.kind and lowered.arrays[i] not in lowered.graph.conditions
     }
 
 
@@ -135,9 +133,9 @@ def _with_outs(
     return outs if len(outs) > 1 else outs[0]
 
 
-def _blocks(machine: "Machine", call: Call, flat: bool, spread: list[int], registers: Any, casts: Any) -> Block:
+def _blocks(lowered: Lowered, call: Call, flat: bool, spread: list[int], registers: Any, casts: Any) -> Block:
     """A loop over blocks of elements in order, or of rows."""
-    library, size = machine.library, machine.library.block
+    library, size = lowered.library, lowered.library.block
     assert size is not None
     end, rest = (math.prod(call.shape), ()) if flat else (call.shape[0], call.shape[1:])
     step = max(1, size // math.prod(rest))
@@ -145,12 +143,12 @@ def _blocks(machine: "Machine", call: Call, flat: bool, spread: list[int], regis
     for start in range(0, end, step):
         shape = (min(step, end - start), *rest)
         parts.append((slice(start, start + shape[0]), registers(shape), casts(shape)))
-    columns = [i for i in spread if machine.arrays[i].shape == "column"]
-    at = len(machine.arrays) + len(call.outs)
-    sliced = [*machine.full, *columns, *range(len(machine.arrays), at)]
+    columns = [i for i in spread if lowered.arrays[i].shape == "column"]
+    at = len(lowered.arrays) + len(call.outs)
+    sliced = [*lowered.full, *columns, *range(len(lowered.arrays), at)]
     row = None
-    if machine.column_sums:
-        row = library.registers.take("sums", (1, *rest), call.kind, call.arrays[machine.full[0]])
+    if lowered.column_sums:
+        row = library.registers.take("sums", (1, *rest), call.kind, call.arrays[lowered.full[0]])
 
     def blocks(*values: Any) -> None:
         whole = list(values)
@@ -162,7 +160,7 @@ def _blocks(machine: "Machine", call: Call, flat: bool, spread: list[int], regis
                 block[i] = whole[i][part]
             if k and row is not None:
                 block[at] = row
-            _with_casts(library, cast, machine.block, *block, *taken)
+            _with_casts(library, cast, lowered.block, *block, *taken)
             if k and row is not None:
                 whole[at] += row
 

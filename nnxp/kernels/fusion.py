@@ -3,11 +3,10 @@
 import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from types import ModuleType
 from typing import Any
 
 from nnxp.kernels import formulas, source, vocabulary
-from nnxp.kernels.graph import Graph, parameters_of, shape_of, trace
+from nnxp.kernels.graph import Graph, parameters_of, trace
 from nnxp.kernels.libraries import Library, library_for
 from nnxp.kernels.register_machine import Machine, refusal, wrapper
 from nnxp.typing import Array, Kernel, Namespace
@@ -58,11 +57,11 @@ def fuse(
         `into` has not one name for each result. At a call: `out` is one of the inputs, or shares memory with one;
         declare that with `into`.
     """
-    _check_names(formula, into, fixed)
+    check_names(formula, into, fixed)
     return _kernel(formula, namespace, tuple(into), column_sums, fast, tuple(fixed.items()))
 
 
-def _check_names(formula: Callable[..., Any], into: Sequence[str], fixed: Mapping[str, Any]) -> None:
+def check_names(formula: Callable[..., Any], into: Sequence[str], fixed: Mapping[str, Any]) -> None:
     """Raises TypeError where `into` or `fixed` names no parameter."""
     parameters = list(parameters_of(formula))
     for keyword, names in (("into", into), ("fixed", fixed)):
@@ -79,13 +78,13 @@ def _kernel(
     fast: bool,
     fixed: tuple[tuple[str, Any], ...],
 ) -> Kernel:
-    made = _machine(formula, namespace, into, column_sums, fast, fixed)
+    made = lowered(formula, namespace, into, column_sums, fast, fixed)
     if isinstance(made, Machine):
         return wrapper(made)
     return _generic(made, namespace, into, column_sums)
 
 
-def _machine(
+def lowered(
     formula: Callable[..., Any],
     namespace: Namespace,
     into: tuple[str, ...],
@@ -96,7 +95,7 @@ def _machine(
     """The register machine, or the graph alone where the library does not compute in place."""
     library = library_for(namespace)
     graph = traced(formula, namespace, **dict(fixed))
-    _check_outputs(graph, into, column_sums)
+    check_outputs(graph, into, column_sums)
     if library is None or all(p.scalar for p in graph.parameters):
         return graph
     compiled: Any = None
@@ -111,7 +110,7 @@ def _machine(
     return Machine(library, graph, into, column_sums, _odd(graph, namespace, into, column_sums), compiled)
 
 
-def _check_outputs(graph: Graph, into: Sequence[str], column_sums: bool) -> None:
+def check_outputs(graph: Graph, into: Sequence[str], column_sums: bool) -> None:
     """Raises ValueError where `into` has not one name for each result, or one is not all there is to sum."""
     count = len(graph.outputs)
     if into and not len(into) == len(set(into)) == count:
@@ -231,90 +230,6 @@ def compose(outer: Callable[..., Any], inner: Callable[..., Any]) -> Callable[..
     composed.__signature__ = signature  # type: ignore[attr-defined]
     composed.__doc__ = f"`{outer.__name__}` of the result of `{inner.__name__}`."
     return composed
-
-
-def show(
-    formula: str | Callable[..., Any],
-    backend: Any = "numpy",
-    into: Sequence[str] | None = None,
-    column_sums: bool = False,
-    **fixed: Any,
-) -> None:
-    """Prints the source that a formula becomes on a backend; nothing is run. "cupy" needs neither CuPy nor a GPU here.
-
-    Parameters
-    ----------
-    formula
-        A formula, or the name of one of `nnxp.kernels.formulas`.
-    backend
-        See `nnxp.get_backend`.
-    into
-        As in `fuse`; by default an optimizer's formula overwrites all its arrays but the gradient, others nothing.
-    column_sums, fixed
-        As in `fuse`.
-
-    Examples
-    --------
-    A register machine's source: r0 is a register, and `out` serves as one.
-
-    >>> import nnxp
-    >>> show("huber", backend=nnxp.get_backend("numpy", fast=False))
-    def huber(p, y, out, delta, r0, r1):
-        delta = _float(delta)
-        _subtract(p, y, out=out)
-        _absolute(out, out=out)
-        _minimum(out, delta, out=r0)
-        _multiply(0.5, r0, out=r1)
-        _subtract(out, r1, out=out)
-        _multiply(r0, out, out=out)
-    """
-    from nnxp.backends import get_backend
-
-    formula = _named(formula) if isinstance(formula, str) else formula
-    parameters = [p for p in parameters_of(formula).values() if p.kind is not p.KEYWORD_ONLY]
-    arrays = [p.name for p in parameters if shape_of(p) == "full"]
-    if into is None:
-        into = [name for name in arrays if name != "g"] if {"w", "g"} <= {*arrays} and "dw" not in arrays else ()
-    _check_names(formula, into, fixed)
-    if _is_cupy(backend):  # nothing is asked of CuPy, which may not be here
-        from nnxp.kernels.cuda import shown
-
-        graph = trace(formula, fixed, {})
-        _check_outputs(graph, into, column_sums)
-        print(shown(graph, into, column_sums), end="")
-        return
-    chosen = get_backend(backend)
-    made = _machine(formula, chosen.xp, tuple(into), column_sums, chosen.fast, tuple(fixed.items()))
-    if isinstance(made, Graph):
-        text = source.straight(made)
-    elif made.compiled is not None:
-        flat = not column_sums and all(p.shape == "full" for p in made.arrays)
-        kind = "int64" if made.integral else chosen.dtype
-        from nnxp.kernels.numba_fusion import loop_source
-
-        text = loop_source(made.graph, into, column_sums, kind, flat=flat)
-    else:
-        text = source.straight(made.graph) if made.program is None else made.written[0]
-    print(text, end="")
-
-
-def _is_cupy(backend: Any) -> bool:
-    """Whether a backend's name, namespace, record or array is CuPy's."""
-    from nnxp.backends import Backend, library_of
-    from nnxp.backends.record import library_name
-
-    if isinstance(backend, Backend):
-        return backend.library == "cupy"
-    if isinstance(backend, ModuleType):
-        return library_name(backend) == "cupy"
-    return (backend.partition(":")[0] if isinstance(backend, str) else library_of(backend)) == "cupy"
-
-
-def _named(name: str) -> Callable[..., Any]:
-    found = getattr(formulas, name, None)
-    if not callable(found):
-        raise ValueError(f"got formula={name!r}, expected a function, or the name of one of nnxp.kernels.formulas")
-    return found  # type: ignore[no-any-return]
 
 
 def _several(value: Any) -> tuple[Any, ...]:

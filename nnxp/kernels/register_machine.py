@@ -4,7 +4,6 @@ A kernel's arrays are checked when they are new: types, shapes, memory. For the 
 answer is remembered (weakly), so that a training step, whose buffers stay, pays for a few comparisons.
 """
 
-import functools
 import math
 import threading
 import weakref
@@ -12,34 +11,25 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from nnxp.kernels import source
-from nnxp.kernels.calls import Call, plan
+from nnxp.kernels.calls import Call, runner
 from nnxp.kernels.graph import Graph
-from nnxp.kernels.instructions import block_source
 from nnxp.kernels.libraries import FLOATS, Library
-from nnxp.kernels.program import program
+from nnxp.kernels.lowering import Lowered
 from nnxp.typing import Array, Kernel
 
 REMEMBERED = 64
 """How many calls' answers a kernel keeps for a thread."""
 
 
-class Machine:
+class Machine(Lowered):
     """The kernel of a graph on a library that computes into given memory.
 
     Parameters
     ----------
-    library
-        Whose arrays.
-    graph
-        What is computed.
-    into
-        The parameters that the outputs overwrite.
-    column_sums
-        Whether the result's column sums are wanted too.
     odd
         What is called where this machine cannot be: `odd(*arrays, *outs, *sums, *numbers)`.
-    compiled : numba_fusion.Compiled, cuda.Compiled or None
-        Gives the compiled loop for a call, or None.
+    library, graph, into, column_sums, compiled
+        See `Lowered`.
     """
 
     def __init__(
@@ -51,32 +41,15 @@ class Machine:
         odd: Callable[..., Any],
         compiled: Any,
     ) -> None:
-        self.library, self.graph, self.column_sums = library, graph, column_sums
-        self.odd, self.compiled = odd, compiled
-        self.arrays = [p for p in graph.parameters if not p.scalar]
-        self.full = [i for i, p in enumerate(self.arrays) if p.shape == "full"]
-        self.into = [next(i for i, p in enumerate(self.arrays) if p.value == name) for name in into]
+        super().__init__(library, graph, into, column_sums, compiled)
+        self.odd, self.seen = odd, _Seen()
         self.floating, self.integral = graph.floating, graph.integral
-        self.seen = _Seen()
-        self.program = None if library.instructions is None else program(graph, into, library.instructions.lowered)
         full = all(output.shape == "full" and not (into and output.boolean) for output in graph.outputs)
         self.runs = self.program is not None or (library.instructions is None and full)
 
-    @functools.cached_property
-    def written(self) -> tuple[str, list[str]]:
-        """The source of the function that computes a block, and the registers it takes."""
-        assert self.program is not None and self.library.instructions is not None
-        return block_source(self.library.instructions, self.program, self.column_sums)
-
-    @functools.cached_property
-    def block(self) -> Callable[..., None]:
-        """That function, made where it is used: where all is compiled, it is not."""
-        assert self.library.instructions is not None
-        return source.build(self.written[0], self.graph.name, **self.library.instructions.functions)
-
     def prepare(self, arrays: tuple[Array, ...], outs: tuple[Array, ...], sums: Array) -> tuple[Any, ...]:
         """What to call with these arrays, and with which arguments beside them; remembered."""
-        found = self._plan(arrays, outs, sums) or (self.odd, ())
+        found = self._runner(arrays, outs, sums) or (self.odd, ())
         try:
             key = -id(arrays[0]) if outs and outs[0] is None else id(arrays[0])
             references = [
@@ -91,7 +64,7 @@ class Machine:
         self.seen.calls[key] = (*found, *references, *shapes)
         return found
 
-    def _plan(self, arrays: tuple[Array, ...], outs: tuple[Array, ...], sums: Array) -> tuple[Any, ...] | None:
+    def _runner(self, arrays: tuple[Array, ...], outs: tuple[Array, ...], sums: Array) -> tuple[Any, ...] | None:
         """The same, or None where the formula itself has to do."""
         library = self.library
         given = [out for out in outs if out is not None]
@@ -112,7 +85,7 @@ class Machine:
         written += [sums] if self.column_sums else []
         if not all(map(library.writeable, written)) or self._clash(written, known):
             return None
-        return plan(self, Call(arrays, outs, sums, numbers, shape, kind))
+        return runner(self, Call(arrays, outs, sums, numbers, shape, kind))
 
     def _refuse(self, arrays: tuple[Array, ...], given: list[Array]) -> None:
         for out in given:

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from nnxp.kernels import error_function
 from nnxp.typing import Array, Namespace
 
 WORDS = ("abs", "erf", "exp", "expm1", "log", "log1p", "maximum", "minimum", "sign", "sqrt", "tanh", "where")
@@ -25,7 +26,8 @@ class Bound:
         for word in WORDS:
             if word != "erf":
                 setattr(self, word, getattr(namespace, word))
-        self.erf: Callable[[Array], Array] = getattr(namespace, "erf", None) or _erf
+        own = functools.partial(error_function.erf, xp=self)
+        self.erf: Callable[[Array], Array] = getattr(namespace, "erf", None) or own
         if namespace.__name__.endswith("cupy"):
             self.erf = cupy_erf
             self.sign = sign_by_comparison
@@ -59,12 +61,6 @@ def cupy_erf(x: Array) -> Array:
 def sign_by_comparison(x: Array) -> Array:
     """-1, 0 or 1, NaN for NaN; array-api-compat's on CuPy writes through a mask, which waits for the device."""
     return where(x > 0, 1, where(x < 0, -1, x))
-
-
-def _erf(x: Array) -> Array:
-    from nnxp.kernels import formulas
-
-    return formulas.erf(x)
 
 
 @functools.cache

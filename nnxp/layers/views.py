@@ -1,12 +1,26 @@
 """The attributes through which a layer reads and writes its parameters and their gradients."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from nnxp.errors import NotComputedError
+from nnxp.memory.parameters import ParameterStore
 from nnxp.typing import ArrayLike
 
-if TYPE_CHECKING:
-    from nnxp.layers.base import Layer
+
+class Holder(Protocol):
+    """Whose parameters they are: what a layer keeps them in, and what was assigned before it had a store."""
+
+    position: int
+    _store: ParameterStore | None
+    _assigned: dict[str, Any]
+
+    @property
+    def store(self) -> ParameterStore:
+        """Made when first needed."""
+
+    def _unassigned(self) -> list[str]: ...
+
+    def _assign(self, name: str, value: ArrayLike) -> None: ...
 
 
 class Parameter:
@@ -15,14 +29,14 @@ class Parameter:
     def __init__(self, name: str) -> None:
         self.name = name
 
-    def __get__(self, layer: "Layer | None", owner: type) -> Any:
+    def __get__(self, layer: Holder | None, owner: type) -> Any:
         if layer is None:
             return self
         if layer._store is None and self.name in layer._assigned and layer._unassigned():
             return layer._assigned[self.name]  # read in `__init__`, before all are there
         return layer.store.view(layer.position, self.name)
 
-    def __set__(self, layer: "Layer", value: ArrayLike) -> None:
+    def __set__(self, layer: Holder, value: ArrayLike) -> None:
         if layer._store is None:
             layer._assign(self.name, value)
         else:
@@ -35,13 +49,13 @@ class Gradient:
     def __init__(self, name: str) -> None:
         self.name = name
 
-    def __get__(self, layer: "Layer | None", owner: type) -> Any:
+    def __get__(self, layer: Holder | None, owner: type) -> Any:
         if layer is None:
             return self
         if layer.position not in layer.store.computed:
             raise NotComputedError("d" + self.name)  # worded by `Layer.__getattr__`, to which Python turns next
         return layer.store.gradient(layer.position, self.name)
 
-    def __set__(self, layer: "Layer", value: ArrayLike) -> None:
+    def __set__(self, layer: Holder, value: ArrayLike) -> None:
         layer.store.write(layer.store.gradient(layer.position, self.name), value, "d" + self.name)
         layer.store.computed.add(layer.position)

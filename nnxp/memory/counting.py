@@ -1,13 +1,9 @@
 """What to say where memory ends."""
 
 import contextlib
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
 
 import numpy as np
-
-if TYPE_CHECKING:
-    from nnxp.optimizers import Optimizer
 
 UNITS = ("bytes", "kB", "MB", "GB", "TB", "PB")
 
@@ -19,7 +15,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 @contextlib.contextmanager
-def counted(values: int, trained: int, dtype: str, optimizer: "Optimizer", where: str) -> Iterator[None]:
+def counted(values: int, trained: int, dtype: str, slots: Sequence[str], where: str) -> Iterator[None]:
     """What is made inside is a model's: where memory ends, the MemoryError says what the model takes.
 
     Parameters
@@ -28,8 +24,8 @@ def counted(values: int, trained: int, dtype: str, optimizer: "Optimizer", where
         How many numbers the store has, and how many of them are trained.
     dtype : str
         Theirs.
-    optimizer : Optimizer
-        Keeps an array, as large as what is trained, for each of `kept`.
+    slots : sequence of str
+        What an optimizer keeps beside them, each an array as large as what is trained: "Adam's momentum", ...
     where : str
         The backend's name.
     """
@@ -38,8 +34,8 @@ def counted(values: int, trained: int, dtype: str, optimizer: "Optimizer", where
     except Exception as error:
         if not is_out_of_memory(error):
             raise
-        size, name = np.dtype(dtype).itemsize, type(optimizer).__name__
-        parts = {"the store": values, "gradients": trained} | {f"{name}'s {slot}": trained for slot in optimizer.kept}
+        size = np.dtype(dtype).itemsize
+        parts = {"the store": values, "gradients": trained} | dict.fromkeys(slots, trained)
         parts |= {"the copy that fit goes back to": values}
         sizes = ", ".join(f"{part} {_bytes(count * size)}" for part, count in parts.items())
         raise MemoryError(

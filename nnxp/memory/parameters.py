@@ -1,15 +1,13 @@
 """One flat store owns a model's parameters and gradients; layers hold views."""
 
 import itertools
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from nnxp.backends import Backend
 from nnxp.memory.counting import counted
 from nnxp.typing import Array, ArrayLike
-
-if TYPE_CHECKING:
-    from nnxp.optimizers import Optimizer
 
 KINDS = ("weights", "biases", "state")
 """The order within a store: all weights, then all biases, then what is not trained."""
@@ -91,9 +89,9 @@ class ParameterStore:
         self.__dict__.update(state)
         self._make_views()
 
-    def counted(self, optimizer: "Optimizer") -> AbstractContextManager[None]:
+    def counted(self, slots: Sequence[str]) -> AbstractContextManager[None]:
         """Where memory ends inside, the error says what the model takes (see `nnxp.memory.counting`)."""
-        return counted(self.offsets[-1], self.trained, self.dtype, optimizer, self.backend.name)
+        return counted(self.offsets[-1], self.trained, self.dtype, slots, self.backend.name)
 
     def view(self, owner: int, name: str) -> Array:
         """The parameter's view of `values`."""

@@ -5,25 +5,46 @@ import math
 import operator
 import threading
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, ClassVar, Protocol, Self
+
+import numpy as np
 
 from nnxp import random
 from nnxp.backends import Backend, library_of
 from nnxp.doors.arrays import Switch
 from nnxp.layers import Layer
 from nnxp.losses import Loss, get_loss
+from nnxp.memory.buffers import Buffers
 from nnxp.memory.counting import counted
 from nnxp.memory.parameters import ParameterStore
-from nnxp.network.architecture import as_layer, check_loss, following, widths
+from nnxp.network.architecture import as_layer, check_loss, following, width_after, widths
 from nnxp.optimizers import Optimizer, get_optimizer
-from nnxp.typing import Array, ArrayLike
+from nnxp.typing import Array, ArrayLike, HostArray
 
-if TYPE_CHECKING:
-    from nnxp.training.loop import Training
+
+class RunningFit(Protocol):
+    """Where a fit stands that runs: what a model's file says of it."""
+
+    @property
+    def is_here(self) -> bool:
+        """Whether the fit is this thread's."""
+
+    def state(self) -> tuple[dict[str, Any], dict[str, HostArray]]:
+        """What JSON can hold, and arrays by name."""
 
 
 class Model(Switch):
-    """What `Sequential` is made of, which explains its parameters and attributes, and trains and predicts."""
+    """What `Sequential` is made of, which explains its parameters and attributes, and trains and predicts.
+
+    Attributes
+    ----------
+    course : RunningFit or None
+        Where the fit stands that runs; None between fits.
+    """
+
+    passing: ClassVar[tuple[str, ...]] = ("_binding", "_predictions", "course")
+    """The attributes of this object in this process, which no copy and no pickle takes over: see `_begin`."""
+    course: RunningFit | None
 
     def __init__(
         self,
@@ -47,15 +68,18 @@ class Model(Switch):
         self.epoch = self.step = 0
         self.classes: list[str] | None = None
         self.preprocessing: dict[str, Any] = {}
-        self._training: Training | None = None
         self._store: ParameterStore | None = None
-        self._binding, self._predictions = threading.RLock(), threading.local()
+        self._begin()
         self.n_in, self.n_out = widths(self.layers)
         check_loss(self.layers, self.loss)
         for part in (*self.layers, self.optimizer):  # before any is changed: one may belong to another model
             part.join(self)
         if self._named:
             _ = self.store
+
+    def _begin(self) -> None:
+        """Sets what is `passing`: nothing runs yet."""
+        self._binding, self._predictions, self.course = threading.RLock(), threading.local(), None
 
     # --- binding -----------------------------------------------------------------------------------
 
@@ -95,7 +119,7 @@ class Model(Switch):
         layers = [layer._on(backend, dtype, self._named) for layer in self.layers]
         entries = [entry for i, layer in enumerate(layers) for entry in layer.entries(i)]
         values, trained = (sum(math.prod(e.shape) for e in entries if e.kind not in out) for out in ((), ("state",)))
-        with backend.context(), counted(values, trained, dtype, self.optimizer, backend.name):
+        with backend.context(), counted(values, trained, dtype, self.optimizer.takes, backend.name):
             store = ParameterStore(backend, dtype, entries)
             for i, layer in enumerate(self.layers):
                 layer.seed = self.seed
@@ -116,8 +140,7 @@ class Model(Switch):
 
     def __getstate__(self) -> dict[str, Any]:
         """What pickle keeps: the model without what belongs to this process, and the optimizer's state."""
-        left_out = ("_binding", "_predictions", "_training")
-        state = {name: value for name, value in self.__dict__.items() if name not in left_out}
+        state = {name: value for name, value in self.__dict__.items() if name not in self.passing}
         optimizer, store = self.optimizer, self._store
         slots = optimizer.pending if store is None else optimizer.saved_state(store)
         return state | {"_optimizer_state": (slots, optimizer.progress())}
@@ -125,7 +148,7 @@ class Model(Switch):
     def __setstate__(self, state: dict[str, Any]) -> None:
         slots, progress = state.pop("_optimizer_state")
         self.__dict__.update(state)
-        self._binding, self._predictions, self._training = threading.RLock(), threading.local(), None
+        self._begin()
         for part in (*self.layers, self.optimizer):
             part.join(self)
         self.restore_optimizer(slots)
@@ -134,7 +157,7 @@ class Model(Switch):
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         twin = object.__new__(type(self))
         twin.__dict__.update(self.__dict__)
-        twin._binding, twin._predictions, twin._training = threading.RLock(), threading.local(), None
+        twin._begin()
         for name in ("_store", "layers", "loss", "history", "classes", "preprocessing"):
             setattr(twin, name, copy.deepcopy(getattr(self, name), memo))
         twin.optimizer = copy.copy(self.optimizer)
@@ -175,3 +198,89 @@ class Model(Switch):
         if self.n_in is not None and shape[1] != self.n_in:
             raise ValueError(f"got {name} with {shape[1]} features, expected {self.n_in}, as the first layer takes")
         return X
+
+    def _fits(self, X: ArrayLike) -> bool:
+        """Whether X is an array of NumPy that the layers of a model on NumPy take as it is."""
+        return (
+            type(X) is np.ndarray
+            and self._backend is not None
+            and self._backend.xp is np
+            and X.ndim == 2
+            and X.shape[1] == self.n_in
+            and X.dtype is np.dtype(self.dtype)
+        )
+
+    # --- by layer ------------------------------------------------------------------------------------
+
+    def forward(self, X: ArrayLike, training: bool = False) -> Array:
+        """Runs layer by layer and keeps every layer's `inputs` and `output`, for a reader to look at."""
+        out = self.backend.asarray(self._inputs(X), dtype=self.dtype)
+        with self.backend.context():
+            for position, layer in enumerate(self.layers):
+                layer.buffers, layer.moment = Buffers(), (position, self.epoch, self.step)
+                out = layer.run_forward(out, training)
+        return out
+
+    def backward(self, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Array:
+        """Runs layer by layer after `forward`, from the loss's own derivative to the first `dinputs`."""
+        if self.loss is None:
+            raise ValueError('got a model without a loss, expected one: Sequential(layers, loss="...")')
+        dvalues: Any = self.loss.backward(self.layers[-1].output, y, sample_weight)
+        with self.backend.context():
+            for layer in reversed(self.layers):
+                layer.needs_dinputs = True
+                dvalues = layer.run_backward(dvalues)
+        return dvalues
+
+    def _run(self, layers: list[Layer], x: Array) -> Array:
+        out = self.backend.asarray(x, dtype=self.dtype)
+        for layer in layers:
+            out = layer.run_forward(out, False)
+        return out
+
+    def _outputs(self, x: Array) -> int:
+        """The number of outputs; one row is run to find it where a layer of the user's own hides it."""
+        if self.n_out is not None:
+            return self.n_out
+        with self.backend.context():
+            return int(self._run(self.private_layers(self.layers), x[:1, ...]).shape[1])
+
+    def private_layers(self, layers: list[Layer]) -> list[Layer]:
+        """Copies of the layers for one call: the same parameters, inputs and outputs of their own."""
+        twins = [copy.copy(layer) for layer in layers]
+        for twin in twins:
+            twin.buffers = Buffers()
+        return twins
+
+    def penalties(self) -> list[Array]:
+        """The layers' regularization penalties, 0-d each."""
+        found = [layer.penalty() for layer in self.layers if hasattr(layer, "penalty")]
+        return [penalty for penalty in found if penalty is not None]
+
+    def averaged(self) -> Self:
+        """A copy whose weights are the moving average that the optimizer keeps, `Adam(ema=0.999)` say. Validations
+        during `fit` are of the average, this model's own weights go on as they are."""
+        if self.optimizer.ema is None:
+            raise ValueError(
+                f"got {type(self.optimizer).__name__} without a moving average, expected one: "
+                f"{type(self.optimizer).__name__}(ema=0.999)"
+            )
+        twin = copy.deepcopy(self)
+        twin.store.values[: twin.store.trained] = twin.optimizer.average(twin.store)
+        return twin
+
+    def summary(self) -> None:
+        """Prints each layer with its output width and its number of parameters."""
+        from nnxp.printing import print_table
+
+        rows, total = [], 0
+        width = self.n_in
+        for i, layer in enumerate(self.layers):
+            width = width_after(layer, width)
+            count = sum(int(np.prod(layer.shapes()[name])) for name in layer.parameters)
+            total += count
+            rows.append([str(i), type(layer).__name__, "?" if width is None else str(width), f"{count:,}"])
+        where = self._backend.name if self._backend else "decided by the first X"
+        size = total * np.dtype(self.dtype).itemsize
+        caption = f"{total:,} parameters, {self.dtype}, {size:,} bytes; backend: {where}"
+        print_table(["", "layer", "outputs", "parameters"], rows, caption)

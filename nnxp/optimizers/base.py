@@ -116,6 +116,11 @@ class Optimizer(Switch):
         """The names of all that is kept for a store: the rule's slots, and the weights' average."""
         return self.slots if self.ema is None else (*self.slots, "average")
 
+    @property
+    def takes(self) -> list[str]:
+        """`kept`, each with its owner, for who counts memory."""
+        return [f"{type(self).__name__}'s {name}" for name in self.kept]
+
     def __getstate__(self) -> dict[str, Any]:
         """A copy belongs to no model and has no state yet."""
         left_out = ("_model", "_state", "_stretches")
@@ -188,7 +193,7 @@ class Optimizer(Switch):
                     f"this {type(self).__name__} has state from training a layer by itself, which is now part of a "
                     "model: call optimizer.reset() to start afresh, or give the model an optimizer of its own"
                 )
-            with store.backend.context(), store.counted(self):
+            with store.backend.context(), store.counted(self.takes):
                 kept = [store.backend.xp.zeros_like(store.gradients) for _ in self.slots]
                 if self.ema is not None:
                     weights = store.values[: store.trained]

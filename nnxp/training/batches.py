@@ -1,7 +1,7 @@
 """The batches of an epoch: checked arrays, gathered on a model's backend into memory that is used again."""
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import Self
 
 import numpy as np
 
@@ -11,34 +11,13 @@ from nnxp.doors.arrays import blocks, finite, on_disk, same_length, sample_weigh
 from nnxp.doors.options import positive
 from nnxp.losses import Loss
 from nnxp.memory.buffers import Buffers
+from nnxp.network.model import Model
+from nnxp.training.batch import Batch
+from nnxp.training.plan import Plan, Planned
 from nnxp.typing import Array, ArrayLike, Floats, Integers
-
-if TYPE_CHECKING:
-    from nnxp.sequential import Sequential
 
 INTERVALS, FEWEST = 20, 16
 """How often an epoch reads its losses, shows them and checks that they are finite; after how many steps at least."""
-
-
-class Batch(NamedTuple):
-    """What one step or one evaluation takes, valid until the next.
-
-    Attributes
-    ----------
-    x, y : Array
-        Inputs (n, m) and prepared labels.
-    w, v : Array or None
-        Each sample's weight in the loss, and in the metric, (n,); 1 each where None. They differ by class weights.
-    total, scored : float
-        Σ w and Σ v.
-    """
-
-    x: Array
-    y: Array
-    w: Array | None
-    v: Array | None
-    total: float
-    scored: float
 
 
 class Rows:
@@ -135,7 +114,8 @@ class Batches:
 
     def __init__(
         self,
-        model: "Sequential",
+        model: Model,
+        plan: Plan,
         X: Array,
         y: Array,
         w: Array | None,
@@ -144,12 +124,12 @@ class Batches:
         rows: Integers | None = None,
         prepare: Callable[[Array], Array] | None = None,
     ) -> None:
-        self.model, self.backend = model, model.backend
+        self.model, self.plan, self.backend = model, plan, model.backend
         self.X, self.y, self.w, self.v, self.rows, self.prepare = X, y, w, v, rows, prepare
         self.n, self.batch_size = int(X.shape[0]) if rows is None else len(rows), batch_size
         self.steps = -(-self.n // batch_size)
         self.interval = interval(self.steps)
-        as_bytes = dtype_of(X) == "uint8" and model.training.plan.takes_bytes
+        as_bytes = dtype_of(X) == "uint8" and plan.takes_bytes
         self._x = Rows(self.backend, X, "uint8" if as_bytes else model.dtype)
         self._y = Rows(self.backend, y, dtype_of(y))
         self._w = None if w is None else Rows(self.backend, w, model.dtype)
@@ -159,7 +139,14 @@ class Batches:
 
     @classmethod
     def of(
-        cls, model: "Sequential", X: ArrayLike, y: ArrayLike, w: ArrayLike | None, batch_size: int, name: str = "X"
+        cls,
+        model: Model,
+        planned: Planned,
+        X: ArrayLike,
+        y: ArrayLike,
+        w: ArrayLike | None,
+        batch_size: int,
+        name: str = "X",
     ) -> Self:
         """Inputs, labels and weights, all checked, as a fit or an evaluation takes them.
 
@@ -168,12 +155,12 @@ class Batches:
         and else each batch when it is its turn.
         """
         X = model._checked(X, name)
-        n, backend = int(X.shape[0]), model.backend
+        n, backend, plan = int(X.shape[0]), model.backend, planned()
         if n == 0:
             raise ValueError(f"got {name} with no samples, expected at least one")
         if isinstance(X, np.ndarray) and backend.is_device:
             finite(backend, X, name, model.dtype)  # here, where nobody has to wait for it
-            as_bytes = X.dtype == np.uint8 and model.training.plan.takes_bytes
+            as_bytes = X.dtype == np.uint8 and plan.takes_bytes
             X = _on_device(backend, X, "uint8" if as_bytes else model.dtype)
         else:
             if not isinstance(X, np.ndarray) or not (backend.library == "numpy" or on_disk(X)):
@@ -181,8 +168,8 @@ class Batches:
             elif not (X.flags.c_contiguous or on_disk(X)):
                 X = np.asarray(model._moved(X), order="C")
             finite(backend, X, name, model.dtype)
-        model.training.plan.follow()
-        loss, n_out, dtype = model.training.plan.loss, model._outputs(X), model.dtype
+        plan.follow()
+        loss, n_out, dtype = plan.loss, model._outputs(X), model.dtype
         if isinstance(y, np.ndarray) and y.ndim > 0 and on_disk(y):
             same_length(n, len(y), "labels")
             w = sample_weights(backend, w, n, dtype)
@@ -194,7 +181,7 @@ class Batches:
             with backend.context():
                 labels, w, v = loss.weigh(labels, sample_weights(backend, w, n, dtype), dtype)
         some_weight(backend, w)
-        return cls(model, X, labels, w, v, positive("batch_size", batch_size), prepare=later)
+        return cls(model, plan, X, labels, w, v, positive("batch_size", batch_size), prepare=later)
 
     def epoch(self, key: int | None = None, first: int = 0) -> Iterator[Batch]:
         """Each batch from number `first` on, in the order of a key of `nnxp.random`; without one, in the rows'."""
@@ -225,7 +212,7 @@ class Batches:
         classes = self._classes()
         counted = self.n if classes is None else classes
         train, held_out = split(counted, fraction, self.model.seed, stratify=classes is not None)
-        kept = self.model, self.X, self.y, self.w, self.v
+        kept = self.model, self.plan, self.X, self.y, self.w, self.v
         return (
             Batches(*kept, self.batch_size, train, self.prepare),
             Batches(*kept, batch_size, held_out, self.prepare),
@@ -249,7 +236,7 @@ class Batches:
 
     def _classes(self) -> Integers | None:
         """Each row's class; None where a row has not just one."""
-        loss, found = self.model.training.plan.loss, []
+        loss, found = self.plan.loss, []
         if not loss.classifies:
             return None
         for rows in blocks(self.y):

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -12,13 +12,11 @@ from nnxp.callbacks import Callback, Callbacks
 from nnxp.doors.arrays import blocks
 from nnxp.errors import ModelFileError
 from nnxp.layers import BatchNorm
+from nnxp.network.model import Model
 from nnxp.optimizers import LBFGS
 from nnxp.training.batches import Batches
 from nnxp.training.streams import Stream
 from nnxp.typing import Array, HostArray
-
-if TYPE_CHECKING:
-    from nnxp.sequential import Sequential
 
 
 class Course:
@@ -43,11 +41,11 @@ class Course:
         When the epoch began, in seconds.
     """
 
-    def __init__(self, model: "Sequential", asked: Callable[[], dict[str, Any]], callbacks: Callbacks) -> None:
+    def __init__(self, model: Model, asked: Callable[[], dict[str, Any]], callbacks: Callbacks) -> None:
         self.model, self.asked, self.callbacks = model, asked, callbacks
         self._thread = threading.get_ident()
         self.first = model.epoch
-        with model.store.counted(model.optimizer):
+        with model.store.counted(model.optimizer.takes):
             self.kept = model.backend.asarray(model.store.values, dtype=model.dtype, copy=True)
         self.watchers: list[Any] = [callback for callback in callbacks.given if has_state(callback)]
         self.means: Array = None
@@ -132,12 +130,6 @@ class Course:
             for layer in model.layers:
                 if isinstance(layer, BatchNorm):
                     layer.resume(model.epoch)
-
-
-def place(name: str) -> tuple[int, int]:
-    """Where a list stands in the history: losses and metrics, those of the validation, the rest."""
-    last = ("learning_rate", "seconds")
-    return (2, last.index(name)) if name in last else (name.startswith("val_"), not name.endswith("loss"))
 
 
 def _numbers(name: str, a: HostArray) -> HostArray:

@@ -2,24 +2,24 @@
 
 import contextlib
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from nnxp.losses import Loss
+from nnxp.network.model import Model
 from nnxp.training.batches import Batches
+from nnxp.training.plan import Plan
+from nnxp.training.prediction import prediction
 from nnxp.training.streams import Stream
 from nnxp.typing import Array
 
-if TYPE_CHECKING:
-    from nnxp.sequential import Sequential
 
-
-def evaluate(model: "Sequential", data: "Batches | Stream") -> dict[str, float]:
+def evaluate(model: Model, plan: Plan, data: Batches | Stream) -> dict[str, float]:
     """The mean loss, penalties included, and the metric over all data, nothing trained."""
-    plan, backend = model.training.plan, model.backend
+    backend = model.backend
     plan.follow()
-    predict, xp = model.prediction(plan.layers), backend.xp
+    predict, xp = prediction(model, plan.layers), backend.xp
     totals = xp.empty((data.interval, 2), dtype=getattr(xp, model.dtype), device=backend.device)
     sums, sizes = np.zeros(4, dtype=np.float64), list[tuple[float, float]]()
 
@@ -43,7 +43,7 @@ def evaluate(model: "Sequential", data: "Batches | Stream") -> dict[str, float]:
 
 
 @contextlib.contextmanager
-def averaged(model: "Sequential") -> Iterator[None]:
+def averaged(model: Model) -> Iterator[None]:
     """The weights are their moving average inside, where the optimizer keeps one."""
     store, average = model.store, model.optimizer.average(model.store)
     if average is None:

@@ -14,9 +14,11 @@ from nnxp.doors.arrays import blocks, sum_is_finite
 from nnxp.errors import NonFiniteLossError
 from nnxp.kernels import vocabulary
 from nnxp.layers import BatchNorm, Dropout
+from nnxp.network.history import place
+from nnxp.network.model import Model
 from nnxp.optimizers import LBFGS
 from nnxp.training.batches import Batches
-from nnxp.training.course import Course, place
+from nnxp.training.course import Course
 from nnxp.training.evaluation import averaged, averages, evaluate
 from nnxp.training.plan import Plan
 from nnxp.training.progress import Progress
@@ -24,19 +26,18 @@ from nnxp.training.streams import Stream
 from nnxp.typing import Array, Row
 
 if TYPE_CHECKING:
-    from nnxp.sequential import Sequential
     from nnxp.training.resuming import Resumed
 
 
 class Training:
     """Runs a bound model's steps and epochs."""
 
-    def __init__(self, model: "Sequential") -> None:
-        self.model: Sequential = weakref.proxy(model)  # the model owns this: no cycle keeps it alive
+    def __init__(self, model: Model) -> None:
+        self.model: Model = weakref.proxy(model)  # the model owns this: no cycle keeps it alive
         self.plan, self.loss = Plan(model), model.loss
         self.backend = model.backend
         self.course: Course | None = None
-        """Where the fit stands that runs."""
+        """Where the fit stands that runs; the model has it too, for its file."""
 
     def epoch(self, data: "Batches | Stream", bar: Progress, text: str) -> dict[str, float]:
         """One pass over the data, arrays in a new order, or what is left of it: the mean loss and metric, as floats."""
@@ -110,7 +111,7 @@ class Training:
         # what NumPy would warn of, the check of the losses finds on every backend
         try:
             self.callbacks.call("begin")
-            self.course = course = Course(model, asked, self.callbacks)
+            self.course = model.course = course = Course(model, asked, self.callbacks)
             if resumed is not None:
                 resumed.give(course)
                 if resumed.is_finished:
@@ -136,7 +137,7 @@ class Training:
                 )
             raise
         finally:
-            self.course = None
+            self.course = model.course = None
             del self.callbacks
 
     @property
@@ -164,7 +165,7 @@ class Training:
         try:
             if validation is not None:
                 with averaged(model):
-                    record |= {f"val_{name}": value for name, value in evaluate(model, validation).items()}
+                    record |= {f"val_{name}": value for name, value in evaluate(model, self.plan, validation).items()}
         finally:  # an epoch counts, also where an iterable of validation batches raises
             record["learning_rate"] = model.optimizer.current_learning_rate
             record["seconds"] = time.perf_counter() - course.start

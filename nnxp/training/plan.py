@@ -2,16 +2,17 @@
 
 import math
 import weakref
-from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, TypeAlias
 
 from nnxp.activations import ACTIVATIONS, Activation, Linear, Sigmoid, Softmax
 from nnxp.kernels import formulas
 from nnxp.layers import LAYERS, Dense, Dropout, Layer
 from nnxp.losses import Loss, SoftmaxCrossentropy
 from nnxp.memory.buffers import Buffers
+from nnxp.network.model import Model
 from nnxp.optimizers import Optimizer
-from nnxp.training.batches import Batch
+from nnxp.training.batch import Batch
 from nnxp.training.penalties import Penalties
 from nnxp.training.stages import (
     FUSED,
@@ -27,9 +28,6 @@ from nnxp.training.stages import (
 )
 from nnxp.typing import Array
 
-if TYPE_CHECKING:
-    from nnxp.sequential import Sequential
-
 SIZES = 16
 """How many batch sizes a plan keeps the equal weights of."""
 
@@ -43,9 +41,9 @@ class Plan:
     `dinputs`. Only the classes of this package are fused: one of the user's own may compute something else.
     """
 
-    def __init__(self, model: "Sequential") -> None:
+    def __init__(self, model: Model) -> None:
         assert model.loss is not None
-        self.model: Sequential = weakref.proxy(model)  # the model owns this: no cycle keeps it alive
+        self.model: Model = weakref.proxy(model)  # the model owns this: no cycle keeps it alive
         self.backend, self.store = model.backend, model.store
         self.buffers = Buffers(model.backend, model.dtype)
         pair = model.loss.from_logits_kind() if type(model.layers[-1]) in (Softmax, Sigmoid) else None
@@ -235,6 +233,10 @@ class Plan:
         optimizer.post_update_params()
         model.step += 1
         self.updating = False
+
+
+Planned: TypeAlias = Callable[[], Plan]
+"""Gives a model's plan, which there is once the first X has decided the backend."""
 
 
 def stages_of(layers: Sequence[Layer], buffers: Buffers, first: int) -> list[Stage]:

@@ -1,16 +1,13 @@
 """A model's forward pass for results alone: nothing is kept for a backward, and each thread has its own."""
 
 import copy
-from typing import TYPE_CHECKING
 
 from nnxp.activations import Activation, Linear, Softmax
 from nnxp.layers import Dense, Dropout, Layer, Rescaling
 from nnxp.memory.buffers import Buffers
+from nnxp.network.model import Model
 from nnxp.training.stages import FUSED, DenseActivation, DenseAlone, Stage, casts_bytes
 from nnxp.typing import Array
-
-if TYPE_CHECKING:
-    from nnxp.sequential import Sequential
 
 BATCH = 2048
 """Rows that are computed at once, so that memory does not grow with X and hidden layers stay in the cache."""
@@ -21,13 +18,13 @@ class Prediction:
 
     Parameters
     ----------
-    model : Sequential
+    model : Model
         A bound model.
     layers : list of Layer
         Its layers, or the first of them.
     """
 
-    def __init__(self, model: "Sequential", layers: list[Layer]) -> None:
+    def __init__(self, model: Model, layers: list[Layer]) -> None:
         passing = (Linear, Dropout)  # in a prediction
         layers = [layer for layer in layers if type(layer) not in passing]
         self.backend, self.dtype, self.takes_bytes = model.backend, model.dtype, casts_bytes(layers)
@@ -70,6 +67,15 @@ class Prediction:
         for stage in self.stages:
             x = stage.forward(x)
         return x
+
+
+def prediction(model: Model, layers: list[Layer]) -> Prediction:
+    """This thread's forward pass through a model's layers, or the first of them, made when first asked for."""
+    made: dict[str, Prediction] = model._predictions.__dict__
+    name = str(len(layers))
+    if name not in made:
+        made[name] = Prediction(model, layers)
+    return made[name]
 
 
 class Rescaled(Stage):

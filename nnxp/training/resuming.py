@@ -14,10 +14,10 @@ from nnxp.errors import ModelFileError
 from nnxp.files import modelfile
 from nnxp.files.configuration import config_of
 from nnxp.files.tensorfile import Tensor
+from nnxp.network.model import Model
 from nnxp.typing import HostArray
 
 if TYPE_CHECKING:
-    from nnxp.sequential import Sequential
     from nnxp.training.course import Course
 
 LOG = logging.getLogger("nnxp")
@@ -53,7 +53,7 @@ class Resumed(NamedTuple):
             raise
 
 
-def resume(model: "Sequential", path: Any, asked: Mapping[str, Any], steps: int | None) -> Resumed | None:
+def resume(model: Model, path: Any, asked: Mapping[str, Any], steps: int | None) -> Resumed | None:
     """Makes the model what it was when the file was saved; None where there is no file yet, which the log says.
 
     Parameters
@@ -111,7 +111,7 @@ def resume(model: "Sequential", path: Any, asked: Mapping[str, Any], steps: int 
     return resumed
 
 
-def _undo(model: "Sequential") -> Callable[[], None]:
+def _undo(model: Model) -> Callable[[], None]:
     """What makes the model what it is now."""
     store, optimizer, asarray = model.store, model.optimizer, model.store.backend.asarray
     values = asarray(store.values, dtype=store.dtype, copy=True)

@@ -3,16 +3,16 @@
 import itertools
 import operator
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from nnxp.doors.arrays import finite, same_length, sample_weights
-from nnxp.training.batches import Batch, Batches, interval
+from nnxp.network.model import Model
+from nnxp.training.batch import Batch
+from nnxp.training.batches import Batches, interval
+from nnxp.training.plan import Planned
 from nnxp.typing import Array, ArrayLike
-
-if TYPE_CHECKING:
-    from nnxp.sequential import Sequential
 
 BATCH = 32
 """Rows of a training step where nobody says."""
@@ -24,8 +24,8 @@ EXPECTED = "expected (X, y) or (X, y, sample_weight)"
 class Stream:
     """The batches of an iterable, or of a function that returns one, begun anew each epoch."""
 
-    def __init__(self, model: "Sequential", source: Any, name: str = "batch") -> None:
-        self.model, self.source, self.name = model, source, name
+    def __init__(self, model: Model, planned: Planned, source: Any, name: str = "batch") -> None:
+        self.model, self.planned, self.source, self.name = model, planned, source, name
         self.steps = operator.length_hint(source, 0) or None
         self.interval = INTERVAL if self.steps is None else interval(self.steps)
         self._epochs = 0
@@ -86,7 +86,7 @@ class Stream:
             raise TypeError(f"got a {type(item).__name__}{size}, {EXPECTED}")
         model, (X, y, w) = self.model, (*item, None)[:3]
         X = model._checked(X, "X")
-        n, plan = int(X.shape[0]), model.training.plan
+        n, plan = int(X.shape[0]), self.planned()
         if n == 0:
             raise ValueError("got X with no samples, expected at least one")
         finite(model.backend, X, "X", model.dtype)
@@ -133,7 +133,8 @@ def _is_matrix(x: Any) -> bool:
 
 
 def training_data(
-    model: "Sequential",
+    model: Model,
+    planned: Planned,
     X: Any,
     y: ArrayLike | None,
     w: ArrayLike | None,
@@ -147,7 +148,7 @@ def training_data(
                 "got X without y, expected both, fit(X, y), or an iterable that yields (X, y) or "
                 "(X, y, sample_weight): fit(batches)"
             )
-        return Batches.of(model, X, y, w, BATCH if batch_size is None else batch_size)
+        return Batches.of(model, planned, X, y, w, BATCH if batch_size is None else batch_size)
     for name, value, fix in (
         ("y", y, "yield it: (X, y)"),
         ("sample_weight", w, "yield it: (X, y, sample_weight)"),
@@ -156,16 +157,16 @@ def training_data(
     ):
         if value is not None:
             raise ValueError(f"got {name} with an iterable of batches, expected none: {fix}")
-    return Stream(model, X)
+    return Stream(model, planned, X)
 
 
-def validation_of(model: "Sequential", data: Any, batch_size: int) -> Batches | Stream:
+def validation_of(model: Model, planned: Planned, data: Any, batch_size: int) -> Batches | Stream:
     """What `validation_data` goes over; an iterable is not begun yet."""
     if is_stream(data):
-        return Stream(model, data, "validation batch")
+        return Stream(model, planned, data, "validation batch")
     if not isinstance(data, tuple | list) or len(data) not in (2, 3):
         raise ValueError(
             "got validation_data that is not (X, y) or (X, y, sample_weight), and no iterable of such batches"
         )
     X, y, w = (*data, None)[:3]
-    return Batches.of(model, X, y, w, batch_size, "validation X")
+    return Batches.of(model, planned, X, y, w, batch_size, "validation X")

@@ -16,7 +16,7 @@ import atheris
 with atheris.instrument_imports(
     include=["nnxp.files.jsontext", "nnxp.files.tensorfile", "nnxp.files.configuration", "nnxp.files.modelfile"]
 ):
-    from nnxp import ModelFileError
+    from nnxp import ModelFileError, Sequential
     from nnxp.files import configuration, modelfile
 
 from tests.helpers.models import Scale
@@ -35,7 +35,7 @@ def read(content: bytes) -> None:
     try:
         saved = modelfile.Saved(io.BytesIO(content))
         with saved.blamed():
-            saved.fits(configuration.build(saved.config, {"Scale": Scale}))
+            saved.fits(configuration.build(Sequential, saved.config, {"Scale": Scale}))
         saved.reader.check()
     except ModelFileError:
         pass

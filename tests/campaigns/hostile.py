@@ -19,6 +19,7 @@ from typing import Any
 
 import safetensors.numpy
 
+import nnxp
 from nnxp import ModelFileError
 from nnxp.files import modelfile
 from tests.helpers.models import Scale
@@ -73,7 +74,7 @@ def campaign(count: int, seed: int) -> str:
 def check(mutant: bytes, original: bytes, tensors: dict[str, Any], backend: str | None) -> str:
     """ "refused", "accepted", or an error: a file that is accepted must hold what the model then has."""
     try:
-        model = modelfile.from_bytes(mutant, backend=backend, layers={"Scale": Scale})
+        model = modelfile.from_bytes(nnxp.Sequential, mutant, backend=backend, layers={"Scale": Scale})
     except ModelFileError as error:
         if not 0 < len(str(error)) < 2000:
             raise AssertionError("it says nothing, or too much") from error

@@ -73,7 +73,8 @@ def test_from_every_backend_to_every_other(backend: Target, other: Target, tmp_p
     assert (loaded.classes, loaded.preprocessing) == (model.classes, model.preprocessing)
     assert modelfile.to_bytes(loaded) == (tmp_path / "m.safetensors").read_bytes()
     backend.assert_close(
-        modelfile.from_bytes(modelfile.to_bytes(loaded), backend=backend.spec).store.values, values(model)
+        modelfile.from_bytes(nnxp.Sequential, modelfile.to_bytes(loaded), backend=backend.spec).store.values,
+        values(model),
     )
     expected = model.predict(X)
     other.assert_close(loaded.predict(other.asarray(X)), expected, atol=64 * 2.0**-24)
@@ -89,7 +90,7 @@ def test_from_every_backend_to_every_other(backend: Target, other: Target, tmp_p
 
 def test_without_a_backend_the_first_X_decides_and_training_goes_on(backend: Target, content: bytes) -> None:
     X, y = problem()
-    loaded, expected = modelfile.from_bytes(content), trained()
+    loaded, expected = modelfile.from_bytes(nnxp.Sequential, content), trained()
     loaded.fit(backend.asarray(X), y, epochs=2, batch_size=7)
     expected.fit(X, y, epochs=2, batch_size=7)
     np.testing.assert_allclose(loaded.history["loss"], expected.history["loss"], rtol=3e-6)
@@ -116,8 +117,8 @@ def test_the_checksum_is_the_documented_one(content: bytes) -> None:
     assert opened(sealed(metadata, tensors))[0] == metadata
     model = trained()
     model.classes = ['\x1f\x7f\n"\\', "ü\u2028😀"]  # what safetensors, too, has to write in its one shortest form
-    assert modelfile.from_bytes(sealed(*opened(modelfile.to_bytes(model)))).classes == model.classes
-    assert opened(modelfile.to_bytes(modelfile.from_bytes(content)))[0] == metadata
+    assert modelfile.from_bytes(nnxp.Sequential, sealed(*opened(modelfile.to_bytes(model)))).classes == model.classes
+    assert opened(modelfile.to_bytes(modelfile.from_bytes(nnxp.Sequential, content)))[0] == metadata
 
 
 @pytest.mark.parametrize("cls", [*ACTIVATIONS, *LOSSES, *OPTIMIZERS], ids=lambda cls: cls.__name__)
@@ -127,7 +128,7 @@ def test_every_class_comes_back(cls: Any) -> None:
     layers += [cls()] if cls in ACTIVATIONS else ends.get(cls.__name__, [])
     optimizer = cls(0.5, decay=0.1, schedule="one_cycle", ema=0.9) if cls in OPTIMIZERS else "sgd"
     model = Sequential(layers, cls() if cls in LOSSES else None, optimizer)
-    loaded = modelfile.from_bytes(modelfile.to_bytes(model))
+    loaded = modelfile.from_bytes(nnxp.Sequential, modelfile.to_bytes(model))
     assert [layer.config() for layer in loaded.layers] == [layer.config() for layer in model.layers]
     assert loaded.optimizer.config() == model.optimizer.config()
     assert (loaded.loss and loaded.loss.config()) == (model.loss and model.loss.config())
@@ -159,19 +160,22 @@ def test_a_file_of_an_earlier_nnxp_loads_and_trains_on() -> None:
 def test_history_that_is_not_finite_comes_back_as_nan() -> None:
     model = trained()
     model.history["val_loss"] = [float("nan"), 1.0]
-    assert np.isnan(modelfile.from_bytes(modelfile.to_bytes(model)).history["val_loss"]).tolist() == [True, False]
+    assert np.isnan(modelfile.from_bytes(nnxp.Sequential, modelfile.to_bytes(model)).history["val_loss"]).tolist() == [
+        True,
+        False,
+    ]
 
 
 @pytest.mark.parametrize("spec", ["numpy", None])
 def test_loading_draws_no_weights(spec: str | None, content: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     expected = values(trained())
     monkeypatch.setattr(Dense, "initial", lambda *given: pytest.fail("it drew weights"))
-    np.testing.assert_array_equal(values(modelfile.from_bytes(content, backend=spec)), expected)
+    np.testing.assert_array_equal(values(modelfile.from_bytes(nnxp.Sequential, content, backend=spec)), expected)
 
 
 def test_a_missing_backend_is_not_the_file_s_fault(content: bytes) -> None:
     with pytest.raises(nnxp.BackendUnavailableError):
-        modelfile.from_bytes(content, backend="no_such_library")
+        modelfile.from_bytes(nnxp.Sequential, content, backend="no_such_library")
 
 
 # --- writing -------------------------------------------------------------------------------------------
@@ -238,7 +242,7 @@ def test_any_flipped_bit_is_noticed(place: float, bit: int, content: bytes) -> N
     damaged = bytearray(content)
     damaged[int(place * len(damaged))] ^= 1 << bit
     with pytest.raises(ModelFileError):
-        modelfile.from_bytes(bytes(damaged))
+        modelfile.from_bytes(nnxp.Sequential, bytes(damaged))
 
 
 def _header(**entries: Any) -> bytes:
@@ -275,18 +279,18 @@ def test_files_that_are_no_model(content: bytes, message: str, tmp_path: Path) -
 def test_another_format_is_named_with_the_version_that_wrote_it(content: bytes) -> None:
     metadata, tensors = opened(content)
     with pytest.raises(ModelFileError, match=r"format '2', written by nnxp 9\.1; this version reads format 1"):
-        modelfile.from_bytes(sealed(metadata | {"format": "2", "nnxp_version": "9.1"}, tensors))
+        modelfile.from_bytes(nnxp.Sequential, sealed(metadata | {"format": "2", "nnxp_version": "9.1"}, tensors))
 
 
 def test_a_key_that_occurs_twice(content: bytes) -> None:
     size = struct.unpack("<Q", content[:8])[0]
     header = content[8 : 8 + size].replace(b'{"__metadata__":', b'{"0.biases":{},"__metadata__":', 1)
     with pytest.raises(ModelFileError, match="a key occurs twice"):
-        modelfile.from_bytes(struct.pack("<Q", len(header)) + header + content[8 + size :])
+        modelfile.from_bytes(nnxp.Sequential, struct.pack("<Q", len(header)) + header + content[8 + size :])
     metadata, tensors = opened(content)
     twice = metadata["config"].replace('{"classes":null', '{"classes":null,"classes":null', 1)
     with pytest.raises(ModelFileError, match="a key occurs twice"):
-        modelfile.from_bytes(sealed(metadata | {"config": twice}, tensors))
+        modelfile.from_bytes(nnxp.Sequential, sealed(metadata | {"config": twice}, tensors))
 
 
 @pytest.mark.parametrize(
@@ -305,7 +309,7 @@ def test_tensors_that_disagree_with_the_configuration(name: str, tensor: Any, me
     metadata, tensors = opened(content)
     changed = {k: v for k, v in tensors.items() if k != name} | ({} if tensor is None else {name: tensor})
     with pytest.raises(ModelFileError, match=message):
-        modelfile.from_bytes(sealed(metadata, changed))
+        modelfile.from_bytes(nnxp.Sequential, sealed(metadata, changed))
 
 
 def _without(text: str, key: str) -> str:
@@ -332,7 +336,7 @@ def test_texts_that_are_none_of_ours(part: str, change: str, content: bytes) -> 
     changed = CHANGES[change](metadata[part])
     assert changed != metadata[part]
     with pytest.raises(ModelFileError):
-        modelfile.from_bytes(sealed(metadata | {part: changed}, tensors))
+        modelfile.from_bytes(nnxp.Sequential, sealed(metadata | {part: changed}, tensors))
     del metadata[part]
     with pytest.raises(ModelFileError):
-        modelfile.from_bytes(sealed(metadata, tensors))
+        modelfile.from_bytes(nnxp.Sequential, sealed(metadata, tensors))

@@ -93,14 +93,14 @@ def with_metadata(**changes: Any) -> bytes:
 )
 def test_a_bad_header(content: bytes, message: str) -> None:
     with pytest.raises(ModelFileError, match=message):
-        modelfile.from_bytes(content)
+        modelfile.from_bytes(nnxp.Sequential, content)
 
 
 def test_the_longest_header(monkeypatch: pytest.MonkeyPatch) -> None:
-    model = modelfile.from_bytes(GOOD, layers={"Scale": Scale})
+    model = modelfile.from_bytes(nnxp.Sequential, GOOD, layers={"Scale": Scale})
     monkeypatch.setattr(tensorfile, "LARGEST_HEADER", LENGTH - 1)
     with pytest.raises(ModelFileError, match=f"its header has {LENGTH:,} bytes, expected at most {LENGTH - 1:,}"):
-        modelfile.from_bytes(GOOD)
+        modelfile.from_bytes(nnxp.Sequential, GOOD)
     with pytest.raises(ValueError, match=r"got a header of .* bytes .*: shorten what is longest in it, the model's"):
         modelfile.to_bytes(model)
 
@@ -125,7 +125,7 @@ def test_a_configuration_of_something_else(config: Any, message: str) -> None:
     layers = json.loads(dict(split(GOOD)[0])["__metadata__"]["config"])
     text = jsontext.canonical(layers | {"layers": [config], "loss": None})
     with pytest.raises(ModelFileError, match=message):
-        modelfile.from_bytes(with_metadata(config=text), backend="numpy")
+        modelfile.from_bytes(nnxp.Sequential, with_metadata(config=text), backend="numpy")
 
 
 @pytest.mark.parametrize(
@@ -156,7 +156,7 @@ def test_a_configuration_of_something_else(config: Any, message: str) -> None:
 )
 def test_texts_of_something_else(part: str, text: str, message: str) -> None:
     with pytest.raises(ModelFileError, match=message):
-        modelfile.from_bytes(with_metadata(**{part: text}), layers={"Scale": Scale})
+        modelfile.from_bytes(nnxp.Sequential, with_metadata(**{part: text}), layers={"Scale": Scale})
 
 
 def test_a_file_that_changes_while_it_is_read() -> None:
@@ -171,12 +171,12 @@ def test_a_file_that_changes_while_it_is_read() -> None:
             return found if self.reads < 4 else bytes(len(found))
 
     with pytest.raises(ModelFileError, match="does not match its checksum"):
-        modelfile.Saved(Changing(GOOD)).model("numpy", {"Scale": Scale})
+        modelfile.Saved(Changing(GOOD)).model(nnxp.Sequential, "numpy", {"Scale": Scale})
     cut = io.BytesIO(GOOD)
     saved = modelfile.Saved(cut)
     cut.truncate(len(GOOD) - 4)
     with pytest.raises(ModelFileError, match="became shorter while it was read"):
-        saved.model(None, {"Scale": Scale})
+        saved.model(nnxp.Sequential, None, {"Scale": Scale})
 
 
 def test_what_a_training_keeps_beside_the_model_comes_back_of_any_shape_and_dtype() -> None:

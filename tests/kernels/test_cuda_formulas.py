@@ -150,7 +150,7 @@ def test_the_formulas_of_integers() -> None:
     for key, threshold in ((-(2**63), 2**23), (2**63 - 1, 2**20)):
         expected = [[mix(v + key) >> 40 < threshold for v in row] for row in c.tolist()]
         np.testing.assert_array_equal(kept(c, key, threshold)[0], expected)
-    assert {*OTHERS} == {"polynomial", "splitmix64", "kept"}  # of coefficients, and these
+    assert {*OTHERS} == {"splitmix64", "kept"}
 
 
 OTHERS = [

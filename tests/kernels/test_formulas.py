@@ -12,11 +12,11 @@ import numpy.typing as npt
 import pytest
 
 import nnxp
-from nnxp.kernels import formulas
+from nnxp.kernels import error_function, formulas
 from tests.helpers.matrix import Target
 
 Host = npt.NDArray[Any]
-OTHERS = {"polynomial", "splitmix64", "kept"}  # of coefficients, and of integers: see below, and test_random
+OTHERS = {"splitmix64", "kept"}  # of integers: see test_random
 FORMULAS = {
     name: f
     for name, f in vars(formulas).items()
@@ -203,7 +203,7 @@ def test_erf_of_every_backend(backend: Target, dtype: str) -> None:
 
 def test_polynomial_is_horners() -> None:
     x = np.array([0.5, -2.0])
-    assert formulas.polynomial(x, (3.0, -1.0, 2.0)).tolist() == (3 * x**2 - x + 2).tolist()
+    assert error_function.polynomial(x, (3.0, -1.0, 2.0)).tolist() == (3 * x**2 - x + 2).tolist()
 
 
 WORDS: dict[str, tuple[Callable[..., float], tuple[Any, ...]]] = {

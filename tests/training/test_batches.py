@@ -45,7 +45,8 @@ def big(dtype: str) -> tuple[Any, Any, Any]:
 
 
 def over(backend: Any, dtype: str) -> Batches:
-    return Batches.of(linear(backend), *big(dtype), BATCH)
+    model = linear(backend)
+    return Batches.of(model, model._plan, *big(dtype), BATCH)
 
 
 def linear(backend: Any) -> Sequential:
@@ -90,7 +91,7 @@ def test_arrays_are_not_copied_at_the_door(dtype: str, monkeypatch: pytest.Monke
     _ = model.training
     tracemalloc.start()
     try:
-        assert Batches.of(model, made, y, w, BATCH).X is made
+        assert Batches.of(model, model._plan, made, y, w, BATCH).X is made
         assert tracemalloc.get_traced_memory()[1] < made.nbytes / 5
     finally:
         tracemalloc.stop()
@@ -179,7 +180,8 @@ def test_a_file_trains_like_an_array(backend: Target, tmp_path: Path, dtype: str
 def test_a_batch_of_a_file_reads_its_rows(tmp_path: Path, order: Any, backend_name: str) -> None:
     made, y, w = big("float64")
     mapped = saved(tmp_path, "X", np.asarray(made, order=order))
-    data = Batches.of(linear(backend_name), mapped, y, w, 16)
+    model = linear(backend_name)
+    data = Batches.of(model, model._plan, mapped, y, w, 16)
     assert data.X.base is mapped or data.X is mapped
     tracemalloc.start()
     try:
@@ -195,7 +197,7 @@ def test_targets_on_disk(backend: Target, tmp_path: Path) -> None:
     for y in (targets, targets[:, 0]):
         from_disk, in_memory = regression(backend.spec), regression(backend.spec)
         mapped = saved(tmp_path, "y", y)
-        assert Batches.of(from_disk, X, mapped, None, 7).y.base is mapped
+        assert Batches.of(from_disk, from_disk._plan, X, mapped, None, 7).y.base is mapped
         from_disk.fit(X, mapped, epochs=2, batch_size=7, validation_split=0.25)
         in_memory.fit(X, y, epochs=2, batch_size=7, validation_split=0.25)
         np.testing.assert_array_equal(values(from_disk), values(in_memory))
@@ -277,7 +279,7 @@ def test_peak_memory_of_a_fit(dtype: str) -> None:
         model.fit(given, labels, batch_size=batch)
         needed = 4 * 4 * parameters + 4 * batch * 2 * sum(widths) + given.nbytes + labels.nbytes
         peak = tracemalloc.get_traced_memory()[1] - before
-        assert model.training.course is None  # the weights to go back to are of no use after it
+        assert model.course is None  # the weights to go back to are of no use after it
         assert n < rows or peak < 1.15 * needed, f"{peak} of {needed} bytes, {peak / needed:.3f}"
         return peak
 

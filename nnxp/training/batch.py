@@ -1,0 +1,26 @@
+"""What one step takes."""
+
+from typing import NamedTuple
+
+from nnxp.typing import Array
+
+
+class Batch(NamedTuple):
+    """What one step or one evaluation takes, valid until the next.
+
+    Attributes
+    ----------
+    x, y : Array
+        Inputs (n, m) and prepared labels.
+    w, v : Array or None
+        Each sample's weight in the loss, and in the metric, (n,); 1 each where None. They differ by class weights.
+    total, scored : float
+        Σ w and Σ v.
+    """
+
+    x: Array
+    y: Array
+    w: Array | None
+    v: Array | None
+    total: float
+    scored: float
