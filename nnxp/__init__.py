@@ -1,12 +1,14 @@
 """Neural networks on the arrays you already hold: readable backpropagation on NumPy, CuPy, PyTorch and any
 other array library that follows the Python array API standard.
 
-`import nnxp` imports NumPy and nothing else; each name is imported when it is first used. Type checkers read
-the same table in `__init__.pyi`.
+`import nnxp` imports nothing: each name is imported when it is first used. Type checkers read the same table in
+`__init__.pyi`.
 """
 
 import importlib
 from typing import Any
+
+from nnxp import moved
 
 __version__ = "0.1.0"
 
@@ -16,16 +18,20 @@ _HOMES = {
     "errors": "BackendMismatchError BackendUnavailableError DataError ModelFileError NonFiniteLossError "
     "NotComputedError",
     "estimators": "MLPClassifier MLPRegressor",
-    "files.modelfile": "load",
     "gradients": "GradientReport check_gradients",
     "layers": "BatchNorm Dense Dropout Layer LayerNorm Neuron NeuronLayer Rescaling",
     "losses": "BinaryCrossentropy CategoricalCrossentropy Huber Loss MeanAbsoluteError "
     "MeanSquaredError SigmoidCrossentropy SoftmaxCrossentropy",
     "optimizers": "LBFGS SGD Adagrad Adam AdamW Lion Optimizer RMSprop",
-    "sequential": "Sequential",
+    "sequential": "Sequential load",
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names.split()}
-_MODULES = ("callbacks", "data", "initializers", "kernels", "metrics", "nnfs", "plots", "random", "schedules")
+_MODULES = (
+    "activations backends callbacks data errors estimators initializers kernels layers losses metrics nnfs optimizers "
+    "plots random schedules"
+).split()
+
+moved.install()
 
 
 def __getattr__(name: str) -> Any:
@@ -42,4 +48,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_HOME, *_MODULES])
+    return sorted(["__version__", *_HOME, *_MODULES])

@@ -1,9 +1,16 @@
+from nnxp import activations as activations
+from nnxp import backends as backends
 from nnxp import callbacks as callbacks
 from nnxp import data as data
+from nnxp import errors as errors
+from nnxp import estimators as estimators
 from nnxp import initializers as initializers
 from nnxp import kernels as kernels
+from nnxp import layers as layers
+from nnxp import losses as losses
 from nnxp import metrics as metrics
 from nnxp import nnfs as nnfs
+from nnxp import optimizers as optimizers
 from nnxp import plots as plots
 from nnxp import random as random
 from nnxp import schedules as schedules
@@ -30,7 +37,6 @@ from nnxp.errors import NonFiniteLossError as NonFiniteLossError
 from nnxp.errors import NotComputedError as NotComputedError
 from nnxp.estimators import MLPClassifier as MLPClassifier
 from nnxp.estimators import MLPRegressor as MLPRegressor
-from nnxp.files.modelfile import load as load
 from nnxp.gradients import GradientReport as GradientReport
 from nnxp.gradients import check_gradients as check_gradients
 from nnxp.layers import BatchNorm as BatchNorm
@@ -58,5 +64,6 @@ from nnxp.optimizers import Lion as Lion
 from nnxp.optimizers import Optimizer as Optimizer
 from nnxp.optimizers import RMSprop as RMSprop
 from nnxp.sequential import Sequential as Sequential
+from nnxp.sequential import load as load
 
 __version__: str
