@@ -94,7 +94,7 @@ def lowered(
 ) -> Machine | Graph:
     """The register machine, or the graph alone where the library does not compute in place."""
     library = library_for(namespace)
-    graph = traced(formula, namespace, **dict(fixed))
+    graph = trace(formula, dict(fixed), _expansions(namespace, library))
     check_outputs(graph, into, column_sums)
     if library is None or all(p.scalar for p in graph.parameters):
         return graph
@@ -117,11 +117,6 @@ def check_outputs(graph: Graph, into: Sequence[str], column_sums: bool) -> None:
         raise ValueError(f"got into={tuple(into)}, expected one name for each of the {count} results of {graph.name}")
     if column_sums and count > 1:
         raise ValueError(f"got column_sums=True for {graph.name}, which has {count} results, expected one")
-
-
-def traced(formula: Callable[..., Any], namespace: Namespace, **fixed: Any) -> Graph:
-    """The graph of a formula in the words that a namespace has."""
-    return trace(formula, fixed, _expansions(namespace, library_for(namespace)))
 
 
 def _expansions(namespace: Namespace, library: Library | None) -> Mapping[str, Callable[..., Any]]:

@@ -32,7 +32,7 @@ def kernels_of(library: str, xp: Namespace, fast: bool = False) -> dict[str, Ker
 
             own = torch_kernels
         else:
-            from nnxp.kernels.cuda.kernels import cupy_kernels
+            from nnxp.kernels.cuda.cupy_kernels import cupy_kernels
 
             own = cupy_kernels
         return {**reference(xp), **writing(package), **own(package, xp)}

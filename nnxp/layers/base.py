@@ -1,6 +1,5 @@
 """The base class of layers: what a layer declares, and the doors around its two methods."""
 
-import functools
 import inspect
 from collections.abc import Callable
 from typing import Any, ClassVar, Self
@@ -8,10 +7,11 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from nnxp import random
-from nnxp.backends import dtype_of, get_backend, library_of
+from nnxp.backends import get_backend, library_of
 from nnxp.doors.arrays import Switch
 from nnxp.errors import NotComputedError
 from nnxp.layers.views import Gradient, Parameter
+from nnxp.layers.wrapping import backward_door, forward_door
 from nnxp.memory.buffers import Buffers
 from nnxp.memory.parameters import Entry, ParameterStore
 from nnxp.typing import Array, ArrayLike, HostArray, Kernel
@@ -92,10 +92,10 @@ class Layer(Switch):
             forward = cls.__dict__["forward"]
             takes_training = "training" in inspect.signature(forward).parameters
             cls._forward = forward if takes_training else lambda self, x, training: forward(self, x)
-            cls.forward = _forward_door(forward, cls._forward)  # type: ignore[method-assign]
+            cls.forward = forward_door(forward, cls._forward)  # type: ignore[method-assign]
         if "backward" in cls.__dict__:
             cls._backward = cls.__dict__["backward"]
-            cls.backward = _backward_door(cls.__dict__["backward"])  # type: ignore[method-assign]
+            cls.backward = backward_door(cls.__dict__["backward"])  # type: ignore[method-assign]
 
     def forward(self, inputs: ArrayLike, training: bool = False) -> Array:
         """Sets and returns `output`, (n, n_out)."""
@@ -293,35 +293,3 @@ def _no_array(layer: Layer, method: str, attribute: str) -> ValueError:
 
 def _kind(name: str) -> str:
     return "biases" if name.endswith(("biases", "gains")) else "weights"
-
-
-def _forward_door(forward: Callable[..., Array], run: Callable[..., Array]) -> Callable[..., Array]:
-    @functools.wraps(forward)
-    def door(self: Layer, inputs: ArrayLike, training: bool = False) -> Array:
-        x = self._matrix(inputs)
-        self.output_width(x.shape[1])
-        with self.backend.context():
-            return self._forwarded(x, run(self, x, training))
-
-    return door
-
-
-def _backward_door(backward: Callable[..., Array]) -> Callable[..., Array]:
-    @functools.wraps(backward)
-    def door(self: Layer, dvalues: ArrayLike) -> Array | None:
-        dvalues = self._matrix(dvalues, "dvalues")
-        for name in self.reads:
-            value = getattr(self, name)
-            if not self.backend.owns(value) or value.ndim != 2:
-                setattr(self, name, self._matrix(value, name))
-        for name in self.reads[:1]:  # a gradient has the dtype of what it is the gradient of
-            dvalues = self.backend.asarray(dvalues, dtype=dtype_of(getattr(self, name)))
-        rows = [getattr(self, name).shape[0] for name in self.reads]
-        if any(n != dvalues.shape[0] for n in rows):
-            raise ValueError(
-                f"got dvalues with {dvalues.shape[0]} rows, expected {rows[0]}, as many as the last forward had"
-            )
-        with self.backend.context():
-            return self._backwarded(backward(self, dvalues))
-
-    return door

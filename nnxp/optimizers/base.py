@@ -2,33 +2,18 @@
 
 import copy
 import weakref
-from collections.abc import Sequence
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 from nnxp.backends import Backend
 from nnxp.doors.arrays import Switch
 from nnxp.doors.options import above_zero, not_negative, share
 from nnxp.errors import BackendMismatchError
 from nnxp.kernels import formulas
-from nnxp.layers.base import Layer
 from nnxp.memory.parameters import ParameterStore, Span, Token
+from nnxp.optimizers.clipping import clip
+from nnxp.optimizers.targets import Stretch, Target, pieces_of
 from nnxp.schedules import get_schedule
 from nnxp.typing import Array
-
-Target = Any
-"""A layer, a model, or a list of them."""
-
-
-class Stretch(NamedTuple):
-    """What one call of an update works on, all flat and of one length."""
-
-    backend: Backend
-    kind: str
-    w: Array
-    g: Array
-    slots: list[Array]
-    average: Array | None
-    clipped: list[Array]  # where clipped gradients and their factor go, once there are any
 
 
 class Optimizer(Switch):
@@ -152,7 +137,7 @@ class Optimizer(Switch):
             No backward has computed the gradients yet, or this optimizer's state belongs to a store that the
             layer has left.
         """
-        self._apply([self._stretch(store, span) for store, span in _pieces(target, self.by_kind)])
+        self._apply([self._stretch(store, span) for store, span in pieces_of(target, self.by_kind)])
 
     def update_store(self, store: ParameterStore) -> None:
         """`update_params` of everything in a store whose gradients are all there: what a model's step calls."""
@@ -161,7 +146,7 @@ class Optimizer(Switch):
     def _apply(self, stretches: list[Stretch]) -> None:
         clips = self.clip_value is not None or self.clip_norm is not None
         if clips:
-            self._clip(stretches)
+            clip(stretches, self.clip_value, self.clip_norm)
         for stretch in stretches:
             with stretch.backend.context():
                 g = stretch.clipped[0] if clips else stretch.g
@@ -248,59 +233,3 @@ class Optimizer(Switch):
                 f"got a target on {store.backend.name}, expected one on {self.backend.name}, for which this "
                 f"{type(self).__name__} was built: leave out the optimizer's backend=, and it follows its target"
             )
-
-    def _clip(self, stretches: list[Stretch]) -> None:
-        """Writes `clipped`: the gradients limited by value, and then by the norm of all."""
-        limited = []
-        for backend, _, _, g, _, _, clipped in stretches:
-            with backend.context():
-                if not clipped:
-                    xp = backend.xp
-                    clipped += [xp.empty_like(g), xp.empty((), dtype=g.dtype, device=backend.device)]
-                if self.clip_value is not None:
-                    g = backend.fuse(formulas.clipped)(g, self.clip_value, out=clipped[0])
-            limited.append((backend, g, *clipped))
-        if self.clip_norm is None or not limited:
-            return
-        factor = _factor(limited, self.clip_norm)
-        for backend, g, clipped, _ in limited:
-            with backend.context():
-                if g is clipped:
-                    backend.fuse(formulas.scaled, into=("g",))(g, factor)
-                else:
-                    backend.fuse(formulas.scaled)(g, factor, out=clipped)
-
-
-def _factor(gradients: list[tuple[Backend, Array, Array, Array]], bound: float) -> Array:
-    """What shortens the gradients together to the norm `bound`, 0-d, on the device. The last of each four has room."""
-    if len(gradients) == 1:
-        backend, g, _, factor = gradients[0]
-        with backend.context():
-            return backend.kernels["clip_factor"](g, bound, out=factor)
-    squares = []
-    for backend, g, *_ in gradients:
-        with backend.context():
-            squares.append(backend.kernels["squared_norm"](g))
-    first = gradients[0][0]
-    with first.context():
-        return first.xp.asarray(bound / first.xp.maximum(first.xp.sqrt(sum(squares)), bound))
-
-
-def _pieces(target: Target, by_kind: bool) -> list[tuple[ParameterStore, Span]]:
-    """The target's stretches and their stores; raises where a gradient is missing."""
-    targets: Sequence[Any] = target if isinstance(target, list | tuple) else [target]
-    pieces: list[tuple[ParameterStore, Span]] = []
-    for one in targets:
-        layers = getattr(one, "layers", [one])
-        for layer in layers:
-            if not isinstance(layer, Layer):
-                raise TypeError(f"got {layer!r} to update, expected a layer, a model, or a list of layers")
-            if layer.parameters and layer.position not in layer.store.computed:
-                raise RuntimeError(
-                    f"{type(layer).__name__} has no gradients yet: call backward(dvalues) before update_params"
-                )
-        if one is not layers[0]:  # a model: everything in its store
-            pieces.extend((one.store, span) for span in one.store.spans(None, by_kind))
-        elif one.parameters:
-            pieces.extend((one.store, span) for span in one.store.spans(one.position, by_kind))
-    return pieces

@@ -8,7 +8,8 @@ import numpy as np
 
 from nnxp.doors.options import not_negative, positive
 from nnxp.memory.parameters import ParameterStore
-from nnxp.optimizers.base import Optimizer, Target
+from nnxp.optimizers.base import Optimizer
+from nnxp.optimizers.targets import Target
 from nnxp.typing import HostArray
 
 

@@ -13,16 +13,14 @@ from nnxp.memory.buffers import Buffers
 from nnxp.network.model import Model
 from nnxp.optimizers import Optimizer
 from nnxp.training.batch import Batch
+from nnxp.training.heads import DenseSoftmaxCrossentropy, Head, LossStage
 from nnxp.training.penalties import Penalties
 from nnxp.training.stages import (
     FUSED,
     DenseActivation,
     DenseAlone,
-    DenseSoftmaxCrossentropy,
     DenseStage,
-    Head,
     LayerStage,
-    LossStage,
     Stage,
     casts_bytes,
 )

@@ -4,14 +4,12 @@ A stage computes what its layers compute (`tests/training/test_plan.py` holds th
 backward reads. Nobody else holds a gradient on its way through the stages, so that they may write over it.
 """
 
-import copy
 from collections.abc import Sequence
 
 from nnxp import kernels
 from nnxp.activations import ACTIVATIONS, Activation, Linear, Softmax
 from nnxp.kernels import formulas
 from nnxp.layers import Dense, Layer, Rescaling
-from nnxp.losses import LOSSES, Loss, SoftmaxCrossentropy, StandardisedLoss
 from nnxp.memory.buffers import Buffers
 from nnxp.typing import Array
 
@@ -209,106 +207,4 @@ class DenseActivation(DenseStage):
         return (
             f"Dense.forward, its bias and {name}.forward in one pass",
             f"{name}.backward and Dense.dbiases in one pass, Dense.backward" + self._only(),
-        )
-
-
-class Head(Stage):
-    """The last stage, which has the loss."""
-
-    loss: Loss
-    p: Array = None  # the predictions, or the logits
-
-    def losses(self, y: Array, factors: Array, w: Array | None) -> Array:
-        """Each sample's loss (n,); kept for backward, its gradient times its factor, of shape (n, 1)."""
-        raise NotImplementedError
-
-    def losses_and_scores(self, y: Array, factors: Array, w: Array | None) -> tuple[Array, Array, Array | None]:
-        """`losses`, what the metric averages, (n,), and where these are the rows of one matrix (2, n), that."""
-        return self.losses(y, factors, w), self.loss.scores(self.p, y), None
-
-
-class LossStage(Head):
-    """A loss of what the last layer gives."""
-
-    def __init__(self, loss: Loss, buffers: Buffers, position: int, source: str) -> None:
-        super().__init__([], buffers, position, True)
-        self.loss, self.source = loss, source
-        # The model's loss may be in use in another thread: one of this package writes through a twin of its own.
-        self.twin = copy.copy(loss) if type(loss) in (*LOSSES, StandardisedLoss) else loss
-        self.scale_rows = loss.backend.fuse(formulas.scale_rows)
-
-    def forward(self, x: Array) -> Array:
-        """The predictions themselves."""
-        self.p = x
-        return x
-
-    def losses(self, y: Array, factors: Array, w: Array | None) -> Array:
-        """Each sample's loss (n,); kept for backward, its gradient times its factor, of shape (n, 1)."""
-        if self.twin is not self.loss:
-            self.twin.__dict__.update(self.loss.__dict__, buffers=self.buffers)
-        losses, gradient = self.twin.both(self.p, y)
-        if type(self.loss).mean_gradient is not Loss.mean_gradient:
-            # A copy: the stage below may write over it, and the loss may keep it.
-            self.dp = self.loss.backend.asarray(self.loss.mean_gradient(gradient, w), copy=True)
-        else:
-            self.dp = self.scale_rows(gradient, factors, out=self.buffers.take(self, "dvalues", self.p.shape))
-        return losses
-
-    def backward(self, dy: Array | None) -> Array | None:
-        """The gradient of the weighted mean by the predictions."""
-        return self.dp
-
-    def lines(self) -> tuple[str, str]:
-        """The loss in words."""
-        return "", f"{type(self.loss).__name__} from {self.source}: loss and gradient"
-
-
-class DenseSoftmaxCrossentropy(DenseStage, Head):
-    """The last dense layer, the softmax and the cross-entropy: its bias, the losses and the gradient by one kernel."""
-
-    loss: SoftmaxCrossentropy
-
-    def __init__(
-        self, dense: Dense, loss: SoftmaxCrossentropy, buffers: Buffers, position: int, needs_dinputs: bool
-    ) -> None:
-        super().__init__(dense, [dense], buffers, position, needs_dinputs)
-        self.loss = loss
-        self.kernel, self.column_sums = dense.kernel("bias_softmax_crossentropy"), dense.kernel("column_sums")
-
-    def forward(self, x: Array) -> Array:
-        """x W, and from `losses` on the logits x W + b, in the same array."""
-        self.p = self.product(x)
-        return self.p
-
-    def losses(self, y: Array, factors: Array, w: Array | None) -> Array:
-        """Each sample's loss (n,); kept for backward, its gradient times its factor, of shape (n, 1)."""
-        take, shape = self.buffers.take, self.p.shape
-        out = take(self, "losses", shape[:1]), take(self, "dvalues", shape)
-        losses, self.dz = self.kernel(self.p, self.b, y, factors, self.loss.label_smoothing, out=out)
-        return losses
-
-    def losses_and_scores(self, y: Array, factors: Array, w: Array | None) -> tuple[Array, Array, Array | None]:
-        """On CuPy from the one kernel, which has the largest logit at hand."""
-        if self.backend.library != "cupy" or type(self.loss).score is not Loss.score:
-            return super().losses_and_scores(y, factors, w)
-        n = self.p.shape[0]
-        memory = self.buffers.take(self, "losses and scores", (2 * n,))
-        assert memory is not None
-        both = memory.reshape(2, n)
-        losses, scores = both[0], both[1]
-        dz = self.buffers.take(self, "dvalues", self.p.shape)
-        _, self.dz, _ = self.kernel(self.p, self.b, y, factors, self.loss.label_smoothing, out=(losses, dz, scores))
-        return losses, scores, both
-
-    def backward(self, dy: Array | None) -> Array | None:
-        """The dense layer's gradients."""
-        self.column_sums(self.dz, out=self.db)
-        return self.gradients(self.dz)
-
-    def lines(self) -> tuple[str, str]:
-        """Forward and backward in words."""
-        name = type(self.loss).__name__
-        return (
-            "Dense.forward without its bias",
-            f"Dense's bias and {name} from logits: loss and gradient in one pass, Dense.backward" + self._only(),
         )

@@ -19,7 +19,7 @@ import numpy.typing as npt
 import pytest
 
 from nnxp.kernels import source
-from nnxp.kernels.cuda import fusion, kernels
+from nnxp.kernels.cuda import cupy_kernels, fusion
 from nnxp.kernels.cuda.launch import LARGEST_GRID, OPTIONS, kernel_source
 from nnxp.kernels.cuda.source import C_TYPES
 from nnxp.kernels.graph import Graph
@@ -222,11 +222,11 @@ def named_kernels(
         return functools.partial(unit.launch, f"nnxp_{name}")
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(kernels, "launcher", launcher)
-        patch.setattr(kernels, "memory_of", lambda x: x if x.flags.c_contiguous else None)
-        for module in (kernels, fusion):
+        patch.setattr(cupy_kernels, "launcher", launcher)
+        patch.setattr(cupy_kernels, "memory_of", lambda x: x if x.flags.c_contiguous else None)
+        for module in (cupy_kernels, fusion):
             patch.setattr(module, "workspace", Workspace())
-        yield kernels.cupy_kernels(stand_in, types.SimpleNamespace())
+        yield cupy_kernels.cupy_kernels(stand_in, types.SimpleNamespace())
 
 
 @functools.cache

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from nnxp.kernels import formulas
+from nnxp.kernels.cuda.cupy_kernels import SHARE
 from nnxp.kernels.cuda.fusion import sums_grid
-from nnxp.kernels.cuda.kernels import SHARE
 from nnxp.kernels.cuda.launch import COLUMNS, ROWS
 from nnxp.kernels.graph import trace
 from nnxp.kernels.reference import reference

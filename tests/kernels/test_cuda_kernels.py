@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from nnxp.kernels import formulas
+from nnxp.kernels.cuda.cupy_kernels import SHARE, _rows, _threads
 from nnxp.kernels.cuda.fusion import sums_grid
-from nnxp.kernels.cuda.kernels import SHARE, _rows, _threads
 from nnxp.kernels.cuda.launch import declaration
 from nnxp.kernels.cuda.source import dropout
 from nnxp.kernels.graph import trace

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 import nnxp
-from nnxp.kernels import compose, formulas, fuse, fusion, show
+from nnxp.kernels import compose, formulas, fuse, show
 from nnxp.kernels import vocabulary as xp
-from nnxp.kernels.graph import trace
+from nnxp.kernels.graph import parameters_of, shape_of, trace
 from nnxp.kernels.libraries import library_for
 from nnxp.kernels.program import program
 from nnxp.typing import Array, Column, Row
@@ -400,7 +400,7 @@ def test_a_call_allocates_nothing_after_the_first(name: str, shape: tuple[int, i
     formula, into, numbers, summed = STEPS[name]
     kernel = fuse(formula, np, into, column_sums=summed, fast=fast)
     shapes = {"row": (1, shape[1]), "column": (shape[0], 1), "full": shape, "scalar": None}
-    wanted = [shapes[fusion.shape_of(p)] for p in fusion.parameters_of(formula).values()]
+    wanted = [shapes[shape_of(p)] for p in parameters_of(formula).values()]
     arrays = [np.ones(s, np.float32) for s in wanted if s is not None]
     keywords = {} if into else {"out": np.empty(shape, np.float32)}
     keywords |= {"sums": np.empty((1, shape[1]), np.float32)} if summed else {}
@@ -424,7 +424,7 @@ def test_a_call_allocates_no_tensor_after_the_first(name: str) -> None:
     torch = pytest.importorskip("torch", reason="PyTorch is the extra `torch`: pip install nnxp[torch]")
     formula, into, numbers, summed = STEPS[name]
     kernel = nnxp.get_backend("torch").fuse(formula, into, column_sums=summed)
-    arrays = [torch.ones(1 if p == "b" else 32, 16) for p in list(fusion.parameters_of(formula))]
+    arrays = [torch.ones(1 if p == "b" else 32, 16) for p in list(parameters_of(formula))]
     arrays = arrays[: len(arrays) - len(numbers)]
     keywords = {} if into else {"out": torch.empty(32, 16)}
     keywords |= {"sums": torch.empty(1, 16)} if summed else {}
@@ -540,7 +540,7 @@ def test_a_composition_renames_what_would_clash() -> None:
         return (-x if negate else x) + scale
 
     both = compose(outer, inner)
-    assert list(fusion.parameters_of(both)) == ["x", "scale", "outer_scale", "twice", "negate"]
+    assert list(parameters_of(both)) == ["x", "scale", "outer_scale", "twice", "negate"]
     x = np.ones(2)
     assert both(x, 3.0, 0.5, twice=True).tolist() == [6.5, 6.5]
     assert fuse(both, np, twice=False, negate=True)(x, 3.0, 0.5).tolist() == [-2.5, -2.5]

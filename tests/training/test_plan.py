@@ -21,7 +21,8 @@ from nnxp import (
     SoftmaxCrossentropy,
     activations,
 )
-from nnxp.training.stages import FUSED, DenseActivation, DenseSoftmaxCrossentropy, LayerStage
+from nnxp.training.heads import DenseSoftmaxCrossentropy
+from nnxp.training.stages import FUSED, DenseActivation, LayerStage
 from tests.helpers.matrix import Target
 from tests.helpers.models import Scale, values
 

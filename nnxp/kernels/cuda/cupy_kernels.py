@@ -18,7 +18,7 @@ from nnxp.kernels.cuda.launch import (
     workspace,
 )
 from nnxp.kernels.cuda.source import C_TYPES, dropout
-from nnxp.kernels.fusion import traced
+from nnxp.kernels.graph import trace
 from nnxp.kernels.reference import reference
 from nnxp.kernels.writing import table
 from nnxp.typing import Array, Kernel, Namespace
@@ -267,5 +267,5 @@ def _rows(n: int, m: int) -> tuple[tuple[int], tuple[int]]:
 
 @functools.cache
 def _dropout(cupy: Any) -> Any:
-    kept, drop = traced(formulas.kept, cupy), traced(formulas.dropout, cupy)
+    kept, drop = trace(formulas.kept, {}, {}), trace(formulas.dropout, {}, {})  # CUDA lacks none of their words
     return cupy.ElementwiseKernel(*dropout(kept, drop), "nnxp_dropout", options=OPTIONS, no_return=True)

@@ -1,0 +1,44 @@
+"""What an update works on: the stretches of the stores of layers and models."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple, TypeAlias
+
+from nnxp.backends import Backend
+from nnxp.layers.base import Layer
+from nnxp.memory.parameters import ParameterStore, Span
+from nnxp.typing import Array
+
+Target: TypeAlias = Any
+"""A layer, a model, or a list of them."""
+
+
+class Stretch(NamedTuple):
+    """What one call of an update works on, all flat and of one length."""
+
+    backend: Backend
+    kind: str
+    w: Array
+    g: Array
+    slots: list[Array]
+    average: Array | None
+    clipped: list[Array]  # where clipped gradients and their factor go, once there are any
+
+
+def pieces_of(target: Target, by_kind: bool) -> list[tuple[ParameterStore, Span]]:
+    """The target's stretches and their stores; raises where a gradient is missing."""
+    targets: Sequence[Any] = target if isinstance(target, list | tuple) else [target]
+    pieces: list[tuple[ParameterStore, Span]] = []
+    for one in targets:
+        layers = getattr(one, "layers", [one])
+        for layer in layers:
+            if not isinstance(layer, Layer):
+                raise TypeError(f"got {layer!r} to update, expected a layer, a model, or a list of layers")
+            if layer.parameters and layer.position not in layer.store.computed:
+                raise RuntimeError(
+                    f"{type(layer).__name__} has no gradients yet: call backward(dvalues) before update_params"
+                )
+        if one is not layers[0]:  # a model: everything in its store
+            pieces.extend((one.store, span) for span in one.store.spans(None, by_kind))
+        elif one.parameters:
+            pieces.extend((one.store, span) for span in one.store.spans(one.position, by_kind))
+    return pieces

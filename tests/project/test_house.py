@@ -1,0 +1,68 @@
+"""The house: what a reader learns from the folder listing. Its floors are import-linter's (`nox -s lint`)."""
+
+import ast
+from collections import defaultdict
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGE = ROOT / "nnxp"
+MODULES = sorted(path for path in PACKAGE.rglob("*.py"))
+
+# What import-linter cannot see: modules that are named by text, each with its reason.
+BY_TEXT = {
+    "nnxp/__init__.py": "public names are imported when they are first used",
+    "nnxp/moved.py": "an old name in a pickle is the module of today",
+    "nnxp/kernels/__init__.py": "public names, when first used; `show` among them, which stands above the backends",
+    "nnxp/kernels/named.py": "the package of a library by its name: torch, cupy",
+    "nnxp/backends/finding.py": "an array library by the name that the user gave",
+    "nnxp/cli/__init__.py": "a command by its name: each imports what it needs, and nothing else starts slowly",
+    "nnxp/cli/results.py": "the versions of libraries",
+    "nnxp/doctor/computer.py": "the versions of libraries",
+}
+# One name, one thing. These are one thing at several places, or a name that a package has of its own.
+SHARED = {
+    "__init__": "a package's face",
+    "__main__": "what `python -m` runs",
+    "base": "what the classes of a package share",
+    "doctor": "the command is named after its room",
+    "fusion": "a formula's kernels, and those of CUDA",
+    "source": "a graph's text, in Python and in CUDA",
+}
+
+
+def test_names_by_text_are_listed() -> None:
+    found = set()
+    for path in MODULES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            name = getattr(node, "attr", getattr(node, "id", ""))
+            if isinstance(node, ast.Attribute | ast.Name) and name in ("import_module", "__import__"):
+                found.add(str(path.relative_to(ROOT)))
+    assert found == {*BY_TEXT}
+
+
+def test_a_name_means_one_thing() -> None:
+    places = defaultdict(list)
+    for path in [*MODULES, *(p.parent / "x" for p in MODULES if p.name == "__init__.py" and p.parent != PACKAGE)]:
+        name = path.parent.name if path.name == "x" else path.stem
+        places[name].append(str(path.relative_to(ROOT)))
+    several = {name: paths for name, paths in places.items() if len(paths) > 1 and name not in SHARED}
+    assert several == {}
+
+
+def test_modules_are_short_or_say_why() -> None:
+    for path in MODULES:
+        text = path.read_text(encoding="utf-8")
+        if len(text.splitlines()) > 300 and path.name != "formulas.py":
+            assert "Over 300 lines" in (ast.get_docstring(ast.parse(text)) or ""), path
+
+
+def test_the_tests_mirror_the_floors() -> None:
+    rooms = {path.stem for path in PACKAGE.iterdir() if path.suffix == ".py" or (path / "__init__.py").is_file()}
+    beside = {"helpers", "campaigns", "kept", "project", "hostcuda"}
+    for path in (ROOT / "tests").iterdir():
+        if path.is_dir() and path.name != "__pycache__":
+            assert path.name in rooms | beside, path
+        elif path.name.startswith("test_"):
+            assert path.stem.removeprefix("test_") in rooms, path
+    helpers = [path for path in (ROOT / "tests" / "helpers").rglob("*.py") if path.name.startswith("test_")]
+    assert helpers == []
