@@ -1,4 +1,5 @@
-"""The tables of speed in README.md and benchmarks/README.md, from the measurements that are kept under version control.
+"""The tables of speed in README.md, docs/speed.md and benchmarks/README.md, from the measurements that are kept under
+version control.
 
 python -m benchmarks.table            # prints them
 python -m benchmarks.table --adopt    # keeps what was measured last, and writes them into the pages
@@ -6,14 +7,15 @@ python -m benchmarks.table --merge    # the same where only some cases were meas
 """
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from benchmarks import measurements
 from benchmarks.problems import EPOCH, PREDICTION, STEPS
 
-README, PAGE = measurements.ROOT / "README.md", measurements.ROOT / "benchmarks" / "README.md"
+README, SPEED = measurements.ROOT / "README.md", measurements.ROOT / "docs" / "speed.md"
+PAGE = measurements.ROOT / "benchmarks" / "README.md"
 BEGIN = "<!-- benchmarks: written by `python -m benchmarks.table --adopt`, not by hand -->"
 END = "<!-- end of benchmarks -->"
 NOTHING = "–"
@@ -82,12 +84,12 @@ def markdown(rows: list[list[str]]) -> list[str]:
     return [f"| {' | '.join(line)} |" for line in lines]
 
 
-def steps(found: Measurements) -> list[str]:
+def steps(found: Measurements, dtypes: Sequence[str] = ("float32", "float64")) -> list[str]:
     """The training step: ratios to the floor and to the fastest peer."""
     columns = ("`fast`", "NumPy only", "to the fastest peer")
     header = [f"{words}: {column}" for words in measurements.SETTINGS.values() for column in columns]
     rows = [["batch, layers", *header]]
-    for dtype in ("float32", "float64"):
+    for dtype in dtypes:
         for case in STEPS:
             cells = []
             for setting in measurements.SETTINGS:
@@ -173,9 +175,17 @@ def where(machine: Row, times: list[str]) -> str:
     )
 
 
+def summary(found: Measurements) -> str:
+    """What stands between the README's markers: the step in float32, a row for each size."""
+    return "\n".join([BEGIN, "", *steps(found, ("float32",)), "", found.where(), "", END])
+
+
 def text(found: Measurements) -> str:
-    """What stands between the markers."""
+    """What stands between the markers of the page about speed."""
     return "\n".join([BEGIN, "", *steps(found), "", *others(found), "", found.where(), "", END])
+
+
+PAGES: dict[Path, Callable[[Measurements], str]] = {README: summary, SPEED: text, PAGE: estimators_text}
 
 
 def written_into(page: str, tables: str) -> str:
@@ -212,7 +222,7 @@ def main() -> None:
     options = parser.parse_args()
     if options.adopt or options.merge:
         adopt(options.merge)
-        for page, tables in ((README, text), (PAGE, estimators_text)):
+        for page, tables in PAGES.items():
             content = written_into(page.read_text(encoding="utf-8"), tables(Measurements()))
             page.write_text(content, encoding="utf-8")
     print(text(Measurements()))

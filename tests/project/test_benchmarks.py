@@ -1,4 +1,4 @@
-"""The tools of the benchmarks: when a case is void, what the floor is, equal work, and the README's tables."""
+"""The tools of the benchmarks: when a case is void, what the floor is, equal work, and the pages' tables."""
 
 import json
 from pathlib import Path
@@ -172,7 +172,14 @@ def test_the_page_shows_what_is_void_what_is_missing_and_why(tmp_path: Path) -> 
     assert "void <small>" in report.page(made_up(tmp_path, BUSY), tmp_path)
 
 
-@pytest.mark.parametrize(("page", "tables"), [(table.README, table.text), (table.PAGE, table.estimators_text)])
+def test_the_readme_has_a_row_for_each_size(tmp_path: Path) -> None:
+    lines = table.summary(made_up(tmp_path, STEADY)).splitlines()
+    _, _, *rows = [line for line in lines if line.startswith("|")]
+    assert [row.split(" | ")[0] for row in rows] == [f"| {case.name}" for case in STEPS] and len(rows) == 4
+    assert f"| {STEPS[0].name} | 1.25 | – | 0.76 (JAX) | – | – | – |" in rows
+
+
+@pytest.mark.parametrize(("page", "tables"), [*table.PAGES.items()], ids=["README", "speed", "estimators"])
 def test_the_tables_are_those_of_the_kept_measurements(page: Path, tables: Any) -> None:
     text, found = page.read_text(encoding="utf-8"), table.Measurements()
     assert table.written_into(text, tables(found)) == text, "python -m benchmarks.table --adopt writes them"

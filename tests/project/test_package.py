@@ -52,6 +52,13 @@ def test_readme_and_ci_run_the_same_command() -> None:
         assert command in (ROOT / name).read_text(encoding="utf-8").splitlines(), name
 
 
+def test_the_citation_and_the_workflow_are_of_this_project() -> None:
+    citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert f"\nversion: {nnxp.__version__}\n" in citation
+    workflow = (ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8")
+    assert workflow.endswith("      - run: bash .ci/run\n") and (ROOT / ".ci" / "run").is_file()
+
+
 def test_the_stub_names_what_the_package_offers() -> None:
     stub = (Path(nnxp.__file__).parent / "__init__.pyi").read_text(encoding="utf-8")
     named = set(re.findall(r"^from nnxp\S* import (\w+) as \1$", stub, re.MULTILINE))

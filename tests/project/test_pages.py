@@ -1,0 +1,124 @@
+"""The pages of docs/: their Python runs, their commands are understood, their pictures and links are there.
+
+Of the other pages, the README's Python is run by `test_readme.py`, that of docs/file-format.md by
+`tests/files/test_file_format.py`.
+"""
+
+import logging
+import shlex
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import nnxp
+from nnxp import metrics
+from nnxp.cli.parser import parser
+from tests.helpers import pages
+
+RUN_HERE = {"by-hand.md", "estimators.md", "gpu.md", "speed.md", "training.md"}
+
+
+@pytest.fixture
+def scope(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Where a page's Python runs, in a folder of its own."""
+    monkeypatch.chdir(tmp_path)
+    return {}
+
+
+def run(page: str, scope: dict[str, Any]) -> None:
+    for block in pages.blocks(page, "python"):
+        exec(block.code, scope)
+
+
+@pytest.fixture
+def readme(scope: dict[str, Any]) -> dict[str, Any]:
+    """What the README's first block leaves."""
+    exec(pages.blocks("README.md", "python")[0].code, scope)
+    digits, test = scope["digits"], scope["test"]
+    assert metrics.accuracy(scope["model"].predict(digits.X[test]), digits.y[test]) > 0.93
+    assert Path("digits.safetensors").is_file()
+    return scope
+
+
+def test_no_python_is_forgotten() -> None:
+    with_python = {page.name for page in (pages.ROOT / "docs").glob("*.md") if "```python" in page.read_text("utf-8")}
+    assert with_python == RUN_HERE | {"file-format.md"}
+
+
+def test_training(readme: dict[str, Any]) -> None:
+    looks, batches, toolbox, survives = (block.code for block in pages.blocks("docs/training.md", "python"))
+    digits, test = readme["digits"], readme["test"]
+    exec(looks, readme)
+    assert len(readme["model"].history["accuracy"]) == 30
+    exec(batches, readme)
+    assert readme["model"].epoch == 30 + 1 + 2
+    exec(toolbox, readme)
+    assert metrics.accuracy(readme["normalised"].predict(digits.X[test]), digits.y[test]) > 0.93
+    assert len(Path("training.csv").read_text().splitlines()) == 1 + readme["normalised"].epoch
+    exec(survives, readme)
+    assert readme["long"].epoch == 5 and nnxp.load("long.safetensors").epoch == 5
+
+
+def test_speed(readme: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
+    capsys.readouterr()
+    run("docs/speed.md", readme)
+    plan, ufuncs = capsys.readouterr().out.split("def adam")
+    assert "Dense.forward, its bias and ReLU.forward in one pass" in plan and "_multiply" in ufuncs
+
+
+def test_estimators(scope: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
+    moons, searched = (block.code for block in pages.blocks("docs/estimators.md", "python"))
+    exec(moons, scope)
+    X, y, test, model = (scope[name] for name in ("X", "y", "test", "model"))
+    assert model.predict_proba(X[test]).shape == (100, 2) and model.score(X[test], y[test]) > 0.8
+    assert len(model.loss_curve_) == len(model.validation_loss_curve_) == len(model.validation_scores_) == model.n_iter_
+    assert "Dense" in capsys.readouterr().out
+    exec(searched, scope)
+    digits, test = scope["digits"], scope["test"]
+    assert scope["search"].score(digits.X[test], digits.y[test]) > 0.93
+    assert "mlpclassifier__dropout" in scope["search"].best_params_
+
+
+def test_by_hand(scope: dict[str, Any]) -> None:
+    run("docs/by-hand.md", scope)
+    assert float(scope["loss"]) < 1.0  # chance is ln 3 = 1.0986
+
+
+def test_gpu(scope: dict[str, Any]) -> None:
+    """With NumPy in CuPy's place, which is all that the page says has to change."""
+    switch, silence = (block.code for block in pages.blocks("docs/gpu.md", "python"))
+    assert switch.count('backend="cupy"') == 1
+    X = np.random.default_rng(0).random((32, 4))
+    scope |= {"nnxp": nnxp, "logging": logging, "X": X, "y": np.arange(32) % 3}
+    scope["layers"] = [nnxp.Dense(4, 3), nnxp.Softmax()]
+    first, rest = switch.replace('backend="cupy"', 'backend="numpy"').split("\n", 1)
+    exec(first, scope)
+    scope["model"].save("model.safetensors")  # the file that the page loads
+    exec(rest, scope)
+    assert scope["model"].epoch == 10
+    log = logging.getLogger("nnxp")
+    level = log.level
+    try:
+        exec(silence, scope)
+        assert log.level == logging.ERROR
+    finally:
+        log.setLevel(level)
+
+
+def test_commands_are_understood() -> None:
+    found = {page.name: pages.commands(str(page.relative_to(pages.ROOT))) for page in pages.pages()}
+    assert len(found["command-line.md"]) >= 7 and found["gpu.md"]
+    for line in (line for lines in found.values() for line in lines):
+        words = shlex.split(line, comments=True)
+        assert parser().parse_args(words).command == words[0]
+
+
+@pytest.mark.parametrize("page", pages.pages(), ids=lambda page: str(page.relative_to(pages.ROOT)))
+def test_pictures_and_links_are_there(page: Path) -> None:
+    for target in pages.links(page.read_text(encoding="utf-8")):
+        name, _, place = target.partition("#")
+        path = page.parent / name if name else page
+        assert path.exists(), target
+        assert not place or place in pages.anchors(path.read_text(encoding="utf-8")), target
