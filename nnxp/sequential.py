@@ -1,26 +1,22 @@
-"""A model, as a user has it: layers in a row, a loss and an optimizer. Over 300 lines for the docstrings of `fit`."""
+"""A model, as a user has it: layers in a row, a loss and an optimizer.
 
-import functools
+A facade: what it does is done in the rooms below, which are imported when they are first needed.
+"""
+
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from nnxp.backends import dtype_of, library_of
-from nnxp.callbacks import Callback, events_of
-from nnxp.doors.arrays import blocks, finite, on_disk, same_length, sample_weights, sum_is_finite
-from nnxp.doors.options import positive
+from nnxp.backends import library_of
+from nnxp.doors.arrays import blocks, on_disk
 from nnxp.layers import Layer
 from nnxp.network.architecture import check_loss
 from nnxp.network.model import Model
-from nnxp.optimizers import LBFGS
-from nnxp.training.batches import Batches
-from nnxp.training.course import describe
-from nnxp.training.evaluation import evaluate
-from nnxp.training.loop import Training
-from nnxp.training.plan import Plan
-from nnxp.training.prediction import BATCH as PREDICTION_BATCH
 from nnxp.training.prediction import prediction
-from nnxp.training.streams import Stream, is_stream, training_data, validation_of
 from nnxp.typing import Array, ArrayLike
+
+if TYPE_CHECKING:
+    from nnxp.callbacks import Callback
+    from nnxp.training.loop import Training
 
 
 class Sequential(Model):
@@ -67,14 +63,14 @@ class Sequential(Model):
     """
 
     passing = (*Model.passing, "_training")
-    _training: Training | None
+    _training: "Training | None"
 
     def _begin(self) -> None:
         super()._begin()
         self._training = None
 
     @property
-    def training(self) -> Training:
+    def training(self) -> "Training":
         """The bound training step."""
         if self.loss is None:
             raise ValueError(
@@ -84,12 +80,10 @@ class Sequential(Model):
         if self._training is None or self._training.loss is not self.loss:
             check_loss(self.layers, self.loss)
             self.loss._on(self.backend, self.dtype)
+            from nnxp.training.loop import Training
+
             self._training = Training(self)
         return self._training
-
-    def _plan(self) -> Plan:
-        """Of the bound training step; what reads data asks for it once the first X has decided the backend."""
-        return self.training.plan
 
     def fit(
         self,
@@ -101,7 +95,7 @@ class Sequential(Model):
         sample_weight: ArrayLike | None = None,
         validation_data: Any = None,
         validation_split: float | None = None,
-        callbacks: Sequence[Callback] = (),
+        callbacks: "Sequence[Callback]" = (),
         micro_batch_size: int | None = None,
         resume: Any = None,
         progress: bool | None = None,
@@ -177,38 +171,10 @@ class Sequential(Model):
         >>> round(float(model.predict([[0.25, 0.5]])[0, 0]), 3)
         0.75
         """
-        epochs = positive("epochs", epochs)
-        if validation_data is not None and validation_split is not None:
-            raise ValueError("got validation_data and validation_split, expected one of them")
-        if micro_batch_size is not None:
-            micro_batch_size = positive("micro_batch_size", micro_batch_size)
-        for callback in callbacks:
-            events_of(callback)
-        if batch_size is None and isinstance(self.optimizer, LBFGS):  # every step takes all: rows computed at once
-            batch_size = None if is_stream(X) else PREDICTION_BATCH
-        data = training_data(self, self._plan, X, y, sample_weight, batch_size, validation_split)
-        validation = (
-            None if validation_data is None else validation_of(self, self._plan, validation_data, PREDICTION_BATCH)
-        )
-        options = {"epochs": epochs, "micro_batch_size": micro_batch_size, "validation_split": validation_split}
-        asked, resumed = functools.cache(functools.partial(describe, data, validation, callbacks, **options)), None
-        if resume is not None:
-            from nnxp.training import resuming
+        from nnxp.training import fitting
 
-            resumed = resuming.resume(self, resume, asked(), data.steps)
-        if isinstance(data, Stream):
-            data.open()
-        with self.backend.context():
-            if validation_split is not None:
-                assert isinstance(data, Batches)
-                data, validation = data.split(validation_split, PREDICTION_BATCH)
-            plan = self.training.plan
-            plan.micro_batch_size = micro_batch_size
-            try:
-                self.training.run(data, validation, epochs, progress, callbacks, asked, resumed)
-            finally:
-                plan.micro_batch_size = None
-                plan.release()
+        asked = fitting.Asked(epochs, batch_size, validation_split, micro_batch_size, resume)
+        fitting.fit(self, lambda: self.training, (X, y, sample_weight), validation_data, asked, callbacks, progress)
         return {name: list(values) for name, values in self.history.items()}
 
     def train_step(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Array:
@@ -217,37 +183,10 @@ class Sequential(Model):
         Shapes and dtypes are checked, and the values of what comes from the host; values that lie on a device
         are not, since that would wait for it: a label out of range there makes the loss NaN.
         """
-        if sample_weight is None and self._training is not None and self._ready(X, y):
-            return self._step(X, y, None)
+        if sample_weight is None and self._training is not None and self.training.ready(X, y):
+            return self._training.one(X, y, None)
         x = self._inputs(X)
-        n = int(x.shape[0])
-        if n == 0:
-            raise ValueError("got X with no samples, expected at least one")
-        if library_of(X) == "numpy" and dtype_of(x) != "uint8":
-            finite(self.backend, x, "X")
-        training, backend = self.training, self.backend
-        training.plan.follow()
-        labels = training.plan.loss.prepare(y, self._outputs(x), self.dtype, scan=False)
-        same_length(n, int(labels.shape[0]), "labels")
-        weights = sample_weights(backend, sample_weight, n, self.dtype, scan=False)
-        with backend.context():
-            labels, weights, _ = training.plan.loss.weigh(labels, weights, self.dtype)
-        return self._step(backend.asarray(x, dtype=self.dtype), labels, weights)
-
-    def _step(self, x: Array, y: Array, w: Array | None) -> Array:
-        plan = self.training.plan
-        with self.backend.context():
-            try:
-                return plan.step(x, y, w)
-            finally:
-                plan.release()
-
-    def _ready(self, X: ArrayLike, y: ArrayLike) -> bool:
-        """Whether X and y are arrays of NumPy that a step takes as they are. A loop of small steps is not to wait
-        for a door that finds nothing to do; False proves nothing."""
-        plan = self.training.plan
-        plan.follow()
-        return self._fits(X) and sum_is_finite(X) and plan.loss.ready(y, X.shape[0], self.n_out)
+        return self.training.checked(x, y, sample_weight, scan=library_of(X) == "numpy")
 
     def evaluate(
         self, X: Any, y: ArrayLike | None = None, *, sample_weight: ArrayLike | None = None
@@ -264,12 +203,9 @@ class Sequential(Model):
         ValueError, TypeError
             X, y, weights or a batch are not what the model can be evaluated on.
         """
-        batch_size = None if is_stream(X) else PREDICTION_BATCH
-        data = training_data(self, self._plan, X, y, sample_weight, batch_size)
-        if isinstance(data, Stream):
-            data.open()
-        with self.backend.context():
-            return evaluate(self, self.training.plan, data)
+        from nnxp.training import fitting
+
+        return fitting.evaluated(self, lambda: self.training, (X, y, sample_weight))
 
     def predict(self, X: ArrayLike) -> Array:
         """The last layer's output (n, n_out), a new array in X's library and on its device.

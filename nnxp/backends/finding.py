@@ -2,7 +2,6 @@
 
 import functools
 import importlib.util
-import logging
 import os
 from collections.abc import Callable
 from dataclasses import replace
@@ -259,6 +258,8 @@ class _Tried(NamedTuple):
 def _say(tried: tuple[_Tried, ...]) -> None:
     """One line in the log "nnxp", once: a warning where CuPy, which has no use but a GPU, is installed and does not
     run (Python prints those unless the program says otherwise), else only for those who ask for `logging.INFO`."""
+    import logging
+
     log = logging.getLogger("nnxp")
     for spec, message in tried:
         if spec == "cupy" and importlib.util.find_spec("cupy") is not None:

@@ -14,12 +14,23 @@ as attributes.
 ...         state.stop = True
 """
 
-from nnxp.callbacks.checkpoint import Checkpoint
-from nnxp.callbacks.csv_log import CSVLog
-from nnxp.callbacks.early_stopping import EarlyStopping
-from nnxp.callbacks.interruption import Interruption
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from nnxp.callbacks.state import EVENTS, Callback, Callbacks, State, events_of
 
+if TYPE_CHECKING:
+    from nnxp.callbacks.checkpoint import Checkpoint
+    from nnxp.callbacks.csv_log import CSVLog
+    from nnxp.callbacks.early_stopping import EarlyStopping
+    from nnxp.callbacks.interruption import Interruption
+
+_HOME = {
+    "CSVLog": "csv_log",
+    "Checkpoint": "checkpoint",
+    "EarlyStopping": "early_stopping",
+    "Interruption": "interruption",
+}
 __all__ = [
     "EVENTS",
     "CSVLog",
@@ -31,3 +42,12 @@ __all__ = [
     "State",
     "events_of",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Imported when first used: files, signals and tables are not every fit's."""
+    if name not in _HOME:
+        raise AttributeError(f"module 'nnxp.callbacks' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"nnxp.callbacks.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value

@@ -1,12 +1,11 @@
 """The settings of a training for which none are given, by data set."""
 
+import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
+from typing import NamedTuple
 
 
-@dataclass(frozen=True)
-class Recipe:
+class Recipe(NamedTuple):
     """A network and how to train it. An option of the command line replaces the field of its name."""
 
     hidden: tuple[int, ...] = (64, 64)
@@ -18,7 +17,7 @@ class Recipe:
     rescale: tuple[float, float] | None = None
     """Scale and offset of the inputs, where others than the data set's own do better."""
     optimizer: str = "adam"
-    optimizer_options: Mapping[str, float] = field(default_factory=lambda: {"learning_rate": 1e-3})
+    optimizer_options: Mapping[str, float] = {"learning_rate": 1e-3}
     schedule: str | None = None
     batch_size: int = 32
     epochs: int = 100
@@ -76,4 +75,4 @@ def recipe_for(data: str) -> Recipe:
     >>> recipe_for("fashion_mnist").hidden, recipe_for("digits.csv").hidden
     ((1024, 512), (64, 64))
     """
-    return RECIPES.get(data.lower().replace("_", "-")) or RECIPES["a folder" if Path(data).is_dir() else "a file"]
+    return RECIPES.get(data.lower().replace("_", "-")) or RECIPES["a folder" if os.path.isdir(data) else "a file"]

@@ -1,7 +1,6 @@
 """What the options of `nnxp train` come to: the recipe with what was given, the data, and what fits them."""
 
 import argparse
-import dataclasses
 from typing import Any
 
 import numpy as np
@@ -39,7 +38,7 @@ def settle(args: argparse.Namespace) -> Recipe:
     """The data set's recipe with the options that were given."""
     recipe = recipe_for(args.data)
     if args.optimizer not in (None, recipe.optimizer):  # its learning rate suits the recipe's optimizer only
-        recipe = dataclasses.replace(recipe, optimizer=args.optimizer, optimizer_options={})
+        recipe = recipe._replace(optimizer=args.optimizer, optimizer_options={})
     known = type(get_optimizer(recipe.optimizer)).options
     given = {name: getattr(args, name) for name in OPTIMIZER_OPTIONS if getattr(args, name) is not None}
     for name in given:
@@ -54,17 +53,17 @@ def settle(args: argparse.Namespace) -> Recipe:
         own.pop("decay", None)  # the recipe's way to lower the rate: the schedule is another
         if "schedule" not in known:
             raise UsageError(f"--schedule changes a learning rate, and {recipe.optimizer} has none")
-    recipe = dataclasses.replace(recipe, **changes, optimizer_options={**own, **given})
+    recipe = recipe._replace(**changes, optimizer_options={**own, **given})
     if recipe.optimizer == "lbfgs":  # needs the same loss at every look: the recipe's dropout is left out
         for name in ("dropout", "input_dropout"):
             if getattr(args, name):
                 option = f"--{name.replace('_', '-')}"
                 raise UsageError(f"{option} changes the loss at every step, which --optimizer lbfgs cannot follow")
-        recipe = dataclasses.replace(recipe, dropout=0.0, input_dropout=0.0)
+        recipe = recipe._replace(dropout=0.0, input_dropout=0.0)
     positive("epochs", recipe.epochs)
     positive("batch_size", recipe.batch_size)
     if recipe.normalization == "none":
-        recipe = dataclasses.replace(recipe, normalization=None)
+        recipe = recipe._replace(normalization=None)
     if args.early_stopping is not None:
         positive("early_stopping", args.early_stopping)
     follows = args.early_stopping is not None or (recipe.schedule or "").startswith("reduce_on_plateau")

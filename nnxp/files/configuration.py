@@ -4,10 +4,14 @@ import inspect
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
+from nnxp.activations import ACTIVATIONS
 from nnxp.backends import DTYPES
 from nnxp.errors import ModelFileError
 from nnxp.layers import LAYERS, Layer
+from nnxp.losses import LOSSES, StandardisedLoss
 from nnxp.network.model import Model
+from nnxp.optimizers import LBFGS, OPTIMIZERS
+from nnxp.schedules import SCHEDULES
 
 CONFIG = ("layers", "loss", "optimizer", "dtype", "seed", "classes", "preprocessing")
 MOST_LAYERS = 10_000
@@ -41,11 +45,6 @@ def check_config(config: dict[str, Any]) -> None:
 
 def build(kind: type[M], config: dict[str, Any], own: Mapping[str, type[Layer]]) -> M:
     """The model, of a class `kind`, on no backend yet, its parameters not drawn."""
-    from nnxp.activations import ACTIVATIONS
-    from nnxp.losses import LOSSES, StandardisedLoss
-    from nnxp.optimizers import LBFGS, OPTIMIZERS
-    from nnxp.schedules import SCHEDULES
-
     classes = (*LAYERS, *ACTIVATIONS, *LOSSES, StandardisedLoss, *OPTIMIZERS, LBFGS, *SCHEDULES)
     known: dict[str, Any] = {cls.__name__: cls for cls in classes} | dict(own)
     layers = [_object(entry, known, own, "layer") for entry in config["layers"]]

@@ -7,16 +7,25 @@ from typing import Any
 
 import numpy as np
 
-from nnxp.kernels.numba_fusion import compile_function, numba_imports
 from nnxp.kernels.numpy_kernels import NUMPY
 from nnxp.kernels.writing import table
 from nnxp.typing import Array, Kernel
 
 
 @functools.cache
+def numba_imports() -> bool:
+    """Whether numba imports: asked when a kernel is first called."""
+    from nnxp.kernels import numba_fusion
+
+    return numba_fusion.numba_imports()
+
+
+@functools.cache
 def _loop(title: str, dtype: Any) -> Callable[..., Any]:
     """A function of `numba_loops`, for C-contiguous arrays of a dtype and labels of int64."""
     import numba
+
+    from nnxp.kernels.numba_fusion import compile_function
 
     number = getattr(numba, dtype.name)
     matrix, vector, labels = number[:, ::1], number[::1], numba.int64[::1]

@@ -2,7 +2,7 @@
 
 import copy
 import weakref
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from nnxp.backends import Backend
 from nnxp.doors.arrays import Switch
@@ -12,8 +12,10 @@ from nnxp.kernels import formulas
 from nnxp.memory.parameters import ParameterStore, Span, Token
 from nnxp.optimizers.clipping import clip
 from nnxp.optimizers.targets import Stretch, Target, pieces_of
-from nnxp.schedules import get_schedule
 from nnxp.typing import Array
+
+if TYPE_CHECKING:
+    from nnxp.schedules import Schedule
 
 
 class Optimizer(Switch):
@@ -67,7 +69,11 @@ class Optimizer(Switch):
     ) -> None:
         super().__init__(backend)
         self.learning_rate = not_negative("learning_rate", learning_rate)
-        self.schedule = None if schedule is None else get_schedule(schedule)
+        self.schedule: Schedule | None = None
+        if schedule is not None:
+            from nnxp.schedules import get_schedule
+
+            self.schedule = get_schedule(schedule)
         self.decay = not_negative("decay", decay)
         self.clip_norm = None if clip_norm is None else above_zero("clip_norm", clip_norm)
         self.clip_value = None if clip_value is None else above_zero("clip_value", clip_value)

@@ -2,7 +2,6 @@
 
 import math
 import time
-import weakref
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -15,13 +14,12 @@ from nnxp.errors import NonFiniteLossError
 from nnxp.kernels import vocabulary
 from nnxp.layers import BatchNorm, Dropout
 from nnxp.network.history import place
-from nnxp.network.model import Model
 from nnxp.optimizers import LBFGS
 from nnxp.training.batches import Batches
 from nnxp.training.course import Course
 from nnxp.training.evaluation import averaged, averages, evaluate
-from nnxp.training.plan import Plan
 from nnxp.training.progress import Progress
+from nnxp.training.step import Step
 from nnxp.training.streams import Stream
 from nnxp.typing import Array, Row
 
@@ -29,15 +27,11 @@ if TYPE_CHECKING:
     from nnxp.training.resuming import Resumed
 
 
-class Training:
+class Training(Step):
     """Runs a bound model's steps and epochs."""
 
-    def __init__(self, model: Model) -> None:
-        self.model: Model = weakref.proxy(model)  # the model owns this: no cycle keeps it alive
-        self.plan, self.loss = Plan(model), model.loss
-        self.backend = model.backend
-        self.course: Course | None = None
-        """Where the fit stands that runs; the model has it too, for its file."""
+    course: Course | None = None
+    """Where the fit stands that runs; the model has it too, for its file."""
 
     def epoch(self, data: "Batches | Stream", bar: Progress, text: str) -> dict[str, float]:
         """One pass over the data, arrays in a new order, or what is left of it: the mean loss and metric, as floats."""

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 import nnxp
-from nnxp import SGD, Sequential
+from nnxp import SGD
 from nnxp.callbacks import Checkpoint, CSVLog, EarlyStopping, State
+from nnxp.files import modelfile
 from tests.helpers.matrix import Target
 from tests.helpers.models import classifier, problem, values
 
@@ -178,8 +179,8 @@ def test_what_early_stopping_cannot_follow() -> None:
 def test_a_checkpoint_is_saved_when_it_is_due(
     options: dict[str, Any], steps: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    saved, save = list[int](), Sequential.save
-    monkeypatch.setattr(Sequential, "save", lambda model, path: (saved.append(model.step), save(model, path)))
+    saved, save = list[int](), modelfile.save
+    monkeypatch.setattr(modelfile, "save", lambda model, path: (saved.append(model.step), save(model, path)))
     model = classifier("numpy")
     model.fit(X, Y, epochs=2, batch_size=8, callbacks=[Checkpoint(tmp_path / "model.safetensors", **options)])
     assert saved == steps
@@ -189,7 +190,7 @@ def test_a_checkpoint_is_saved_when_it_is_due(
 def test_minutes_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     saved, now = list[int](), iter(range(0, 10**6, 25))  # seconds, at each look at the clock
     monkeypatch.setattr("nnxp.callbacks.checkpoint.time.monotonic", lambda: next(now))
-    monkeypatch.setattr(Sequential, "save", lambda model, path: saved.append(model.step))
+    monkeypatch.setattr(modelfile, "save", lambda model, path: saved.append(model.step))
     classifier("numpy").fit(X, Y, epochs=3, batch_size=8, callbacks=[Checkpoint(tmp_path / "m", every_minutes=1)])
     assert saved == [3, 6, 9, 9]  # a look each step, and one after saving: 75 s pass the minute
 

@@ -1,6 +1,7 @@
 """The house: what a reader learns from the folder listing. Its floors are import-linter's (`nox -s lint`)."""
 
 import ast
+import itertools
 from collections import defaultdict
 from pathlib import Path
 
@@ -12,12 +13,39 @@ MODULES = sorted(path for path in PACKAGE.rglob("*.py"))
 BY_TEXT = {
     "nnxp/__init__.py": "public names are imported when they are first used",
     "nnxp/moved.py": "an old name in a pickle is the module of today",
+    "nnxp/callbacks/__init__.py": "public names, when first used: files and signals are not every fit's",
     "nnxp/kernels/__init__.py": "public names, when first used; `show` among them, which stands above the backends",
     "nnxp/kernels/named.py": "the package of a library by its name: torch, cupy",
     "nnxp/backends/finding.py": "an array library by the name that the user gave",
     "nnxp/cli/__init__.py": "a command by its name: each imports what it needs, and nothing else starts slowly",
     "nnxp/cli/results.py": "the versions of libraries",
     "nnxp/doctor/computer.py": "the versions of libraries",
+}
+# Imports of the package's own that come late, each with its reason; what is a library's is an extra or slow.
+START = "start-up: a model that is only built needs neither training nor files"
+LIBRARY = "a library's own kernels, where that library is used"
+LATE = {
+    ("nnxp/sequential.py", "nnxp.training.fitting"): START,
+    ("nnxp/sequential.py", "nnxp.training.loop"): START,
+    ("nnxp/sequential.py", "nnxp.files.modelfile"): START,
+    ("nnxp/backends/record.py", "nnxp.kernels.fusion"): START,
+    ("nnxp/network/model.py", "nnxp.printing"): START,
+    ("nnxp/optimizers/base.py", "nnxp.schedules"): START,
+    ("nnxp/kernels/named.py", "nnxp.kernels.cuda.cupy_kernels"): LIBRARY,
+    ("nnxp/kernels/named.py", "nnxp.kernels.numba_kernels"): LIBRARY,
+    ("nnxp/kernels/named.py", "nnxp.kernels.numpy_kernels"): LIBRARY,
+    ("nnxp/kernels/named.py", "nnxp.kernels.torch_kernels"): LIBRARY,
+    ("nnxp/kernels/named.py", "nnxp.kernels.writing"): LIBRARY,
+    ("nnxp/kernels/fusion.py", "nnxp.kernels.cuda"): LIBRARY,
+    ("nnxp/kernels/fusion.py", "nnxp.kernels.numba_fusion"): LIBRARY,
+    ("nnxp/kernels/numba_kernels.py", "nnxp.kernels.numba_fusion"): LIBRARY,
+    ("nnxp/show.py", "nnxp.kernels.cuda"): LIBRARY,
+    ("nnxp/show.py", "nnxp.kernels.numba_fusion"): LIBRARY,
+    ("nnxp/training/batches.py", "nnxp.data.split"): "its package brings all readers: for `validation_split` alone",
+    ("nnxp/training/fitting.py", "nnxp.training.resuming"): "it reads files: for `resume` alone",
+    ("nnxp/files/modelfile.py", "nnxp"): "the version, which is the package's own",
+    ("nnxp/cli/__init__.py", "nnxp.errors"): "where a command fails",
+    ("nnxp/cli/__init__.py", "nnxp.memory.counting"): "where a command fails",
 }
 # One name, one thing. These are one thing at several places, or a name that a package has of its own.
 SHARED = {
@@ -38,6 +66,19 @@ def test_names_by_text_are_listed() -> None:
             if isinstance(node, ast.Attribute | ast.Name) and name in ("import_module", "__import__"):
                 found.add(str(path.relative_to(ROOT)))
     assert found == {*BY_TEXT}
+
+
+def test_late_imports_are_listed() -> None:
+    found = set()
+    for path in MODULES:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+        for node in itertools.chain.from_iterable(map(ast.walk, functions)):
+            if isinstance(node, ast.ImportFrom) and str(node.module).partition(".")[0] == "nnxp":
+                one = f"{node.module}.{node.names[0].name}"  # a module, or a name of one
+                is_module = (ROOT / f"{one.replace('.', '/')}.py").exists() or (ROOT / one.replace(".", "/")).is_dir()
+                found.add((str(path.relative_to(ROOT)), one if is_module else str(node.module)))
+    assert found == {*LATE}
 
 
 def test_a_name_means_one_thing() -> None:

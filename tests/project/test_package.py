@@ -38,6 +38,43 @@ print(*sorted(set({LAZY!r}) & (set(sys.modules) - before)))
     assert result.stdout.split() == []
 
 
+def loaded(code: str, before: str = "") -> set[str]:
+    """The modules that some code has loaded, beside those that were there before."""
+    told = "print(*(set(sys.modules) - seen), file=sys.stderr)"
+    script = f"{before}\nimport sys\nseen = set(sys.modules)\n{code}\n{told}"
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT)
+    return set(result.stderr.split())
+
+
+def test_the_package_and_its_help_load_no_numpy() -> None:
+    assert "numpy" not in loaded("import nnxp; dir(nnxp)")
+    help_of = "from nnxp.cli import main; assert main(['--help']) == 0"
+    assert "nnxp.cli.parser" in loaded(help_of) and not loaded(help_of) & {"numpy", "dataclasses", "pathlib", "logging"}
+
+
+def test_a_first_model_loads_what_it_needs() -> None:
+    """Neither what trains nor what reads files, nor the slow ones of Python's own that only these want."""
+    code = """
+import nnxp
+nnxp.Sequential([nnxp.Dense(784, 128), "relu", nnxp.Dense(128, 10), "softmax"], "categorical_crossentropy",
+    backend="numpy", seed=0)
+"""
+    found = loaded(code, before="import numpy")
+    rooms = {
+        name for name in found if name.startswith(("nnxp.training", "nnxp.files", "nnxp.callbacks", "nnxp.schedules"))
+    }
+    assert rooms == {"nnxp.training", "nnxp.training.prediction", "nnxp.training.stages"}
+    assert not found & {"csv", "hashlib", "inspect", "json", "logging", "numba", "secrets", "tempfile", "urllib.parse"}
+
+
+def test_dir_names_each_thing_once() -> None:
+    assert nnxp.Dense and nnxp.layers  # loaded: in the globals as well
+    names = dir(nnxp)
+    assert len(names) == len({*names}) and {*names} == {"__version__", *nnxp.__all__}
+    packages = {"activations", "backends", "errors", "estimators", "layers", "losses", "optimizers"}
+    assert packages <= {*nnxp.__all__} and all(getattr(nnxp, name).__name__ == f"nnxp.{name}" for name in packages)
+
+
 def test_every_python_of_the_project_is_classified() -> None:
     """nox reads its Pythons from the classifiers: the lowest of them is the lowest that installs."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]

@@ -283,7 +283,7 @@ def test_the_first_X_decides_and_another_library_is_refused(backend: Target) -> 
 def test_bytes_stay_bytes_and_are_not_rescaled(backend: Target) -> None:
     X = np.arange(20, dtype=np.uint8).reshape(4, 5) * 12
     plain = classifier(backend.spec)
-    data = training_data(plain, plain._plan, backend.asarray(X), [0, 1, 2, 0], None, 2)
+    data = training_data(plain, lambda: plain.training.plan, backend.asarray(X), [0, 1, 2, 0], None, 2)
     assert str(data.X.dtype).endswith("uint8")
     np.testing.assert_array_equal(plain.predict(X), plain.predict(X.astype(np.float32)))
     scaled = Sequential([Rescaling(1 / 255), Dense(5, 2)], backend=backend.spec, seed=0)

@@ -46,7 +46,7 @@ def big(dtype: str) -> tuple[Any, Any, Any]:
 
 def over(backend: Any, dtype: str) -> Batches:
     model = linear(backend)
-    return Batches.of(model, model._plan, *big(dtype), BATCH)
+    return Batches.of(model, lambda: model.training.plan, *big(dtype), BATCH)
 
 
 def linear(backend: Any) -> Sequential:
@@ -91,7 +91,7 @@ def test_arrays_are_not_copied_at_the_door(dtype: str, monkeypatch: pytest.Monke
     _ = model.training
     tracemalloc.start()
     try:
-        assert Batches.of(model, model._plan, made, y, w, BATCH).X is made
+        assert Batches.of(model, lambda: model.training.plan, made, y, w, BATCH).X is made
         assert tracemalloc.get_traced_memory()[1] < made.nbytes / 5
     finally:
         tracemalloc.stop()
@@ -181,7 +181,7 @@ def test_a_batch_of_a_file_reads_its_rows(tmp_path: Path, order: Any, backend_na
     made, y, w = big("float64")
     mapped = saved(tmp_path, "X", np.asarray(made, order=order))
     model = linear(backend_name)
-    data = Batches.of(model, model._plan, mapped, y, w, 16)
+    data = Batches.of(model, lambda: model.training.plan, mapped, y, w, 16)
     assert data.X.base is mapped or data.X is mapped
     tracemalloc.start()
     try:
@@ -197,7 +197,7 @@ def test_targets_on_disk(backend: Target, tmp_path: Path) -> None:
     for y in (targets, targets[:, 0]):
         from_disk, in_memory = regression(backend.spec), regression(backend.spec)
         mapped = saved(tmp_path, "y", y)
-        assert Batches.of(from_disk, from_disk._plan, X, mapped, None, 7).y.base is mapped
+        assert Batches.of(from_disk, lambda model=from_disk: model.training.plan, X, mapped, None, 7).y.base is mapped
         from_disk.fit(X, mapped, epochs=2, batch_size=7, validation_split=0.25)
         in_memory.fit(X, y, epochs=2, batch_size=7, validation_split=0.25)
         np.testing.assert_array_equal(values(from_disk), values(in_memory))

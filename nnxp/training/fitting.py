@@ -1,0 +1,88 @@
+"""What `fit` and `evaluate` are asked for, and the data that they go over."""
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, TypeAlias
+
+from nnxp.callbacks import Callback, events_of
+from nnxp.doors.options import positive
+from nnxp.network.model import Model
+from nnxp.optimizers import LBFGS
+from nnxp.training.batches import Batches
+from nnxp.training.course import describe
+from nnxp.training.evaluation import evaluate
+from nnxp.training.loop import Training
+from nnxp.training.prediction import BATCH as PREDICTION_BATCH
+from nnxp.training.streams import Stream, is_stream, training_data, validation_of
+from nnxp.typing import ArrayLike
+
+Given: TypeAlias = tuple[Any, ArrayLike | None, ArrayLike | None]
+"""X, y and weights; or an iterable of batches, alone."""
+Trained: TypeAlias = Callable[[], Training]
+"""Gives a model's bound step, which there is once the first X has decided the backend."""
+
+
+class Asked(NamedTuple):
+    """The options of a fit; `Sequential.fit` explains them."""
+
+    epochs: int
+    batch_size: int | None = None
+    validation_split: float | None = None
+    micro_batch_size: int | None = None
+    resume: Any = None
+
+
+def fit(
+    model: Model,
+    trained: Trained,
+    given: Given,
+    validation_data: Any,
+    asked: Asked,
+    callbacks: Sequence[Callback],
+    progress: bool | None,
+) -> None:
+    """Trains a model; its history tells the rest."""
+    epochs, batch_size, validation_split, micro_batch_size, resume = asked
+    epochs = positive("epochs", epochs)
+    if validation_data is not None and validation_split is not None:
+        raise ValueError("got validation_data and validation_split, expected one of them")
+    if micro_batch_size is not None:
+        micro_batch_size = positive("micro_batch_size", micro_batch_size)
+    for callback in callbacks:
+        events_of(callback)
+    if batch_size is None and isinstance(model.optimizer, LBFGS):  # every step takes all: rows computed at once
+        batch_size = None if is_stream(given[0]) else PREDICTION_BATCH
+    data = training_data(model, lambda: trained().plan, *given, batch_size, validation_split)
+    validation = None
+    if validation_data is not None:
+        validation = validation_of(model, lambda: trained().plan, validation_data, PREDICTION_BATCH)
+    options = {"epochs": epochs, "micro_batch_size": micro_batch_size, "validation_split": validation_split}
+    described = functools.cache(functools.partial(describe, data, validation, callbacks, **options))
+    resumed = None
+    if resume is not None:
+        from nnxp.training import resuming  # which reads files: few fits do
+
+        resumed = resuming.resume(model, resume, described(), data.steps)
+    if isinstance(data, Stream):
+        data.open()
+    with model.backend.context():
+        if validation_split is not None:
+            assert isinstance(data, Batches)
+            data, validation = data.split(validation_split, PREDICTION_BATCH)
+        training = trained()
+        training.plan.micro_batch_size = micro_batch_size
+        try:
+            training.run(data, validation, epochs, progress, callbacks, described, resumed)
+        finally:
+            training.plan.micro_batch_size = None
+            training.plan.release()
+
+
+def evaluated(model: Model, trained: Trained, given: Given) -> dict[str, float]:
+    """The mean loss and the metric of a model over data, as floats."""
+    batch_size = None if is_stream(given[0]) else PREDICTION_BATCH
+    data = training_data(model, lambda: trained().plan, *given, batch_size)
+    if isinstance(data, Stream):
+        data.open()
+    with model.backend.context():
+        return evaluate(model, trained().plan, data)

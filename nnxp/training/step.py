@@ -1,0 +1,49 @@
+"""One bound step on the arrays that a user hands over."""
+
+import weakref
+
+from nnxp.backends import dtype_of
+from nnxp.doors.arrays import finite, same_length, sample_weights, sum_is_finite
+from nnxp.network.model import Model
+from nnxp.training.plan import Plan
+from nnxp.typing import Array, ArrayLike
+
+
+class Step:
+    """A bound model's training step."""
+
+    def __init__(self, model: Model) -> None:
+        self.model: Model = weakref.proxy(model)  # the model owns this: no cycle keeps it alive
+        self.plan, self.loss, self.backend = Plan(model), model.loss, model.backend
+
+    def ready(self, X: ArrayLike, y: ArrayLike) -> bool:
+        """Whether X and y are arrays of NumPy that a step takes as they are. A loop of small steps is not to wait
+        for a door that finds nothing to do; False proves nothing."""
+        plan, model = self.plan, self.model
+        plan.follow()
+        return model._fits(X) and sum_is_finite(X) and plan.loss.ready(y, X.shape[0], model.n_out)
+
+    def checked(self, x: Array, y: ArrayLike, w: ArrayLike | None, scan: bool) -> Array:
+        """`one`, of inputs past the model's door and labels and weights not yet past any. `scan`: the inputs came from
+        the host, where nobody waits for a look at their values."""
+        model, backend, loss = self.model, self.backend, self.plan.loss
+        n = int(x.shape[0])
+        if n == 0:
+            raise ValueError("got X with no samples, expected at least one")
+        if scan and dtype_of(x) != "uint8":
+            finite(backend, x, "X")
+        self.plan.follow()
+        labels = loss.prepare(y, model._outputs(x), model.dtype, scan=False)
+        same_length(n, int(labels.shape[0]), "labels")
+        weights = sample_weights(backend, w, n, model.dtype, scan=False)
+        with backend.context():
+            labels, weights, _ = loss.weigh(labels, weights, model.dtype)
+        return self.one(backend.asarray(x, dtype=model.dtype), labels, weights)
+
+    def one(self, x: Array, y: Array, w: Array | None) -> Array:
+        """The loss before the update, 0-d, of arrays that the plan takes."""
+        with self.backend.context():
+            try:
+                return self.plan.step(x, y, w)
+            finally:
+                self.plan.release()
