@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from nnxp import random
+from nnxp.doors.describing import described
 from nnxp.doors.naming import lookup
 from nnxp.typing import Floats
 
@@ -18,6 +19,8 @@ Weights = Floats
 
 class Initializer:
     """Draws normal weights of shape (n_in, n_out): a subclass gives `deviation`, or a `draw` of its own."""
+
+    __repr__ = described
 
     def deviation(self, n_in: int, n_out: int) -> float:
         """The standard deviation of the weights."""

@@ -7,7 +7,7 @@ weights, the optimizer's state and the history that it has at that moment.
 One that remembers something has two more methods, for a fit that is resumed (`fit(resume=)`): `state()` gives a dict
 of what JSON can hold and of arrays, float32 or float64, and `restore(state)` takes the same dict over, after "begin",
 its arrays on the model's backend. What it is made with, and has to be the same then, it names in `options`, and keeps
-as attributes.
+as attributes. A class with `__repr__ = nnxp.callbacks.described` prints as nnxp's do, `EarlyStopping(patience=3)`.
 
 >>> def watch(state):
 ...     if state.record["loss"] < 0.05:
@@ -18,6 +18,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from nnxp.callbacks.state import EVENTS, Callback, Callbacks, State, events_of
+from nnxp.doors.describing import described
 
 if TYPE_CHECKING:
     from nnxp.callbacks.checkpoint import Checkpoint
@@ -40,6 +41,7 @@ __all__ = [
     "EarlyStopping",
     "Interruption",
     "State",
+    "described",
     "events_of",
 ]
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from nnxp.callbacks.state import EVENTS, State
+from nnxp.doors.describing import described
 from nnxp.doors.options import not_negative, positive
 from nnxp.files import modelfile
 from nnxp.files.configuration import config_of
@@ -49,6 +50,7 @@ class Checkpoint:
 
     events = EVENTS
     last = True
+    __repr__ = described
 
     def __init__(self, path: Any, every_steps: int | None = None, every_minutes: float | None = None) -> None:
         self.path = Path(path)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from nnxp.callbacks.state import State
+from nnxp.doors.describing import described
 
 
 class CSVLog:
@@ -20,6 +21,7 @@ class CSVLog:
     """
 
     events = ("begin", "epoch")
+    __repr__ = described
 
     def __init__(self, path: Any) -> None:
         self.path = Path(path)

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from nnxp.callbacks.best import BestWeights, shapes
 from nnxp.callbacks.state import State
+from nnxp.doors.describing import described
 from nnxp.doors.options import not_negative, positive
 
 
@@ -48,6 +49,7 @@ class EarlyStopping:
 
     events = ("begin", "epoch", "end")
     options = ("monitor", "patience", "min_delta", "mode", "restore_best")
+    __repr__ = described
 
     def __init__(
         self,

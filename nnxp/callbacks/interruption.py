@@ -5,6 +5,8 @@ import threading
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from nnxp.doors.describing import described
+
 if TYPE_CHECKING:
     from nnxp.callbacks.state import State
 
@@ -34,6 +36,7 @@ class Interruption:
     """
 
     events = ("begin", "step", "epoch")
+    __repr__ = described
 
     def __init__(self) -> None:
         self.exception: BaseException | None = None

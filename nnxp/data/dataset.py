@@ -1,13 +1,14 @@
 """What every source of data gives: a `Dataset`, and the messages and scales the sources share."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nnxp.data.split import split
+from nnxp.doors.describing import as_call
 from nnxp.errors import DataError
 
 Array = NDArray[Any]
@@ -38,14 +39,23 @@ class Dataset:
     """
 
     name: str
-    X: Array = field(repr=False)
-    y: Array = field(repr=False)
-    X_test: Array | None = field(repr=False)
-    y_test: Array | None = field(repr=False)
+    X: Array
+    y: Array
+    X_test: Array | None
+    y_test: Array | None
     classes: tuple[str, ...] | None
     task: Literal["classification", "regression"]
-    preprocessing: dict[str, Any] = field(repr=False)
-    rescale: Scale | None = field(repr=False)
+    preprocessing: dict[str, Any]
+    rescale: Scale | None
+
+    @as_call
+    def __repr__(self) -> list[str]:
+        parts = [repr(self.name), self.task, f"X {self.X.shape} {self.X.dtype}", f"y {self.y.shape}"]
+        if self.classes is not None:
+            parts.append(f"{len(self.classes)} classes")
+        if self.X_test is not None and self.y_test is not None:
+            parts += [f"X_test {self.X_test.shape}", f"y_test {self.y_test.shape}"]
+        return parts
 
     def hold_out(self, fraction: float, seed: int) -> "Dataset":
         """Set a fraction of the rows aside as the test part.

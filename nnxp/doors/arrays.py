@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from nnxp.backends import Backend, check_dtype, dtype_of, follow, get_backend, library_of
+from nnxp.doors.describing import described
 from nnxp.errors import BackendMismatchError
 from nnxp.typing import Array, ArrayLike
 
@@ -25,10 +26,13 @@ class Switch:
     """
 
     default_backend: ClassVar[Any] = None
+    _from_model: ClassVar[tuple[str, ...]] = ("seed",)
+    """Attributes that a model gives its parts: they tell nothing of one, and its repr leaves them out."""
     _backend: Backend | None = None
     _named = False
     _dtype: str | None = None
     _model: Any = None
+    __repr__ = described
 
     def __init__(self, backend: Any = None, dtype: str | None = None) -> None:
         spec = self.default_backend if backend is None else backend

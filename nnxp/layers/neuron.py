@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from nnxp.doors.arrays import Switch
+from nnxp.doors.describing import described
 from nnxp.typing import Array, ArrayLike
 
 
@@ -65,6 +66,8 @@ class NeuronLayer:
     >>> NeuronLayer([Neuron([1, 0], 1), Neuron([0, 1], 2)]).forward([10, 20])
     [11.0, 22.0]
     """
+
+    __repr__ = described
 
     def __init__(self, neurons: Sequence[Neuron]) -> None:
         self.neurons = list(neurons)

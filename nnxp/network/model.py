@@ -12,6 +12,7 @@ import numpy as np
 from nnxp import random
 from nnxp.backends import Backend, library_of
 from nnxp.doors.arrays import Switch
+from nnxp.doors.describing import as_call, one_a_line, text
 from nnxp.layers import Layer
 from nnxp.losses import Loss, get_loss
 from nnxp.memory.buffers import Buffers
@@ -80,6 +81,13 @@ class Model(Switch):
     def _begin(self) -> None:
         """Sets what is `passing`: nothing runs yet."""
         self._binding, self._predictions, self.course = threading.RLock(), threading.local(), None
+
+    @as_call
+    def __repr__(self) -> list[str]:
+        backend, seed = self.backend.name if self._named else None, self.seed if self.seeded else None
+        dtype = self.dtype if self.dtype != "float32" else None
+        given = {"loss": self.loss, "optimizer": self.optimizer, "backend": backend, "dtype": dtype, "seed": seed}
+        return [one_a_line(self.layers), *(f"{k}={text(v)}" for k, v in given.items() if v is not None)]
 
     # --- binding -----------------------------------------------------------------------------------
 

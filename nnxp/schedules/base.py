@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
+from nnxp.doors.describing import described, text
 from nnxp.doors.options import positive
 
 Length = int | float
@@ -23,6 +24,7 @@ class Schedule:
     """
 
     options: ClassVar[tuple[str, ...]] = ()
+    __repr__ = described
 
     def __call__(self, step: int, total: int | None = None) -> float:
         """The factor after `step` of `total` updates."""
@@ -79,6 +81,9 @@ class Function(Schedule):
 
     def __init__(self, function: Callable[[int, int | None], float]) -> None:
         self.function = function
+
+    def __repr__(self) -> str:
+        return text(self.function)
 
     def __call__(self, step: int, total: int | None = None) -> float:
         """What the function gives."""
