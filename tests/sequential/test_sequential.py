@@ -234,7 +234,7 @@ def test_predict_in_parts_is_predict_in_one(backend: Target, monkeypatch: pytest
     X, y = problem(21)
     model = with_everything(backend.spec)
     whole, record = model.predict(X), model.evaluate(X, y)
-    monkeypatch.setattr("nnxp.sequential.PREDICTION_BATCH", 8)
+    monkeypatch.setattr("nnxp.training.fitting.PREDICTION_BATCH", 8)
     np.testing.assert_allclose(model.predict(X), whole, rtol=8 * 2.0**-23)
     assert model.evaluate(X, y) == pytest.approx(record, rel=21 * 2.0**-23)
     assert model.predict(X[:0]).shape == (0, CLASSES)
