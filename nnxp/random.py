@@ -101,7 +101,7 @@ def _multiples(n: int, backend: Backend) -> Array:
     return counter * GAMMA
 
 
-BLOCK = 1 << 17
+BLOCK, HOST_BLOCK = 1 << 17, 1 << 14
 _counters = Scratch(_multiples)
 
 
@@ -111,27 +111,37 @@ def _signed(number: int) -> int:
     return number - (1 << 64) if number >> 63 else number
 
 
-def _host_bits(key: int, n: int) -> Integers:
-    counter = np.arange(1, n + 1, dtype=np.int64)
+def _host_bits(key: int, start: int, stop: int) -> Integers:
+    """The numbers of a key from number `start` on, up to `stop`; the first is number 0."""
+    counter = np.arange(start + 1, stop + 1, dtype=np.int64)
     numbers: Integers = formulas.splitmix64(counter * GAMMA + key)
+    return numbers
+
+
+def _unit(key: int, start: int, stop: int) -> Floats:
+    """The same as numbers in [0, 1)."""
+    top = (_host_bits(key, start, stop) >> 11) & ((1 << 53) - 1)
+    numbers: Floats = top.astype(np.float64) * 2.0**-53
     return numbers
 
 
 def uniform(key: int, shape: tuple[int, ...]) -> Floats:
     """Uniform in [0, 1): the top 53 bits of each number. Made on the host, float64."""
-    top = (_host_bits(key, math.prod(shape)) >> 11) & ((1 << 53) - 1)
-    numbers: Floats = top.astype(np.float64) * 2.0**-53
-    return numbers.reshape(shape)
+    return _unit(key, 0, math.prod(shape)).reshape(shape)
 
 
 def normal(key: int, shape: tuple[int, ...]) -> Floats:
-    """Standard normal by Box and Muller 1958: √(-2 log(1 - u)) cos 2πv. Made on the host, float64."""
+    """Standard normal by Box and Muller 1958: √(-2 log(1 - u)) cos 2πv, of the i-th and the (n + i)-th number. Made on
+    the host, float64, in blocks that stay in the cache."""
     n = math.prod(shape)
-    u, v = uniform(key, (2, n))
-    numbers: Floats = np.sqrt(-2 * np.log1p(-u)) * np.cos(2 * np.pi * v)
+    numbers: Floats = np.empty(n, dtype=np.float64)
+    for start in range(0, n, HOST_BLOCK):
+        stop = min(n, start + HOST_BLOCK)
+        u, v = _unit(key, start, stop), _unit(key, n + start, n + stop)
+        numbers[start:stop] = np.sqrt(-2 * np.log1p(-u)) * np.cos(2 * np.pi * v)
     return numbers.reshape(shape)
 
 
 def permutation(key: int, n: int) -> Integers:
     """0 to n - 1 in random order: the order that sorts n hashes. Made on the host, int64."""
-    return np.argsort(_host_bits(key, n), kind="stable").astype(np.int64)
+    return np.argsort(_host_bits(key, 0, n), kind="stable").astype(np.int64)

@@ -1,1 +1,2 @@
-"""Where things come in and are checked, once: `arrays`, `labels`, `options`, and `naming`, objects given by name."""
+"""Where things come in and are checked, once: `arrays`, `labels`, `options`, and `naming`, objects given by name.
+`describing` is the way back: what `repr` says of them."""
