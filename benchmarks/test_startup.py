@@ -7,6 +7,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from typing import Any
 
 import pytest
@@ -31,15 +32,18 @@ print(json.dumps(dict(zip(names, [b - a for a, b in zip(t, t[1:])]))))
 """
 
 
+def python(*words: str, **variables: str) -> str:
+    """What a fresh process prints."""
+    env = os.environ | variables | {"PYTHONPATH": str(measurements.ROOT)}
+    env.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed package is compiled
+    done = subprocess.run([sys.executable, *words], env=env, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
 def start(label: str, cache: str) -> dict[str, float]:
     """Seconds of each part of a start, from a fresh process."""
-    env = os.environ | {"NNXP_CACHE_DIR": cache, "PYTHONPATH": str(measurements.ROOT)}
-    env.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed package is compiled
-    done = subprocess.run(
-        [sys.executable, "-c", CLOCKED, label], env=env, capture_output=True, text=True, check=False, timeout=300
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    return json.loads(python("-c", CLOCKED, label, NNXP_CACHE_DIR=cache))
 
 
 STARTS = [("numpy", "cached"), *([("fast", "cold"), ("fast", "cached")] if "fast" in BACKENDS else [])]
@@ -71,4 +75,31 @@ def test_start(state: str, measure: Measure, small: bool) -> None:
         floor_is="import numpy",
         parts={name: statistics.median(one[name] for one in seen) for name in parts},
         floor=measurements.summary([one["import numpy"] for one in seen]),
+    )
+
+
+@pytest.mark.parametrize("label", ["numpy"], indirect=True)
+def test_help(measure: Measure, small: bool) -> None:
+    """`nnxp --help` as a whole process, beside one that imports NumPy, in turn."""
+    words = {"import numpy": ("-c", "import numpy"), "nnxp --help": ("-m", "nnxp", "--help")}
+    seen: dict[str, list[float]] = {name: [] for name in words}
+
+    def action() -> None:
+        for name, command in words.items():
+            begin = time.perf_counter()
+            python(*command)
+            seen[name].append(time.perf_counter() - begin)
+
+    action()  # what is not compiled yet
+    for times in seen.values():
+        times.clear()
+    measure.benchmark.pedantic(action, rounds=1 if small else 5 if measure.quick else 15)
+    measure.describe(
+        kind="start",
+        case="help",
+        dtype="float32",
+        shapes=(),
+        floor_is="import numpy, as a process",
+        parts={name: statistics.median(times) for name, times in seen.items()},
+        floor=measurements.summary(seen["import numpy"]),
     )
