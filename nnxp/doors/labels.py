@@ -66,6 +66,11 @@ def are_indices(y: ArrayLike, n: int, n_classes: int | None) -> bool:
     )
 
 
+def are_indices_there(backend: Backend, y: ArrayLike, n: int) -> bool:
+    """Whether y is a vector of n numbers of int64 on CuPy's device, where nobody waits for a look at them."""
+    return backend.library == "cupy" and backend.owns(y) and y.shape == (n,) and y.dtype == np.int64
+
+
 def _indices(backend: Backend, y: Array, n_classes: int | None, scan: bool, ignored: int | None) -> Array:
     if not dtype_of(y).startswith(("int", "uint", "bool")):
         raise ValueError(

@@ -78,7 +78,8 @@ class Loss(Switch):
         return y, w, w
 
     def ready(self, y: ArrayLike, n: int, n_out: int | None) -> bool:
-        """Whether y is an array of NumPy that `prepare` would check and give back; False proves nothing."""
+        """Whether y is an array that `prepare` would check, NumPy's alone by its values, and give back; False proves
+        nothing."""
         return False
 
     def losses(self, p: Array, y: Array) -> Array:

@@ -18,6 +18,7 @@ class Buffers:
         self._backend, self._dtype = backend, dtype
         self._whole: dict[tuple[int, str], Array] = {}
         self._parts: dict[tuple[int, str, tuple[int, ...]], Array] = {}
+        self._own: dict[int, list[Array]] = {}  # each part by its identity, and its transpose once that was asked for
 
     def take(self, owner: object, name: str, shape: tuple[int, ...], dtype: Any = None) -> Array | None:
         """The array that `owner` writes its `name` of this shape into, or None for a new one. `dtype` is a name, or one
@@ -26,6 +27,15 @@ class Buffers:
             return None
         part = self._parts.get((id(owner), name, shape))
         return self._part(id(owner), name, tuple(shape), dtype) if part is None else part
+
+    def transposed(self, x: Array) -> Array:
+        """xᵀ; of an array that was handed out, the same object each time, so that a kernel knows it again."""
+        own = self._own.get(id(x))
+        if own is None:
+            return x.T
+        if len(own) == 1:
+            own.append(x.T)
+        return own[1]
 
     def _part(self, owner: int, name: str, shape: tuple[int, ...], dtype: Any) -> Array:
         """The leading slice of an array that may have to be made, or made longer."""
@@ -37,6 +47,7 @@ class Buffers:
             whole = xp.empty(shape, dtype=dtype, device=self._backend.device)
             self._whole[owner, name] = whole
             self._parts = {place: part for place, part in self._parts.items() if place[:2] != (owner, name)}
+            self._own = {id(part): [part] for part in self._parts.values()}
         part = whole if whole.shape[0] == shape[0] else whole[: shape[0], ...]
-        self._parts[owner, name, shape] = part
+        self._parts[owner, name, shape], self._own[id(part)] = part, [part]
         return part

@@ -218,6 +218,12 @@ class Model(Switch):
             and X.dtype is np.dtype(self.dtype)
         )
 
+    def _fits_on_cupy(self, X: ArrayLike) -> bool:
+        """The same of a model on CuPy: one of its device, with rows, whose values nobody waits for."""
+        backend = self.backend
+        owned = backend.owns(X) and X.ndim == 2 and X.shape[0] > 0 and X.shape[1] == self.n_in
+        return owned and X.dtype == np.dtype(self.dtype)
+
     # --- by layer ------------------------------------------------------------------------------------
 
     def forward(self, X: ArrayLike, training: bool = False) -> Array:

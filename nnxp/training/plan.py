@@ -66,7 +66,7 @@ class Plan:
         self.penalties = Penalties(dense, self.store)
         self.penalised = [layer for layer in self.layers if hasattr(layer, "penalty") and layer not in dense]
         self._kept = [layer.__dict__ for layer in model.layers]
-        self._uniform: dict[int, tuple[Array, Array]] = {}
+        self._uniform: dict[int, tuple[Array, Array, Array]] = {}
         self.micro_batch_size: int | None = None
         """How many rows of a batch are computed at once, in a fit that says so."""
         self._part = 0
@@ -132,8 +132,7 @@ class Plan:
     def _mean(self, y: Array, w: Array | None, v: Array | None, n: int, means: Array) -> Array:
         """The mean loss, and where `means` is given, the weighted sum of the scores beside it."""
         head, weighted_sum = self.head, self.backend.kernels["weighted_sum"]
-        equal, column = self._equal(n)
-        shares = equal[0, ...]
+        equal, shares, column = self._equal(n)
         if w is not None:
             column = self.buffers.take(self, "factors", (n, 1))
             assert column is not None
@@ -148,16 +147,16 @@ class Plan:
             weighted_sum(scores, equal[1, ...] if v is None else v, out=means[1, ...])
         return means[0, ...]
 
-    def _equal(self, n: int) -> tuple[Array, Array]:
-        """What each of n samples without weights counts: the rows 1 / n, in a mean, and 1, in a sum; and 1 / n as a
-        column."""
+    def _equal(self, n: int) -> tuple[Array, Array, Array]:
+        """What each of n samples without weights counts: the rows 1 / n, in a mean, and 1, in a sum; the first of them,
+        and that as a column."""
         if n not in self._uniform:
             if len(self._uniform) == SIZES:
                 self._uniform.clear()
             xp = self.backend.xp
             equal = xp.ones((2, n), dtype=getattr(xp, self.model.dtype), device=self.backend.device)
             equal[0, ...] = 1 / n
-            self._uniform[n] = equal, equal[0, :, None]
+            self._uniform[n] = equal, equal[0, ...], equal[0, :, None]
         return self._uniform[n]
 
     def release(self) -> None:

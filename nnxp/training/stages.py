@@ -105,7 +105,7 @@ class DenseStage(Stage):
         super().__init__(layers, buffers, position, needs_dinputs)
         self.dense, self.backend, self.matmul = dense, dense.backend, dense.kernel("matmul")
         self.training = training
-        self.W, self.b = dense.weights, dense.biases
+        self.W, self.b, self.across = dense.weights, dense.biases, dense.weights.T
         self.dW, self.db = dense.gradient("weights"), dense.gradient("biases")
 
     def release(self) -> None:
@@ -120,10 +120,10 @@ class DenseStage(Stage):
 
     def gradients(self, dz: Array) -> Array | None:
         """dW = xᵀ dz and dx = dz Wᵀ."""
-        self.matmul(self.x.T, dz, out=self.dW)
+        self.matmul(self.buffers.transposed(self.x), dz, out=self.dW)
         if not self.needs_dinputs:
             return None
-        return self.matmul(dz, self.W.T, out=self.buffers.take(self, "dinputs", (dz.shape[0], self.dense.n_in)))
+        return self.matmul(dz, self.across, out=self.buffers.take(self, "dinputs", (dz.shape[0], self.dense.n_in)))
 
 
 class DenseAlone(DenseStage):

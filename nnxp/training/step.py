@@ -15,13 +15,16 @@ class Step:
     def __init__(self, model: Model) -> None:
         self.model: Model = weakref.proxy(model)  # the model owns this: no cycle keeps it alive
         self.plan, self.loss, self.backend = Plan(model), model.loss, model.backend
+        self.on_cupy = model.backend.library == "cupy"
 
     def ready(self, X: ArrayLike, y: ArrayLike) -> bool:
-        """Whether X and y are arrays of NumPy that a step takes as they are. A loop of small steps is not to wait
-        for a door that finds nothing to do; False proves nothing."""
+        """Whether X and y are arrays of NumPy, or of CuPy on the model's device, that a step takes as they are. A loop
+        of small steps is not to wait for a door that finds nothing to do; False proves nothing."""
         plan, model = self.plan, self.model
         plan.follow()
-        return model._fits(X) and sum_is_finite(X) and plan.loss.ready(y, X.shape[0], model.n_out)
+        if not (model._fits_on_cupy(X) if self.on_cupy else model._fits(X) and sum_is_finite(X)):
+            return False
+        return plan.loss.ready(y, X.shape[0], model.n_out)
 
     def checked(self, x: Array, y: ArrayLike, w: ArrayLike | None, scan: bool) -> Array:
         """`one`, of inputs past the model's door and labels and weights not yet past any. `scan`: the inputs came from

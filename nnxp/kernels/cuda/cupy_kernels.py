@@ -17,6 +17,7 @@ from nnxp.kernels.cuda.launch import (
     memory_of,
     workspace,
 )
+from nnxp.kernels.cuda.products import gemm
 from nnxp.kernels.cuda.source import C_TYPES, dropout
 from nnxp.kernels.graph import trace
 from nnxp.kernels.reference import reference
@@ -39,7 +40,7 @@ def launcher(file: str, name: str, kind: str, **types: str | int) -> Launcher:
 def cupy_kernels(cupy: Any, xp: Namespace) -> dict[str, Kernel]:
     """The table for the package `cupy`, whose standard namespace is `xp`. What a kernel does not take, the reference
     does: arrays that are not contiguous, or of another type than float32 and float64."""
-    plain = reference(xp)
+    plain, product = reference(xp), functools.cache(gemm)
 
     def kind_of(*arrays: Array) -> str | None:
         """The type of contiguous arrays that are all "float32" or all "float64"; those to be made are None."""
@@ -53,10 +54,10 @@ def cupy_kernels(cupy: Any, xp: Namespace) -> dict[str, Kernel]:
         return KINDS.get(kind)
 
     def matmul(a: Array, b: Array, out: Array = None) -> Array:
-        """a b, the matrix product: of two dimensions `dot` is the same, with less of CuPy's on the way."""
+        """a b, the matrix product: of two dimensions by cuBLAS itself where that can be, else by CuPy."""
         if out is None or not a.ndim == b.ndim == out.ndim == 2:
             return cupy.matmul(a, b, out=out)
-        return a.dot(b, out)
+        return out if product()(a, b, out) else a.dot(b, out)
 
     def column_sums(a: Array, out: Array = None) -> Array:
         """Σᵢ aᵢⱼ, shape (1, m)."""
