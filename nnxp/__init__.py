@@ -1,14 +1,16 @@
 """Neural networks on the arrays you already hold: readable backpropagation on NumPy, CuPy, PyTorch and any
 other array library that follows the Python array API standard.
 
-`import nnxp` imports nothing: each name is imported when it is first used. Type checkers read the same table in
+`import nnxp` imports no NumPy: each name is imported when it is first used. Type checkers read the same table in
 `__init__.pyi`.
 """
 
-import importlib
-from typing import Any
-
 from nnxp import moved
+
+moved.install()  # before anything else: another thread may be reading an old pickle
+
+import importlib  # noqa: E402
+from typing import Any  # noqa: E402
 
 __version__ = "0.1.0"
 
@@ -31,8 +33,6 @@ _MODULES = (
     "plots random schedules"
 ).split()
 
-moved.install()
-
 
 def __getattr__(name: str) -> Any:
     if name == "__all__":
@@ -48,4 +48,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted(["__version__", *_HOME, *_MODULES])
+    return sorted({*_HOME, *_MODULES, *(name for name in globals() if name.startswith("__"))})

@@ -13,10 +13,13 @@ from types import ModuleType
 MOVED = {
     "nnxp.backends.libraries": "nnxp.backends.finding",  # get_backend, which every pickled backend calls
     "nnxp.checkpoint": "nnxp.sequential",  # load
+    "nnxp.data.arrays": "nnxp.data.npzfile",  # npz, in a pipeline's step say
+    "nnxp.data.tables": "nnxp.data.csvfile",  # csv
     "nnxp.estimators.labels": "nnxp.estimators.classes",  # Labels, of a fitted classifier
     "nnxp.parameters": "nnxp.memory.parameters",  # ParameterStore and its kin, of layers and models
 }
-"""By the name in pickles of nnxp 0.1.0 of November 2026. What else moved is of no object that a pickle holds."""
+"""By the name in pickles of nnxp 0.1.0 of November 2026, with what they hold of it. Of what else moved a pickle holds
+nothing, but `nnxp.kernels.show`, which `kernels/fusion` still gives."""
 
 
 class Finder:

@@ -3,7 +3,7 @@
 A facade: what it does is done in the rooms below, which are imported when they are first needed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from nnxp.backends import library_of
@@ -11,11 +11,10 @@ from nnxp.doors.arrays import blocks, on_disk
 from nnxp.layers import Layer
 from nnxp.network.architecture import check_loss
 from nnxp.network.model import Model
-from nnxp.training.prediction import prediction
+from nnxp.training.prediction import Prediction, prediction
 from nnxp.typing import Array, ArrayLike
 
 if TYPE_CHECKING:
-    from nnxp.callbacks import Callback
     from nnxp.training.loop import Training
 
 
@@ -62,12 +61,11 @@ class Sequential(Model):
     [0, 1, 1, 0]
     """
 
-    passing = (*Model.passing, "_training")
-    _training: "Training | None"
+    _of_this_process = (*Model._of_this_process, "_training")
 
-    def _begin(self) -> None:
-        super()._begin()
-        self._training = None
+    def _start_afresh(self) -> None:
+        super()._start_afresh()
+        self._training: Training | None = None
 
     @property
     def training(self) -> "Training":
@@ -95,7 +93,7 @@ class Sequential(Model):
         sample_weight: ArrayLike | None = None,
         validation_data: Any = None,
         validation_split: float | None = None,
-        callbacks: "Sequence[Callback]" = (),
+        callbacks: Sequence[Callable[[Any], Any]] = (),
         micro_batch_size: int | None = None,
         resume: Any = None,
         progress: bool | None = None,
@@ -213,16 +211,20 @@ class Sequential(Model):
         Shapes and dtype are checked; X is not searched for NaN, which comes out as NaN.
         """
         if self._store is not None and self._fits(X) and not on_disk(X):
-            return prediction(self, self.layers)(X)
+            return self.prediction(self.layers)(X)
         x = self._checked(X)
         with self.backend.context():
-            predict = prediction(self, self.layers)
+            predict = self.prediction(self.layers)
             if on_disk(x):  # never all of it at once
                 parts = [predict(self._moved(x[rows])) for rows in blocks(x)]
                 result = self.backend.xp.concat(parts, axis=0)
             else:
                 result = predict(self._moved(x))
         return self.backend.to_numpy(result) if library_of(X) == "numpy" else result
+
+    def prediction(self, layers: list[Layer]) -> Prediction:
+        """This thread's forward pass through the layers, or the first of them, made when first asked for."""
+        return prediction(self, layers)
 
     def plan(self) -> None:
         """Prints what one training step runs, in order."""

@@ -46,10 +46,16 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    """Imported when first used: files, signals and tables are not every fit's."""
-    if name not in _HOME:
-        raise AttributeError(f"module 'nnxp.callbacks' has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"nnxp.callbacks.{_HOME[name]}"), name)
-    globals()[name] = value
-    return value
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+if not TYPE_CHECKING:  # to a type checker every name would be there
+
+    def __getattr__(name: str) -> Any:
+        """Imported when first used: files, signals and tables are not every fit's."""
+        if name not in _HOME:
+            raise AttributeError(f"module 'nnxp.callbacks' has no attribute {name!r}")
+        value = getattr(importlib.import_module(f"nnxp.callbacks.{_HOME[name]}"), name)
+        globals()[name] = value
+        return value

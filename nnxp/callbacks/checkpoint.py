@@ -7,7 +7,6 @@ from typing import Any
 from nnxp.callbacks.state import EVENTS, State
 from nnxp.doors.describing import described
 from nnxp.doors.options import not_negative, positive
-from nnxp.files import modelfile
 from nnxp.files.configuration import config_of
 
 
@@ -81,7 +80,7 @@ class Checkpoint:
         backend, values = state.model.store.backend, state.model.store.values
         with backend.context():
             if bool(backend.xp.all(backend.xp.isfinite(values))):
-                modelfile.save(state.model, self.path)
+                state.model.save(self.path)  # the model's own, which a subclass may have made its own
                 if state.interrupted is not None:
                     state.interrupted.add_note(f"step {state.step} is saved, to resume from {self.path}")
         self._time, self._step = time.monotonic(), state.step

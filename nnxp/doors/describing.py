@@ -2,7 +2,8 @@
 
 The arguments that the constructor requires stand by position, then the options that differ from their defaults by
 keyword; an optimizer's learning rate always, since no training can be understood without it. They are read from the
-constructor's signature and from what the object keeps, so that a class of the user's own needs no code for it.
+constructor's signature and from what the object keeps, so that a class of the user's own needs no code for it. Where a
+part runs, its `backend=`, `dtype=` and `seed=`, is its model's to tell.
 
 A repr decides nothing: no property is read, since that of a layer's parameter would draw it and that of a backend
 would choose one. Nothing raises: `ClassName(...)` is an object that does not keep what it was made with, and `...` a
@@ -50,6 +51,7 @@ def as_call(arguments: Callable[[T], list[str]]) -> Callable[[T], str]:
             texts = ["..."]
         return f"{type(part).__name__}({', '.join(texts)})"
 
+    del call.__annotations__  # those of the arguments
     return call
 
 
@@ -97,21 +99,25 @@ def one_a_line(values: Sequence[Any]) -> str:
 
 
 def _parameters(kind: type) -> Iterator[tuple[inspect.Parameter, bool]]:
-    """A constructor's parameters, and those that it hands on to its base class's as `**keywords`, which are not its
-    own."""
+    """A constructor's parameters, then those that it hands on to its base class's, as `*arguments`, which are its own
+    as well, or as `**keywords`, which are not."""
     names, own = set[str](), True
     for base in kind.__mro__[:-1]:
         if "__init__" not in vars(base):
             continue
         _, *parameters = inspect.signature(vars(base)["__init__"]).parameters.values()
-        hands_on = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
+        kinds = {parameter.kind for parameter in parameters if parameter.name not in getattr(kind, "options", ())}
+        passed_on = inspect.Parameter.VAR_POSITIONAL in kinds and inspect.Parameter.VAR_KEYWORD in kinds
         for parameter in parameters:
-            if parameter.kind is not parameter.VAR_KEYWORD and parameter.name not in names:
+            hands_on = parameter.kind is parameter.VAR_KEYWORD or (
+                passed_on and parameter.kind is parameter.VAR_POSITIONAL
+            )
+            if not hands_on and parameter.name not in names:
                 names.add(parameter.name)
                 yield parameter, own
-        if not hands_on:
+        if inspect.Parameter.VAR_KEYWORD not in kinds:
             return
-        own = False
+        own = own and passed_on
 
 
 def _kept(part: object, name: str) -> Any:

@@ -22,6 +22,10 @@ _HOME = {
 __all__ = ["compose", "formulas", "fuse", "show"]
 
 
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
 def __getattr__(name: str) -> Any:
     """Imported when first used: a model that is only built fuses nothing."""
     if name not in _HOME:

@@ -1,4 +1,4 @@
-"""The textbook: every element-wise piece of mathematics, once, in plain array code.
+"""The textbook: every element-wise piece of mathematics, once, in plain array code. Over 300 lines, to be one book.
 
 A formula takes arrays (`Array`; `Row` and `Column` where one is broadcast) and Python floats; fusion
 reads these annotations.

@@ -1,4 +1,19 @@
-"""The order of a history's lists."""
+"""Where a fit stands, for a model's file, and the order of the history that it leaves."""
+
+from typing import Any, Protocol
+
+from nnxp.typing import HostArray
+
+
+class RunningFit(Protocol):
+    """Where a fit stands that runs: what a model's file says of it."""
+
+    @property
+    def is_here(self) -> bool:
+        """Whether the fit is this thread's."""
+
+    def state(self) -> tuple[dict[str, Any], dict[str, HostArray]]:
+        """What JSON can hold, and arrays by name."""
 
 
 def place(name: str) -> tuple[int, int]:

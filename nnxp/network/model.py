@@ -4,8 +4,8 @@ import copy
 import math
 import operator
 import threading
-from collections.abc import Sequence
-from typing import Any, ClassVar, Protocol, Self
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -19,33 +19,16 @@ from nnxp.memory.buffers import Buffers
 from nnxp.memory.counting import counted
 from nnxp.memory.parameters import ParameterStore
 from nnxp.network.architecture import as_layer, check_loss, following, width_after, widths
+from nnxp.network.history import RunningFit
 from nnxp.optimizers import Optimizer, get_optimizer
-from nnxp.typing import Array, ArrayLike, HostArray
-
-
-class RunningFit(Protocol):
-    """Where a fit stands that runs: what a model's file says of it."""
-
-    @property
-    def is_here(self) -> bool:
-        """Whether the fit is this thread's."""
-
-    def state(self) -> tuple[dict[str, Any], dict[str, HostArray]]:
-        """What JSON can hold, and arrays by name."""
+from nnxp.typing import Array, ArrayLike
 
 
 class Model(Switch):
-    """What `Sequential` is made of, which explains its parameters and attributes, and trains and predicts.
+    """What `Sequential` is made of, which explains its parameters and attributes, and trains and predicts."""
 
-    Attributes
-    ----------
-    course : RunningFit or None
-        Where the fit stands that runs; None between fits.
-    """
-
-    passing: ClassVar[tuple[str, ...]] = ("_binding", "_predictions", "course")
-    """The attributes of this object in this process, which no copy and no pickle takes over: see `_begin`."""
-    course: RunningFit | None
+    _of_this_process: ClassVar[tuple[str, ...]] = ("_binding", "_predictions", "_course")
+    """Attributes that no copy and no pickle takes over: see `_start_afresh`."""
 
     def __init__(
         self,
@@ -70,7 +53,7 @@ class Model(Switch):
         self.classes: list[str] | None = None
         self.preprocessing: dict[str, Any] = {}
         self._store: ParameterStore | None = None
-        self._begin()
+        self._start_afresh()
         self.n_in, self.n_out = widths(self.layers)
         check_loss(self.layers, self.loss)
         for part in (*self.layers, self.optimizer):  # before any is changed: one may belong to another model
@@ -78,9 +61,19 @@ class Model(Switch):
         if self._named:
             _ = self.store
 
-    def _begin(self) -> None:
-        """Sets what is `passing`: nothing runs yet."""
-        self._binding, self._predictions, self.course = threading.RLock(), threading.local(), None
+    def _start_afresh(self) -> None:
+        """Sets what is of this process: nothing runs yet."""
+        self._binding, self._predictions = threading.RLock(), threading.local()
+        self._course: RunningFit | None = None
+
+    @property
+    def course(self) -> RunningFit | None:
+        """Where the fit stands that runs; None between fits."""
+        return self._course
+
+    def prediction(self, layers: list[Layer]) -> Callable[[Array], Array]:
+        """This thread's forward pass through the layers, or the first of them."""
+        raise NotImplementedError(f"{type(self).__name__} does not predict: see Sequential")
 
     @as_call
     def __repr__(self) -> list[str]:
@@ -148,7 +141,7 @@ class Model(Switch):
 
     def __getstate__(self) -> dict[str, Any]:
         """What pickle keeps: the model without what belongs to this process, and the optimizer's state."""
-        state = {name: value for name, value in self.__dict__.items() if name not in self.passing}
+        state = {name: value for name, value in self.__dict__.items() if name not in type(self)._of_this_process}
         optimizer, store = self.optimizer, self._store
         slots = optimizer.pending if store is None else optimizer.saved_state(store)
         return state | {"_optimizer_state": (slots, optimizer.progress())}
@@ -156,7 +149,7 @@ class Model(Switch):
     def __setstate__(self, state: dict[str, Any]) -> None:
         slots, progress = state.pop("_optimizer_state")
         self.__dict__.update(state)
-        self._begin()
+        self._start_afresh()
         for part in (*self.layers, self.optimizer):
             part.join(self)
         self.restore_optimizer(slots)
@@ -165,7 +158,7 @@ class Model(Switch):
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         twin = object.__new__(type(self))
         twin.__dict__.update(self.__dict__)
-        twin._begin()
+        twin._start_afresh()
         for name in ("_store", "layers", "loss", "history", "classes", "preprocessing"):
             setattr(twin, name, copy.deepcopy(getattr(self, name), memo))
         twin.optimizer = copy.copy(self.optimizer)

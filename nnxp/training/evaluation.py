@@ -10,7 +10,6 @@ from nnxp.losses import Loss
 from nnxp.network.model import Model
 from nnxp.training.batches import Batches
 from nnxp.training.plan import Plan
-from nnxp.training.prediction import prediction
 from nnxp.training.streams import Stream
 from nnxp.typing import Array
 
@@ -19,7 +18,7 @@ def evaluate(model: Model, plan: Plan, data: Batches | Stream) -> dict[str, floa
     """The mean loss, penalties included, and the metric over all data, nothing trained."""
     backend = model.backend
     plan.follow()
-    predict, xp = prediction(model, plan.layers), backend.xp
+    predict, xp = model.prediction(plan.layers), backend.xp
     totals = xp.empty((data.interval, 2), dtype=getattr(xp, model.dtype), device=backend.device)
     sums, sizes = np.zeros(4, dtype=np.float64), list[tuple[float, float]]()
 

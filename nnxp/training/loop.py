@@ -105,7 +105,7 @@ class Training(Step):
         # what NumPy would warn of, the check of the losses finds on every backend
         try:
             self.callbacks.call("begin")
-            self.course = model.course = course = Course(model, asked, self.callbacks)
+            self.course = model._course = course = Course(model, asked, self.callbacks)
             if resumed is not None:
                 resumed.give(course)
                 if resumed.is_finished:
@@ -131,7 +131,7 @@ class Training(Step):
                 )
             raise
         finally:
-            self.course = model.course = None
+            self.course = model._course = None
             del self.callbacks
 
     @property

@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 
 import nnxp
-from nnxp import SGD
+from nnxp import SGD, Sequential
 from nnxp.callbacks import Checkpoint, CSVLog, EarlyStopping, State
-from nnxp.files import modelfile
 from tests.helpers.matrix import Target
 from tests.helpers.models import classifier, problem, values
 
@@ -179,8 +178,8 @@ def test_what_early_stopping_cannot_follow() -> None:
 def test_a_checkpoint_is_saved_when_it_is_due(
     options: dict[str, Any], steps: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    saved, save = list[int](), modelfile.save
-    monkeypatch.setattr(modelfile, "save", lambda model, path: (saved.append(model.step), save(model, path)))
+    saved, save = list[int](), Sequential.save
+    monkeypatch.setattr(Sequential, "save", lambda model, path: (saved.append(model.step), save(model, path)))
     model = classifier("numpy")
     model.fit(X, Y, epochs=2, batch_size=8, callbacks=[Checkpoint(tmp_path / "model.safetensors", **options)])
     assert saved == steps
@@ -190,7 +189,7 @@ def test_a_checkpoint_is_saved_when_it_is_due(
 def test_minutes_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     saved, now = list[int](), iter(range(0, 10**6, 25))  # seconds, at each look at the clock
     monkeypatch.setattr("nnxp.callbacks.checkpoint.time.monotonic", lambda: next(now))
-    monkeypatch.setattr(modelfile, "save", lambda model, path: saved.append(model.step))
+    monkeypatch.setattr(Sequential, "save", lambda model, path: saved.append(model.step))
     classifier("numpy").fit(X, Y, epochs=3, batch_size=8, callbacks=[Checkpoint(tmp_path / "m", every_minutes=1)])
     assert saved == [3, 6, 9, 9]  # a look each step, and one after saving: 75 s pass the minute
 
@@ -240,3 +239,14 @@ def test_another_file_is_not_written_over(tmp_path: Path) -> None:
     with pytest.raises(IsADirectoryError):
         model.fit(X, Y, callbacks=[CSVLog(tmp_path)])
     assert model.step == 0
+
+
+def test_a_checkpoint_is_saved_by_the_models_own_save(tmp_path: Path) -> None:
+    class Noted(Sequential):
+        def save(self, path: Any) -> None:
+            self.preprocessing = {"saved at": self.step}
+            super().save(path)
+
+    model = Noted([nnxp.Dense(X.shape[1], 3), "softmax"], "categorical_crossentropy", backend="numpy", seed=0)
+    model.fit(X, Y, batch_size=8, callbacks=[Checkpoint(tmp_path / "model.safetensors")])
+    assert nnxp.load(tmp_path / "model.safetensors").preprocessing == {"saved at": model.step}

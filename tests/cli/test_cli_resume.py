@@ -17,7 +17,6 @@ from nnxp import plots
 from nnxp.callbacks import Interruption, State
 from nnxp.cli import main, runs, train
 from nnxp.cli.runs import CHECKPOINT, FILES
-from nnxp.files import modelfile
 from tests.training.test_interruption import SIGNALS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -394,7 +393,7 @@ def test_a_checkpoint_that_fails_does_not_end_the_training(
     meanwhile: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The disk is full at its first turn, and no longer at the second."""
-    real, full = modelfile.save, [True]
+    real, full = nnxp.Sequential.save, [True]
 
     def save(model: nnxp.Sequential, path: Any) -> None:
         if full:
@@ -403,7 +402,7 @@ def test_a_checkpoint_that_fails_does_not_end_the_training(
         real(model, path)
 
     assert main([*WORDS, "--out", "whole", "--quiet"]) == 0
-    monkeypatch.setattr(modelfile, "save", save)
+    monkeypatch.setattr(nnxp.Sequential, "save", save)
     meanwhile.done = staticmethod(fail)
     assert main([*WORDS, "--out", "run", "--checkpoint-every", "6", "--quiet"]) == 2
     expected = f"nnxp: warning: step 6 is not saved: run/{CHECKPOINT}: the model could not be saved (No space left on "
@@ -420,7 +419,7 @@ def test_a_signal_where_saving_fails_says_that_nothing_new_is_saved(
     def save(model: nnxp.Sequential, path: Any) -> None:
         raise OSError(28, "no room", str(path))
 
-    monkeypatch.setattr(modelfile, "save", save)
+    monkeypatch.setattr(nnxp.Sequential, "save", save)
     meanwhile.done = staticmethod(lambda: os.kill(os.getpid(), signal.SIGTERM))
     assert main([*WORDS, "--out", "run", "--checkpoint-every", "1000", "--quiet"]) == 143
     expected = f"nnxp: warning: step 14 is not saved: run/{CHECKPOINT}: no room\nnnxp: terminated\n"

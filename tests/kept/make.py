@@ -93,7 +93,7 @@ def main(folder: Path) -> None:
         "data": data.Dataset("two rows", X[:2], Y[:2], None, None, ("a", "b", "c"), "classification", {}, None),
         "functions": [
             nnxp.load, nnxp.check_gradients, nnxp.get_backend, nnxp.metrics.accuracy, data.split, data.spiral,
-            nnxp.kernels.formulas.relu, nnxp.kernels.fuse, nnxp.kernels.compose,
+            nnxp.kernels.formulas.relu, nnxp.kernels.fuse, nnxp.kernels.compose, nnxp.kernels.show, data.csv, data.npz,
         ],
         "errors": [
             nnxp.DataError("d"), nnxp.ModelFileError("m"), nnxp.NonFiniteLossError("n"), nnxp.NotComputedError("c"),

@@ -70,9 +70,15 @@ nnxp.Sequential([nnxp.Dense(784, 128), "relu", nnxp.Dense(128, 10), "softmax"], 
 def test_dir_names_each_thing_once() -> None:
     assert nnxp.Dense and nnxp.layers  # loaded: in the globals as well
     names = dir(nnxp)
-    assert len(names) == len({*names}) and {*names} == {"__version__", *nnxp.__all__}
+    assert len(names) == len({*names}) and {n for n in names if not n.startswith("__")} == {*nnxp.__all__}
     packages = {"activations", "backends", "errors", "estimators", "layers", "losses", "optimizers"}
     assert packages <= {*nnxp.__all__} and all(getattr(nnxp, name).__name__ == f"nnxp.{name}" for name in packages)
+
+
+def test_lazy_packages_show_what_they_offer() -> None:
+    code = "import nnxp.callbacks, nnxp.kernels; print(*dir(nnxp.callbacks), *dir(nnxp.kernels))"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert {*nnxp.callbacks.__all__, *nnxp.kernels.__all__} <= {*result.stdout.split()}
 
 
 def test_every_python_of_the_project_is_classified() -> None:

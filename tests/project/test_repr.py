@@ -258,6 +258,16 @@ def test_a_callback_of_the_users_own() -> None:
     assert repr(Patient("slow", patience=2)) == "Patient('slow', patience=2)"
 
 
+def test_a_constructor_that_hands_on_everything_takes_what_its_base_takes() -> None:
+    class Gained(nnxp.Dense):
+        def __init__(self, *arguments: Any, gain: float = 1.0, **keywords: Any) -> None:
+            super().__init__(*arguments, **keywords)
+            self.gain = gain
+
+    assert repr(Gained(2, 3)) == "Gained(2, 3)" and repr(Gained(2, 3, l2=0.5)) == "Gained(2, 3, l2=0.5)"
+    assert repr(Gained(2, 3, gain=2.0, l1=0.5)) == "Gained(2, 3, gain=2.0, l1=0.5)"
+
+
 def test_a_constructor_that_hands_on_keywords_takes_them_by_keyword() -> None:
     class Named(Dense):
         def __init__(self, name: str, **dense: Any) -> None:

@@ -211,3 +211,24 @@ def test_a_standardised_loss_comes_back_and_trains_on(tmp_path: Path) -> None:
     saved.save(tmp_path / "m.safetensors")
     loaded = nnxp.load(tmp_path / "m.safetensors")
     assert loaded.fit(X, y)["loss"] == saved.fit(X, y)["loss"]
+
+
+def test_a_subclass_may_have_names_of_its_own(tmp_path: Path) -> None:
+    class Mine(Sequential):
+        def __init__(self, *arguments: Any, **keywords: Any) -> None:
+            super().__init__(*arguments, **keywords)
+            self.passing, self.parts = 0.5, ["a"]
+
+        def _begin(self, epoch: int) -> None:
+            """A method of theirs."""
+
+        def prediction(self, layers: list[nnxp.Layer]) -> Any:
+            return lambda x: 2 * super(Mine, self).prediction(layers)(x)
+
+    own = Mine([nnxp.Dense(2, 1)], "mean_squared_error", backend="numpy", seed=0)
+    plain = Sequential([nnxp.Dense(2, 1)], "mean_squared_error", backend="numpy", seed=0)
+    for twin in (own, copy.deepcopy(own)):
+        np.testing.assert_array_equal(twin.predict([[1.0, 2.0]]), 2 * plain.predict([[1.0, 2.0]]))
+        assert twin.passing == 0.5 and twin.course is None
+    with pytest.raises(AttributeError):
+        own.course = 3  # type: ignore[misc]
