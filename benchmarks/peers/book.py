@@ -1,4 +1,5 @@
-"""The book's style: plain NumPy, a new array for every intermediate, the optimizer's state on the layers."""
+"""The book's style: plain NumPy, a new array for every intermediate, the optimizer's state on the layers. Given another
+namespace, `Network(problem, cupy)`, it is the same script with its import line changed."""
 
 from collections.abc import Callable
 from typing import Any
@@ -14,52 +15,52 @@ BETA_1, BETA_2 = 0.9, 0.999
 class Dense:
     """A layer as in chapter 3, with Adam's moments as in chapter 10."""
 
-    def __init__(self, weights: Any, biases: Any) -> None:
-        self.weights, self.biases = weights.copy(), biases[None, :].copy()
-        self.weight_momentums, self.weight_cache = np.zeros_like(self.weights), np.zeros_like(self.weights)
-        self.bias_momentums, self.bias_cache = np.zeros_like(self.biases), np.zeros_like(self.biases)
+    def __init__(self, weights: Any, biases: Any, xp: Any = np) -> None:
+        self.xp, self.weights, self.biases = xp, xp.array(weights), xp.array(biases[None, :])
+        self.weight_momentums, self.weight_cache = xp.zeros_like(self.weights), xp.zeros_like(self.weights)
+        self.bias_momentums, self.bias_cache = xp.zeros_like(self.biases), xp.zeros_like(self.biases)
 
     def forward(self, inputs: Any) -> None:
         self.inputs = inputs
-        self.output = np.dot(inputs, self.weights) + self.biases
+        self.output = self.xp.dot(inputs, self.weights) + self.biases
 
     def backward(self, dvalues: Any, first: bool) -> None:
-        self.dweights = np.dot(self.inputs.T, dvalues)
-        self.dbiases = np.sum(dvalues, axis=0, keepdims=True)
+        self.dweights = self.xp.dot(self.inputs.T, dvalues)
+        self.dbiases = self.xp.sum(dvalues, axis=0, keepdims=True)
         if not first:
-            self.dinputs = np.dot(dvalues, self.weights.T)
+            self.dinputs = self.xp.dot(dvalues, self.weights.T)
 
     def update(self, rate: float, epsilon: float, t: int) -> None:
-        first, second = 1 - BETA_1**t, 1 - BETA_2**t
+        sqrt, first, second = self.xp.sqrt, 1 - BETA_1**t, 1 - BETA_2**t
         self.weight_momentums = BETA_1 * self.weight_momentums + (1 - BETA_1) * self.dweights
         self.bias_momentums = BETA_1 * self.bias_momentums + (1 - BETA_1) * self.dbiases
         self.weight_cache = BETA_2 * self.weight_cache + (1 - BETA_2) * self.dweights**2
         self.bias_cache = BETA_2 * self.bias_cache + (1 - BETA_2) * self.dbiases**2
-        self.weights += -rate * (self.weight_momentums / first) / (np.sqrt(self.weight_cache / second) + epsilon)
-        self.biases += -rate * (self.bias_momentums / first) / (np.sqrt(self.bias_cache / second) + epsilon)
+        self.weights += -rate * (self.weight_momentums / first) / (sqrt(self.weight_cache / second) + epsilon)
+        self.biases += -rate * (self.bias_momentums / first) / (sqrt(self.bias_cache / second) + epsilon)
 
 
 class Network:
     """Dense layers, ReLU between them, softmax with cross-entropy at the end."""
 
-    def __init__(self, problem: Problem) -> None:
-        self.problem, self.iterations = problem, 0
-        self.layers = [Dense(*pair) for pair in zip(problem.weights, problem.biases, strict=True)]
+    def __init__(self, problem: Problem, xp: Any = np) -> None:
+        self.xp, self.problem, self.iterations = xp, problem, 0
+        self.layers = [Dense(*pair, xp) for pair in zip(problem.weights, problem.biases, strict=True)]
 
     def forward(self, X: Any) -> Any:
-        activated = []
+        xp, activated = self.xp, []
         for layer in self.layers:
             layer.forward(X)
-            X = np.maximum(0, layer.output)
+            X = xp.maximum(0, layer.output)
             activated.append(X)
         z = self.layers[-1].output
-        exponentials = np.exp(z - np.max(z, axis=1, keepdims=True))
-        return exponentials / np.sum(exponentials, axis=1, keepdims=True)
+        exponentials = xp.exp(z - xp.max(z, axis=1, keepdims=True))
+        return exponentials / xp.sum(exponentials, axis=1, keepdims=True)
 
     def train(self, X: Any, y: Any) -> Any:
-        probabilities = self.forward(X)
-        rows = np.arange(len(y))
-        loss = np.mean(-np.log(np.clip(probabilities[rows, y], 1e-7, 1 - 1e-7)))
+        xp, probabilities = self.xp, self.forward(X)
+        rows = xp.arange(len(y))
+        loss = xp.mean(-xp.log(xp.clip(probabilities[rows, y], 1e-7, 1 - 1e-7)))
         dvalues = probabilities.copy()
         dvalues[rows, y] -= 1
         dvalues = dvalues / len(y)

@@ -9,50 +9,55 @@ from benchmarks.problems import Problem
 PACKAGES: tuple[str, ...] = ("nnxp", "numpy", "numba")
 
 
-def _model(problem: Problem, fast: bool) -> nnxp.Sequential:
+def model(problem: Problem, backend: Any) -> nnxp.Sequential:
+    """The problem's network, bound to a backend, with its initial weights."""
     case = problem.case
     layers: list[Any] = []
     for pair in zip(case.widths, case.widths[1:], strict=False):
         layers += [nnxp.Dense(*pair), nnxp.ReLU()]
-    model = nnxp.Sequential(
+    network = nnxp.Sequential(
         [*layers[:-1], nnxp.Softmax()],
         "categorical_crossentropy",
         nnxp.Adam(learning_rate=case.learning_rate, epsilon=problem.epsilon),
-        backend=nnxp.get_backend("numpy", fast=fast),
+        backend=backend,
         dtype=problem.dtype.name,
         seed=0,
     )
     for dense, weights, biases in zip(layers[::2], problem.weights, problem.biases, strict=True):
         dense.weights, dense.biases = weights, biases[None, :]
-    return model
+    return network
+
+
+def _model(problem: Problem, fast: bool) -> nnxp.Sequential:
+    return model(problem, nnxp.get_backend("numpy", fast=fast))
 
 
 def step(problem: Problem, fast: bool = True) -> Callable[[int], float]:
-    model, X, y = _model(problem, fast), problem.X, problem.y
+    network, X, y = _model(problem, fast), problem.X, problem.y
 
     def run(count: int) -> float:
         for _ in range(count):
-            loss = model.train_step(X, y)
+            loss = network.train_step(X, y)
         return float(loss)
 
     return run
 
 
 def epoch(problem: Problem, fast: bool = True) -> Callable[[int], float]:
-    model, X, y = _model(problem, fast), problem.X, problem.y
+    network, X, y = _model(problem, fast), problem.X, problem.y
 
     def run(count: int) -> float:
-        return model.fit(X, y, epochs=count, batch_size=problem.case.batch, progress=False)["loss"][-1]
+        return network.fit(X, y, epochs=count, batch_size=problem.case.batch, progress=False)["loss"][-1]
 
     return run
 
 
 def predict(problem: Problem, fast: bool = True) -> Callable[[int], Any]:
-    model, X = _model(problem, fast), problem.X
+    network, X = _model(problem, fast), problem.X
 
     def run(count: int) -> Any:
         for _ in range(count):
-            out = model.predict(X)
+            out = network.predict(X)
         return out
 
     return run

@@ -13,10 +13,11 @@ PACKAGES: tuple[str, ...] = ("torch",)
 Wrap = Callable[[Any], Any]
 
 
-def model(problem: Problem) -> nn.Sequential:
+def model(problem: Problem, device: str = "cpu") -> nn.Sequential:
+    """The problem's network with its initial weights, in its dtype."""
     parts: list[nn.Module] = []
     for weights, biases in zip(problem.weights, problem.biases, strict=True):
-        linear = nn.Linear(*weights.shape)
+        linear = nn.Linear(*weights.shape, device=device, dtype=getattr(torch, problem.dtype.name))
         with torch.no_grad():
             linear.weight.copy_(torch.as_tensor(weights.T))
             linear.bias.copy_(torch.as_tensor(biases))
@@ -24,10 +25,18 @@ def model(problem: Problem) -> nn.Sequential:
     return nn.Sequential(*parts[:-1])
 
 
-def _training(problem: Problem, wrap: Wrap) -> Callable[[Any, Any], Any]:
-    net = model(problem)
+def training(
+    problem: Problem, wrap: Wrap = lambda f: f, device: str = "cpu", capturable: bool = False
+) -> Callable[[Any, Any], Any]:
+    """One step, which gives its loss. To be `capturable` in a CUDA graph, Adam counts its steps on the device."""
+    net = model(problem, device)
     adam = torch.optim.Adam(
-        net.parameters(), lr=problem.case.learning_rate, eps=problem.epsilon, fused=True, foreach=False
+        net.parameters(),
+        lr=problem.case.learning_rate,
+        eps=problem.epsilon,
+        fused=True,
+        foreach=False,
+        capturable=capturable,
     )
     loss_of = wrap(lambda x, y: nn.functional.cross_entropy(net(x), y))
 
@@ -42,7 +51,7 @@ def _training(problem: Problem, wrap: Wrap) -> Callable[[Any, Any], Any]:
 
 
 def step(problem: Problem, wrap: Wrap = lambda f: f) -> Callable[[int], float]:
-    train, x, y = _training(problem, wrap), torch.as_tensor(problem.X), torch.as_tensor(problem.y)
+    train, x, y = training(problem, wrap), torch.as_tensor(problem.X), torch.as_tensor(problem.y)
 
     def run(count: int) -> float:
         for _ in range(count):
@@ -53,7 +62,7 @@ def step(problem: Problem, wrap: Wrap = lambda f: f) -> Callable[[int], float]:
 
 
 def epoch(problem: Problem, wrap: Wrap = lambda f: f) -> Callable[[int], float]:
-    train, X, y = _training(problem, wrap), torch.as_tensor(problem.X), torch.as_tensor(problem.y)
+    train, X, y = training(problem, wrap), torch.as_tensor(problem.X), torch.as_tensor(problem.y)
     size = problem.case.batch
 
     def run(count: int) -> float:
