@@ -1,0 +1,90 @@
+"""nnxp on a GPU beside plain CuPy, PyTorch and JAX: `python -m benchmarks.gpu --out DIR --minutes 4`.
+
+It writes DIR/gpu.json after each part, DIR/gpu.txt, the table, at the end, and DIR/gpu.log, what the parts printed.
+Needs NumPy, CuPy and array-api-compat; no network. What is not there, fails or hangs is a row with the reason.
+"""
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from benchmarks.gpu import children, contenders, parts, results, text
+from benchmarks.gpu.parts import Part
+
+Command = Callable[[Part, float], Sequence[str]]
+
+
+def command(small: bool) -> Command:
+    """What is started for a part that should take some seconds; the file for its rows comes last."""
+
+    def of(part: Part, seconds: float) -> list[str]:
+        words = [part.kind, part.contender, part.precision, f"{seconds:.1f}", *(["--small"] if small else [])]
+        return [sys.executable, "-m", "benchmarks.gpu.part", *words]
+
+    return of
+
+
+def environment(part: Part) -> dict[str, str]:
+    """This process's, with what the part needs and without what would change everybody's precision."""
+    here = {name: value for name, value in os.environ.items() if name != "NVIDIA_TF32_OVERRIDE"}
+    return here | contenders.environment(part.contender, part.precision)
+
+
+def run(
+    todo: Sequence[Part], out: Path, seconds: float, meaningless: str | None, started_by: Command
+) -> results.Document:
+    """All parts in turn; the file is written after each."""
+    begun, rows = time.monotonic(), []
+    content = results.document([], meaningless, budget=seconds)
+    with (out / "gpu.log").open("w", encoding="utf-8") as log:
+        for position, part in enumerate(todo):
+            after, left = todo[position + 1 :], seconds - (time.monotonic() - begun)
+            most = parts.limit(part, after, left)
+            about = {"kind": part.kind, "contender": part.contender, "precision": part.precision}
+            log.write(f"\n=== {part.name}\n")
+            start = time.monotonic()
+            if most < 1:
+                found, reason = [], "no time was left"
+            else:
+                asked = started_by(part, parts.share(part, after, left))
+                found, reason = children.run(asked, most, log, environment(part))
+            if reason or not found:
+                found.append(about | {"reason": reason or "it wrote nothing"})
+            rows += found
+            took = time.monotonic() - start
+            content = results.document(rows, meaningless, budget=seconds, took=time.monotonic() - begun)
+            results.save(out / "gpu.json", content)
+            failed = sum("reason" in row for row in found)
+            print(
+                f"{part.name:32} {took:6.1f} s  {len(found)} rows" + (f", {failed} without figures" if failed else "")
+            )
+            sys.stdout.flush()
+    return content
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.gpu", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--out", type=Path, required=True, help="the folder for gpu.json, gpu.txt and gpu.log")
+    parser.add_argument("--minutes", type=float, default=4.0, help="for all of it (4)")
+    parser.add_argument("--small", action="store_true", help="tiny sizes: does it run? On host memory always")
+    parser.add_argument("--only", default="", help="parts whose names contain this, as in 'step nnxp'")
+    options = parser.parse_args(arguments)
+    on_host = contenders.on_host_memory()
+    meaningless = results.HOST_MEMORY if on_host else results.SMALL if options.small else None
+    todo = [part for part in parts.listed() if options.only in part.name]
+    options.out.mkdir(parents=True, exist_ok=True)
+    started_by = command(small=options.small or on_host)
+    content = run(todo, options.out, 60 * options.minutes, meaningless, started_by)
+    table = text.render(content)
+    (options.out / "gpu.txt").write_text(table, encoding="utf-8")
+    print(table)
+    return 0 if any(results.worked(row) for row in content["rows"]) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
