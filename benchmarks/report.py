@@ -12,6 +12,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
 from benchmarks import compare, measurements
+from benchmarks.gpu import results, text
 from benchmarks.problems import STEPS
 from benchmarks.table import Measurements, Row, ratio
 
@@ -28,6 +29,7 @@ KINDS = {
 BACKENDS = {"fast": "nnxp, fast", "numpy": "nnxp, NumPy only", "torch": "nnxp on PyTorch"}
 GPU = "cupy"
 GPU_COMMAND = "nox -s bench -- cupy13"
+GPU_STEPS = "python -m benchmarks.gpu --out benchmarks/report"
 COLORS = {"fast": "#1b6ca8", "numpy": "#e07b39", "torch": "#7a7a7a", "floor": "black"}
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 76em; margin: 2em auto; padding: 0 1em; color: #222 }
@@ -89,7 +91,9 @@ def section(found: Measurements, kind: str) -> str:
         wanted = {"kind": kind, "case": case, "dtype": dtype}
         cells = [cell(found.case(setting, backend=label, **wanted)) for setting, label in columns]
         gpu = next((r for s in measurements.SETTINGS if (r := found.case(s, backend=GPU, **wanted))), None)
-        lines.append([f"{html.escape(case)} {dtype}", *cells, cell(gpu) or "not measured"])
+        timed = [cell(gpu), *(results.cell(run, case, dtype) or "" for run in found.gpu if kind == "step")]
+        shown = "<br>".join(filter(None, timed))
+        lines.append([f"{html.escape(case)} {dtype}", *cells, shown or "not measured"])
     return f"<h2>{KINDS[kind]}</h2>{table(lines)}" if keys else ""
 
 
@@ -109,6 +113,16 @@ def peers_section(found: Measurements) -> str:
                 rows.append([f"{compare.TITLES[name]} <small>{version}</small>", *cells])
             parts.append(table(rows, f"{job['title']}, {words}, {job['count']} a round"))
     return "\n".join(parts)
+
+
+def gpu_section(run: results.Document) -> str:
+    """A run of `python -m benchmarks.gpu`, its tables and what is missing in them."""
+    parts = [f"<h2>On a GPU: {html.escape(results.gpu(run))}</h2><p>{html.escape(results.where(run))}</p>"]
+    for caption, rows in text.tables(run):
+        if len(rows) > 1:
+            parts.append(table(([html.escape(cell) for cell in row] for row in rows), html.escape(caption)))
+    parts += [f"<small>{html.escape(f'{what}: {why}')}</small><br>" for what, why in text.missing(run)]
+    return "".join(parts)
 
 
 def plot_steps(found: Measurements, folder: Path) -> str:
@@ -216,7 +230,8 @@ def page(found: Measurements, folder: Path) -> str:
         f"floor's median exceeded {measurements.STEADY} times its minimum, or it got less than "
         f"{measurements.GRANTED} of a processor: the machine was too busy.</p>",
         "<p>GPU: <b>not measured</b> where the column says so. On a machine with an NVIDIA GPU "
-        f"<code>{GPU_COMMAND}</code> fills it (<code>cupy12</code> for CUDA 12).</p>",
+        f"<code>{GPU_COMMAND}</code> fills it (<code>cupy12</code> for CUDA 12), and <code>{GPU_STEPS}</code> the "
+        "steps, with plain CuPy, PyTorch and JAX beside them.</p>",
         plot_steps(found, folder),
         *(section(found, kind) for kind in KINDS if kind != "growth"),
         f"<h2>{KINDS['growth']}</h2>",
@@ -228,6 +243,7 @@ def page(found: Measurements, folder: Path) -> str:
         "agree; for predictions, the first probability. Cores: processor time over wall time.</p>",
         plot_peers(found, folder),
         peers_section(found),
+        *(gpu_section(run) for run in found.gpu),
     ]
     head = f'<meta charset="utf-8"><title>nnxp benchmarks</title><style>{STYLE}</style>'
     return f'<!doctype html><html lang="en"><head>{head}</head><body>{"".join(body)}</body></html>\n'

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import measurements
+from benchmarks.gpu import results
 from benchmarks.problems import EPOCH, PREDICTION, STEPS
 
 README, SPEED = measurements.ROOT / "README.md", measurements.ROOT / "docs" / "speed.md"
@@ -23,7 +24,7 @@ Row = dict[str, Any]
 
 
 class Measurements:
-    """What one folder holds: the cases and the peers of both thread settings."""
+    """What one folder holds: the cases and the peers of both thread settings, and the runs on a GPU."""
 
     def __init__(self, folder: Path = measurements.KEPT) -> None:
         self.files = {setting: measurements.load(folder, setting) for setting in measurements.SETTINGS}
@@ -31,6 +32,7 @@ class Measurements:
         self.estimators = {
             setting: measurements.load(folder, f"estimators-{setting}") for setting in measurements.SETTINGS
         }
+        self.gpu = results.load(folder)
 
     def case(self, setting: str, **wanted: Any) -> Row | None:
         """The case with these values, None where it was not measured."""
@@ -84,11 +86,13 @@ def markdown(rows: list[list[str]]) -> list[str]:
     return [f"| {' | '.join(line)} |" for line in lines]
 
 
-def steps(found: Measurements, dtypes: Sequence[str] = ("float32", "float64")) -> list[str]:
-    """The training step: ratios to the floor and to the fastest peer."""
+def steps(
+    found: Measurements, dtypes: Sequence[str] = ("float32", "float64"), gpu: Sequence[results.Document] = ()
+) -> list[str]:
+    """The training step: ratios to the floor and to the fastest peer, and for each run on a GPU to the floor there."""
     columns = ("`fast`", "NumPy only", "to the fastest peer")
     header = [f"{words}: {column}" for words in measurements.SETTINGS.values() for column in columns]
-    rows = [["batch, layers", *header]]
+    rows = [["batch, layers", *header, *(f"GPU: {results.gpu(run)}" for run in gpu)]]
     for dtype in dtypes:
         for case in STEPS:
             cells = []
@@ -98,6 +102,7 @@ def steps(found: Measurements, dtypes: Sequence[str] = ("float32", "float64")) -
                     cells.append(ratio(found.case(setting, **wanted)))
                 peers = found.contenders(setting, f"step {case.name}") if dtype == "float32" else {}
                 cells.append(against_peers(peers))
+            cells += [results.cell(run, case.name, dtype) or NOTHING for run in gpu]
             rows.append([case.name + ("" if dtype == "float32" else f", {dtype}"), *cells])
     return markdown(rows)
 
@@ -182,7 +187,8 @@ def summary(found: Measurements) -> str:
 
 def text(found: Measurements) -> str:
     """What stands between the markers of the page about speed."""
-    return "\n".join([BEGIN, "", *steps(found), "", *others(found), "", found.where(), "", END])
+    measured_on = [found.where(), *(f"\n{results.where(run)}" for run in found.gpu)]
+    return "\n".join([BEGIN, "", *steps(found, gpu=found.gpu), "", *others(found), "", *measured_on, "", END])
 
 
 PAGES: dict[Path, Callable[[Measurements], str]] = {README: summary, SPEED: text, PAGE: estimators_text}

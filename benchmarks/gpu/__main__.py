@@ -57,11 +57,8 @@ def run(
             took = time.monotonic() - start
             content = results.document(rows, meaningless, budget=seconds, took=time.monotonic() - begun)
             results.save(out / "gpu.json", content)
-            failed = sum("reason" in row for row in found)
-            print(
-                f"{part.name:32} {took:6.1f} s  {len(found)} rows" + (f", {failed} without figures" if failed else "")
-            )
-            sys.stdout.flush()
+            without = sum("reason" in row for row in found)
+            print(f"{part.name:32} {took:6.1f} s  {len(found)} rows, {without} without figures", flush=True)
     return content
 
 

@@ -41,7 +41,7 @@ class Clock:
             step()
         return self.between(begun, self.event()) / count
 
-    def host(self, step: Callable[[], Any], count: int = HOST_STEPS) -> float:
+    def host(self, step: Callable[[], Any], count: int) -> float:
         """Seconds for one of a few steps on an idle device, until the calls return."""
         start = time.perf_counter()
         for _ in range(count):
@@ -102,9 +102,10 @@ def rounds(action: Callable[[], Any], clock: Clock, seconds: float, small: bool 
     once = max(clock.device(action, 2), 1e-9)
     count = 2 if small else int(max(1, min(MOST_STEPS, ROUND_SECONDS / once)))
     number = FEWEST_ROUNDS if small else int(max(FEWEST_ROUNDS, min(MOST_ROUNDS, seconds / (once * count))))
+    few = max(1, min(HOST_STEPS, count))  # a long step is itself as much as a round
     device, host = [], []
     for _ in range(number):
-        host.append(clock.host(action))
+        host.append(clock.host(action, few))
         device.append(clock.device(action, count))
     return {"clock": clock.name, "count": count, "device": kept(device), "host": kept(host)}
 

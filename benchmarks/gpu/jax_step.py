@@ -1,4 +1,4 @@
-"""JAX: one `jit` of loss, gradients and Adam, the parameters and Adam's state donated. Without optax, whose Adam it is."""
+"""JAX: one `jit` of loss, gradients and Adam (optax's, without optax), whose state is donated."""
 
 from collections.abc import Callable
 from functools import partial

@@ -35,9 +35,8 @@ def rows(setting: Setting) -> Iterator[Row]:
     """A row for some sizes; without a profiler one that says so."""
     profiler = tool()
     for number, case in enumerate(CASES[:1] if setting.small else CASES):
-        yield attempt(
-            {"case": case.name, "profiler": profiler.__doc__}, lambda n=number: summed(profiler(n), STEPS_SEEN)
-        )
+        about = {"case": case.name, "profiler": profiler.__doc__}
+        yield attempt(about, lambda n=number: summed(profiler(n), STEPS_SEEN))
 
 
 def tool() -> Callable[[int], list[Span]]:
@@ -109,7 +108,7 @@ def in_database(path: Path) -> list[Span]:
     with sqlite3.connect(path) as database:
         tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         if "CUPTI_ACTIVITY_KIND_KERNEL" in tables:
-            asked = "SELECT s.value, k.start, k.end FROM CUPTI_ACTIVITY_KIND_KERNEL k JOIN StringIds s ON s.id = k.shortName"
+            asked = "SELECT value, start, end FROM CUPTI_ACTIVITY_KIND_KERNEL JOIN StringIds ON id = shortName"
             spans += database.execute(asked).fetchall()
         for kind in ("MEMCPY", "MEMSET"):
             if f"CUPTI_ACTIVITY_KIND_{kind}" in tables:

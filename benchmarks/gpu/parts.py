@@ -16,8 +16,9 @@ COMPILED = (STEPS[1], STEPS[3])
 
 MARGIN = 3.0
 """Seconds for ending the last part and writing."""
-PATIENCE, LEAST = 2.5, 15.0
-"""A part is ended after so many times its share, and not before so many seconds: CUDA's start alone takes some."""
+PATIENCE, LEAST = 2.5, 30.0
+"""A part is ended after so many times its share, and not before so many seconds: a first import from a cold disk and
+the start of CUDA take many."""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import measurements
-from benchmarks.problems import Case
 
 Row = dict[str, Any]
 Document = dict[str, Any]
@@ -108,18 +107,23 @@ def ratio(content: Document, case: str, precision: str, contender: str = "nnxp")
     return float(row["device"]["median"] / floor["device"]["median"])
 
 
-def column(content: Document, case: Case, dtype: str) -> str | None:
-    """The cell of a table of steps."""
-    found = ratio(content, case.name, dtype)
+def cell(content: Document, case: str, dtype: str) -> str | None:
+    """The ratio of nnxp's step, for a table; None where there is none."""
+    found = ratio(content, case, dtype)
     return None if found is None else f"{found:.2f}"
+
+
+def gpu(content: Document) -> str:
+    """The GPU's name."""
+    return str(facts(content).get("gpu", "an unknown GPU"))
 
 
 def where(content: Document) -> str:
     """The GPU, its driver, the versions and the day, in a sentence."""
     known = facts(content)
-    gpu, driver = known.get("gpu", "an unknown GPU"), known.get("smi", {}).get("driver_version")
+    driver = known.get("smi", {}).get("driver_version")
     versions = ", ".join(f"{name} {version}" for name, version in known.get("versions", {}).items() if name != "nnxp")
-    named = f"{gpu}, driver {driver}" if driver else gpu
+    named = f"{gpu(content)}, driver {driver}" if driver else gpu(content)
     return f"GPU: {named}; host {known.get('cpu', 'unknown')}; {versions}; {known.get('datetime', '')[:10]}."
 
 

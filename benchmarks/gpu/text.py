@@ -1,7 +1,6 @@
 """The table: what a run found, as text."""
 
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 from benchmarks.gpu import results
 from benchmarks.gpu.contenders import PRECISIONS, TITLES
@@ -16,9 +15,11 @@ def render(content: Document) -> str:
     """The whole text."""
     lines = [WARNING.format(content["meaningless"]), ""] if content["meaningless"] else []
     lines += [*machine(content), ""]
-    for title, rows in (*tables(content), ("not measured", missing(content))):
+    for title, rows in tables(content):
         if len(rows) > 1:
             lines += [f"## {title}", "", *aligned(rows), ""]
+    if reasons := missing(content):
+        lines += ["## not measured", "", *(f"{what}: {why}" for what, why in reasons), ""]
     return "\n".join(lines)
 
 
@@ -60,10 +61,8 @@ def tables(content: Document) -> Iterator[tuple[str, list[list[str]]]]:
     """A title and rows for each, the first row the header."""
     yield "ceilings", ceilings(content)
     for precision in PRECISIONS:
-        title = (
-            f"steps, {PRECISION_WORDS[precision]}: device until done, host until return, to the products' device time"
-        )
-        yield title, steps(content, precision)
+        title = f"steps, {PRECISION_WORDS[precision]}"
+        yield f"{title}: device until done, host until return, ratio to the products", steps(content, precision)
     for kind in ("members", "fit", "predict"):
         yield kind, others(content, kind)
     yield "kernels of nnxp's step, under a profiler, which lengthens the gaps", kernels(content)
@@ -126,11 +125,8 @@ def kernels(content: Document) -> list[list[str]]:
     return lines
 
 
-def missing(content: Document) -> list[list[str]]:
+def missing(content: Document) -> list[tuple[str, str]]:
     """What has no figures, and why."""
-    lines = [["", "why"]]
-    for row in content["rows"]:
-        if "reason" in row:
-            names: list[Any] = [row["kind"], row["contender"], row["precision"], row.get("case", "")]
-            lines.append([" ".join(dict.fromkeys(filter(None, names))), row["reason"]])
-    return [lines[0], *([a, b] for a, b in lines[1:])]
+    names = ("kind", "contender", "precision", "case")
+    rows = [row for row in content["rows"] if "reason" in row]
+    return [(" ".join(dict.fromkeys(row[name] for name in names if name in row)), row["reason"]) for row in rows]
