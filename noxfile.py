@@ -108,9 +108,9 @@ def lowest(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def jax(session: nox.Session) -> None:
-    """What is said about JAX's arrays, which only the stateless parts take."""
+    """What is said about JAX's arrays, which only the stateless parts take; JAX's steps in the GPU's benchmark."""
     session.install("-e", ".", "jax", *group("test"))
-    session.run("pytest", "tests/backends/test_jax.py", *session.posargs)
+    session.run("pytest", "tests/backends/test_jax.py", "tests/project/test_gpu_benchmark.py", *session.posargs)
 
 
 @nox.session(python=CUPY_PYTHON, default=False)

@@ -1,11 +1,12 @@
 """nnxp on a GPU beside plain CuPy, PyTorch and JAX: `python -m benchmarks.gpu --out DIR --minutes 4`.
 
-It writes DIR/gpu.json after each part, DIR/gpu.txt, the table, at the end, and DIR/gpu.log, what the parts printed.
+It writes DIR/gpu.json and DIR/gpu.txt, the table, after each part, and DIR/gpu.log, what the parts printed.
 Needs NumPy, CuPy and array-api-compat; no network. What is not there, fails or hangs is a row with the reason.
 """
 
 import argparse
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -36,7 +37,7 @@ def environment(part: Part) -> dict[str, str]:
 def run(
     todo: Sequence[Part], out: Path, seconds: float, meaningless: str | None, started_by: Command
 ) -> results.Document:
-    """All parts in turn; the file is written after each."""
+    """All parts in turn; the files are written after each."""
     begun, rows = time.monotonic(), []
     content = results.document([], meaningless, budget=seconds)
     with (out / "gpu.log").open("w", encoding="utf-8") as log:
@@ -57,6 +58,7 @@ def run(
             took = time.monotonic() - start
             content = results.document(rows, meaningless, budget=seconds, took=time.monotonic() - begun)
             results.save(out / "gpu.json", content)
+            (out / "gpu.txt").write_text(text.render(content), encoding="utf-8")
             without = sum("reason" in row for row in found)
             print(f"{part.name:32} {took:6.1f} s  {len(found)} rows, {without} without figures", flush=True)
     return content
@@ -75,11 +77,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     meaningless = results.HOST_MEMORY if on_host else results.SMALL if options.small else None
     todo = [part for part in parts.listed() if options.only in part.name]
     options.out.mkdir(parents=True, exist_ok=True)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the part that runs is ended, too
     started_by = command(small=options.small or on_host)
     content = run(todo, options.out, 60 * options.minutes, meaningless, started_by)
-    table = text.render(content)
-    (options.out / "gpu.txt").write_text(table, encoding="utf-8")
-    print(table)
+    print(text.render(content))
     return 0 if any(results.worked(row) for row in content["rows"]) else 1
 
 

@@ -104,7 +104,8 @@ def nnxp(problem: Problem, precision: str) -> Running:
 
     backend = open_backend(precision)
     model = nnxp_fast.model(problem, backend)
-    X, y = backend.asarray(problem.X), backend.asarray(problem.y, dtype="int64")
+    X = backend.asarray(problem.X, dtype=problem.dtype.name)
+    y = backend.asarray(problem.y, dtype="int64")
     return Running(lambda: model.train_step(X, y), lambda: model.predict(X), clock.of_cupy())
 
 
@@ -152,6 +153,7 @@ def torch_eager(problem: Problem, precision: str, wrap: Any = lambda f: f, devic
 def torch_compiled(problem: Problem, precision: str) -> Running:
     import torch
 
+    torch.compiler.reset()  # or the second size is taken for the first with shapes that vary
     return torch_eager(problem, precision, torch.compile)
 
 

@@ -15,11 +15,14 @@ from benchmarks.gpu import contenders
 from benchmarks.gpu.part import Row, Setting, attempt
 
 PACKAGES = ("numpy", "cupy", "cupy-cuda12x", "cupy-cuda13x", "array-api-compat", "torch", "triton", "jax", "jaxlib")
+ALWAYS = ("name", "driver_version", "pstate", "clocks.sm", "clocks.mem", "temperature.gpu", "utilization.gpu")
 ASKED = (
-    "name driver_version pstate clocks.sm clocks.mem clocks.max.sm clocks.max.mem power.draw power.limit "
-    "temperature.gpu utilization.gpu memory.total memory.used ecc.mode.current mig.mode.current"
-).split()
-"""Of nvidia-smi. Nothing that tells this GPU from another of its kind."""
+    *ALWAYS,
+    *("clocks.max.sm", "clocks.max.mem", "power.draw", "power.limit", "memory.total", "memory.used"),
+    *("ecc.mode.current", "mig.mode.current"),
+)
+"""Of nvidia-smi; an old one refuses all where it does not know one, and is asked for the first few. Nothing that tells
+this GPU from another of its kind."""
 SAID = 20
 """Seconds that nvidia-smi may take."""
 
@@ -71,14 +74,22 @@ def smi() -> Row:
         raise contenders.Unavailable("nvidia-smi is not on the path")
     import cupy
 
-    command = [program, f"--query-gpu={','.join(ASKED)}", "--format=csv,noheader,nounits"]
+    which: list[str] = []
     with suppress(cupy.cuda.runtime.CUDARuntimeError):  # no such name: then the first one listed
-        command += ["-i", cupy.cuda.runtime.deviceGetPCIBusId(0)]
-    answer = subprocess.run(command, capture_output=True, text=True, timeout=SAID)
-    if answer.returncode:
-        raise contenders.Unavailable(f"nvidia-smi: {(answer.stdout + answer.stderr).strip().splitlines()[-1]}")
-    values = answer.stdout.strip().splitlines()[0].split(", ")
-    return {"smi": dict(zip(ASKED, values, strict=True))}
+        which = ["-i", cupy.cuda.runtime.deviceGetPCIBusId(0)]
+    return {"smi": queried(program, which)}
+
+
+def queried(program: str, which: list[str]) -> dict[str, str]:
+    """nvidia-smi's answers."""
+    for names in (ASKED, ALWAYS):
+        command = [program, f"--query-gpu={','.join(names)}", "--format=csv,noheader,nounits", *which]
+        answer = subprocess.run(command, capture_output=True, text=True, timeout=SAID)
+        if answer.returncode == 0:
+            values = answer.stdout.strip().splitlines()[0].split(", ")
+            return dict(zip(names, values, strict=True))
+    said = (answer.stdout + answer.stderr).strip().splitlines()
+    raise contenders.Unavailable(f"nvidia-smi: {said[-1] if said else f'code {answer.returncode}'}")
 
 
 def processor() -> str:

@@ -33,7 +33,8 @@ Span = tuple[str, float, float]
 
 def rows(setting: Setting) -> Iterator[Row]:
     """A row for some sizes; without a profiler one that says so."""
-    profiler = tool()
+    profiler = tool()  # PyTorch before CuPy: each is content with the CUDA libraries that PyTorch brings
+    contenders.prepare("cupy", setting.precision)
     for number, case in enumerate(CASES[:1] if setting.small else CASES):
         about = {"case": case.name, "profiler": profiler.__doc__}
         yield attempt(about, lambda n=number: summed(profiler(n), STEPS_SEEN))

@@ -87,7 +87,7 @@ def main() -> None:
             print(json.dumps(about | row), file=file, flush=True)
 
         try:
-            if options.kind != "machine":
+            if options.kind not in ("machine", "kernels"):  # which see to it themselves
                 contenders.prepare(contenders.library(options.contender), options.precision)
             for row in rows_of(options.kind, setting):
                 write(row)
