@@ -4,6 +4,7 @@ version control.
 python -m benchmarks.table            # prints them
 python -m benchmarks.table --adopt    # keeps what was measured last, and writes them into the pages
 python -m benchmarks.table --merge    # the same where only some cases were measured again
+python -m benchmarks.table --write    # writes the pages alone, of what is kept
 """
 
 import argparse
@@ -187,7 +188,8 @@ def summary(found: Measurements) -> str:
 
 def text(found: Measurements) -> str:
     """What stands between the markers of the page about speed."""
-    measured_on = [found.where(), *(f"\n{results.where(run)}" for run in found.gpu)]
+    gpu_is = "Its column: the step's time by CUDA events, to that of its matrix products there."
+    measured_on = [found.where(), *(f"\n{results.where(run)} {gpu_is}" for run in found.gpu)]
     return "\n".join([BEGIN, "", *steps(found, gpu=found.gpu), "", *others(found), "", *measured_on, "", END])
 
 
@@ -225,9 +227,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--adopt", action="store_true", help="keep the last measurements and write the pages")
     parser.add_argument("--merge", action="store_true", help="the same, cases that were not measured again staying")
+    parser.add_argument("--write", action="store_true", help="write the pages of what is kept already")
     options = parser.parse_args()
     if options.adopt or options.merge:
         adopt(options.merge)
+    if options.adopt or options.merge or options.write:
         for page, tables in PAGES.items():
             content = written_into(page.read_text(encoding="utf-8"), tables(Measurements()))
             page.write_text(content, encoding="utf-8")

@@ -70,6 +70,10 @@ def prepare(name: str, precision: str) -> None:
     if name == "cupy":
         import cupy
 
+        try:
+            cupy.cuda.runtime.getDeviceCount()
+        except cupy.cuda.runtime.CUDARuntimeError as error:
+            raise Unavailable(f"CuPy {cupy.__version__} sees no GPU: {error}") from None
         if precision == "tf32" and int(cupy.cuda.Device().compute_capability) < 80:
             raise Unavailable(NO_TF32)
     elif name == "torch":

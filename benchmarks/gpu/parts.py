@@ -52,11 +52,10 @@ def listed(members: bool | None = None) -> list[Part]:
         parts += [Part("step", contender, precision) for contender in ("products", "nnxp", "book")]
         parts += [Part("step", contender, precision) for contender in ("torch_eager", "torch_captured", "jax")]
         if precision == "float32":
-            parts += [Part("fit", contender, precision) for contender in ("nnxp", "torch_eager")]
-            parts += [Part("predict", contender, precision, 0.7) for contender in ("nnxp", "book", "torch_eager")]
-            parts.append(Part("kernels", "nnxp", precision))
-            if members:
-                parts.append(Part("members", "nnxp", precision))
+            kinds = ("fit", "predict", "kernels", *(["members"] if members else []))
+            parts += [Part(kind, "nnxp", precision) for kind in kinds]
+    parts.append(Part("fit", "torch_eager", "float32"))
+    parts += [Part("predict", contender, "float32", 0.7) for contender in ("book", "torch_eager", "jax")]
     parts.append(Part("step", "torch_compiled", "float32", 3.0))
     return parts
 
