@@ -38,7 +38,8 @@ def run(
     todo: Sequence[Part], out: Path, seconds: float, meaningless: str | None, started_by: Command
 ) -> results.Document:
     """All parts in turn; the files are written after each."""
-    begun, rows = time.monotonic(), []
+    begun = time.monotonic()
+    rows: list[results.Row] = []
     content = results.document([], meaningless, budget=seconds)
     with (out / "gpu.log").open("w", encoding="utf-8") as log:
         for position, part in enumerate(todo):
@@ -47,9 +48,9 @@ def run(
             about = {"kind": part.kind, "contender": part.contender, "precision": part.precision}
             log.write(f"\n=== {part.name}\n")
             start = time.monotonic()
-            if most < 1:
-                found, reason = [], "no time was left"
-            else:
+            found: list[results.Row] = []
+            reason = "no time was left"
+            if most >= 1:
                 asked = started_by(part, parts.share(part, after, left))
                 found, reason = children.run(asked, most, log, environment(part))
             if reason or not found:

@@ -28,7 +28,9 @@ def fit(setting: Setting) -> Iterator[Row]:
 
 def epochs(epoch: Callable[[], float], seconds: float) -> Row:
     """An epoch's time after the first, and the losses."""
-    started, times, losses = time.perf_counter(), [], []
+    started = time.perf_counter()
+    times: list[float] = []
+    losses: list[float] = []
     while len(times) < 2 or (len(times) <= EPOCHS and time.perf_counter() - started < seconds):
         before = time.perf_counter()
         losses.append(epoch())
@@ -37,7 +39,7 @@ def epochs(epoch: Callable[[], float], seconds: float) -> Row:
     return found | {"first": losses[0], "loss": losses[-1], "steps": len(losses)}
 
 
-def nnxp_from_numpy(problem: Problem, setting: Setting, move: Any = None) -> Callable[[], float]:
+def nnxp_from_numpy(problem: Problem, setting: Setting, move: bool = False) -> Callable[[], float]:
     """from NumPy arrays"""
     from benchmarks.peers import nnxp_fast
 
@@ -75,15 +77,15 @@ def torch_epoch(problem: Problem, setting: Setting, device: str = "cuda") -> Cal
 def predict(setting: Setting) -> Iterator[Row]:
     """The probabilities of one row and of many, on the device; nnxp's from NumPy's arrays and back as well."""
     widths, sizes = PREDICTION.widths, (1, 64) if setting.small else ROWS
-    ways = [(rows, None) for rows in sizes]
+    ways = [(rows, False) for rows in sizes]
     if setting.contender == "nnxp":
-        ways += [(rows, "NumPy") for rows in sizes]
-    for (rows, source), seconds in zip(ways, clock.shared(setting.deadline, len(ways)), strict=True):
+        ways += [(rows, True) for rows in sizes]
+    for (rows, from_numpy), seconds in zip(ways, clock.shared(setting.deadline, len(ways)), strict=True):
         case = Case(rows, widths)
 
-        def measure(case: Case = case, source: str | None = source, seconds: float = seconds) -> Row:
+        def measure(case: Case = case, from_numpy: bool = from_numpy, seconds: float = seconds) -> Row:
             problem = Problem(case, setting.dtype)
-            if source:
+            if from_numpy:
                 from benchmarks.peers import nnxp_fast
 
                 model, X = nnxp_fast.model(problem, contenders.open_backend(setting.precision)), problem.X
@@ -93,7 +95,7 @@ def predict(setting: Setting) -> Iterator[Row]:
             return settled(running.predict, running.clock, seconds, setting)
 
         name = f"{rows} rows, {'-'.join(map(str, widths))}"
-        yield attempt({"case": f"{name}, from NumPy arrays and back" if source else name}, measure)
+        yield attempt({"case": f"{name}, from NumPy arrays and back" if from_numpy else name}, measure)
 
 
 def settled(action: Callable[[], Any], watch: clock.Clock, seconds: float, setting: Setting) -> Row:

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+import nnxp
 from benchmarks import measurements, report, table
 from benchmarks.gpu import __main__ as command
 from benchmarks.gpu import clock, contenders, facts, kernels, parts, results, text
@@ -114,6 +115,24 @@ def test_every_contender_in_every_precision_has_a_process_of_its_own() -> None:
         "products": "1",
     }
     assert contenders.environment("book", "float32")["CUPY_TF32"] == "0"
+
+
+def test_tf32_is_asked_for_where_nnxp_takes_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+
+    def new(spec: Any, dtype: Any = None, precision: Any = None) -> None:
+        asked.append((spec, precision))
+
+    def old(spec: Any, dtype: Any = None) -> None:
+        asked.append((spec, None))
+
+    monkeypatch.setattr(nnxp, "get_backend", new)
+    contenders.open_backend("tf32")
+    monkeypatch.setattr(nnxp, "get_backend", old)
+    contenders.open_backend("float64")
+    with pytest.raises(contenders.Unavailable, match="takes no precision="):
+        contenders.open_backend("tf32")
+    assert asked == [("cupy", "tf32"), ("cupy", None)]
 
 
 @pytest.mark.skipif(contenders.on_host_memory(), reason="is about machines without CuPy's GPU")
