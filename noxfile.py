@@ -147,12 +147,12 @@ def hostcuda(session: nox.Session) -> str:
 
 @nox.session(default=False)
 def gpu(session: nox.Session) -> None:
-    """`nnxp doctor` and the suite on an NVIDIA GPU; `nox -s gpu -- cupy12` for CUDA 12, pytest's arguments after it."""
+    """`nnxp doctor` and the suite on an NVIDIA GPU; `nox -s gpu -- cupy12` for CUDA 12, the campaign's options after."""
     arguments = list(session.posargs)
     extra = arguments.pop(0) if arguments[:1] in (["cupy12"], ["cupy13"]) else "cupy13"
     session.install("-e", f".[{extra}]", *group("test"))
-    session.run("nnxp", "doctor", success_codes=[0, 1])  # where something is wrong, the tests say more
-    session.run("pytest", "-m", "gpu", *arguments, env={"NNXP_TEST_BACKENDS": "cupy"})
+    out = str(ROOT / ".nox" / "gpu-report")
+    session.run("python", "-m", "tests.campaigns.on_gpu", "--out", out, "--minutes", "60", *arguments)
 
 
 @nox.session(python=TORCH_PYTHON, default=False)

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nnxp.backends import cupy_check
-from nnxp.backends.record import Backend, library_name, library_of
+from nnxp.backends.precision import Entered, check, found, has_setting, setting_of
+from nnxp.backends.record import Backend, check_dtype, library_name, library_of
 from nnxp.errors import BackendUnavailableError
 from nnxp.kernels.named import kernels_of
 from nnxp.typing import ArrayLike, Device, Namespace
@@ -23,7 +24,7 @@ INSTALL = {
 }
 
 
-def get_backend(spec: Any, dtype: str | None = None, fast: bool | None = None) -> Backend:
+def get_backend(spec: Any, dtype: str | None = None, fast: bool | None = None, precision: str | None = None) -> Backend:
     """The backend that `spec` asks for.
 
     Parameters
@@ -39,6 +40,10 @@ def get_backend(spec: Any, dtype: str | None = None, fast: bool | None = None) -
     fast : bool, optional
         Whether NumPy's formulas are compiled with numba (the extra `fast`). By default they are where numba is
         installed and the environment variable NNXP_FAST is not 0.
+    precision : {"float32", "tf32"}, optional
+        On an NVIDIA GPU since Ampere, whether the factors of float32 products are rounded to 10 bits (TF32), which is
+        faster. By default as the library has it set: CuPy and PyTorch round nothing, unless `CUPY_TF32` or the
+        program says so. Given, it is set while the device is entered, for the process (see docs/gpu.md).
 
     Returns
     -------
@@ -47,10 +52,10 @@ def get_backend(spec: Any, dtype: str | None = None, fast: bool | None = None) -
     Raises
     ------
     BackendUnavailableError
-        The library, its GPU, the device or, with `fast=True`, numba is missing; the message holds the cause and
-        the fix.
+        The library, its GPU, the device or, with `fast=True`, numba is missing, or the device has no TF32; the message
+        holds the cause and the fix.
     TypeError, ValueError
-        The spec, the dtype or `fast` is none of the above.
+        The spec, the dtype, `fast` or `precision` is none of the above.
 
     Examples
     --------
@@ -63,7 +68,20 @@ def get_backend(spec: Any, dtype: str | None = None, fast: bool | None = None) -
         if backend.library != "numpy":
             raise ValueError(f"got fast={fast} for {backend.name}, expected it for numpy alone: leave it out")
         backend = replace(_on_numpy(fast), dtype=backend.dtype, reason=backend.reason)
+    if precision is not None:
+        backend = _in_precision(backend, precision)
     return backend if dtype is None else backend.with_dtype(dtype)
+
+
+def _in_precision(backend: Backend, precision: str) -> Backend:
+    """The backend with its products in a precision, wherever its device is entered."""
+    check(backend.name, backend.device, precision)
+    if not has_setting(backend.name):
+        return backend
+    setting, device = setting_of(backend.library), backend._enter
+    made = replace(backend, precision=precision, _given=True, _context=lambda: Entered(device(), setting, precision))
+    check_dtype(made.dtype, made)
+    return made
 
 
 def _backend(spec: Any) -> Backend:
@@ -133,7 +151,8 @@ def _cupy(library: str, device: str) -> Backend:
         "float32",
         kernels_of("cupy", xp),
         get_backend,
-        _context=lambda: cupy.cuda.Device(index),
+        precision=found("cupy"),
+        _enter=lambda: cupy.cuda.Device(index),
         _to_numpy=cupy.asnumpy,
         _synchronize=lambda: cupy.cuda.get_current_stream().synchronize(),
     )
@@ -161,7 +180,8 @@ def _torch(library: str, device: str) -> Backend:
         "float32",
         kernels_of("torch", xp),
         get_backend,
-        _context=lambda: torch.inference_mode(False),  # what is made inside may be written in place later
+        precision=found("torch") if kind == "cuda" else "float32",
+        _enter=lambda: torch.inference_mode(False),  # what is made inside may be written in place later
         _to_numpy=lambda x: (x.float() if x.dtype is torch.bfloat16 else x).detach().cpu().numpy(),  # NumPy has none
         _synchronize=synchronize if synchronize and kind != "cpu" else lambda: None,
     )

@@ -37,6 +37,9 @@ class Backend:
         Why "auto" chose it; empty where the backend was named.
     fast : bool
         Whether formulas are compiled (numba; on NumPy alone).
+    precision : str
+        "float32", or "tf32" where float32 products are rounded to TF32: by `get_backend(precision=)`, or by the
+        library's own setting when the backend was made.
     """
 
     name: str
@@ -47,7 +50,10 @@ class Backend:
     _find: Callable[..., "Backend"]  # `get_backend`, which a pickle calls where it is read
     reason: str = ""
     fast: bool = False
-    _context: Callable[[], AbstractContextManager[Any]] = contextlib.nullcontext
+    precision: str = "float32"
+    _given: bool = False  # whether the precision was asked for: it is then set wherever the device is entered
+    _enter: Callable[[], AbstractContextManager[Any]] = contextlib.nullcontext
+    _context: Callable[[], AbstractContextManager[Any]] | None = None  # the device's, in a precision that was given
     _to_numpy: Callable[[Array], HostArray] = np.asarray
     _synchronize: Callable[[], Any] = lambda: None
     _fused: dict[Any, Kernel] = field(default_factory=dict, repr=False)
@@ -59,15 +65,21 @@ class Backend:
         return hash(self._identity)
 
     @property
-    def _identity(self) -> tuple[str, str, bool]:
-        return self.name, self.dtype, self.fast
+    def _identity(self) -> tuple[str, str, bool, str]:
+        return self.name, self.dtype, self.fast, self.precision
 
     def __repr__(self) -> str:
-        return f"<nnxp backend {self.name}, {self.dtype}{', fast' if self.fast else ''}>"
+        return f"<nnxp backend {self.title}, {self.dtype}{', fast' if self.fast else ''}>"
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Compiled where it is read, if numba is there; not compiled stays so.
-        return self._find, (self.name, self.dtype, False if self.library == "numpy" and not self.fast else None)
+        fast = False if self.library == "numpy" and not self.fast else None
+        return self._find, (self.name, self.dtype, fast, *([self.precision] if self._given else []))
+
+    @property
+    def title(self) -> str:
+        """The name, and that products are rounded where they are."""
+        return self.name if self.precision == "float32" else f"{self.name}, TF32"
 
     @property
     def library(self) -> str:
@@ -95,7 +107,7 @@ class Backend:
 
     def context(self) -> AbstractContextManager[Any]:
         """Enters the device: what is computed inside runs there, on the device's current stream."""
-        return self._context()
+        return (self._context or self._enter)()
 
     def owns(self, x: Array) -> bool:
         """Whether x is an array of this library, on this device."""
@@ -200,6 +212,8 @@ def check_dtype(dtype: str, backend: Backend | None = None) -> str:
         raise ValueError(f'got dtype={dtype!r}, expected "float32" or "float64"')
     if backend is not None and name == "float64" and backend.name.startswith("torch:mps"):
         raise ValueError('device "mps" has no float64: use dtype="float32", or backend="torch" for the CPU')
+    if backend is not None and name == "float64" and backend._given and backend.precision == "tf32":
+        raise ValueError('got precision="tf32" with dtype="float64", whose products are never rounded: leave one out')
     return name
 
 

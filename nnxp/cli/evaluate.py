@@ -19,7 +19,7 @@ Rows = tuple[Array, Array]
 
 def run(args: argparse.Namespace) -> None:
     """Tests the model and prints the result."""
-    model, preprocessing = open_model(args.model, args.backend)
+    model, preprocessing = open_model(args.model, args.backend, args.precision)
     (X, y), part = _test_rows(args, preprocessing, trained_here="format" in model.preprocessing)
     loss = model.evaluate(X, y)["loss"]
     result = Result.of(model, X, y)

@@ -1,11 +1,10 @@
 """The words and options of the command line, and their help texts. Imports nothing that is slow."""
 
 import argparse
-import math
-import re
 from typing import NoReturn
 
 from nnxp import __version__
+from nnxp.cli import values
 from nnxp.cli.recipes import RECIPES
 
 DATA = "digits, spiral, moons, fashion-mnist, mnist, a .csv or .npz file, or a folder of IDX files (as MNIST's)"
@@ -95,7 +94,7 @@ def _train(command: argparse.ArgumentParser) -> None:
     )
     data.add_argument(
         "--validation-split",
-        type=_share,
+        type=values.share,
         metavar="SHARE",
         help="hold out this share of the training rows and follow it in the curves; without it, the curves "
         "follow the test part, which never chooses anything",
@@ -103,7 +102,7 @@ def _train(command: argparse.ArgumentParser) -> None:
     network = command.add_argument_group("the network (see the settings below for what is not given)")
     network.add_argument(
         "--hidden",
-        type=_hidden,
+        type=values.hidden,
         metavar="N,N,...",
         help="units of each hidden layer, 512,512 for instance, or none",
     )
@@ -115,12 +114,12 @@ def _train(command: argparse.ArgumentParser) -> None:
     )
     network.add_argument(
         "--dropout",
-        type=_share,
+        type=values.share,
         metavar="RATE",
         help="share of each hidden layer's outputs dropped while training",
     )
     network.add_argument(
-        "--input-dropout", type=_share, metavar="RATE", help="share of the inputs dropped while training"
+        "--input-dropout", type=values.share, metavar="RATE", help="share of the inputs dropped while training"
     )
     network.add_argument(
         "--loss",
@@ -130,7 +129,7 @@ def _train(command: argparse.ArgumentParser) -> None:
     )
     network.add_argument(
         "--class-weight",
-        type=_class_weight,
+        type=values.class_weight,
         metavar="W,W,...",
         help="what a sample of each class counts in the loss, in the order of the classes, or balanced: all classes "
         "count the same, however few their samples",
@@ -154,7 +153,7 @@ def _train(command: argparse.ArgumentParser) -> None:
     )
     training.add_argument(
         "--early-stopping",
-        type=_epochs,
+        type=values.epochs,
         nargs="?",
         const=10,
         metavar="EPOCHS",
@@ -183,7 +182,7 @@ def _train(command: argparse.ArgumentParser) -> None:
     )
     out.add_argument(
         "--checkpoint-every",
-        type=_every,
+        type=values.every,
         metavar="N",
         help="save where the training stands every N steps, or every N minutes, 10m, and on Ctrl-C and SIGTERM, to "
         "checkpoint.safetensors in the run folder; removed when the run is complete. A save that fails is a "
@@ -199,15 +198,6 @@ def _train(command: argparse.ArgumentParser) -> None:
     )
     out.add_argument("--quiet", action="store_true", help="print nothing but errors")
     _backend(command)
-
-
-def _epochs(text: str) -> int:
-    try:
-        return int(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(
-            f"got {text!r}, expected a number of epochs: --early-stopping=10, or the name of the data first"
-        ) from None
 
 
 def _evaluate(command: argparse.ArgumentParser) -> None:
@@ -248,48 +238,15 @@ def _backend(command: argparse.ArgumentParser) -> None:
         default="numpy",
         help="where to compute: numpy (default), cupy, torch, torch:mps, ...; auto looks for a GPU",
     )
+    command.add_argument(
+        "--precision",
+        choices=("float32", "tf32"),
+        help="tf32 rounds the factors of float32 products to 10 bits, on an NVIDIA GPU since Ampere; by default as the "
+        "array library has it set",
+    )
 
 
 def _recipes() -> str:
     """The settings by data set, for the end of the help text."""
     lines = (f"  {name:14} {recipe}" for name, recipe in RECIPES.items())
     return "settings where none are given:\n" + "\n".join(lines)
-
-
-def _hidden(text: str) -> tuple[int, ...]:
-    if text == "none":
-        return ()
-    if not re.fullmatch(r"0*[1-9][0-9]*(,0*[1-9][0-9]*)*", text):
-        raise argparse.ArgumentTypeError(f"got {text!r}, expected whole numbers above 0 such as 512,512, or none")
-    return tuple(int(width) for width in text.split(","))
-
-
-def _class_weight(text: str) -> str | list[float]:
-    if text == "balanced":
-        return text
-    try:
-        return [float(number) for number in text.split(",")]
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"got {text!r}, expected numbers such as 1,5,2, or balanced") from None
-
-
-def _every(text: str) -> dict[str, float]:
-    """The keyword of a `Checkpoint`."""
-    unit, number = ("every_minutes", text[:-1]) if text.endswith("m") else ("every_steps", text)
-    plain = r"[0-9]+(\.[0-9]+)?" if unit == "every_minutes" else "[0-9]{1,18}"
-    value = 0.0
-    if re.fullmatch(plain, number):  # int and float take "1_000" and " 5" too
-        value = float(number) if unit == "every_minutes" else int(number)
-    if not 0 < value < math.inf:
-        raise argparse.ArgumentTypeError(f"got {text!r}, expected a number of steps such as 1000, or of minutes, 10m")
-    return {unit: value}
-
-
-def _share(text: str) -> float:
-    try:
-        share = float(text)
-    except ValueError:
-        share = -1.0
-    if not 0 <= share < 1:
-        raise argparse.ArgumentTypeError(f"got {text!r}, expected a number from 0 up to but not including 1")
-    return share

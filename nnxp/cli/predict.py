@@ -17,7 +17,7 @@ from nnxp.data.dataset import Array
 def run(args: argparse.Namespace) -> None:
     """Writes the predictions."""
     out = None if args.out is None else OutputFile(args.out, args.overwrite)
-    model, preprocessing = open_model(args.model, args.backend)
+    model, preprocessing = open_model(args.model, args.backend, args.precision)
     X = data.features(args.file, preprocessing)
     text = table(predict(model, X), class_names(model), preprocessing)
     if out is None:

@@ -46,7 +46,7 @@ def before(dataset: Dataset, model: Sequential, recipe: Recipe, loss: str, valid
         network.append(f"dropout {recipe.dropout:g}")
     options = [f"{name.replace('_', ' ')} {value:g}" for name, value in recipe.optimizer_options.items()]
     options += [recipe.schedule] if recipe.schedule else []
-    where = f"{backend.name} ({backend.library} {library_version(backend.library)})"
+    where = f"{backend.title} ({backend.library} {library_version(backend.library)})"
     rows = {
         "data": f"{dataset.name}: {parts}; {features} features, {target}",
         "network": f"{', '.join(network)}; {count(model):,} parameters, {model.dtype}",

@@ -7,13 +7,13 @@ from nnxp.cli.results import class_names
 from nnxp.sequential import Sequential, load
 
 
-def open_model(path: str, backend: str) -> tuple[Sequential, dict[str, Any]]:
+def open_model(path: str, backend: str, precision: str | None) -> tuple[Sequential, dict[str, Any]]:
     """The model of a file, and how rows of a data file become rows of its X.
 
     A model that was trained in Python says nothing of files: it takes npz files with X of its width and, where it
     tells classes apart, y of their indices.
     """
-    model = load(path, backend=get_backend(backend))
+    model = load(path, backend=get_backend(backend, precision=precision))
     if "format" in model.preprocessing:
         return model, model.preprocessing
     if model.n_in is None:

@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> None:
     keywords: dict[str, Any] = {**recipe.optimizer_options, **settings.schedule_for(recipe.schedule)}
     optimizer = type(optimizer)(**keywords)
     with presentation.log(quiet=True):  # the report says why "auto" chose what it did
-        backend = get_backend(args.backend, args.dtype)
+        backend = get_backend(args.backend, args.dtype, precision=args.precision)
     dataset, held_out = settings.load(args)
     loss = settings.loss_for(args.loss, dataset)
     weights = settings.class_weight_for(args.class_weight, dataset)
@@ -203,6 +203,7 @@ def _summary(
         "class_weight": getattr(model.loss, "class_weight", None),
         "optimizer": model.optimizer.config(),
         "backend": model.backend.name,
+        "precision": model.backend.precision,
         "dtype": model.dtype,
         "seed": args.seed,
         "epochs": model.epoch,

@@ -109,6 +109,7 @@ def examine_place(row: Row, save: Save) -> None:
     try:
         stage("first product")
         backend = _backend(row.name)
+        row.precision = backend.precision
         stage("gradients")
         row.gradients = _in_float64(row, backend, lambda: gradients(backend))
         stage("20 steps in float32")

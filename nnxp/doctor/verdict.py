@@ -30,6 +30,8 @@ class Row:
         "passed", "failed" or "not installed".
     error : str or None
         Of a backend that did not pass: why, in one line.
+    precision : str
+        "float32", or "tf32" where the library is set to round float32 products.
     stage : str
         What was run last.
     versions : dict of str
@@ -53,6 +55,7 @@ class Row:
     name: str
     status: str = RUNNING
     error: str | None = None
+    precision: str = "float32"
     stage: str = "import"
     versions: dict[str, str] = field(default_factory=dict)
     device: dict[str, Any] = field(default_factory=dict)

@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, TypeVar
 
 import numpy as np
 
-from nnxp.backends import get_backend
+from nnxp.backends import PRECISIONS, get_backend
 from nnxp.errors import ModelFileError
 from nnxp.files import jsontext, tensorfile
 from nnxp.files.configuration import CONFIG, build, check_config, config_of
@@ -28,7 +28,7 @@ from nnxp.typing import HostArray
 
 M = TypeVar("M", bound=Model)
 STATE = ("epoch", "step", "iterations", "history")
-STATE_DEFAULTS: dict[str, Any] = {"total": None, "schedule": None, "training": None}
+STATE_DEFAULTS: dict[str, Any] = {"total": None, "schedule": None, "training": None, "precision": "float32"}
 """What a file of format 1 may lack, for those written before it was added, and what it is then."""
 LARGEST = 2**62
 """Of a counter, or another whole number in the state."""
@@ -83,7 +83,9 @@ def from_bytes(
 
 def state_of(model: Model) -> dict[str, Any]:
     """Where its training stands."""
+    rounds = model._backend is not None and model._backend.precision == "tf32"
     return {
+        **({"precision": "tf32"} if rounds else {}),
         "epoch": model.epoch,
         "step": model.step,
         "iterations": model.optimizer.iterations,
@@ -256,6 +258,8 @@ def _check_state(state: dict[str, Any]) -> None:
         isinstance(values, list) for values in state["history"].values()
     ):
         raise ModelFileError("its history is no object of lists")
+    if state["precision"] not in PRECISIONS:
+        raise ModelFileError(f"its precision is {state['precision']!r:.20}, expected one of {', '.join(PRECISIONS)}")
     if not isinstance(state["schedule"], dict | None):
         raise ModelFileError(f"its schedule is {state['schedule']!r:.60}, expected an object")
     for value in itertools.chain.from_iterable(state["history"].values()):

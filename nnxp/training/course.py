@@ -87,7 +87,7 @@ class Course:
         on_host = {name: a if isinstance(a, np.ndarray) else to_numpy(a) for name, a in arrays.items()}
         return {
             "asked": self.asked(),
-            "backend": self.model.backend.name,
+            "backend": self.model.backend.title,
             "event": state.event,
             "stop": state.stop,
             "first": self.first,

@@ -77,7 +77,9 @@ class Plan:
         """The step in words, in order."""
         forward = [stage.lines()[0] for stage in (*self.stages, self.head)]
         backward = [stage.lines()[1] for stage in self.backward]
-        return [line for line in (*forward, *backward) if line] + [f"{type(self.model.optimizer).__name__}: one update"]
+        rounded = ["float32 products rounded to TF32"] if self.backend.precision == "tf32" else []
+        update = f"{type(self.model.optimizer).__name__}: one update"
+        return [*rounded, *(line for line in (*forward, *backward) if line), update]
 
     def forward_backward(
         self, x: Array, y: Array, w: Array | None = None, v: Array | None = None, means: Array = None

@@ -106,7 +106,7 @@ def resume(model: Model, path: Any, asked: Mapping[str, Any], steps: int | None)
     if resumed.is_finished:
         LOG.info("%s is of a fit that has finished: nothing is left to train", path)
     else:
-        elsewhere = "" if training["backend"] == model.backend.name else f", saved on {training['backend']}"
+        elsewhere = "" if training["backend"] == model.backend.title else f", saved on {training['backend']}"
         LOG.info("going on from %s%s: %d epochs and %d steps are done", path, elsewhere, model.epoch, model.step)
     return resumed
 

@@ -66,7 +66,7 @@ KEYS: dict[str, Any] = {
     "environment": dict, "seconds": float, "passed": bool, "backends": list,
 }  # fmt: skip
 ROW_KEYS: dict[str, Any] = {
-    "name": str, "status": str, "error": type(None), "stage": str, "versions": dict, "device": dict,
+    "name": str, "status": str, "error": type(None), "precision": str, "stage": str, "versions": dict, "device": dict,
     "gradients": dict, "training": dict, "counts": dict, "timing": dict, "notes": list,
 }  # fmt: skip
 

@@ -17,6 +17,7 @@ BY_TEXT = {
     "nnxp/kernels/__init__.py": "public names, when first used; `show` among them, which stands above the backends",
     "nnxp/kernels/fusion.py": "`show`, where old pickles look for it",
     "nnxp/kernels/named.py": "the package of a library by its name: torch, cupy",
+    "nnxp/backends/precision.py": "the setting of a library by its name: torch, cupy",
     "nnxp/backends/finding.py": "an array library by the name that the user gave",
     "nnxp/cli/__init__.py": "a command by its name: each imports what it needs, and nothing else starts slowly",
     "nnxp/cli/results.py": "the versions of libraries",
