@@ -147,7 +147,7 @@ def hostcuda(session: nox.Session) -> str:
 
 @nox.session(default=False)
 def gpu(session: nox.Session) -> None:
-    """`nnxp doctor` and the suite on an NVIDIA GPU; `nox -s gpu -- cupy12` for CUDA 12, the campaign's options after."""
+    """`nnxp doctor` and the suite on an NVIDIA GPU; `nox -s gpu -- cupy12` for CUDA 12, then options."""
     arguments = list(session.posargs)
     extra = arguments.pop(0) if arguments[:1] in (["cupy12"], ["cupy13"]) else "cupy13"
     session.install("-e", f".[{extra}]", *group("test"))

@@ -88,7 +88,7 @@ def test_by_hand(scope: dict[str, Any]) -> None:
 
 def test_gpu(scope: dict[str, Any]) -> None:
     """With NumPy in CuPy's place, which is all that the page says has to change."""
-    switch, silence = (block.code for block in pages.blocks("docs/gpu.md", "python"))
+    switch, silence, rounded = (block.code for block in pages.blocks("docs/gpu.md", "python"))
     assert switch.count('backend="cupy"') == 1
     X = np.random.default_rng(0).random((32, 4))
     scope |= {"nnxp": nnxp, "logging": logging, "X": X, "y": np.arange(32) % 3}
@@ -105,6 +105,8 @@ def test_gpu(scope: dict[str, Any]) -> None:
         assert log.level == logging.ERROR
     finally:
         log.setLevel(level)
+    with pytest.raises(nnxp.BackendUnavailableError, match="TF32 is of NVIDIA GPUs"):
+        exec(rounded.replace('"cupy"', '"numpy"'), scope)
 
 
 def test_commands_are_understood() -> None:
