@@ -2,13 +2,28 @@
 
 import sys
 from collections.abc import Sequence
+from typing import Any
+
+
+def is_terminal(stream: Any) -> bool:
+    """Whether a standard stream is one: it may be missing, closed, or an object that only writes."""
+    try:
+        return bool(stream.isatty())
+    except (AttributeError, ValueError):
+        return False
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]], caption: str = "") -> None:
     """Prints a table; numbers (cells that begin with a digit, columns without a name aside) to the right."""
+    if sys.stdout is None:  # a program without a console
+        return
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
+
+    class Piped(Console):
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError  # rich would leave the process
 
     table = Table(box=SIMPLE_HEAD)
     for i, name in enumerate(header):
@@ -16,7 +31,7 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]], caption: s
         table.add_column(name, justify="right" if numeric else "left")
     for row in rows:
         table.add_row(*row)
-    width = None if sys.stdout.isatty() else 120
-    Console(file=sys.stdout, width=width, highlight=False, markup=False, emoji=False).print(table)
+    width = None if is_terminal(sys.stdout) else 120
+    Piped(file=sys.stdout, width=width, highlight=False, markup=False, emoji=False).print(table)
     if caption:
         print(f"  {caption}")

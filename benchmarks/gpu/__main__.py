@@ -77,12 +77,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     on_host = contenders.on_host_memory()
     meaningless = results.HOST_MEMORY if on_host else results.SMALL if options.small else None
     todo = [part for part in parts.listed() if options.only in part.name]
-    options.out.mkdir(parents=True, exist_ok=True)
+    if not todo:
+        parser.error(f"no part has {options.only!r} in its name: {', '.join(part.name for part in parts.listed())}")
+    if not 0 < options.minutes < 24 * 60:
+        parser.error(f"got --minutes {options.minutes:g}, expected a number above 0")
+    try:
+        options.out.mkdir(parents=True, exist_ok=True)
+        (options.out / "gpu.log").touch()
+    except OSError as error:
+        parser.error(f"cannot write to {options.out}: {error.strerror}")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the part that runs is ended, too
     started_by = command(small=options.small or on_host)
     content = run(todo, options.out, 60 * options.minutes, meaningless, started_by)
     print(text.render(content))
-    return 0 if any(results.worked(row) for row in content["rows"]) else 1
+    return 0 if any("reason" not in row for row in content["rows"]) else 1
 
 
 if __name__ == "__main__":

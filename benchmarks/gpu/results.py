@@ -48,6 +48,7 @@ def document(rows: Iterable[Row], meaningless: str | None, **about: Any) -> Docu
 
 
 def worked(row: Row) -> bool:
+    """Whether a row has times."""
     return "device" in row
 
 

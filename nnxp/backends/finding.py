@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nnxp.backends import cupy_check
-from nnxp.backends.precision import Entered, check, found, has_setting, setting_of
+from nnxp.backends.precision import Entered, check, has_setting, setting_of
 from nnxp.backends.record import Backend, check_dtype, library_name, library_of
 from nnxp.errors import BackendUnavailableError
 from nnxp.kernels.named import kernels_of
@@ -151,7 +151,7 @@ def _cupy(library: str, device: str) -> Backend:
         "float32",
         kernels_of("cupy", xp),
         get_backend,
-        precision=found("cupy"),
+        precision=setting_of("cupy").found(),
         _enter=lambda: cupy.cuda.Device(index),
         _to_numpy=cupy.asnumpy,
         _synchronize=lambda: cupy.cuda.get_current_stream().synchronize(),
@@ -180,7 +180,7 @@ def _torch(library: str, device: str) -> Backend:
         "float32",
         kernels_of("torch", xp),
         get_backend,
-        precision=found("torch") if kind == "cuda" else "float32",
+        precision=setting_of("torch").found() if kind == "cuda" else "float32",
         _enter=lambda: torch.inference_mode(False),  # what is made inside may be written in place later
         _to_numpy=lambda x: (x.float() if x.dtype is torch.bfloat16 else x).detach().cpu().numpy(),  # NumPy has none
         _synchronize=synchronize if synchronize and kind != "cpu" else lambda: None,

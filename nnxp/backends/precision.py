@@ -22,23 +22,37 @@ FIRST = (8, 0)
 class Setting:
     """A library's setting: who enters first sets it, who leaves last puts back what was there.
 
-    A thread may enter another precision within its own. Two threads cannot have two at a time: the second is refused.
+    A thread that is alone may enter another precision within its own. Two threads cannot have two at a time: who asks
+    for the second is refused.
 
     Parameters
     ----------
     read
         Gives what is set now, for `restore`.
+    word
+        Our word for what `read` gave.
     write
         Sets a precision.
     restore
         Takes what `read` gave.
     """
 
-    def __init__(self, read: Callable[[], Any], write: Callable[[str], None], restore: Callable[[Any], None]) -> None:
-        self._read, self._write, self._restore = read, write, restore
+    def __init__(
+        self,
+        read: Callable[[], Any],
+        word: Callable[[Any], str],
+        write: Callable[[str], None],
+        restore: Callable[[Any], None],
+    ) -> None:
+        self._read, self._word, self._write, self._restore = read, word, write, restore
         self._lock = threading.Lock()
         self._entered: dict[int, list[str]] = {}  # by thread, the innermost last
         self._before: Any = None
+
+    def found(self) -> str:
+        """What the library, or the program, has set: not what was entered here."""
+        with self._lock:
+            return self._word(self._before if self._entered else self._read())
 
     def enter(self, precision: str) -> None:
         """Has products computed in a precision until `leave`.
@@ -46,12 +60,12 @@ class Setting:
         Raises
         ------
         RuntimeError
-            Another thread computes in another precision.
+            Another thread computes in another precision, or will when it leaves one within its own.
         """
         with self._lock:
             own = threading.get_ident()
-            others = {entered[-1] for thread, entered in self._entered.items() if thread != own}
-            if others - {precision}:
+            others = {p for thread, entered in self._entered.items() if thread != own for p in entered} - {precision}
+            if others:
                 raise RuntimeError(
                     f'got precision="{precision}" while another thread computes in "{others.pop()}", expected one at a '
                     "time, since it is one setting for the process: run them in turn, or in processes of their own"
@@ -109,41 +123,50 @@ def _cupy_setting() -> Setting:
     types = {"float32": linalg.COMPUTE_TYPE_DEFAULT, "tf32": linalg.COMPUTE_TYPE_TF32}
     return Setting(
         lambda: linalg.get_compute_type("float32"),
+        lambda found: "tf32" if found == linalg.COMPUTE_TYPE_TF32 else "float32",
         lambda precision: linalg.set_compute_type("float32", types[precision]),
         lambda before: linalg.set_compute_type("float32", before),
     )
 
 
 def _torch_setting() -> Setting:
-    """PyTorch's, which has two names. Written by the older one, either can be read meanwhile; put back by both."""
-    matmul: Any = importlib.import_module("torch").backends.cuda.matmul
+    """PyTorch's, which has an older and a newer name, and a word for all devices that is the older one's: the older is
+    written where it can be read, so that either can be meanwhile, and all are put back."""
+    torch: Any = importlib.import_module("torch")
+    matmul = torch.backends.cuda.matmul
 
-    def read() -> tuple[str, bool | None]:
+    def readable(read: Callable[[], Any]) -> Any:
+        """What is read; None where the program has set the newer name, by which the older cannot be read."""
         try:
-            return matmul.fp32_precision, matmul.allow_tf32
-        except RuntimeError:  # the program has set the newer name, by which the older cannot be read
-            return matmul.fp32_precision, None
+            return read()
+        except RuntimeError:
+            return None
 
-    def restore(before: tuple[str, bool | None]) -> None:
-        precision, allowed = before
-        if allowed is not None:
-            matmul.allow_tf32 = allowed
-        matmul.fp32_precision = precision
+    def read() -> tuple[str, bool | None, str | None]:
+        older = readable(lambda: matmul.allow_tf32)
+        return matmul.fp32_precision, older, readable(torch.get_float32_matmul_precision)
 
-    return Setting(read, lambda precision: setattr(matmul, "allow_tf32", precision == "tf32"), restore)
+    def write(precision: str) -> None:
+        rounds = precision == "tf32"
+        if read()[1] is None:
+            matmul.fp32_precision = "tf32" if rounds else "ieee"
+        else:
+            matmul.allow_tf32 = rounds
 
+    def restore(before: tuple[str, bool | None, str | None]) -> None:
+        newer, older, word = before
+        if older is not None:
+            matmul.allow_tf32 = older
+        matmul.fp32_precision = newer
+        if word is not None and readable(torch.get_float32_matmul_precision) != word:
+            torch.set_float32_matmul_precision(word)
 
-def found(library: str) -> str:
-    """What a library's setting is now, in our word."""
-    if library == "cupy":
-        linalg: Any = importlib.import_module("cupy._core._routines_linalg")
-        return "tf32" if linalg.get_compute_type("float32") == linalg.COMPUTE_TYPE_TF32 else "float32"
-    return "tf32" if importlib.import_module("torch").backends.cuda.matmul.fp32_precision == "tf32" else "float32"
+    return Setting(read, lambda found: "tf32" if found[0] == "tf32" else "float32", write, restore)
 
 
 def has_setting(name: str) -> bool:
     """Whether a backend of this name computes products in a precision that may be chosen."""
-    return name.startswith(("cupy", "torch:cuda"))
+    return name.partition(":")[0] == "cupy" or name.startswith("torch:cuda")
 
 
 def check(name: str, device: Any, precision: str) -> None:

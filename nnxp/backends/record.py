@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import sys
 import weakref
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -65,8 +66,8 @@ class Backend:
         return hash(self._identity)
 
     @property
-    def _identity(self) -> tuple[str, str, bool, str]:
-        return self.name, self.dtype, self.fast, self.precision
+    def _identity(self) -> tuple[Any, ...]:
+        return self.name, self.dtype, self.fast, self.precision, self._given
 
     def __repr__(self) -> str:
         return f"<nnxp backend {self.title}, {self.dtype}{', fast' if self.fast else ''}>"
@@ -142,7 +143,7 @@ class Backend:
         suits = follows if dtype is None else hasattr(x, "dtype") and dtype_of(x) == dtype
         if self.library == "cupy" and suits and not copy and self.owns(x):
             return x  # what has nothing to do is not to cost as much as a launch
-        if not self.owns(x) or getattr(x.dtype, "kind", "f") not in "fiub":
+        if not self.owns(x) or getattr(x.dtype, "kind", "f") not in "fiub" or type(x).__name__ == "MaskedArray":
             x = self._admit(x)
         name = dtype or (dtype_of(x) if follows else self.dtype)
         wanted = getattr(self.xp, name)
@@ -168,6 +169,7 @@ class Backend:
                 f"got an array of {where}, where {self.name} is used: convert it first, or build "
                 f'with backend="{library}", or pass the array to get_backend() to follow it'
             )
+        refuse_masked(x)
         try:
             host = np.asarray(x)
         except ValueError as error:
@@ -213,8 +215,27 @@ def check_dtype(dtype: str, backend: Backend | None = None) -> str:
     if backend is not None and name == "float64" and backend.name.startswith("torch:mps"):
         raise ValueError('device "mps" has no float64: use dtype="float32", or backend="torch" for the CPU')
     if backend is not None and name == "float64" and backend._given and backend.precision == "tf32":
-        raise ValueError('got precision="tf32" with dtype="float64", whose products are never rounded: leave one out')
+        raise ValueError(
+            'got precision="tf32" with dtype="float64", whose products are never rounded: give dtype="float32", or '
+            "leave the precision out"
+        )
     return name
+
+
+def refuse_masked(x: ArrayLike, name: str = "values") -> None:
+    """Raises ValueError where `numpy.ma` masks an entry of x, or of an array in a list x, or of what x becomes: NumPy
+    would drop the mask, and what lies under it would count. An array in which nothing is masked is taken."""
+    if type(x) is np.ndarray or "numpy.ma" not in sys.modules or library_of(x) != "numpy":
+        return  # NumPy imports its masks where they are used
+    parts = x if isinstance(x, list | tuple) else [x]
+    if not isinstance(x, list | tuple | np.ndarray) and hasattr(x, "__array__"):
+        parts = [np.asanyarray(x)]
+    masked = sum(int(np.sum(np.ma.getmaskarray(part))) for part in parts if isinstance(part, np.ma.MaskedArray))
+    if masked:
+        raise ValueError(
+            f"got masked {name}, {masked} of them, expected a number in every place: fill them, x.filled(0), or drop "
+            "their rows, x[~np.ma.getmaskarray(x).any(axis=1)]"
+        )
 
 
 def dtype_of(x: Array) -> str:

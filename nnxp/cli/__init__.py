@@ -33,9 +33,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     words = list(sys.argv[1:] if argv is None else argv)
     try:
-        with _terminable():
+        with _terminable(), _printable():
             code = _run(words)
-            sys.stdout.flush()  # here, where a closed pipe can still be answered
+            if sys.stdout is not None and not sys.stdout.closed:
+                sys.stdout.flush()  # here, where a closed pipe can still be answered
         return code
     except (KeyboardInterrupt, SystemExit) as stop:
         what, code = ("interrupted", INTERRUPTED) if isinstance(stop, KeyboardInterrupt) else ("terminated", TERMINATED)
@@ -50,6 +51,21 @@ def main(argv: Sequence[str] | None = None) -> int:
             traceback.print_exc()
         print(f"nnxp: error: {_explain(error)}", file=sys.stderr)
         return 2
+
+
+@contextlib.contextmanager
+def _printable() -> Iterator[None]:
+    """What an output's encoding lacks is replaced: a command that did its work does not fail for saying so."""
+    streams = [stream for stream in (sys.stdout, sys.stderr) if hasattr(stream, "reconfigure") and not stream.closed]
+    before = [stream.errors for stream in streams]
+    for stream in streams:
+        stream.reconfigure(errors="replace")
+    try:
+        yield
+    finally:
+        for stream, errors in zip(streams, before, strict=True):
+            if not stream.closed:
+                stream.reconfigure(errors=errors)
 
 
 @contextlib.contextmanager

@@ -8,7 +8,7 @@ from typing import Any
 from nnxp import doctor
 from nnxp.doctor.proofs import STEPS
 from nnxp.doctor.verdict import FAILED, MISSING, PASSED, Check, Row
-from nnxp.printing import print_table
+from nnxp.printing import is_terminal, print_table
 
 HEADER = ("backend", "device", "gradients", "float32", "float64", "counts", "ms", "NumPy's", "pays from")
 
@@ -16,7 +16,7 @@ HEADER = ("backend", "device", "gradients", "float32", "float64", "counts", "ms"
 def run(args: argparse.Namespace) -> int:
     """Examines and prints; the exit code is 0 where all is well."""
     names = list(dict.fromkeys(args.backend or ()))
-    report = doctor.examine(names, _progress if sys.stderr.isatty() else lambda name: None)
+    report = doctor.examine(names, _progress if is_terminal(sys.stderr) else lambda name: None)
     if args.json:
         print(json.dumps(report, allow_nan=False))
     else:

@@ -27,7 +27,8 @@ def run(args: argparse.Namespace) -> None:
         figures = {"model": args.model, "data": args.data, "part": part, "samples": len(X), "loss": loss}
         print(json.dumps(figures | result.figures))
         return
-    print(f"{args.data}: {_PARTS[part].format(len(X))}")
+    rounded = "; float32 products rounded to TF32" if model.backend.precision == "tf32" else ""
+    print(f"{args.data}: {_PARTS[part].format(len(X))}{rounded}")
     print(presentation.figures(result) + (f"; loss {loss:.4g}" if result.classes else ""))
     presentation.confusions(result)
 

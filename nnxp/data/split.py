@@ -76,7 +76,7 @@ def _stratified(y: NDArray[Any], order: Indices, total: int, seed: int) -> Indic
         label = labels[counts.argmin()]
         raise DataError(
             f"class {label} has one row only, which cannot be both trained on and held out: bring more rows "
-            "of it, leave it out, or pass stratify=False"
+            "of it, or leave it out"
         )
     shares, remainders = np.divmod(total * counts, len(y))  # whole numbers: no rounding to argue about
     # One row more for the classes with the largest remainders, last of all for those it would use up.

@@ -73,6 +73,8 @@ class Switch:
 
     def _enter(self, x: ArrayLike) -> Backend:
         """The backend that x is used on: x decides it, agrees with it, moves into it or is refused."""
+        if type(x) is not np.ndarray:
+            refuse_sparse(x)
         if self._backend is None:
             self._backend = get_backend(follow(x), self._dtype)
         elif not self._named and not isinstance(x, list | tuple | int | float) and not self._backend.owns(x):
@@ -114,6 +116,14 @@ class Switch:
             )
         self._backend, self._named = backend, self._named or named
         return self
+
+
+def refuse_sparse(x: ArrayLike) -> None:
+    """Raises TypeError where x is SciPy's or PyTorch's sparse kind, and says how it becomes dense."""
+    if type(x).__module__.startswith("scipy.sparse"):
+        raise TypeError(f"got a sparse {type(x).__name__}, expected a dense array: X.toarray()")
+    if str(getattr(x, "layout", "torch.strided")) != "torch.strided":
+        raise TypeError(f"got a sparse tensor ({x.layout}), expected a dense one: X.to_dense()")
 
 
 def same_length(n: int, other: int, name: str) -> None:

@@ -5,6 +5,19 @@ from collections.abc import Iterable
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+ALIASES = {
+    "bce": "binary_crossentropy",
+    "cce": "categorical_crossentropy",
+    "identity": "linear",
+    "l1": "mean_absolute_error",
+    "l2": "mean_squared_error",
+    "logistic": "sigmoid",
+    "mae": "mean_absolute_error",
+    "mse": "mean_squared_error",
+    "swish": "silu",
+    "xavier": "glorot_uniform",
+}
+"""What other libraries call a thing, for the hint alone: a name means one thing here."""
 
 
 def snake_case(name: str) -> str:
@@ -30,6 +43,7 @@ def lookup(spec: Any, base: type[T], classes: Iterable[type[T]], what: str) -> T
         return names[spec]()
     import difflib  # 2 ms, for an error alone
 
-    near = difflib.get_close_matches(str(spec), names, 1)
+    usual = ALIASES.get(str(spec).lower())
+    near = [usual] if usual in names else difflib.get_close_matches(str(spec), names, 1)
     hint = f"; did you mean {near[0]!r}?" if near else ""
     raise ValueError(f"got {what} {spec!r}, expected an object or one of {', '.join(sorted(names))}{hint}")

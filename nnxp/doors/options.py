@@ -1,6 +1,7 @@
 """What a constructor's numbers may be: each function gives the value, or says what was expected."""
 
 import math
+import operator
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,13 @@ def positive(name: str, value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
         raise ValueError(f"got {name}={value!r}, expected a whole number from 1 up")
     return int(value)
+
+
+def whole(name: str, value: Any) -> int:
+    """The value, if it is a whole number."""
+    if isinstance(value, bool) or not hasattr(value, "__index__"):
+        raise TypeError(f"got {name}={value!r}, expected a whole number")
+    return operator.index(value)
 
 
 def _checked(name: str, value: Any, low: float, high: float, expected: str) -> float:

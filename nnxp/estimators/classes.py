@@ -10,6 +10,9 @@ from nnxp.backends import Backend, get_backend
 from nnxp.doors.labels import above
 from nnxp.typing import Array, HostArray
 
+INDEXED = ("bool", "int8", "int16", "int32", "int64", "uint8", "float32", "float64")
+"""The types of which every library takes elements by their indices."""
+
 
 @dataclass(frozen=True)
 class Labels:
@@ -48,8 +51,9 @@ class Labels:
 
     @property
     def names(self) -> list[str] | None:
-        """The classes for people, where each has an output: what a model's file keeps."""
-        return [str(name) for name in self.classes.tolist()] if self.kind == "multiclass" else None
+        """The classes for people, where the network tells them apart: what a model's file keeps."""
+        told_apart = self.kind == "multiclass" or (self.kind == "binary" and len(self.classes) == 2)
+        return [str(name) for name in self.classes.tolist()] if told_apart else None
 
     def encode(self, y: HostArray) -> HostArray:
         """Class indices (n,), or 0 and 1 (n, labels), as int64.
@@ -102,9 +106,14 @@ class Labels:
 
     def on(self, backend: Backend) -> Array:
         """The classes on a backend if they are numbers, else on the host."""
-        if backend.library == "numpy" or self.classes.dtype.kind not in "fiub":
+        kind, name = self.classes.dtype.kind, self.classes.dtype.name
+        if backend.library == "numpy" or kind not in "fiub":
             return self.classes
-        return backend.asarray(self.classes, dtype=self.classes.dtype.name)
+        if name not in INDEXED:  # a wider type holds the same numbers
+            name = {"u": "int64", "i": "int64", "f": "float64"}[kind]
+            if not np.array_equal(self.classes.astype(name), self.classes):
+                return self.classes
+        return backend.asarray(self.classes, dtype=name)
 
     def __str__(self) -> str:
         return f"{len(self.classes)} {'labels, (n, labels)' if self.kind == 'multilabel' else 'classes, (n,)'}"

@@ -283,9 +283,8 @@ class MLPClassifier(ClassifierMixin, MLP):
             by_class = np.array(balanced(np.bincount(part.y, w, minlength=len(target.classes))))
         elif isinstance(given, dict):
             names = target.classes.tolist()
-            unknown = [name for name in given if name not in names]
-            if unknown:
-                raise ValueError(f"got class_weight for the classes {unknown}, expected some of {names}")
+            if given and not any(name in names for name in given):  # one that a fold lacks is of no use there
+                raise ValueError(f"got class_weight for the classes {list(given)}, expected some of {names}")
             by_class = np.array([not_negative("class_weight", given.get(name, 1.0)) for name in names])
         else:
             raise ValueError(

@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_consistent_length, column_or_1d, validate_data
 
-from nnxp.backends import Backend, check_dtype, dtype_of, get_backend, library_of
+from nnxp.backends import Backend, check_dtype, dtype_of, get_backend, library_of, refuse_masked
 from nnxp.doors.arrays import finite, sample_weights
 from nnxp.errors import BackendMismatchError
 from nnxp.typing import Array, ArrayLike, Floats, HostArray, Integers
@@ -37,6 +37,7 @@ def features(estimator: Any, X: ArrayLike, reset: bool) -> Array:
         The estimator whose number of features and feature names X decides (`reset`), or has to have.
     """
     if library_of(X) == "numpy":
+        refuse_masked(X, "values of X")
         return validate_data(estimator, X, dtype=(np.float64, np.float32), reset=reset)
     if str(getattr(X, "layout", "torch.strided")) != "torch.strided":
         raise ValueError(f"got a sparse X ({X.layout}), expected a dense one: X.to_dense()")
@@ -82,6 +83,7 @@ def targets(estimator: Any, y: ArrayLike, X: Array, numeric: bool) -> HostArray:
     """y on the host, (n,) or (n, outputs), as many as X has rows; a column becomes (n,) with a warning."""
     if y is None:
         raise ValueError(f"this {type(estimator).__name__} requires y to be passed, but the target y is None")
+    refuse_masked(y, "targets")
     y = check_array(on_host(y), ensure_2d=False, dtype="numeric" if numeric else None, input_name="y")
     if y.ndim == 2 and y.shape[1] == 1:
         y = column_or_1d(y, warn=True)
@@ -93,6 +95,7 @@ def weights(w: ArrayLike | None, n: int) -> Floats | None:
     """Sample weights on the host, (n,), in float64."""
     if w is None:
         return None
+    refuse_masked(w, "sample weights")
     host = sample_weights(get_backend("numpy"), on_host(w), n, "float64", some=False)
     assert host is not None
     if not np.any(host):  # in the words that scikit-learn looks for

@@ -180,7 +180,11 @@ class SoftmaxCrossentropy(Loss):
             and type(self).weigh is SoftmaxCrossentropy.weigh
             and self.class_weight is None
             and self.ignore_label is None
-            and (labels.are_indices(y, n, n_out) or labels.are_indices_there(self.backend, y, n))
+            and (
+                labels.are_indices_there(self.backend, y, n)
+                if self.backend.library == "cupy"
+                else labels.are_indices(y, n, n_out)
+            )
         )
 
     def losses(self, p: Array, y: Array) -> Array:

@@ -98,3 +98,16 @@ def check_loss(layers: Sequence[Layer], loss: Loss | None) -> None:
     before = layers[-2] if len(layers) > 1 else None
     if isinstance(last, Softmax) and isinstance(before, Softmax | Sigmoid):
         raise ValueError(f"got {type(before).__name__} and Softmax in a row, expected one: leave the first out")
+
+
+def check_classes(names: Sequence[str] | None, loss: Loss | None, n_out: int | None) -> list[str] | None:
+    """The names of a model's classes; raises ValueError where there are not as many as the model tells apart."""
+    if names is None:
+        return None
+    if isinstance(names, str) or not all(isinstance(name, str) for name in names):
+        raise ValueError(f"got classes={names!r}, expected a list of texts, one for each class")
+    binary = isinstance(loss, BinaryCrossentropy | SigmoidCrossentropy) and n_out == 1
+    wanted = 2 if binary else n_out
+    if loss is not None and loss.classifies and wanted is not None and len(names) != wanted:
+        raise ValueError(f"got {len(names)} classes, {list(names)!r:.80}, expected {wanted}: one name for each class")
+    return list(names)

@@ -2,7 +2,6 @@
 
 import copy
 import math
-import operator
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Self
@@ -13,12 +12,13 @@ from nnxp import random
 from nnxp.backends import Backend, library_of
 from nnxp.doors.arrays import Switch
 from nnxp.doors.describing import as_call, one_a_line, text
+from nnxp.doors.options import whole
 from nnxp.layers import Layer
 from nnxp.losses import Loss, get_loss
 from nnxp.memory.buffers import Buffers
 from nnxp.memory.counting import counted
 from nnxp.memory.parameters import ParameterStore
-from nnxp.network.architecture import as_layer, check_loss, following, width_after, widths
+from nnxp.network.architecture import as_layer, check_classes, check_loss, following, widths
 from nnxp.network.history import RunningFit
 from nnxp.optimizers import Optimizer, get_optimizer
 from nnxp.typing import Array, ArrayLike
@@ -41,16 +41,20 @@ class Model(Switch):
         seed: int | None = None,
     ) -> None:
         super().__init__(backend, dtype)
+        if isinstance(layers, Layer | str):
+            raise TypeError(
+                f"got {layers!r} as layers, expected a list of them: Sequential([Dense(2, 3), ReLU(), ...])"
+            )
         self.layers = [as_layer(layer) for layer in layers]
         if not self.layers or len({id(layer) for layer in self.layers}) < len(self.layers):
             raise ValueError("got no layers, or one layer twice: give a list of layers, each its own object")
         self.loss = None if loss is None else copy.copy(get_loss(loss))  # another model may be elsewhere
         self.optimizer = get_optimizer(optimizer)
-        self.seed = random.fresh_seed() if seed is None else operator.index(seed)
+        self.seed = random.fresh_seed() if seed is None else whole("seed", seed)
         self.seeded = seed is not None
         self.history: dict[str, list[float]] = {}
         self.epoch = self.step = 0
-        self.classes: list[str] | None = None
+        self._classes: list[str] | None = None
         self.preprocessing: dict[str, Any] = {}
         self._store: ParameterStore | None = None
         self._start_afresh()
@@ -67,6 +71,15 @@ class Model(Switch):
         self._course: RunningFit | None = None
 
     @property
+    def classes(self) -> list[str] | None:
+        """Names of the classes, for people; saved with the model."""
+        return self._classes
+
+    @classes.setter
+    def classes(self, names: Sequence[str] | None) -> None:
+        self._classes = check_classes(names, self.loss, self.n_out)
+
+    @property
     def course(self) -> RunningFit | None:
         """Where the fit stands that runs; None between fits."""
         return self._course
@@ -77,7 +90,8 @@ class Model(Switch):
 
     @as_call
     def __repr__(self) -> list[str]:
-        backend, seed = self.backend.name if self._named else None, self.seed if self.seeded else None
+        where, seed = self._backend if self._named else None, self.seed if self.seeded else None
+        backend = where and (where if where._given else where.name)
         dtype = self.dtype if self.dtype != "float32" else None
         given = {"loss": self.loss, "optimizer": self.optimizer, "backend": backend, "dtype": dtype, "seed": seed}
         return [one_a_line(self.layers), *(f"{k}={text(v)}" for k, v in given.items() if v is not None)]
@@ -148,7 +162,8 @@ class Model(Switch):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         slots, progress = state.pop("_optimizer_state")
-        self.__dict__.update(state)
+        names = {"classes": "_classes"}  # as it was kept before it was checked
+        self.__dict__.update({names.get(name, name): value for name, value in state.items()})
         self._start_afresh()
         for part in (*self.layers, self.optimizer):
             part.join(self)
@@ -159,7 +174,7 @@ class Model(Switch):
         twin = object.__new__(type(self))
         twin.__dict__.update(self.__dict__)
         twin._start_afresh()
-        for name in ("_store", "layers", "loss", "history", "classes", "preprocessing"):
+        for name in ("_store", "layers", "loss", "history", "_classes", "preprocessing"):
             setattr(twin, name, copy.deepcopy(getattr(self, name), memo))
         twin.optimizer = copy.copy(self.optimizer)
         twin.optimizer.resume(self.optimizer.progress())
@@ -278,16 +293,8 @@ class Model(Switch):
 
     def summary(self) -> None:
         """Prints each layer with its output width and its number of parameters."""
-        from nnxp.printing import print_table
+        from nnxp.network.summary import print_summary
 
-        rows, total = [], 0
-        width = self.n_in
-        for i, layer in enumerate(self.layers):
-            width = width_after(layer, width)
-            count = sum(int(np.prod(layer.shapes()[name])) for name in layer.parameters)
-            total += count
-            rows.append([str(i), type(layer).__name__, "?" if width is None else str(width), f"{count:,}"])
-        where = self._backend.name if self._backend else "decided by the first X"
-        size = total * np.dtype(self.dtype).itemsize
-        caption = f"{total:,} parameters, {self.dtype}, {size:,} bytes; backend: {where}"
-        print_table(["", "layer", "outputs", "parameters"], rows, caption)
+        print_summary(
+            self.layers, self.dtype, self._backend.title if self._backend else "decided by the first X", self.n_in
+        )

@@ -29,8 +29,9 @@ def evaluate(model: Model, plan: Plan, data: Batches | Stream) -> dict[str, floa
 
     for batch in data.epoch():
         out, row = predict(batch.x), len(sizes)
-        totals[row, 0] = _weighted_sum(xp, plan.loss.losses(out, batch.y), batch.w)
-        totals[row, 1] = _weighted_sum(xp, plan.loss.scores(out, batch.y), batch.v)
+        with np.errstate(all="ignore"):  # a stream's own arithmetic stands outside
+            totals[row, 0] = _weighted_sum(xp, plan.loss.losses(out, batch.y), batch.w)
+            totals[row, 1] = _weighted_sum(xp, plan.loss.scores(out, batch.y), batch.v)
         sizes.append((batch.total, batch.scored))
         if len(sizes) == data.interval:
             read()

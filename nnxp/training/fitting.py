@@ -1,7 +1,7 @@
 """What `fit` and `evaluate` are asked for, and the data that they go over."""
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 from nnxp.callbacks import Callback, events_of
@@ -48,6 +48,9 @@ def fit(
         raise ValueError("got validation_data and validation_split, expected one of them")
     if micro_batch_size is not None:
         micro_batch_size = positive("micro_batch_size", micro_batch_size)
+    if not isinstance(callbacks, Iterable) or callable(callbacks):
+        one = "" if callbacks is None else f"{type(callbacks).__name__}(...)"
+        raise TypeError(f"got callbacks={one or None}, expected a list of them: callbacks=[{one}]")
     for callback in callbacks:
         events_of(callback)
     if batch_size is None and isinstance(model.optimizer, LBFGS):  # every step takes all: rows computed at once

@@ -2,6 +2,8 @@
 
 import copy
 
+import numpy as np
+
 from nnxp.activations import Activation, Linear, Softmax
 from nnxp.layers import Dense, Dropout, Layer, Rescaling
 from nnxp.memory.buffers import Buffers
@@ -49,8 +51,13 @@ class Prediction:
     def __call__(self, x: Array) -> Array:
         """The last layer's output for x, (n, m) of the model's dtype or uint8, in a new array."""
         n = x.shape[0]
-        if n <= BATCH:
-            return self.backend.xp.asarray(self._batch(x), copy=True)
+        with np.errstate(all="ignore"):  # what overflows is seen in the result, and underflow is harmless
+            if n <= BATCH:
+                return self.backend.xp.asarray(self._batch(x), copy=True)
+            return self._batches(x, n)
+
+    def _batches(self, x: Array, n: int) -> Array:
+        """The output for more rows than are computed at once."""
         result = None
         for start in range(0, n, BATCH):
             stop = min(n, start + BATCH)

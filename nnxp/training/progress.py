@@ -4,6 +4,8 @@ import sys
 from types import TracebackType
 from typing import Any, Self
 
+from nnxp.printing import is_terminal
+
 
 class Progress:
     """A bar of `total` steps on standard error, with a text that changes.
@@ -17,7 +19,7 @@ class Progress:
     """
 
     def __init__(self, total: int | None, show: bool | None = None) -> None:
-        self.shown = sys.stderr.isatty() if show is None else show
+        self.shown = is_terminal(sys.stderr) if show is None else show and sys.stderr is not None
         self._bar: Any = None
         self._total = total
 

@@ -2,6 +2,8 @@
 
 import weakref
 
+import numpy as np
+
 from nnxp.backends import dtype_of
 from nnxp.doors.arrays import finite, same_length, sample_weights, sum_is_finite
 from nnxp.network.model import Model
@@ -45,7 +47,7 @@ class Step:
 
     def one(self, x: Array, y: Array, w: Array | None) -> Array:
         """The loss before the update, 0-d, of arrays that the plan takes."""
-        with self.backend.context():
+        with self.backend.context(), np.errstate(all="ignore"):  # a harmless underflow is not to stop an update
             try:
                 return self.plan.step(x, y, w)
             finally:

@@ -1,7 +1,10 @@
 """TF32: asked for, refused where there is none, set while the device is entered, put back by the last."""
 
 import pickle
+import subprocess
+import sys
 import threading
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,13 +17,22 @@ from nnxp.backends.precision import Entered, Setting
 from tests.helpers import needs
 from tests.helpers.models import classifier, problem
 
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def now() -> str:
+    """CuPy's compute type of float32, in our word."""
+    from cupy._core import _routines_linalg as linalg
+
+    return "tf32" if linalg.get_compute_type("float32") == linalg.COMPUTE_TYPE_TF32 else "float32"
+
 
 class Library:
     """A library whose setting is an attribute, with all that was written to it."""
 
     def __init__(self, found: str = "as found") -> None:
         self.now, self.written = found, list[str]()
-        self.setting = Setting(lambda: self.now, self.write, self.write)
+        self.setting = Setting(lambda: self.now, str, self.write, self.write)
 
     def write(self, value: str) -> None:
         self.now = value
@@ -114,35 +126,43 @@ def test_a_gpu_before_ampere_refuses_it(capability: str, text: str) -> None:
 
 
 @needs.torch
-@pytest.mark.parametrize("before", [("none", None), ("tf32", None), ("ieee", None), (None, True), (None, False)])
-def test_pytorchs_two_names_are_put_back(before: tuple[str | None, bool | None]) -> None:
-    import torch
-
-    matmul: Any = torch.backends.cuda.matmul
-    newer, older = before
-
-    def seen() -> tuple[Any, Any]:
-        try:
-            return matmul.fp32_precision, matmul.allow_tf32
-        except RuntimeError:
-            return matmul.fp32_precision, "mixed"
-
-    kept = matmul.fp32_precision
+@pytest.mark.parametrize(
+    "before",
+    [
+        "",
+        "matmul.allow_tf32 = True",
+        "matmul.allow_tf32 = False",
+        "matmul.fp32_precision = 'tf32'",
+        "matmul.fp32_precision = 'ieee'",
+        "torch.backends.fp32_precision = 'tf32'",
+        "torch.set_float32_matmul_precision('high')",
+        "torch.set_float32_matmul_precision('medium')",
+    ],
+)
+def test_all_of_pytorchs_names_are_put_back(before: str) -> None:
+    """In a process of its own: some of these cannot be undone. No GPU is needed to see them."""
+    code = f"""
+import torch
+from nnxp.backends import precision
+matmul = torch.backends.cuda.matmul
+def told(read):
     try:
-        if newer is not None:
-            matmul.fp32_precision = newer
-        else:
-            matmul.allow_tf32 = older
-        found, setting = seen(), precision.setting_of("torch")
-        for wanted in ("tf32", "float32"):
-            setting.enter(wanted)
-            assert seen() == ("tf32" if wanted == "tf32" else "ieee", wanted == "tf32")
-            assert precision.found("torch") == wanted
-            setting.leave()
-            assert seen()[0] == found[0] and found[1] in (seen()[1], "mixed")  # what could not be read now can
-    finally:
-        matmul.allow_tf32 = False
-        matmul.fp32_precision = kept
+        return read()
+    except RuntimeError:
+        return "cannot be read"
+def seen():
+    return [told(read) for read in (lambda: matmul.fp32_precision, lambda: matmul.allow_tf32,
+        torch.get_float32_matmul_precision, lambda: torch.backends.mkldnn.matmul.fp32_precision)]
+{before}
+found, setting = seen(), precision.setting_of("torch")
+word = setting.found()
+for wanted in ("tf32", "float32"):
+    setting.enter(wanted)
+    assert matmul.fp32_precision == {{"tf32": "tf32", "float32": "ieee"}}[wanted] and setting.found() == word
+    setting.leave()
+    assert seen() == found, (found, seen())
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
 
 
 @needs.cupy_on_host
@@ -151,19 +171,19 @@ def test_a_fit_runs_in_its_precision(monkeypatch: pytest.MonkeyPatch) -> None:
     from nnxp.kernels.cuda import products
 
     X, y = problem()
-    found = precision.found("cupy")
+    found = now()
     assert found == "float32" and get_backend("cupy").precision == "float32"
     seen: list[str] = []
     real = products.is_of
-    monkeypatch.setattr(products, "is_of", lambda *given: (seen.append(precision.found("cupy")), real(*given))[1])
+    monkeypatch.setattr(products, "is_of", lambda *given: (seen.append(now()), real(*given))[1])
     backend = get_backend("cupy", precision="tf32")
     assert backend.precision == "tf32" and backend != get_backend("cupy") and "TF32" in repr(backend)
     rounded, plain = classifier(backend), classifier("cupy")
     history = rounded.fit(X, y, epochs=2, batch_size=8)
-    assert {*seen} == {"tf32"} and precision.found("cupy") == found
+    assert {*seen} == {"tf32"} and now() == found
     assert history["loss"] == plain.fit(X, y, epochs=2, batch_size=8)["loss"]
     rounded.predict(X)
-    assert {*seen} == {"tf32", "float32"} and precision.found("cupy") == found
+    assert {*seen} == {"tf32", "float32"} and now() == found
     assert rounded.training.plan.lines()[0] == "float32 products rounded to TF32"
 
 
@@ -190,8 +210,8 @@ def test_given_it_wins_over_the_librarys_own() -> None:
     try:
         assert get_backend("cupy").precision == "tf32"
         with get_backend("cupy", precision="float32").context():
-            assert precision.found("cupy") == "float32"
-        assert precision.found("cupy") == "tf32"
+            assert now() == "float32"
+        assert now() == "tf32"
     finally:
         linalg.set_compute_type(np.float32, linalg.COMPUTE_TYPE_DEFAULT)
 
@@ -203,3 +223,44 @@ def test_the_command_line_refuses_it_in_one_line(capsys: pytest.CaptureFixture[s
     assert main(["train", "spiral", "--precision", "tf32", "--out", out]) == 2
     said = capsys.readouterr().err.splitlines()
     assert len(said) == 1 and 'got precision="tf32" for numpy' in said[0]
+
+
+def test_who_would_go_back_to_another_is_in_the_way_too() -> None:
+    """A thread within float32 inside tf32 will write tf32 when it leaves: nobody may compute in float32 till then."""
+    library, inside, done = Library(), threading.Event(), threading.Event()
+
+    def other() -> None:
+        library.setting.enter("tf32")
+        library.setting.enter("float32")
+        inside.set()
+        done.wait(30)
+        library.setting.leave()
+        library.setting.leave()
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    assert inside.wait(30)
+    with pytest.raises(RuntimeError, match='"float32" while another thread computes in "tf32"'):
+        library.setting.enter("float32")
+    done.set()
+    thread.join()
+    assert library.now == "as found"
+
+
+def test_what_is_found_is_not_what_was_entered() -> None:
+    library = Library()
+    library.setting.enter("tf32")
+    assert library.setting.found() == "as found" and library.now == "tf32"
+    library.setting.leave()
+
+
+@needs.cupy_on_host
+def test_labels_from_the_host_go_on_moving_in() -> None:
+    """X on the device and y on the host, after a step that went through the door at once."""
+    import cupy
+
+    X, y = problem()
+    model, there = classifier("cupy"), cupy.asarray(X)
+    losses = [float(model.train_step(there, labels)) for labels in (y, cupy.asarray(y), y)]
+    twin = classifier("cupy")
+    assert losses == [float(twin.train_step(X, y)) for _ in range(3)]

@@ -15,7 +15,7 @@ LARGEST = 2**31 - 1
 """Of a length that cuBLAS takes here."""
 SINGLE, DOUBLE, ALGORITHM = 0, 1, -1
 """`CUDA_R_32F`, `CUDA_R_64F` and `CUBLAS_GEMM_DEFAULT`."""
-REMEMBERED = 256
+REMEMBERED = 4096
 """How many products are known: a training step's arrays are the same at every step."""
 
 
