@@ -90,7 +90,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     started_by = command(small=options.small or on_host)
     content = run(todo, options.out, 60 * options.minutes, meaningless, started_by)
     print(text.render(content))
-    return 0 if any("reason" not in row for row in content["rows"]) else 1
+    return 0 if any("reason" not in row and row["case"] != "host" for row in content["rows"]) else 1
 
 
 if __name__ == "__main__":
