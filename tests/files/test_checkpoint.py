@@ -116,7 +116,7 @@ def test_the_checksum_is_the_documented_one(content: bytes) -> None:
     metadata, tensors = opened(content)
     assert opened(sealed(metadata, tensors))[0] == metadata
     model = trained()
-    model.classes = ['\x1f\x7f\n"\\', "ü\u2028😀"]  # what safetensors, too, has to write in its one shortest form
+    model.classes = ['\x1f\x7f\n"\\', "ü\u2028😀", ""]  # what safetensors, too, has to write in its one shortest form
     assert modelfile.from_bytes(nnxp.Sequential, sealed(*opened(modelfile.to_bytes(model)))).classes == model.classes
     assert opened(modelfile.to_bytes(modelfile.from_bytes(nnxp.Sequential, content)))[0] == metadata
 
@@ -205,8 +205,8 @@ def test_what_json_cannot_hold_is_named_before_a_file_is_made(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda model: setattr(model, "classes", "ab"), "its classes are no list"),
-        (lambda model: setattr(model, "classes", ["\ud800"]), "surrogates not allowed"),
+        (lambda model: setattr(model, "_classes", "ab"), "its classes are no list"),
+        (lambda model: setattr(model, "classes", ["a", "b", "\ud800"]), "surrogates not allowed"),
         (lambda model: setattr(model, "preprocessing", []), "its preprocessing is no JSON object"),
         (
             lambda model: setattr(model, "preprocessing", json.loads('{"a":' * 64 + "{}" + "}" * 64)),
