@@ -11,7 +11,13 @@ from nnxp.errors import DataError
 Indices = NDArray[np.int64]
 
 
-def split(y_or_n: int | ArrayLike, fraction: float, seed: int, stratify: bool = True) -> tuple[Indices, Indices]:
+def split(
+    y_or_n: int | ArrayLike,
+    fraction: float,
+    seed: int,
+    stratify: bool = True,
+    sample_weight: NDArray[Any] | None = None,
+) -> tuple[Indices, Indices]:
     """Divide row indices into those to train on and those held out.
 
     Exactly ``t = round(fraction * n)`` rows are held out. With class labels and `stratify`, class c with
@@ -29,6 +35,9 @@ def split(y_or_n: int | ArrayLike, fraction: float, seed: int, stratify: bool = 
         The same seed gives the same rows, from `nnxp.random`.
     stratify : bool, default True
         Whether classes keep their shares.
+    sample_weight : numpy.ndarray, optional
+        (n,); rows that weigh 0 are not counted and never held out, since nothing could be scored by them. Of the
+        others one at least is held out, and one is left.
 
     Returns
     -------
@@ -38,7 +47,8 @@ def split(y_or_n: int | ArrayLike, fraction: float, seed: int, stratify: bool = 
     Raises
     ------
     DataError
-        The fraction is out of range or leaves one part without a row, or a class has too few rows.
+        The fraction is out of range or leaves one part without a row, a class has too few rows, or there is not a
+        weight for each row.
 
     Examples
     --------
@@ -53,32 +63,37 @@ def split(y_or_n: int | ArrayLike, fraction: float, seed: int, stratify: bool = 
     n = len(y) if y is not None and y.ndim > 0 else int(np.asarray(y_or_n).item())
     if not 0 < fraction < 1:
         raise DataError(f"fraction is the share of rows held out, between 0 and 1 (0.2, say); got {fraction}")
-    total = round(fraction * n)
-    if not 0 < total < n:
-        raise DataError(
-            f"holding out {fraction:g} of {n} rows leaves {n - total} to train on and {total} held out; each "
-            "part needs one at least: change the fraction or bring more rows"
-        )
     order = random.permutation(random.key(seed, "split"), n)
+    total, of_weight = round(fraction * n), ""
+    if sample_weight is not None and sample_weight.shape != (n,):
+        raise DataError(f"got sample_weight of shape {sample_weight.shape}, expected ({n},), a weight for each row")
+    if sample_weight is not None and not np.all(sample_weight > 0):
+        order, of_weight = order[sample_weight[order] > 0], " of weight above 0"
+        total = min(max(round(fraction * len(order)), 1), len(order) - 1)
+    if not 0 < total < len(order):
+        raise DataError(
+            f"holding out {fraction:g} of {len(order)} rows{of_weight} leaves {len(order) - max(total, 0)} to train on "
+            f"and {max(total, 0)} held out; each part needs one at least: change the fraction or bring more rows"
+        )
     if y is None or not stratify or y.ndim != 1 or y.dtype.kind not in "iu":
         held_out = order[:total]
     else:
-        held_out = _stratified(y, order, total, seed)
+        held_out = _stratified(y, order, total, seed, of_weight)
     is_held_out = np.zeros(n, dtype=np.bool_)
     is_held_out[held_out] = True
     return np.flatnonzero(~is_held_out), np.flatnonzero(is_held_out)
 
 
-def _stratified(y: NDArray[Any], order: Indices, total: int, seed: int) -> Indices:
-    """The held-out rows, class by class, in the shuffled order."""
-    labels, inverse, counts = np.unique(y, return_inverse=True, return_counts=True)
+def _stratified(y: NDArray[Any], order: Indices, total: int, seed: int, of_weight: str) -> Indices:
+    """The held-out rows of `order`, class by class, in that order."""
+    labels, classes, counts = np.unique(y[order], return_inverse=True, return_counts=True)
     if counts.min() == 1:
         label = labels[counts.argmin()]
         raise DataError(
-            f"class {label} has one row only, which cannot be both trained on and held out: bring more rows "
+            f"class {label} has one row{of_weight} only, which cannot be both trained on and held out: bring more rows "
             "of it, or leave it out"
         )
-    shares, remainders = np.divmod(total * counts, len(y))  # whole numbers: no rounding to argue about
+    shares, remainders = np.divmod(total * counts, len(order))  # whole numbers: no rounding to argue about
     # One row more for the classes with the largest remainders, last of all for those it would use up.
     ties = random.permutation(random.key(seed, "split", 1), len(labels))
     by_claim = np.lexsort((ties, -remainders, shares + 1 == counts))
@@ -86,7 +101,7 @@ def _stratified(y: NDArray[Any], order: Indices, total: int, seed: int) -> Indic
     if np.any(shares == counts):
         label = labels[(shares == counts).argmax()]
         raise DataError(
-            f"holding out {total} of {len(y)} rows leaves none of class {label} to train on: lower the fraction"
+            f"holding out {total} of {len(order)} rows{of_weight} leaves none of class {label} to train on: lower the "
+            "fraction"
         )
-    in_order = inverse[order]
-    return np.concatenate([order[in_order == c][:share] for c, share in enumerate(shares)])
+    return np.concatenate([order[classes == c][:share] for c, share in enumerate(shares)])

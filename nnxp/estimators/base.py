@@ -150,13 +150,19 @@ class MLP(Fitted):
         return self
 
     def _divided(self, part: Part) -> tuple[Part, Part]:
-        """Rows to train on, and those held out for early stopping, of each class alike; a class of one row is trained
-        on."""
-        several = np.bincount(part.y)[part.y] > 1 if part.y.ndim == 1 else np.ones(len(part.y), dtype=np.bool_)
+        """Rows to train on, and those held out for early stopping, of each class alike. A class of one row and the
+        rows that weigh 0 are trained on."""
+        weighs = np.ones(len(part.y), dtype=np.bool_) if part.w is None else part.w > 0
+        several = np.bincount(part.y, weighs)[part.y] > 1 if part.y.ndim == 1 else np.ones_like(weighs)
         rows = np.flatnonzero(several)
         try:
             share("validation_fraction", above_zero("validation_fraction", self.validation_fraction))
-            kept, held_out = split(part.y[rows], self.validation_fraction, self._seed())
+            kept, held_out = split(
+                part.y[rows],
+                self.validation_fraction,
+                self._seed(),
+                sample_weight=None if part.w is None else part.w[rows],
+            )
         except DataError as error:
             raise DataError(
                 f"got early_stopping=True, validation_fraction={self.validation_fraction:g} and {len(part.y)} rows, "

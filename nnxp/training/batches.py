@@ -206,12 +206,12 @@ class Batches:
         return x, y, True
 
     def split(self, fraction: float, batch_size: int) -> tuple["Batches", "Batches"]:
-        """Batches of the rows to train on and, `batch_size` at a time, of those held out."""
+        """Batches of the rows to train on and, `batch_size` at a time, of those held out, which all weigh something."""
         from nnxp.data import split
 
         classes = self._classes()
         counted = self.n if classes is None else classes
-        train, held_out = split(counted, fraction, self.model.seed, stratify=classes is not None)
+        train, held_out = split(counted, fraction, self.model.seed, classes is not None, self._host[0])
         kept = self.model, self.plan, self.X, self.y, self.w, self.v
         return (
             Batches(*kept, self.batch_size, train, self.prepare),
