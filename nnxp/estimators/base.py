@@ -249,14 +249,16 @@ class MLP(Fitted):
         """Says so where neither the rule nor a callback ended the training."""
         result = getattr(self.model_.optimizer, "result", None)  # L-BFGS has a rule of its own
         if result is None or not result.converged:
-            why = (
-                f"max_iter={self.max_iter} epochs" if result is None else f"max_iter={self.max_iter} ({result.message})"
-            )
-            warnings.warn(
-                f"training ended after {why}, before it converged: raise max_iter, or tol",
-                ConvergenceWarning,
-                stacklevel=6,
-            )
+            if result is None or result.iterations >= self.max_iter:
+                why = f"max_iter={self.max_iter} epochs, before it converged: raise max_iter, or tol"
+            elif result.evaluations >= self.max_fun:
+                why = f"max_fun={self.max_fun} evaluations of the loss, before it converged: raise max_fun, or tol"
+            else:
+                why = (
+                    f"{result.iterations} of max_iter={self.max_iter} epochs, where the line search found no lower loss "
+                    f"({result.message.strip(': ')}): scale the inputs to mean 0 and variance 1, or take float64"
+                )
+            warnings.warn(f"training ended after {why}", ConvergenceWarning, stacklevel=6)
 
     def _tell(self, watch: Watch, n: int) -> None:
         """Sets what is known after a training, also after one that an exception ended."""

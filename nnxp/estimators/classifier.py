@@ -65,7 +65,8 @@ class MLPClassifier(ClassifierMixin, MLP):
     momentum, nesterovs_momentum : float, bool
         Of "sgd".
     early_stopping : bool
-        Whether the validation score ends the training, and the best weights are put back at its end.
+        Whether the validation score, the accuracy, ends the training, and the best weights are put back at its end:
+        where several epochs have the best score, those of the lowest validation loss.
     validation_fraction : float
         The share of rows, of each class alike, that early stopping holds out where `fit` gets no `X_val`.
     beta_1, beta_2, epsilon : float

@@ -17,6 +17,8 @@ class Convergence:
 
     What is followed is the validation score, or the negative training loss. The best is the highest so far, by
     however little, as scikit-learn's MLP has it: an improvement that is steady but below `tol` ends the training too.
+    Of epochs with the best score the weights of the lowest validation loss are kept, which scikit-learn does not: the
+    accuracy of imbalanced data often stands still from the first epoch on.
 
     Parameters
     ----------
@@ -36,16 +38,18 @@ class Convergence:
         Whether this ended the training.
     """
 
+    _loss = math.inf  # of the weights that are kept; pickles of before do not have it
+
     def __init__(self, tol: float, patience: float, scored: bool, partial: bool) -> None:
         self.tol, self.patience, self.scored, self.partial = tol, patience, scored, partial
         self.best, self.count, self.stopped = -math.inf, 0, False
         self._best = BestWeights()
 
-    def update(self, value: float, model: Sequential) -> None:
-        """Takes the value of an epoch."""
+    def update(self, value: float, model: Sequential, loss: float = math.inf) -> None:
+        """Takes the value of an epoch, and its validation loss."""
         self.count = 0 if value >= self.best + self.tol else self.count + 1  # NaN is no better
-        if value > self.best:
-            self.best = value
+        if (value, -loss) > (self.best, -self._loss):
+            self.best, self._loss = value, loss
             if self.scored:
                 self._best.keep(model)
         self.stopped = self.count > self.patience
@@ -103,5 +107,8 @@ class Watch:
             self.scores.append(self.score(record))
             if self.verbose:
                 print(f"Validation score: {self.scores[-1]:f}")
-        rule.update(self.scores[-1] if rule.scored else -record["loss"], state.model)
+        if rule.scored:
+            rule.update(self.scores[-1], state.model, record["val_loss"])
+        else:
+            rule.update(-record["loss"], state.model)
         state.stop = state.stop or rule.stopped

@@ -9,6 +9,7 @@ import pytest
 pytest.importorskip("sklearn")
 
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import roc_auc_score
 
 import nnxp
 from nnxp.estimators.convergence import Convergence
@@ -48,6 +49,33 @@ def test_nan_is_no_improvement() -> None:
     assert rule.stopped and rule.best == 1.0
 
 
+def test_of_epochs_with_one_score_the_lowest_loss_is_kept() -> None:
+    rule, model = Convergence(0.0, 10, True, False), classifier("numpy")
+    kept = model.layers[0].weights
+    for epoch, (score, loss) in enumerate([(0.8, 3.0), (0.9, 2.0), (0.9, 1.0), (0.9, 1.5), (0.8, 0.1)]):
+        kept[...] = epoch
+        rule.update(score, model, loss)
+    rule.end(model)
+    assert rule.best == 0.9 and (kept == 2).all()
+
+
+@quiet
+def test_early_stopping_on_imbalanced_data_goes_on_learning() -> None:
+    """Accuracy soon is the share of the frequent class, and stays there; the loss says what is learned after that."""
+    generator = np.random.default_rng(1)
+    y = (np.arange(10_000) % 50 == 0).astype(int)
+    X = (generator.standard_normal((10_000, 5)) + 0.7 * y[:, None]).astype("float32")
+    stopped = nnxp.MLPClassifier((16,), early_stopping=True, random_state=0, learning_rate_init=0.003).fit(X, y)
+    scores = stopped.validation_scores_
+    first = scores.index(0.98) + 1
+    assert scores.count(0.98) > 10 and max(scores) == 0.98
+    early = nnxp.MLPClassifier(
+        (16,), early_stopping=True, random_state=0, learning_rate_init=0.003, max_iter=first
+    ).fit(X, y)
+    ours, theirs = (roc_auc_score(y, model.predict_proba(X)[:, 1]) for model in (stopped, early))
+    assert ours > theirs + 0.05
+
+
 def test_training_ends_when_the_loss_stands_still() -> None:
     X, y = problem(dtype="float64")
     model = nnxp.MLPClassifier((8,), learning_rate_init=0.05, random_state=0).fit(X, y)
@@ -68,8 +96,16 @@ def test_a_warning_says_that_it_did_not_converge(solver: str) -> None:
 
 
 def test_lbfgs_says_why_it_ended() -> None:
-    with pytest.warns(ConvergenceWarning, match="EVALUATIONS"):
+    with pytest.warns(ConvergenceWarning, match="max_fun=3 evaluations.*raise max_fun"):
         nnxp.MLPClassifier((8,), solver="lbfgs", max_fun=3).fit(*problem(dtype="float64"))
+
+
+def test_lbfgs_says_when_its_line_search_gave_up() -> None:
+    """Inputs of order 1e8: float32's loss moves in steps larger than what the search can gain."""
+    X = (np.random.default_rng(0).standard_normal((200, 5)) * 1e8).astype("float32")
+    model = nnxp.MLPRegressor(activation="identity", solver="lbfgs", random_state=0, max_iter=3000)
+    with pytest.warns(ConvergenceWarning, match="of max_iter=3000 epochs, where the line search .*scale the inputs"):
+        model.fit(X, X[:, 0] * X[:, 1] / 1e8)
 
 
 def test_lbfgs_ends_by_itself() -> None:
