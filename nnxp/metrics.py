@@ -92,9 +92,12 @@ def _classes(x: ArrayLike) -> Integers:
     if host.ndim == 2 and host.shape[1] > 1:
         host = np.argmax(host, axis=1)
     if host.ndim != 1 or host.dtype.kind not in "iub":
+        how = (
+            "y.reshape(-1) makes them" if host.dtype.kind in "iub" else "(p > 0.5).reshape(-1) of a yes-or-no question"
+        )
         raise ValueError(
             f"got {host.dtype} of shape {host.shape}, expected class indices (n,) as integers, or scores "
-            "(n, classes): y.reshape(-1).astype(int) makes indices"
+            f"(n, classes): {how}"
         )
     return np.asarray(host, dtype=np.int64)
 

@@ -126,6 +126,7 @@ def _import(library: str) -> ModuleType:
             raise BackendUnavailableError(
                 f'got backend "{library}", which is not installed here; the names are "numpy", "cupy", "torch", '
                 '"array_api_strict" and "auto", and that of any package that follows the array API standard'
+                f"{_hint(library)}"
             ) from None
         if missing:
             raise BackendUnavailableError(
@@ -187,6 +188,11 @@ def _torch(library: str, device: str) -> Backend:
     )
 
 
+def _hint(library: str) -> str:
+    usual = {"cuda": "cupy", "gpu": "cupy", "np": "numpy", "cpu": "numpy", "pytorch": "torch"}.get(library)
+    return f'; did you mean "{usual}"?' if usual else ""
+
+
 def _generic(library: str, device: str) -> Backend:
     """Any namespace that follows the array API standard."""
     if not all(part.isidentifier() for part in library.split(".")):
@@ -198,7 +204,7 @@ def _generic(library: str, device: str) -> Backend:
     if probe is None or not hasattr(module, "matmul"):
         raise BackendUnavailableError(
             f'got backend "{library}", which is no array library; the names are "numpy", "cupy", "torch", '
-            '"array_api_strict", "auto", or any module that follows the array API standard'
+            f'"array_api_strict", "auto", or any module that follows the array API standard{_hint(library)}'
         )
     import array_api_compat
 

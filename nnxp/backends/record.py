@@ -160,8 +160,10 @@ class Backend:
             x = x.detach() if self.library == "torch" else x
             return self.xp.astype(x, wanted, copy=bool(copy))
 
-    def _admit(self, x: ArrayLike) -> HostArray:
-        """x on the host, as numbers, if it may move in here at all."""
+    def _admit(
+        self, x: ArrayLike, text: str = "encode text as numbers and give every cell a value, then x.astype(float)"
+    ) -> HostArray:
+        """x on the host, as numbers, if it may move in here at all; `text` says what makes numbers of anything else."""
         library = library_of(x)
         if library != "numpy":
             where = f"{library} on {getattr(x, 'device', 'its device')}"
@@ -175,10 +177,7 @@ class Backend:
         except ValueError as error:
             raise TypeError(f"got nested lists of unequal lengths ({error}): every row needs the same length") from None
         if host.dtype.kind not in "fiub":
-            raise TypeError(
-                f"got {_kind(host)}, expected numbers: encode text as numbers and give every cell a value, "
-                "then x.astype(float)"
-            )
+            raise TypeError(f"got {_kind(host)}, expected numbers: {text}")
         return host
 
     def to_numpy(self, x: Array) -> HostArray:

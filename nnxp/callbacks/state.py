@@ -20,6 +20,15 @@ Event = Literal["begin", "step", "epoch", "end"]
 Callback = Callable[["State[Any]"], Any]
 
 
+class Record(dict[str, float]):
+    """An epoch's entries in the history; one that is not there is answered with those that are."""
+
+    def __missing__(self, name: str) -> float:
+        raise KeyError(
+            f"got record[{name!r}], expected one of {', '.join(self) or 'none, before the first epoch ends'}"
+        )
+
+
 @dataclass
 class State(Generic[M]):
     """Where a training stands; `State[nnxp.Sequential]`, for a type checker that is to know the model's methods.
@@ -47,7 +56,7 @@ class State(Generic[M]):
     epochs: int
     validates: bool
     event: Event = "begin"
-    record: dict[str, float] = field(default_factory=dict)
+    record: dict[str, float] = field(default_factory=Record)
     stop: bool = False
     interrupted: BaseException | None = None
 

@@ -1,7 +1,8 @@
 """The words and options of the command line, and their help texts. Imports nothing that is slow."""
 
 import argparse
-from typing import NoReturn
+import re
+from typing import Any, NoReturn
 
 from nnxp import __version__
 from nnxp.cli import values
@@ -51,6 +52,18 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Raises instead of printing the usage and leaving."""
         raise UsageError(f"{message} (see {self.prog} --help)")
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """As argparse's; of a command, what it does not know raises here, where its options are known."""
+        known, unknown = super().parse_known_args(args, namespace)
+        if unknown and unknown[0].startswith("--"):
+            import difflib  # 2 ms, for an error alone
+
+            options = re.findall(r"--[a-z][a-z-]*", self.format_usage())
+            name = unknown[0].partition("=")[0]
+            near = difflib.get_close_matches(name, options, 1)
+            self.error(f"got {name}, which is no option{f'; did you mean {near[0]}?' if near else ''}")
+        return known, unknown
 
 
 def parser() -> Parser:

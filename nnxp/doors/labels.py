@@ -11,6 +11,11 @@ from nnxp.backends import Backend, dtype_of
 from nnxp.doors.arrays import blocks
 from nnxp.typing import Array, ArrayLike, Namespace
 
+TEXT = (
+    "np.unique(y, return_inverse=True)[1] numbers classes; for quantities give every cell a value, then x.astype(float)"
+)
+"""What to do about labels that are text."""
+
 
 def categorical(
     backend: Backend,
@@ -73,9 +78,9 @@ def are_indices_there(backend: Backend, y: ArrayLike, n: int) -> bool:
 
 def _indices(backend: Backend, y: Array, n_classes: int | None, scan: bool, ignored: int | None) -> Array:
     if not dtype_of(y).startswith(("int", "uint", "bool")):
-        raise ValueError(
-            f"got class labels of dtype {dtype_of(y)}, expected integers from 0: y.astype(int), or a regression loss"
-        )
+        whole = dtype_of(y).startswith("float") and _holds(backend, y, True, lambda xp, y: xp.floor(y) == y)
+        how = "y.astype(int), or" if whole else "for probabilities give rows of them (n, classes), for quantities"
+        raise ValueError(f"got class labels of dtype {dtype_of(y)}, expected integers from 0: {how} a regression loss")
     limit = n_classes or 2**62
     y = np.asarray(y, dtype=np.int64) if isinstance(y, np.ndarray) else backend.asarray(y, dtype="int64")
 
@@ -136,7 +141,7 @@ def above(backend: Backend, p: Array, threshold: float) -> Array:
 
 def _array(backend: Backend, y: ArrayLike) -> Array:
     """y as it is if it lives on the device, else as numbers on the host, in its own dtype."""
-    return y if backend.owns(y) and not isinstance(y, np.ndarray) else backend._admit(y)
+    return y if backend.owns(y) and not isinstance(y, np.ndarray) else backend._admit(y, TEXT)
 
 
 def _columns(backend: Backend, y: ArrayLike, n_out: int | None) -> Array:

@@ -255,7 +255,7 @@ class MLP(Fitted):
                 why = f"max_fun={self.max_fun} evaluations of the loss, before it converged: raise max_fun, or tol"
             else:
                 why = (
-                    f"{result.iterations} of max_iter={self.max_iter} epochs, where the line search found no lower loss "
+                    f"{result.iterations} of {self.max_iter} epochs, where its line search found no lower loss "
                     f"({result.message.strip(': ')}): scale the inputs to mean 0 and variance 1, or take float64"
                 )
             warnings.warn(f"training ended after {why}", ConvergenceWarning, stacklevel=6)

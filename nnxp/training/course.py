@@ -9,6 +9,7 @@ import numpy as np
 
 from nnxp.backends import DTYPES, Backend, dtype_of
 from nnxp.callbacks import Callback, Callbacks
+from nnxp.callbacks.state import Record
 from nnxp.doors.arrays import blocks
 from nnxp.errors import ModelFileError
 from nnxp.layers import BatchNorm
@@ -108,7 +109,7 @@ class Course:
         self.first, self.batches = int(state["first"]), int(state["batches"])
         self.start = time.perf_counter() - float(state["seconds"])
         self.callbacks.state.stop = bool(state["stop"])
-        self.callbacks.state.record = {name: values[-1] for name, values in model.history.items() if values}
+        self.callbacks.state.record = Record((name, v[-1]) for name, v in model.history.items() if v)
         model.optimizer.current_learning_rate = float(state["learning_rate"])
         for number, (callback, values) in enumerate(zip(self.watchers, state["callbacks"], strict=True)):
             prefix = f"callbacks.{number}."

@@ -9,6 +9,7 @@ import numpy as np
 
 from nnxp import random
 from nnxp.callbacks import Callback, Callbacks, State
+from nnxp.callbacks.state import Record
 from nnxp.doors.arrays import blocks, sum_is_finite
 from nnxp.errors import NonFiniteLossError
 from nnxp.kernels import vocabulary
@@ -164,7 +165,7 @@ class Training(Step):
             record["learning_rate"] = model.optimizer.current_learning_rate
             record["seconds"] = time.perf_counter() - course.start
             self._record(record)
-            self.callbacks.state.record = record
+            self.callbacks.state.record = Record(record)
             course.begin_epoch()
         if schedule is not None:
             schedule.observe(record)

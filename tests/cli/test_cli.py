@@ -145,6 +145,23 @@ def test_version(nnxp_ok: Command) -> None:
     assert nnxp_ok("--version") == f"nnxp {nnxp.__version__}\n"
 
 
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (
+            "train digits --hiden 32",
+            "got --hiden, which is no option; did you mean --hidden? (see nnxp train --help)",
+        ),
+        ("doctor --jsn=1", "got --jsn, which is no option; did you mean --json? (see nnxp doctor --help)"),
+        ("train digits --zzz", "got --zzz, which is no option (see nnxp train --help)"),
+        ("train digits more", "unrecognized arguments: more (see nnxp --help)"),
+    ],
+)
+def test_unknown_words(words: str, text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(words.split()) == 2
+    assert capsys.readouterr().err == f"nnxp: error: {text}\n"
+
+
 @pytest.mark.parametrize("words", [["--version"], ["train", "--help"]])
 def test_words_about_itself_cost_nothing(words: list[str]) -> None:
     code = f"import sys; from nnxp.cli import main; main({words}); print(*sys.modules)"

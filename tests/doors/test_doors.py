@@ -37,7 +37,7 @@ BAD_LABELS: dict[str, tuple[Any, Any, Any, Any, str]] = {
     "too few": (CATEGORICAL, P3, [1], ValueError, "got 1 labels for 2 samples, expected one for each"),
     "too many": (CATEGORICAL, P3, [1, 2, 0], ValueError, "got 3 labels for 2 samples, expected one for each"),
     "none": (CATEGORICAL, P3, np.zeros(0, int), ValueError, "got 0 labels for 2 samples, expected one for each"),
-    "text": ((*CATEGORICAL, *BINARY, *REGRESSION), P3, ["a", "b"], TypeError, "got text, expected numbers: encode"),
+    "text": ((*CATEGORICAL, *BINARY, *REGRESSION), P3, ["a", "b"], TypeError, "got text, expected numbers: np.unique"),
     "objects": (
         (*CATEGORICAL, *BINARY, *REGRESSION), P3, np.array([0, 1], object), TypeError,
         r"got objects, expected numbers: .*x.astype\(float\)",

@@ -8,12 +8,17 @@ import pytest
 import nnxp
 from nnxp import Dense, Sequential
 from nnxp.callbacks import EarlyStopping
+from nnxp.metrics import accuracy
 
 X, Y = np.random.default_rng(0).normal(size=(20, 2)).astype("float32"), np.arange(20) % 2
 
 
 def model(**options: Any) -> Sequential:
     return Sequential([Dense(2, 2), "softmax"], "categorical_crossentropy", **({"seed": 0} | options))
+
+
+def typo(state: Any) -> None:
+    assert state.record["vall_loss"]
 
 
 @pytest.mark.parametrize(
@@ -32,6 +37,22 @@ def model(**options: Any) -> Sequential:
         (lambda: Sequential([Dense(2, 1)], "MAE"), ValueError, "did you mean 'mean_absolute_error'"),
         (lambda: Sequential([Dense(2, 1), "swish"]), ValueError, "did you mean 'silu'"),
         (lambda: Sequential([Dense(2, 1), "logistic"]), ValueError, "did you mean 'sigmoid'"),
+        (lambda: Sequential([Dense(2, 1)], backend="cuda"), nnxp.BackendUnavailableError, 'did you mean "cupy"'),
+        (lambda: model().fit(X, Y / 2), ValueError, r"dtype float64, expected .* give rows of them \(n, classes\)"),
+        (lambda: model().fit(X, Y / 1), ValueError, r"dtype float64, expected .*y\.astype\(int\), or a regression"),
+        (
+            lambda: model().fit(X, np.array(["a", "b"])[Y]),
+            TypeError,
+            r"got text, .*np\.unique\(y, return_inverse=True\)",
+        ),
+        (lambda: model().fit(X.astype(str), Y), TypeError, r"got text, .*x\.astype\(float\)"),
+        (lambda: accuracy(Y / 2, Y), ValueError, r"\(p > 0\.5\)\.reshape\(-1\)"),
+        (lambda: accuracy(Y[:, None], Y), ValueError, r"y\.reshape\(-1\) makes them"),
+        (
+            lambda: model().fit(X, Y, callbacks=[typo]),
+            KeyError,
+            r"got record\['vall_loss'\], expected one of loss, accuracy",
+        ),
     ],
 )
 def test_answers(call: Any, error: type[Exception], text: str) -> None:

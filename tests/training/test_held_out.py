@@ -59,6 +59,7 @@ def test_ignored_labels_are_not_held_out() -> None:
     assert math.isfinite(history["val_loss"][0])
 
 
+@pytest.mark.filterwarnings("ignore:training ended after")
 @pytest.mark.parametrize("kind", ["classifier", "regressor"])
 def test_early_stopping_under_bagging(kind: str) -> None:
     """Bagging draws rows by weights of which a third are 0."""
