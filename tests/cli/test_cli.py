@@ -848,7 +848,7 @@ def test_as_a_process(here: Path, models: Path) -> None:
     assert again.returncode == 2 and again.stderr.count("\n") == 1 and again.stdout == ""
 
 
-@pytest.mark.parametrize("name", ["predict", "evaluate"])  # rich prints the second's tables
+@pytest.mark.parametrize("name", ["predict", "evaluate"])
 def test_a_reader_that_leaves_is_no_error(name: str, here: Path, models: Path) -> None:
     command = [
         sys.executable,

@@ -1,5 +1,7 @@
 """Everyday mistakes at a model's doors: got, expected, and what to do."""
 
+import contextlib
+import os
 from typing import Any
 
 import numpy as np
@@ -113,6 +115,19 @@ def test_standard_streams_may_be_missing_or_only_write(monkeypatch: pytest.Monke
         own.fit(X, Y)
         own.summary()
     assert isinstance(made, Log) and "Dense" in made.text
+
+
+def test_a_reader_that_leaves_a_summary_ends_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    with open(write, "w", encoding="utf-8", buffering=1, closefd=False) as pipe:
+        monkeypatch.setattr("sys.stdout", pipe)
+        with pytest.raises(BrokenPipeError):
+            model().summary()
+        monkeypatch.undo()
+        with contextlib.suppress(BrokenPipeError):
+            pipe.close()
+    os.close(write)
 
 
 def test_two_text_classes_keep_their_names() -> None:
