@@ -24,6 +24,7 @@ _HOMES = {
     "layers": "BatchNorm Dense Dropout Layer LayerNorm Neuron NeuronLayer Rescaling",
     "losses": "BinaryCrossentropy CategoricalCrossentropy Huber Loss MeanAbsoluteError "
     "MeanSquaredError SigmoidCrossentropy SoftmaxCrossentropy",
+    "network.residual": "Residual",
     "optimizers": "LBFGS SGD Adagrad Adam AdamW Lion Optimizer RMSprop",
     "sequential": "Sequential load",
 }

@@ -55,6 +55,7 @@ from nnxp.losses import MeanAbsoluteError as MeanAbsoluteError
 from nnxp.losses import MeanSquaredError as MeanSquaredError
 from nnxp.losses import SigmoidCrossentropy as SigmoidCrossentropy
 from nnxp.losses import SoftmaxCrossentropy as SoftmaxCrossentropy
+from nnxp.network.residual import Residual as Residual
 from nnxp.optimizers import LBFGS as LBFGS
 from nnxp.optimizers import SGD as SGD
 from nnxp.optimizers import Adagrad as Adagrad

@@ -19,6 +19,8 @@ class Activation(Layer):
 
     Parameters
     ----------
+    trainable : bool
+        As on every layer; there is nothing to train.
     backend, dtype
         See `nnxp.get_backend`; by default those of the inputs.
 
@@ -35,8 +37,8 @@ class Activation(Layer):
     gradient_formula: ClassVar[Callable[..., Array]]
     initializer_before = "he_normal"
 
-    def __init__(self, *, backend: Any = None, dtype: str | None = None) -> None:
-        super().__init__(backend, dtype)
+    def __init__(self, *, trainable: bool = True, backend: Any = None, dtype: str | None = None) -> None:
+        super().__init__(backend, dtype, trainable)
 
     def forward(self, inputs: ArrayLike, training: bool = False) -> Array:
         """f(x), (n, m)."""
@@ -90,8 +92,10 @@ class LeakyReLU(Activation):
     options = ("slope",)
     formula, gradient_formula = formulas.leaky_relu, formulas.leaky_relu_grad
 
-    def __init__(self, slope: float = 0.01, *, backend: Any = None, dtype: str | None = None) -> None:
-        super().__init__(backend=backend, dtype=dtype)
+    def __init__(
+        self, slope: float = 0.01, *, trainable: bool = True, backend: Any = None, dtype: str | None = None
+    ) -> None:
+        super().__init__(trainable=trainable, backend=backend, dtype=dtype)
         self.slope = finite_number("slope", slope)
 
 
@@ -101,8 +105,10 @@ class ELU(Activation):
     options = ("alpha",)
     formula, gradient_formula = formulas.elu, formulas.elu_grad
 
-    def __init__(self, alpha: float = 1.0, *, backend: Any = None, dtype: str | None = None) -> None:
-        super().__init__(backend=backend, dtype=dtype)
+    def __init__(
+        self, alpha: float = 1.0, *, trainable: bool = True, backend: Any = None, dtype: str | None = None
+    ) -> None:
+        super().__init__(trainable=trainable, backend=backend, dtype=dtype)
         self.alpha = finite_number("alpha", alpha)
 
 
@@ -120,8 +126,10 @@ class GELU(Activation):
 
     options = ("approximate",)
 
-    def __init__(self, approximate: str | None = None, *, backend: Any = None, dtype: str | None = None) -> None:
-        super().__init__(backend=backend, dtype=dtype)
+    def __init__(
+        self, approximate: str | None = None, *, trainable: bool = True, backend: Any = None, dtype: str | None = None
+    ) -> None:
+        super().__init__(trainable=trainable, backend=backend, dtype=dtype)
         if approximate not in (None, "tanh"):
             raise ValueError(f'got approximate={approximate!r}, expected None (exact) or "tanh"')
         self.approximate = approximate

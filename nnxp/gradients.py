@@ -9,6 +9,7 @@ import numpy as np
 
 from nnxp import random
 from nnxp.layers.base import Layer
+from nnxp.layers.parts import with_parts
 from nnxp.losses import Loss
 from nnxp.memory.parameters import ParameterStore
 from nnxp.typing import Array, ArrayLike, Floats
@@ -112,6 +113,7 @@ def check_gradients(
     if not isinstance(subject, Layer | Loss):
         _ = subject.store  # a model draws for all its layers
     layers = [_double(layer, i) for i, layer in enumerate(layers)]
+    places = [*with_parts(layers)]
     if loss is not None:
         loss = copy.copy(loss)
         loss._dtype = "float64"
@@ -129,7 +131,7 @@ def check_gradients(
 
     def objective() -> float:
         out = run(x)
-        found = [layer.penalty() for layer in layers if hasattr(layer, "penalty")]
+        found = [layer.penalty() for _, layer in places if hasattr(layer, "penalty")]
         penalties = sum(float(penalty) for penalty in found if penalty is not None)
         if loss is None:
             return float(np.sum(backend.to_numpy(out) * direction)) + penalties
@@ -139,7 +141,8 @@ def check_gradients(
     for layer in reversed(layers):
         gradient = layer.backward(gradient)
     worst = [_worst("dinputs", backend.to_numpy(gradient), x, objective)]
-    for i, layer in enumerate(layers):
+    for position, layer in places:
+        place = str(position).partition(".")[2] if len(layers) == 1 else str(position)
         for parameter in layer.parameters:
             got = backend.to_numpy(getattr(layer, "d" + parameter)).copy()
             values = np.array(backend.to_numpy(getattr(layer, parameter)))
@@ -148,8 +151,7 @@ def check_gradients(
                 setattr(layer, parameter, values)
                 return objective()
 
-            label = f"d{parameter}" if len(layers) == 1 else f"{i}.d{parameter}"
-            worst.append(_worst(label, got, values, assigned))
+            worst.append(_worst(f"{place}.d{parameter}" if place else f"d{parameter}", got, values, assigned))
             setattr(layer, parameter, values)
     return GradientReport(name, tuple(sorted(worst, key=lambda w: -w.error)), tolerance)
 
@@ -166,15 +168,20 @@ def _parts(subject: Any) -> tuple[list[Layer], Loss | None]:
 
 def _double(layer: Layer, position: int) -> Layer:
     """A float64 copy of a layer, with a store of its own and the same random numbers at every call."""
+    for _, part in with_parts([layer]):
+        if part.stored():
+            _ = part.store  # draws what was not drawn
     twin = copy.copy(layer)
-    twin.moment, twin._dtype, twin.needs_dinputs = (position, 0, 0), "float64", True
-    if layer.stored():
-        _ = layer.store  # draws what was not drawn
-        twin._store, twin._assigned = None, {}
-        for name in layer.stored():
-            values = layer.backend.to_numpy(getattr(layer, name))
-            twin._assigned[name] = np.array(values, dtype=np.float64)
-        twin.bind(ParameterStore(layer.backend, "float64", twin.entries(0)), 0, 0)
+    places = [*with_parts([twin], position)]
+    for place, part in places:
+        part.moment, part._dtype = (place, 0, 0), "float64"
+        values = {name: layer.backend.to_numpy(getattr(part, name)) for name in part.stored()}
+        part._store, part._assigned = None, {name: np.array(a, dtype=np.float64) for name, a in values.items()}
+    entries = [entry for place, part in places for entry in part.entries(place)]
+    if entries:
+        store = ParameterStore(layer.backend, "float64", entries)
+        for place, part in places:
+            part.bind(store, place, 0)
     return twin
 
 

@@ -29,7 +29,7 @@ def fresh_seed() -> int:
     return int.from_bytes(os.urandom(8), "little") >> 1
 
 
-def key(seed: int, purpose: str, *counters: int) -> int:
+def key(seed: int, purpose: str, *counters: int | str) -> int:
     """The signed 64-bit key of one stream.
 
     Parameters
@@ -39,7 +39,7 @@ def key(seed: int, purpose: str, *counters: int) -> int:
     purpose
         One of `PURPOSES`: what the numbers are for.
     counters
-        Layer index, epoch, step, ...
+        Layer (its index, or the text that names a part), epoch, step, ...
 
     Examples
     --------
@@ -50,8 +50,15 @@ def key(seed: int, purpose: str, *counters: int) -> int:
         raise ValueError(f"got purpose={purpose!r}, expected one of {', '.join(PURPOSES)}")
     state = _mix(int(seed))
     for part in (PURPOSES.index(purpose), len(counters), *counters):
-        state = _mix(state + (GAMMA & _MASK) * (1 + int(part)))
+        for number in _numbers(part) if isinstance(part, str) else (int(part),):
+            state = _mix(state + (GAMMA & _MASK) * (1 + number))
     return _signed(state)
+
+
+def _numbers(text: str) -> list[int]:
+    """A text as numbers of 64 bits, its length the first."""
+    data = text.encode()
+    return [len(data), *(int.from_bytes(data[i : i + 8], "little") for i in range(0, len(data), 8))]
 
 
 def _mix(z: int) -> int:

@@ -67,6 +67,11 @@ class Sequential(Model):
         super()._start_afresh()
         self._training: Training | None = None
 
+    def replan(self) -> None:
+        """The next step plans anew."""
+        super().replan()
+        self._training = None
+
     @property
     def training(self) -> "Training":
         """The bound training step."""
@@ -230,6 +235,14 @@ class Sequential(Model):
         """Prints what one training step runs, in order."""
         for number, line in enumerate(self.training.plan.lines(), 1):
             print(f"{number:3d}  {line}")
+
+    def summary(self) -> None:
+        """Prints each layer and its parts with their output widths and numbers of parameters."""
+        from nnxp.network.summary import print_summary
+
+        print_summary(
+            self.layers, self.dtype, self._backend.title if self._backend else "decided by the first X", self.n_in
+        )
 
     def save(self, path: Any) -> None:
         """Writes the model, its optimizer's state and its history to a safetensors file (see `nnxp.load`). Saved by a

@@ -128,7 +128,7 @@ def architecture(model: Sequential) -> list[str]:
 
 def count(model: Sequential) -> int:
     """The number of parameters."""
-    return sum(math.prod(layer.shapes()[name]) for layer in model.layers for name in layer.parameters)
+    return sum(math.prod(layer.shapes()[name]) for layer in model._all_layers() for name in layer.parameters)
 
 
 def draw(

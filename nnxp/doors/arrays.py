@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from nnxp.backends import Backend, check_dtype, dtype_of, follow, get_backend, library_of
+from nnxp.doors.attributes import Declared
 from nnxp.doors.describing import described
 from nnxp.errors import BackendMismatchError
 from nnxp.typing import Array, ArrayLike
@@ -18,7 +19,7 @@ BLOCK = 2**18
 LARGEST_SQUARE = {"float32": float(np.finfo(np.float32).max) ** 2, "float64": math.inf, None: math.inf}
 
 
-class Switch:
+class Switch(Declared):
     """`backend=` and `dtype=`, with one meaning on every layer, activation, loss, optimizer and model.
 
     With `backend=` given, lists and NumPy arrays move in. Without it, the first array seen decides, and a

@@ -8,8 +8,10 @@ from nnxp.activations import ACTIVATIONS
 from nnxp.backends import DTYPES
 from nnxp.errors import ModelFileError
 from nnxp.layers import LAYERS, Layer
+from nnxp.layers.parts import with_parts
 from nnxp.losses import LOSSES, StandardisedLoss
 from nnxp.network.model import Model
+from nnxp.network.residual import Residual
 from nnxp.optimizers import LBFGS, OPTIMIZERS
 from nnxp.schedules import SCHEDULES
 
@@ -21,7 +23,7 @@ M = TypeVar("M", bound=Model)
 def config_of(model: Model) -> dict[str, Any]:
     """What a model is made of."""
     return {
-        "layers": [_config(layer) for layer in model.layers],
+        "layers": [_layer_config(layer) for layer in model.layers],
         "loss": None if model.loss is None else _config(model.loss),
         "optimizer": _config(model.optimizer),
         "dtype": model.dtype,
@@ -45,9 +47,9 @@ def check_config(config: dict[str, Any]) -> None:
 
 def build(kind: type[M], config: dict[str, Any], own: Mapping[str, type[Layer]]) -> M:
     """The model, of a class `kind`, on no backend yet, its parameters not drawn."""
-    classes = (*LAYERS, *ACTIVATIONS, *LOSSES, StandardisedLoss, *OPTIMIZERS, LBFGS, *SCHEDULES)
+    classes = (*LAYERS, Residual, *ACTIVATIONS, *LOSSES, StandardisedLoss, *OPTIMIZERS, LBFGS, *SCHEDULES)
     known: dict[str, Any] = {cls.__name__: cls for cls in classes} | dict(own)
-    layers = [_object(entry, known, own, "layer") for entry in config["layers"]]
+    layers = [_layer(entry, known, own) for entry in config["layers"]]
     loss = config["loss"] and _object(config["loss"], known, own, "loss")
     optimizer = _object(config["optimizer"], known, own, "optimizer")
     try:
@@ -58,12 +60,24 @@ def build(kind: type[M], config: dict[str, Any], own: Mapping[str, type[Layer]])
     return model
 
 
+def _layer(entry: dict[str, Any], known: dict[str, Any], own: Mapping[str, Any]) -> Layer:
+    """A layer of a model, and what of it is frozen."""
+    options = {name: value for name, value in entry.items() if name != "frozen"}
+    layer: Layer = _object(options, known, own, "layer")
+    parts = {str(position): part for position, part in with_parts([layer])}
+    for position in entry.get("frozen", ()):
+        parts[f"0{position}"].trainable = False
+    return layer
+
+
 def _object(entry: dict[str, Any], known: dict[str, Any], own: Mapping[str, Any], what: str) -> Any:
     options = dict(entry)
     name = options.pop("class")
-    for option, value in options.items():  # an optimizer's schedule, and the one after it
+    for option, value in options.items():  # an optimizer's schedule, and the one after it; the layers of a layer
         if isinstance(value, dict) and "class" in value:
             options[option] = _object(value, known, own, option)
+        elif isinstance(value, list) and value and all(isinstance(one, dict) and "class" in one for one in value):
+            options[option] = [_object(one, known, own, "layer") for one in value]
     if name not in known:
         raise ModelFileError(
             f"it has the {what} {name!r}, which is not known here: give its class, "
@@ -77,12 +91,21 @@ def _object(entry: dict[str, Any], known: dict[str, Any], own: Mapping[str, Any]
         raise ModelFileError(f"its {what} {name} cannot be built from {options}: {error}") from error
 
 
+def _layer_config(layer: Layer) -> dict[str, Any]:
+    """A layer of a model; "frozen" names what of it is not trained: "" itself, ".inner" a part."""
+    frozen = [str(position)[1:] for position, part in with_parts([layer]) if not part.trainable]
+    return _config(layer) | ({"frozen": frozen} if frozen else {})
+
+
 def _config(part: Any) -> dict[str, Any]:
     """The part's class and options, once it is sure that they make it again."""
     config: dict[str, Any] = part.config()
     for name in config:
-        if hasattr(option := getattr(part, name, None), "config"):
+        option = getattr(part, name, None)
+        if hasattr(option, "config"):
             config[name] = _config(option)
+        elif isinstance(option, list | tuple) and option and all(isinstance(one, Layer) for one in option):
+            config[name] = [_config(one) for one in option]
     try:
         inspect.signature(type(part)).bind(**{name: value for name, value in config.items() if name != "class"})
     except TypeError as error:

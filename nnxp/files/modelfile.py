@@ -22,6 +22,7 @@ from nnxp.files.configuration import CONFIG, build, check_config, config_of
 from nnxp.files.tensorfile import Place, Reader
 from nnxp.files.wholefile import whole_file
 from nnxp.layers import Layer
+from nnxp.layers.parts import with_parts
 from nnxp.network.history import place
 from nnxp.network.model import Model
 from nnxp.typing import HostArray
@@ -123,7 +124,7 @@ def _text(name: str, value: dict[str, Any]) -> str:
 def _places(model: Model) -> dict[str, Place]:
     """The tensors of a model, where they are: its parameters, and what its optimizer keeps if it keeps anything yet."""
     store = model.store
-    arrays = {f"{i}.{name}": store.view(i, name) for i, layer in enumerate(model.layers) for name in layer.stored()}
+    arrays = {f"{i}.{name}": store.view(i, name) for i, layer in with_parts(model.layers) for name in layer.stored()}
     arrays |= {f"optimizer.{name}": slot for name, slot in model.optimizer.saved_state(store).items()}
     with store.backend.context():  # views: they are contiguous
         return {
@@ -168,7 +169,7 @@ class Saved:
         tensors, dtype = self.reader.tensors, self.config["dtype"]
         expected = {
             f"{i}.{name}": tuple(shape)
-            for i, layer in enumerate(model.layers)
+            for i, layer in with_parts(model.layers)
             for name, shape in layer.shapes().items()
         }
         slots = {name for name in tensors if name.startswith("optimizer.")}
@@ -181,7 +182,7 @@ class Saved:
             )
         if any(tensor.dtype != dtype for name, tensor in tensors.items() if name not in training):
             raise ModelFileError(f"its tensors are not all {dtype}, as its configuration says")
-        trained = (f"{i}.{name}" for i, layer in enumerate(model.layers) for name in layer.parameters)
+        trained = (f"{i}.{name}" for i, layer in with_parts(model.layers) for name in layer.parameters)
         size = sum(math.prod(expected[name]) for name in trained)
         wanted = {f"optimizer.{name}": (size,) for name in model.optimizer.kept}
         if slots and {name: tensors[name].shape for name in slots} != wanted:
@@ -214,7 +215,7 @@ class Saved:
         }
         self.reader.read(places | {name: Place(host, a.reshape(-1), a.shape) for name, a in arrays.items()})
         if not bound:
-            for i, layer in enumerate(model.layers):
+            for i, layer in with_parts(model.layers):
                 for name in layer.stored():
                     layer.adopt(name, arrays[f"{i}.{name}"])
             model.restore_optimizer({name: arrays[f"optimizer.{name}"] for name in slots})

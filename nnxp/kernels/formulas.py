@@ -42,6 +42,12 @@ def scaled(g: Array, factor: Row) -> Array:
     return g * factor
 
 
+def residual(x: Array, f: Array) -> Array:
+    """x + f(x): He et al. 2016 (arXiv:1512.03385), equation 1; in equation 2 x is a projection. Backward too is a sum,
+    of what both ways give."""
+    return x + f
+
+
 def add_scaled(total: Array, g: Array, factor: Row) -> Array:
     """total + g · factor, a micro-batch's gradient added to those of the others."""
     return total + g * factor

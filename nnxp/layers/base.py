@@ -8,20 +8,23 @@ import numpy as np
 
 from nnxp import random
 from nnxp.backends import get_backend, library_of
-from nnxp.doors.arrays import Switch
 from nnxp.errors import NotComputedError
+from nnxp.layers.parts import Whole, with_parts
 from nnxp.layers.views import Gradient, Parameter
-from nnxp.layers.wrapping import backward_door, forward_door
+from nnxp.layers.wrapping import backward_door, forward_door, no_array
 from nnxp.memory.buffers import Buffers
-from nnxp.memory.parameters import Entry, ParameterStore
+from nnxp.memory.parameters import Entry, Owner, ParameterStore
 from nnxp.typing import Array, ArrayLike, HostArray, Kernel
 
 
-class Layer(Switch):
+class Layer(Whole):
     """A differentiable function of a batch: forward, and backward beside it.
 
     A layer of your own is a subclass with these two methods. Inside them arrays are of the layer's
     backend, `(n, n_in)` and of one dtype; `nnxp.check_gradients` says whether they agree.
+
+    A layer may hold layers, as attributes, alone or in a list or tuple: they are its parts, trained, counted and saved
+    with it, and its two methods call theirs (see `nnxp.Residual`). They stay once a model has them.
 
     Attributes
     ----------
@@ -37,6 +40,11 @@ class Layer(Switch):
         What `backward` reads besides its argument: "inputs", "output".
     inputs, output, dinputs : Array
         (n, n_in), (n, n_out), (n, n_in): assignable.
+    trainable : bool
+        True. False freezes the layer and its parts from the next training on: their parameters get no update and no
+        decay, are outside `clip_norm`, penalties, `ema` and L-BFGS, and a frozen `BatchNorm` normalises by its running
+        means, which stay. What comes before the first layer that is trained computes no gradients. In a running `fit`,
+        setting it raises RuntimeError.
 
     Examples
     --------
@@ -73,11 +81,9 @@ class Layer(Switch):
     initializer_before: ClassVar[str | None] = "glorot_uniform"
     """The initializer that suits a dense layer in front of this one; None leaves it to the next layer."""
     seed: int | None = None
-    moment: tuple[int, ...] | None = None  # (layer, epoch, step), while a model runs
+    moment: tuple[Any, ...] | None = None  # (layer, epoch, step), while a model runs
     needs_dinputs = True
     buffers = Buffers()
-    position = 0
-    _store: ParameterStore | None = None
     _assigned: dict[str, Any]
     _missing: str = "call {method} first"
 
@@ -118,11 +124,8 @@ class Layer(Switch):
 
     def __getstate__(self) -> dict[str, Any]:
         """A copy belongs to no model and shares no buffers."""
-        return {
-            k: v
-            for k, v in dict(self.__dict__).items()  # a copy at once: another thread may be training the layer
-            if k not in ("_model", "_missing", "buffers", "moment", "needs_dinputs")
-        }
+        left_out = ("_missing", "buffers", "moment", "needs_dinputs")
+        return {name: value for name, value in super().__getstate__().items() if name not in left_out}
 
     def output_width(self, n_in: int | None) -> int | None:
         """The number of outputs for `n_in` inputs; None where it cannot be told. Raises where they do not fit."""
@@ -150,7 +153,11 @@ class Layer(Switch):
         if self._store is None and model is not None:
             _ = model.store  # to look at a parameter is not to draw it without the model's seed
         elif self._store is None:
-            self.bind(ParameterStore(self.backend, self.dtype, self.entries(0)), 0, self.seed)
+            places = [*with_parts([self])]
+            entries = [entry for position, layer in places for entry in layer.entries(position)]
+            store = ParameterStore(self.backend, self.dtype, entries)
+            for position, layer in places:
+                layer._on(self.backend, self.dtype).bind(store, position, self.seed)
         assert self._store is not None
         return self._store
 
@@ -175,9 +182,9 @@ class Layer(Switch):
         """A host array of initial values for a parameter that nobody assigned, from a key of `nnxp.random`."""
         raise NotImplementedError(f"{type(self).__name__} assigns no {name} and draws none")
 
-    def entries(self, position: int) -> list[Entry]:
-        """What the layer keeps in a store, as its owner number `position`."""
-        kinds = {name: _kind(name) for name in self.parameters}
+    def entries(self, position: Owner) -> list[Entry]:
+        """What the layer keeps in a store, as its owner `position`."""
+        kinds = {name: "biases" if name.endswith(("biases", "gains")) else "weights" for name in self.parameters}
         return [Entry(position, name, shape, kinds.get(name, "state")) for name, shape in self.shapes().items()]
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
@@ -189,12 +196,13 @@ class Layer(Switch):
     def join(self, model: Any) -> None:
         """Becomes part of a model; raises where it is part of another that still exists."""
         super().join(model)
+        self._hold()
         self._missing = (
             "the training step does not compute it, or nothing has run yet; model.forward(X) and then "
             "model.backward(y) run layer by layer and keep everything"
         )
 
-    def bind(self, store: ParameterStore, position: int, seed: int | None, following: "Layer | None" = None) -> Self:
+    def bind(self, store: ParameterStore, position: Owner, seed: int | None, following: "Layer | None" = None) -> Self:
         """Moves the parameters into `store`: those drawn or assigned keep their values, others are drawn.
 
         Parameters
@@ -202,7 +210,7 @@ class Layer(Switch):
         store
             A store with this layer's `entries(position)`.
         position
-            The layer's index in its model.
+            The layer's index in its model, or a part's position (see `with_parts`).
         seed
             The model's seed; None draws from fresh entropy.
         following
@@ -224,8 +232,10 @@ class Layer(Switch):
             store.former.extend([old.token, *old.former])
         return self.attach(store, position)
 
-    def attach(self, store: ParameterStore, position: int) -> Self:
+    def attach(self, store: ParameterStore, position: Owner) -> Self:
         """Takes `store` as it is: what it holds at `entries(position)` are the parameters' values."""
+        self._hold()
+        store.freeze(position, not self.trainable)
         self._store, self.position, self._backend = store, position, store.backend
         self._dtype = store.dtype if self.stored() else self._dtype
         self._assigned = {}
@@ -270,26 +280,17 @@ class Layer(Switch):
     def _forwarded(self, inputs: Array, output: Array | None) -> Array:
         """Keeps what a forward took and gave, also where a layer of the user's own did not."""
         if output is None:
-            raise _no_array(self, "forward", "output")
-        self.inputs, self.output = inputs, output
+            raise no_array(self, "forward", "output")
+        own = self.__dict__  # what runs in a step goes past the check of an attribute's name
+        own["inputs"], own["output"] = inputs, output
         return output
 
     def _backwarded(self, dinputs: Array | None) -> Array | None:
         """Keeps what a backward gave, and that the gradients are there."""
         if dinputs is not None:
-            self.dinputs = dinputs
+            self.__dict__["dinputs"] = dinputs
         elif self.needs_dinputs:
-            raise _no_array(self, "backward", "dinputs")
+            raise no_array(self, "backward", "dinputs")
         if self.parameters:
             self.store.computed.add(self.position)
         return dinputs
-
-
-def _no_array(layer: Layer, method: str, attribute: str) -> ValueError:
-    return ValueError(
-        f"got None from {type(layer).__name__}.{method}, expected an array: end it with `return self.{attribute}`"
-    )
-
-
-def _kind(name: str) -> str:
-    return "biases" if name.endswith(("biases", "gains")) else "weights"

@@ -30,6 +30,8 @@ class Dense(Layer):
         Coupled penalties l1 Σ|W| + l2 ΣW², part of the reported loss and of the gradients.
     seed : int, optional
         For a layer on its own; a model gives its layers its own seed.
+    trainable : bool
+        False keeps the parameters as they are (see `Layer`).
     backend, dtype
         See `nnxp.get_backend`; parameters are "float32" by default, and inputs are cast to their dtype.
 
@@ -72,10 +74,11 @@ class Dense(Layer):
         bias_l1: float = 0.0,
         bias_l2: float = 0.0,
         seed: int | None = None,
+        trainable: bool = True,
         backend: Any = None,
         dtype: str | None = None,
     ) -> None:
-        super().__init__(backend, dtype)
+        super().__init__(backend, dtype, trainable)
         self.n_in, self.n_out = positive("n_in", n_in), positive("n_out", n_out)
         self.initializer = None if initializer is None else get_initializer(initializer)
         self.l1, self.l2 = not_negative("l1", l1), not_negative("l2", l2)

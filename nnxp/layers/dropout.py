@@ -22,6 +22,8 @@ class Dropout(Layer):
         The share that is dropped, from 0 up to but not including 1.
     seed : int, optional
         For a layer on its own, which counts its own calls; a model gives its layers its seed, epoch and step.
+    trainable : bool
+        As on every layer; there is nothing to train, and a frozen layer drops as any other.
     backend, dtype
         See `nnxp.get_backend`; by default those of the inputs.
     """
@@ -30,8 +32,16 @@ class Dropout(Layer):
     reads = ()
     initializer_before = None
 
-    def __init__(self, rate: float, *, seed: int | None = None, backend: Any = None, dtype: str | None = None) -> None:
-        super().__init__(backend, dtype)
+    def __init__(
+        self,
+        rate: float,
+        *,
+        seed: int | None = None,
+        trainable: bool = True,
+        backend: Any = None,
+        dtype: str | None = None,
+    ) -> None:
+        super().__init__(backend, dtype, trainable)
         self.rate = share("rate", rate)
         self.seed = random.fresh_seed() if seed is None else seed
         self.calls = 0

@@ -24,8 +24,8 @@ class Normalization(Layer):
     normalized: Array
     scale: Array  # 1 / √(σ² + ε) of the last forward
 
-    def __init__(self, n: int, epsilon: float, backend: Any, dtype: str | None) -> None:
-        super().__init__(backend, dtype)
+    def __init__(self, n: int, epsilon: float, trainable: bool, backend: Any, dtype: str | None) -> None:
+        super().__init__(backend, dtype, trainable)
         self.n, self.epsilon = positive("n", n), above_zero("epsilon", epsilon)
 
     @property
@@ -85,6 +85,8 @@ class BatchNorm(Normalization):
         α, from 0 up to but not including 1.
     epsilon : float
         ε, above 0, inside the root.
+    trainable : bool
+        False keeps γ and β as they are, normalises by μ̄ and v̄ while training too, and leaves them (see `Layer`).
     backend, dtype
         See `nnxp.get_backend`; parameters are "float32" by default, and inputs are cast to their dtype.
 
@@ -126,10 +128,11 @@ class BatchNorm(Normalization):
         *,
         momentum: float = 0.1,
         epsilon: float = 1e-5,
+        trainable: bool = True,
         backend: Any = None,
         dtype: str | None = None,
     ) -> None:
-        super().__init__(n, epsilon, backend, dtype)
+        super().__init__(n, epsilon, trainable, backend, dtype)
         self.momentum = share("momentum", momentum)
         self._epoch: int | None = None  # the model's epoch that last saw a batch of several rows
         self._share = 0.0
@@ -138,7 +141,7 @@ class BatchNorm(Normalization):
         """γx̂ + β, (batch, n)."""
         self.inputs = inputs
         rows = inputs.shape[0]
-        if training and self._has_variance(rows):
+        if training and self.trainable and self._has_variance(rows):
             mean, self.scale = self._moments(inputs)
             self._share = 1 / rows
         else:
@@ -200,6 +203,8 @@ class LayerNorm(Normalization):
         The number of features.
     epsilon : float
         ε, above 0.
+    trainable : bool
+        False keeps γ and β as they are (see `Layer`).
     backend, dtype
         See `nnxp.get_backend`; parameters are "float32" by default, and inputs are cast to their dtype.
 
@@ -220,8 +225,16 @@ class LayerNorm(Normalization):
     [-1.0, 1.0]
     """
 
-    def __init__(self, n: int, *, epsilon: float = 1e-5, backend: Any = None, dtype: str | None = None) -> None:
-        super().__init__(n, epsilon, backend, dtype)
+    def __init__(
+        self,
+        n: int,
+        *,
+        epsilon: float = 1e-5,
+        trainable: bool = True,
+        backend: Any = None,
+        dtype: str | None = None,
+    ) -> None:
+        super().__init__(n, epsilon, trainable, backend, dtype)
 
     def forward(self, inputs: ArrayLike, training: bool = False) -> Array:
         """γx̂ + β, (batch, n)."""

@@ -20,6 +20,8 @@ class Rescaling(Layer):
     ----------
     scale, offset : float or sequence of float
         One number for all features, or one for each.
+    trainable : bool
+        As on every layer; there is nothing to train.
     backend, dtype
         See `nnxp.get_backend`.
 
@@ -38,10 +40,11 @@ class Rescaling(Layer):
         scale: float | list[float],
         offset: float | list[float] = 0.0,
         *,
+        trainable: bool = True,
         backend: Any = None,
         dtype: str | None = None,
     ) -> None:
-        super().__init__(backend, dtype)
+        super().__init__(backend, dtype, trainable)
         self.scale, self.offset = _numbers("scale", scale), _numbers("offset", offset)
         widths = {len(value) for value in (self.scale, self.offset) if isinstance(value, list)}
         if len(widths) > 1:

@@ -3,14 +3,14 @@
 from typing import Any, Protocol
 
 from nnxp.errors import NotComputedError
-from nnxp.memory.parameters import ParameterStore
+from nnxp.memory.parameters import Owner, ParameterStore
 from nnxp.typing import ArrayLike
 
 
 class Holder(Protocol):
     """Whose parameters they are: what a layer keeps them in, and what was assigned before it had a store."""
 
-    position: int
+    position: Owner
     _store: ParameterStore | None
     _assigned: dict[str, Any]
 

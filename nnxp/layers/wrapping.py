@@ -42,3 +42,10 @@ def backward_door(backward: Callable[..., Array]) -> Callable[..., Array]:
             return self._backwarded(backward(self, dvalues))
 
     return door
+
+
+def no_array(layer: object, method: str, attribute: str) -> ValueError:
+    """What a layer's method that returns None ends in."""
+    return ValueError(
+        f"got None from {type(layer).__name__}.{method}, expected an array: end it with `return self.{attribute}`"
+    )

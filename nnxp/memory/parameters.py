@@ -3,7 +3,7 @@
 import itertools
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from nnxp.backends import Backend
 from nnxp.memory.counting import counted
@@ -13,10 +13,14 @@ KINDS = ("weights", "biases", "state")
 """The order within a store: all weights, then all biases, then what is not trained."""
 
 
-class Entry(NamedTuple):
-    """One array of a store: the owner's position, the attribute's name, its shape and its kind."""
+Owner: TypeAlias = int | str
+"""A layer's position: its index in its model, a part's with the way to it: "3.inner"."""
 
-    owner: int
+
+class Entry(NamedTuple):
+    """One array of a store: its owner, the attribute's name, its shape and its kind."""
+
+    owner: Owner
     name: str
     shape: tuple[int, ...]
     kind: str
@@ -43,11 +47,15 @@ class ParameterStore:
         (size,), weights first, then biases, then state that is not trained.
     gradients : Array
         (trained,), laid out like the first part of `values`.
-    computed : set of int
+    computed : set of int or str
         Owners whose gradients a backward has filled.
+    frozen : frozenset of int or str
+        Owners whose parameters no update changes: they keep their places, in `gradients` and an optimizer's slots too.
     token : Token
         What an optimizer keys its state by; `former` holds the tokens of stores whose layers moved in here.
     """
+
+    frozen: frozenset[Owner] = frozenset()
 
     def __init__(self, backend: Backend, dtype: str, entries: list[Entry]) -> None:
         xp = backend.xp
@@ -56,8 +64,8 @@ class ParameterStore:
         sizes = [_size(entry.shape) for entry in self.entries]
         self.offsets = [0, *itertools.accumulate(sizes)]
         self.trained = sum(size for size, entry in zip(sizes, self.entries, strict=True) if entry.kind != "state")
-        self.computed: set[int] = set()
-        self._spans: dict[tuple[int | None, bool], list[Span]] = {}
+        self.computed: set[Owner] = set()
+        self._spans: dict[tuple[Owner | None, bool, bool], list[Span]] = {}
         self.token, self.former = Token(), list[Token]()
         with backend.context():
             make = {"dtype": getattr(xp, dtype), "device": backend.device}
@@ -73,8 +81,8 @@ class ParameterStore:
         self._make_views()
 
     def _make_views(self) -> None:
-        self._views: dict[tuple[int, str], Array] = {}
-        self._gradient_views: dict[tuple[int, str], Array] = {}
+        self._views: dict[tuple[Owner, str], Array] = {}
+        self._gradient_views: dict[tuple[Owner, str], Array] = {}
         with self.backend.context():
             for entry, start, stop in zip(self.entries, self.offsets, self.offsets[1:], strict=False):
                 place = (entry.owner, entry.name)
@@ -87,17 +95,18 @@ class ParameterStore:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
+        self._spans = {}  # an older pickle's have other keys
         self._make_views()
 
     def counted(self, slots: Sequence[str]) -> AbstractContextManager[None]:
         """Where memory ends inside, the error says what the model takes (see `nnxp.memory.counting`)."""
         return counted(self.offsets[-1], self.trained, self.dtype, slots, self.backend.name)
 
-    def view(self, owner: int, name: str) -> Array:
+    def view(self, owner: Owner, name: str) -> Array:
         """The parameter's view of `values`."""
         return self._views[owner, name]
 
-    def gradient(self, owner: int, name: str) -> Array:
+    def gradient(self, owner: Owner, name: str) -> Array:
         """The parameter's view of `gradients`."""
         return self._gradient_views[owner, name]
 
@@ -110,21 +119,28 @@ class ParameterStore:
         with self.backend.context():
             view[...] = self.backend.xp.reshape(value, wanted)
 
-    def spans(self, owner: int | None = None, by_kind: bool = True) -> list[Span]:
-        """The contiguous stretches that an owner's (or everybody's) trained parameters fill; `by_kind`, each of
-        one kind."""
-        if (owner, by_kind) not in self._spans:
+    def freeze(self, owner: Owner, frozen: bool) -> None:
+        """Leaves an owner's parameters out of updates, or takes them in again."""
+        self.frozen = self.frozen | {owner} if frozen else self.frozen - {owner}
+        self._spans = {}
+
+    def spans(self, owner: Owner | None = None, by_kind: bool = True, frozen: bool = False) -> list[Span]:
+        """The contiguous stretches that an owner's (or everybody's) trained parameters fill, or those that are frozen;
+        `by_kind`, each of one kind."""
+        if (owner, by_kind, frozen) not in self._spans:
             spans: list[Span] = []
             for entry, start, stop in zip(self.entries, self.offsets, self.offsets[1:], strict=False):
                 if entry.kind == "state" or start == stop or owner not in (None, entry.owner):
+                    continue
+                if (entry.owner in self.frozen) is not frozen:
                     continue
                 before = spans[-1] if spans else None
                 if before and before.stop == start and (before.kind == entry.kind or not by_kind):
                     spans[-1] = Span(before.start, stop, before.kind)
                 else:
                     spans.append(Span(start, stop, entry.kind))
-            self._spans[owner, by_kind] = spans
-        return self._spans[owner, by_kind]
+            self._spans[owner, by_kind, frozen] = spans
+        return self._spans[owner, by_kind, frozen]
 
 
 def _size(shape: tuple[int, ...]) -> int:

@@ -50,8 +50,11 @@ def following(layers: Sequence[Layer], i: int) -> Layer:
 def width_after(layer: Layer, n_in: int | None) -> int | None:
     """The layer's number of outputs; None for one of the user's own that does not say."""
     width = layer.output_width(n_in)
-    says = isinstance(layer, (Activation, *LAYERS)) or type(layer).output_width is not Layer.output_width
-    return width if says else None
+    return width if _says_width(layer) else None
+
+
+def _says_width(layer: Layer) -> bool:
+    return isinstance(layer, (Activation, *LAYERS)) or type(layer).output_width is not Layer.output_width
 
 
 def widths(layers: Sequence[Layer]) -> tuple[int | None, int | None]:
@@ -70,7 +73,7 @@ def widths(layers: Sequence[Layer]) -> tuple[int | None, int | None]:
         except ValueError as error:
             raise ValueError(f"layer {i} does not fit the one before it: {error}") from None
         if first is None and not hidden:
-            if isinstance(layer, LAYERS):
+            if not isinstance(layer, Activation) and _says_width(layer):
                 first = getattr(layer, "n_in", None) or getattr(layer, "width", None)
             hidden = not isinstance(layer, (Activation, *LAYERS))
     return first, width

@@ -14,6 +14,7 @@ from nnxp.doors.arrays import Switch
 from nnxp.doors.describing import as_call, one_a_line, text
 from nnxp.doors.options import whole
 from nnxp.layers import Layer
+from nnxp.layers.parts import with_parts
 from nnxp.losses import Loss, get_loss
 from nnxp.memory.buffers import Buffers
 from nnxp.memory.counting import counted
@@ -29,6 +30,7 @@ class Model(Switch):
 
     _of_this_process: ClassVar[tuple[str, ...]] = ("_binding", "_predictions", "_course")
     """Attributes that no copy and no pickle takes over: see `_start_afresh`."""
+    _unknown = "; what you note of a model belongs in its `preprocessing`, which is saved with it"
 
     def __init__(
         self,
@@ -46,8 +48,9 @@ class Model(Switch):
                 f"got {layers!r} as layers, expected a list of them: Sequential([Dense(2, 3), ReLU(), ...])"
             )
         self.layers = [as_layer(layer) for layer in layers]
-        if not self.layers or len({id(layer) for layer in self.layers}) < len(self.layers):
-            raise ValueError("got no layers, or one layer twice: give a list of layers, each its own object")
+        if not self.layers:
+            raise ValueError("got no layers, expected a list of some: Sequential([Dense(2, 3), ReLU(), ...])")
+        parts = self._all_layers()
         self.loss = None if loss is None else copy.copy(get_loss(loss))  # another model may be elsewhere
         self.optimizer = get_optimizer(optimizer)
         self.seed = random.fresh_seed() if seed is None else whole("seed", seed)
@@ -60,7 +63,7 @@ class Model(Switch):
         self._start_afresh()
         self.n_in, self.n_out = widths(self.layers)
         check_loss(self.layers, self.loss)
-        for part in (*self.layers, self.optimizer):  # before any is changed: one may belong to another model
+        for part in (*parts, self.optimizer):  # before any is changed: one may belong to another model
             part.join(self)
         if self._named:
             _ = self.store
@@ -115,37 +118,48 @@ class Model(Switch):
     def _bind(self, draw: bool = True) -> None:
         """Moves all parameters into one store on the backend; draws those that are not drawn yet. Where that fails,
         everything is as it was."""
-        before, pending = [dict(layer.__dict__) for layer in self.layers], self.optimizer.pending
+        layers, pending = self._all_layers(), self.optimizer.pending
+        before = [dict(layer.__dict__) for layer in layers]
         try:
             self._bind_layers(draw)
         except BaseException:
             self._store, self.optimizer.pending = None, pending
-            for layer, attributes in zip(self.layers, before, strict=True):
+            for layer, attributes in zip(layers, before, strict=True):
                 layer.__dict__.clear()
                 layer.__dict__.update(attributes)
             raise
 
     def _bind_layers(self, draw: bool) -> None:
-        given = {layer._dtype for layer in self.layers if layer.parameters and layer._dtype is not None}
+        places = [*with_parts(self.layers)]
+        layers = [layer for _, layer in places]
+        given = {layer._dtype for layer in layers if layer.parameters and layer._dtype is not None}
         if self._dtype is None and len(given) == 1:
             self._dtype = given.pop()
         backend, dtype = self.backend, self.dtype
         backend.with_dtype(dtype)  # raises where the device has no such dtype
-        layers = [layer._on(backend, dtype, self._named) for layer in self.layers]
-        entries = [entry for i, layer in enumerate(layers) for entry in layer.entries(i)]
+        entries = [e for position, layer in places for e in layer._on(backend, dtype, self._named).entries(position)]
         values, trained = (sum(math.prod(e.shape) for e in entries if e.kind not in out) for out in ((), ("state",)))
         with backend.context(), counted(values, trained, dtype, self.optimizer.takes, backend.name):
             store = ParameterStore(backend, dtype, entries)
-            for i, layer in enumerate(self.layers):
+            for i, (position, layer) in enumerate(places):
                 layer.seed = self.seed
                 if draw:
-                    layer.bind(store, i, self.seed, following(self.layers, i))
+                    layer.bind(store, position, self.seed, following(layers, i))
                 else:
-                    layer.attach(store, i)
+                    layer.attach(store, position)
         if self.loss is not None:
             self.loss._on(backend, dtype)
         self._store = store
         self.restore_optimizer(self.optimizer.pending)
+
+    def _all_layers(self) -> list[Layer]:
+        """The layers, each followed by its parts."""
+        return [layer for _, layer in with_parts(self.layers)]
+
+    def replan(self) -> None:
+        """A layer is being frozen or thawed: the next step is another. Raises RuntimeError while a fit runs."""
+        if self._course is not None:
+            raise RuntimeError("got trainable= while a fit runs, expected it set before or after: its plan is made")
 
     def restore_optimizer(self, slots: dict[str, Array]) -> None:
         """Gives the optimizer the state that a model file held, now or when the backend is decided."""
@@ -165,7 +179,7 @@ class Model(Switch):
         names = {"classes": "_classes"}  # as it was kept before it was checked
         self.__dict__.update({names.get(name, name): value for name, value in state.items()})
         self._start_afresh()
-        for part in (*self.layers, self.optimizer):
+        for part in (*self._all_layers(), self.optimizer):
             part.join(self)
         self.restore_optimizer(slots)
         self.optimizer.resume(progress)
@@ -178,7 +192,7 @@ class Model(Switch):
             setattr(twin, name, copy.deepcopy(getattr(self, name), memo))
         twin.optimizer = copy.copy(self.optimizer)
         twin.optimizer.resume(self.optimizer.progress())
-        for part in (*twin.layers, twin.optimizer):
+        for part in (*twin._all_layers(), twin.optimizer):
             part.join(twin)
         if self._store is not None:
             twin.restore_optimizer(self.optimizer.saved_state(self._store))
@@ -238,8 +252,9 @@ class Model(Switch):
         """Runs layer by layer and keeps every layer's `inputs` and `output`, for a reader to look at."""
         out = self.backend.asarray(self._inputs(X), dtype=self.dtype)
         with self.backend.context():
-            for position, layer in enumerate(self.layers):
+            for position, layer in with_parts(self.layers):
                 layer.buffers, layer.moment = Buffers(), (position, self.epoch, self.step)
+            for layer in self.layers:
                 out = layer.run_forward(out, training)
         return out
 
@@ -265,18 +280,11 @@ class Model(Switch):
         if self.n_out is not None:
             return self.n_out
         with self.backend.context():
-            return int(self._run(self.private_layers(self.layers), x[:1, ...]).shape[1])
-
-    def private_layers(self, layers: list[Layer]) -> list[Layer]:
-        """Copies of the layers for one call: the same parameters, inputs and outputs of their own."""
-        twins = [copy.copy(layer) for layer in layers]
-        for twin in twins:
-            twin.buffers = Buffers()
-        return twins
+            return int(self._run([copy.copy(layer) for layer in self.layers], x[:1, ...]).shape[1])
 
     def penalties(self) -> list[Array]:
-        """The layers' regularization penalties, 0-d each."""
-        found = [layer.penalty() for layer in self.layers if hasattr(layer, "penalty")]
+        """The regularization penalties of the layers that are trained, 0-d each."""
+        found = [layer.penalty() for layer in self._all_layers() if layer.trainable and hasattr(layer, "penalty")]
         return [penalty for penalty in found if penalty is not None]
 
     def averaged(self) -> Self:
@@ -290,11 +298,3 @@ class Model(Switch):
         twin = copy.deepcopy(self)
         twin.store.values[: twin.store.trained] = twin.optimizer.average(twin.store)
         return twin
-
-    def summary(self) -> None:
-        """Prints each layer with its output width and its number of parameters."""
-        from nnxp.network.summary import print_summary
-
-        print_summary(
-            self.layers, self.dtype, self._backend.title if self._backend else "decided by the first X", self.n_in
-        )

@@ -194,8 +194,14 @@ class Optimizer(Switch):
 
     def average(self, store: ParameterStore) -> Array | None:
         """The moving average of a store's trained parameters, flat (trained,), laid out like `store.values`; None
-        without `ema`. What is not trained, such as running means, has none."""
-        return None if self.ema is None else self.state(store)[-1]
+        without `ema`. What is not trained, such as running means, has none; what is frozen is its own average."""
+        if self.ema is None:
+            return None
+        average = self.state(store)[-1]
+        with store.backend.context():
+            for start, stop, _ in store.spans(None, by_kind=False, frozen=True):
+                average[start:stop] = store.values[start:stop]
+        return average
 
     def saved_state(self, store: ParameterStore) -> dict[str, Array]:
         """What is kept, by name, once there is anything for the store: what a model file holds."""

@@ -143,7 +143,8 @@ class _Search:
 
     def __init__(self, store: ParameterStore, evaluate: Callable[[], float]) -> None:
         self.store, self.evaluate = store, evaluate
-        self.best, self.loss = self._host(store.values[: store.trained]), math.inf
+        self.parts = [slice(start, stop) for start, stop, _ in store.spans(None, by_kind=False)]
+        self.best, self.loss = self._host(store.values), math.inf
 
     def __call__(self, x: HostArray) -> tuple[float, HostArray]:
         self.put(x)
@@ -153,10 +154,15 @@ class _Search:
         return loss, self._host(self.store.gradients)
 
     def put(self, x: HostArray) -> None:
-        """Makes x the store's trained parameters."""
-        backend = self.store.backend
+        """Makes x the store's parameters that are trained and not frozen."""
+        backend, done = self.store.backend, 0
         with backend.context():
-            self.store.values[: self.store.trained] = backend.asarray(x, dtype=self.store.dtype)
+            for part in self.parts:
+                ahead = done + part.stop - part.start
+                self.store.values[part] = backend.asarray(x[done:ahead], dtype=self.store.dtype)
+                done = ahead
 
     def _host(self, a: Any) -> HostArray:
-        return np.array(self.store.backend.to_numpy(a), dtype=np.float64)
+        """What of a flat array belongs to them."""
+        host = self.store.backend.to_numpy(a)
+        return np.concatenate([np.empty(0), *(host[part] for part in self.parts)], dtype=np.float64)

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from nnxp.backends import Backend
 from nnxp.layers.base import Layer
+from nnxp.layers.parts import with_parts
 from nnxp.memory.parameters import ParameterStore, Span
 from nnxp.typing import Array
 
@@ -29,16 +30,19 @@ def pieces_of(target: Target, by_kind: bool) -> list[tuple[ParameterStore, Span]
     targets: Sequence[Any] = target if isinstance(target, list | tuple) else [target]
     pieces: list[tuple[ParameterStore, Span]] = []
     for one in targets:
-        layers = getattr(one, "layers", [one])
-        for layer in layers:
+        alone = isinstance(one, Layer)
+        rows = [one] if alone else getattr(one, "layers", [one])
+        for layer in rows:
             if not isinstance(layer, Layer):
                 raise TypeError(f"got {layer!r} to update, expected a layer, a model, or a list of layers")
-            if layer.parameters and layer.position not in layer.store.computed:
+        layers = [layer for _, layer in with_parts(rows) if layer.parameters and layer.trainable]
+        for layer in layers:
+            if layer.position not in layer.store.computed:
                 raise RuntimeError(
                     f"{type(layer).__name__} has no gradients yet: call backward(dvalues) before update_params"
                 )
-        if one is not layers[0]:  # a model: everything in its store
+        if alone:
+            pieces.extend((part.store, span) for part in layers for span in part.store.spans(part.position, by_kind))
+        else:  # a model: everything in its store
             pieces.extend((one.store, span) for span in one.store.spans(None, by_kind))
-        elif one.parameters:
-            pieces.extend((one.store, span) for span in one.store.spans(one.position, by_kind))
     return pieces

@@ -13,6 +13,7 @@ from nnxp.callbacks.state import Record
 from nnxp.doors.arrays import blocks
 from nnxp.errors import ModelFileError
 from nnxp.layers import BatchNorm
+from nnxp.layers.parts import with_parts
 from nnxp.network.model import Model
 from nnxp.optimizers import LBFGS
 from nnxp.training.batches import Batches
@@ -128,7 +129,7 @@ class Course:
         if isinstance(model.optimizer, LBFGS) and state["event"] == "step":  # the iteration is not in the history yet
             model.step, model.optimizer.iterations = model.step - 1, model.optimizer.iterations - 1
         if self.batches:
-            for layer in model.layers:
+            for _, layer in with_parts(model.layers):
                 if isinstance(layer, BatchNorm):
                     layer.resume(model.epoch)
 

@@ -100,7 +100,8 @@ class DenseSoftmaxCrossentropy(DenseStage, Head):
 
     def backward(self, dy: Array | None) -> Array | None:
         """The dense layer's gradients."""
-        self.column_sums(self.dz, out=self.db)
+        if self.trained:
+            self.column_sums(self.dz, out=self.db)
         return self.gradients(self.dz)
 
     def lines(self) -> tuple[str, str]:

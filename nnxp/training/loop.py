@@ -14,6 +14,7 @@ from nnxp.doors.arrays import blocks, sum_is_finite
 from nnxp.errors import NonFiniteLossError
 from nnxp.kernels import vocabulary
 from nnxp.layers import BatchNorm, Dropout
+from nnxp.layers.parts import with_parts
 from nnxp.network.history import place
 from nnxp.optimizers import LBFGS
 from nnxp.training.batches import Batches
@@ -106,6 +107,8 @@ class Training(Step):
         # what NumPy would warn of, the check of the losses finds on every backend
         try:
             self.callbacks.call("begin")
+            if self.plan.frozen != model.store.frozen:
+                raise RuntimeError("got trainable= in a callback of fit, expected it set before: its plan is made")
             self.course = model._course = course = Course(model, asked, self.callbacks)
             if resumed is not None:
                 resumed.give(course)
@@ -179,8 +182,8 @@ class Training(Step):
         assert isinstance(optimizer, LBFGS)
         if not isinstance(data, Batches):
             raise ValueError("got an iterable of batches for LBFGS, which needs all data at every step: fit(X, y)")
-        for i, layer in enumerate(plan.layers):
-            if isinstance(layer, BatchNorm | Dropout):
+        for i, layer in with_parts(plan.layers):
+            if isinstance(layer, Dropout) or (isinstance(layer, BatchNorm) and layer.trainable):
                 raise ValueError(
                     f"got {type(layer).__name__} (layer {i}) with LBFGS, expected layers that give the same for the "
                     "same inputs: leave it out (LayerNorm and l2= are fine), or take another optimizer"
@@ -249,8 +252,9 @@ class Training(Step):
     def _first_not_finite(self, stop: "_Stopped", x: Array, y: Array, note: str = "") -> str:
         """What is the first not to be finite when a batch is run again, in words; "" where all is."""
         out = self.backend.asarray(x, dtype=self.model.dtype)  # bytes are numbers to a layer by itself
+        for owner, layer in with_parts(self.plan.layers):
+            layer.moment = (owner, self.model.epoch, stop.step)
         for position, layer in enumerate(self.plan.layers):
-            layer.moment = (position, self.model.epoch, stop.step)
             found = [f"the {name}" for name in layer.stored() if self._broken(getattr(layer, name))]
             out = layer.run_forward(out, True)
             found += ["the output"] if self._broken(out) else []

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 from nnxp.activations import ACTIVATIONS, Activation, Linear, Sigmoid, Softmax
 from nnxp.kernels import formulas
 from nnxp.layers import LAYERS, Dense, Dropout, Layer
+from nnxp.layers.parts import with_parts
 from nnxp.losses import Loss, SoftmaxCrossentropy
 from nnxp.memory.buffers import Buffers
 from nnxp.network.model import Model
@@ -49,7 +50,8 @@ class Plan:
         self.layers: list[Layer] = model.layers if pair is None else model.layers[:-1]
         self.takes_bytes = casts_bytes(self.layers)
 
-        first = next((i for i, layer in enumerate(self.layers) if layer.parameters), len(self.layers))
+        trained = [position for position, layer in with_parts(self.layers) if layer.parameters and layer.trainable]
+        first = min((int(str(position).partition(".")[0]) for position in trained), default=len(self.layers))
         self.stages = stages_of(self.layers, self.buffers, first)
         self.head: Head
         if self.layers and type(self.layers[-1]) is Dense and type(self.loss) is SoftmaxCrossentropy:
@@ -61,10 +63,11 @@ class Plan:
             source = "predictions" if pair is None else "logits"
             self.head = LossStage(self.loss, self.buffers, len(self.layers), source)
         self.backward = [stage for stage in (*self.stages, self.head) if stage.position >= first][::-1]
-        self.owners = [i for i, layer in enumerate(self.layers) if layer.parameters]
+        self.owners, self.frozen = trained, self.store.frozen
         dense = [stage.dense for stage in (*self.stages, self.head) if isinstance(stage, DenseStage)]
-        self.penalties = Penalties(dense, self.store)
-        self.penalised = [layer for layer in self.layers if hasattr(layer, "penalty") and layer not in dense]
+        self.penalties = Penalties([layer for layer in dense if layer.trainable], self.store)
+        others = [layer for _, layer in with_parts(self.layers) if layer.trainable and layer not in dense]
+        self.penalised = [layer for layer in others if hasattr(layer, "penalty")]
         self._kept = [layer.__dict__ for layer in model.layers]
         self._uniform: dict[int, tuple[Array, Array, Array]] = {}
         self.micro_batch_size: int | None = None

@@ -14,6 +14,7 @@ from nnxp.errors import ModelFileError
 from nnxp.files import modelfile
 from nnxp.files.configuration import config_of
 from nnxp.files.tensorfile import Tensor
+from nnxp.layers.parts import with_parts
 from nnxp.network.model import Model
 from nnxp.typing import HostArray
 
@@ -93,7 +94,7 @@ def resume(model: Model, path: Any, asked: Mapping[str, Any], steps: int | None)
         undo = _undo(model)
         try:
             model.seed = theirs["seed"]
-            for layer in model.layers:
+            for _, layer in with_parts(model.layers):
                 layer.seed = model.seed
             with saved.blamed():
                 arrays = saved.restore(model)
@@ -117,7 +118,7 @@ def _undo(model: Model) -> Callable[[], None]:
     values = asarray(store.values, dtype=store.dtype, copy=True)
     slots = {name: asarray(slot, dtype=store.dtype, copy=True) for name, slot in optimizer.saved_state(store).items()}
     progress, kept = optimizer.progress(), ("seed", "epoch", "step", "history")
-    before, seeds = {name: getattr(model, name) for name in kept}, [layer.seed for layer in model.layers]
+    before, seeds = {name: getattr(model, name) for name in kept}, [layer.seed for _, layer in with_parts(model.layers)]
 
     def undo() -> None:
         store.values[...] = values
@@ -126,7 +127,7 @@ def _undo(model: Model) -> Callable[[], None]:
             optimizer.restore_state(store, slots)
         optimizer.resume(progress)
         model.__dict__.update(before)
-        for layer, seed in zip(model.layers, seeds, strict=True):
+        for (_, layer), seed in zip(with_parts(model.layers), seeds, strict=True):
             layer.seed = seed
 
     return undo

@@ -10,6 +10,7 @@ from nnxp import kernels
 from nnxp.activations import ACTIVATIONS, Activation, Linear, Softmax
 from nnxp.kernels import formulas
 from nnxp.layers import Dense, Layer, Rescaling
+from nnxp.layers.parts import with_parts
 from nnxp.memory.buffers import Buffers
 from nnxp.typing import Array
 
@@ -47,6 +48,8 @@ class Stage:
         raise NotImplementedError
 
     def _only(self) -> str:
+        if not all(layer.trainable for layer in self.layers):
+            return ", frozen: gradients of its inputs only"
         return "" if self.needs_dinputs else ", gradients of its parameters only"
 
 
@@ -55,18 +58,20 @@ class LayerStage(Stage):
 
     def __init__(self, layer: Layer, buffers: Buffers, position: int, needs_dinputs: bool) -> None:
         super().__init__([layer], buffers, position, needs_dinputs)
-        self.layer = layer
+        self.layer, self.lent = layer, [(place, part.__dict__) for place, part in with_parts([layer], position)]
 
     def begin(self, epoch: int, step: int, part: int) -> None:
-        """Lends the layer the plan's memory."""
-        moment = (self.position, epoch, step)
-        self.layer.buffers, self.layer.moment = self.buffers, (*moment, part) if part else moment
-        self.layer.needs_dinputs = self.needs_dinputs
+        """Lends the layer and its parts the plan's memory."""
+        for place, own in self.lent:
+            own["buffers"] = self.buffers
+            own["moment"] = (place, epoch, step, part) if part else (place, epoch, step)
+        self.layer.__dict__["needs_dinputs"] = self.needs_dinputs
 
     def release(self) -> None:
         """Gives the layer back to a reader: by hand it computes everything, into new memory."""
-        for name in ("buffers", "needs_dinputs", "moment"):
-            self.layer.__dict__.pop(name, None)
+        for _, own in self.lent:
+            for name in ("buffers", "needs_dinputs", "moment"):
+                own.pop(name, None)
 
     def forward(self, x: Array) -> Array:
         """The layer's own."""
@@ -104,7 +109,7 @@ class DenseStage(Stage):
     ) -> None:
         super().__init__(layers, buffers, position, needs_dinputs)
         self.dense, self.backend, self.matmul = dense, dense.backend, dense.kernel("matmul")
-        self.training = training
+        self.training, self.trained = training, dense.trainable
         self.W, self.b, self.across = dense.weights, dense.biases, dense.weights.T
         self.dW, self.db = dense.gradient("weights"), dense.gradient("biases")
 
@@ -119,8 +124,9 @@ class DenseStage(Stage):
         return self.matmul(x, self.W, out=self.buffers.take(self, "output", (x.shape[0], self.dense.n_out)))
 
     def gradients(self, dz: Array) -> Array | None:
-        """dW = xᵀ dz and dx = dz Wᵀ."""
-        self.matmul(self.buffers.transposed(self.x), dz, out=self.dW)
+        """dW = xᵀ dz, of a layer that is trained, and dx = dz Wᵀ."""
+        if self.trained:
+            self.matmul(self.buffers.transposed(self.x), dz, out=self.dW)
         if not self.needs_dinputs:
             return None
         return self.matmul(dz, self.across, out=self.buffers.take(self, "dinputs", (dz.shape[0], self.dense.n_in)))
@@ -142,7 +148,8 @@ class DenseAlone(DenseStage):
 
     def backward(self, dy: Array) -> Array | None:
         """The dense layer's gradients."""
-        self.column_sums(dy, out=self.db)
+        if self.trained:
+            self.column_sums(dy, out=self.db)
         return self.gradients(dy)
 
     def lines(self) -> tuple[str, str]:

@@ -1,0 +1,105 @@
+"""Layers in a row beside a shortcut, as one layer."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from nnxp.kernels import formulas
+from nnxp.layers import Dense, Layer
+from nnxp.network.architecture import as_layer, widths
+from nnxp.typing import Array, ArrayLike
+
+
+class Residual(Layer):
+    """y = s(x) + f(x): f runs layers in a row, s hands x on; where their widths differ, s(x) = x W + b.
+
+    He et al. 2016 (arXiv:1512.03385), equations 1 and 2, without the activation that the paper puts behind the sum: put
+    one behind this layer. Backward: dx = s'(dy) + f'(dy).
+
+    It is a layer that holds layers, as one of your own may: its parts are trained, saved and counted with it.
+
+    Parameters
+    ----------
+    layers : sequence of Layer or str
+        f, in order; an activation may be given by its name.
+    trainable : bool
+        False keeps the parameters of all parts as they are (see `Layer`).
+    backend, dtype
+        See `nnxp.get_backend`; by default those of the inputs.
+
+    Attributes
+    ----------
+    layers : list of Layer
+    shortcut : Dense or None
+        s, where the widths differ.
+    inputs, output, dinputs : Array
+        (n, n_in), (n, n_out), (n, n_in).
+
+    Raises
+    ------
+    ValueError
+        There are no layers, they do not fit each other, or a layer of your own does not say its `output_width`.
+
+    Examples
+    --------
+    >>> import nnxp
+    >>> block = nnxp.Residual([nnxp.Dense(2, 2), "relu"])
+    >>> block.layers[0].weights = [[1.0, 0.0], [0.0, -1.0]]
+    >>> block.forward([[3.0, 5.0]]).tolist()
+    [[6.0, 5.0]]
+    >>> nnxp.Residual([nnxp.Dense(2, 3), "relu", nnxp.Dense(3, 4)]).shortcut
+    Dense(2, 4)
+    """
+
+    options = ("layers",)
+    reads = ()
+    initializer_before = None
+
+    def __init__(
+        self,
+        layers: Sequence[Layer | str],
+        *,
+        trainable: bool = True,
+        backend: Any = None,
+        dtype: str | None = None,
+    ) -> None:
+        super().__init__(backend, dtype, trainable)
+        if isinstance(layers, Layer | str) or not layers:
+            raise ValueError(f"got {layers!r} as layers, expected a list of some: Residual([Dense(8, 8), ReLU()])")
+        self.layers = [as_layer(layer) for layer in layers]
+        self.n_in, self.n_out = widths(self.layers)
+        if (self.n_in is None) != (self.n_out is None):
+            raise ValueError(
+                "got layers in a Residual whose widths are not known, expected known ones: a layer of your own says "
+                "them by `output_width`"
+            )
+        self.shortcut = None
+        if self.n_in is not None and self.n_out is not None and self.n_in != self.n_out:
+            dtypes = (dtype, *(layer._dtype for layer in self.layers))
+            self.shortcut = Dense(
+                self.n_in, self.n_out, backend=backend, dtype=next((one for one in dtypes if one is not None), None)
+            )
+
+    def forward(self, inputs: ArrayLike, training: bool = False) -> Array:
+        """s(x) + f(x), (n, n_out)."""
+        out = inputs
+        for layer in self.layers:
+            out = layer.forward(out, training)
+        beside = inputs if self.shortcut is None else self.shortcut.forward(inputs, training)
+        return self._sum(beside, out, "output")
+
+    def backward(self, dvalues: ArrayLike) -> Array:
+        """Sets the parts' gradients and `dinputs` from dy, (n, n_out)."""
+        out = dvalues
+        for layer in reversed(self.layers):
+            out = layer.backward(out)
+        beside = dvalues if self.shortcut is None else self.shortcut.backward(dvalues)
+        return self._sum(beside, out, "dinputs")
+
+    def output_width(self, n_in: int | None) -> int | None:
+        """n_out; raises ValueError where the inputs are not n_in wide."""
+        if None not in (n_in, self.n_in) and n_in != self.n_in:
+            raise ValueError(f"got {n_in} features a sample, expected {self.n_in}, as the first of {self.layers} takes")
+        return n_in if self.n_out is None else self.n_out
+
+    def _sum(self, x: Array, f: Array, name: str) -> Array:
+        return self.backend.fuse(formulas.residual)(x, f, out=self.take(name, tuple(f.shape)))

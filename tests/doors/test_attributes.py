@@ -1,0 +1,111 @@
+"""Attributes that nobody reads are refused when they are set."""
+
+import copy
+import pickle
+from typing import Any
+
+import numpy as np
+import pytest
+
+import nnxp
+from nnxp import Adam, BatchNorm, Dense, Layer, Sequential
+from tests.helpers.models import classifier, problem
+
+
+@pytest.mark.parametrize(
+    ("part", "name", "meant"),
+    [
+        (Dense(2, 3), "trainible", "trainable"),
+        (Dense(2, 3), "weight", "weights"),
+        (nnxp.Dropout(0.5), "rat", "rate"),
+        (Adam(), "learning_rat", "learning_rate"),
+        (nnxp.CategoricalCrossentropy(), "label_smoothin", "label_smoothing"),
+        (classifier(), "optimiser", "optimizer"),
+        (classifier(), "class_names", None),
+        (nnxp.Neuron([1.0]), "biass", "bias"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else type(value).__name__,
+)
+def test_an_unknown_attribute_is_refused(part: Any, name: str, meant: str | None) -> None:
+    for one in (part, copy.deepcopy(part), pickle.loads(pickle.dumps(part))):
+        with pytest.raises(AttributeError, match=rf"got {type(part).__name__}\.{name}, which nothing reads") as error:
+            setattr(one, name, 5)
+        assert meant is None or f"did you mean '{meant}'" in str(error.value)
+        assert not hasattr(one, name)
+
+
+def test_a_model_names_the_place_for_notes() -> None:
+    with pytest.raises(AttributeError, match="belongs in its `preprocessing`, which is saved"):
+        classifier().author = "me"  # type: ignore[attr-defined]
+
+
+class Own(Layer):
+    """Sets what it likes: in `__init__`, also by name, in its methods, and beginning with an underscore."""
+
+    limit = 3
+
+    def __init__(self) -> None:
+        self.before = 1
+        super().__init__()
+        for name in ("red", "green"):
+            setattr(self, name, 0)
+
+    def forward(self, inputs: Any, training: bool = False) -> Any:
+        self.seen = inputs.shape
+        (self.low, self.high), self._note = (float(inputs.min()), float(inputs.max())), "mine"
+        return inputs
+
+    def backward(self, dvalues: Any) -> Any:
+        return dvalues
+
+    @property
+    def doubled(self) -> int:
+        return self.limit * 2
+
+    @doubled.setter
+    def doubled(self, value: int) -> None:
+        self.limit = value // 2
+
+
+class Child(Own):
+    """Without an `__init__` of its own."""
+
+
+@pytest.mark.parametrize("kind", [Own, Child])
+def test_a_layer_of_ones_own_sets_what_it_likes(kind: Any) -> None:
+    X, y = problem()
+    layer = kind()
+    layer.before, layer.red, layer.limit, layer._anything = 2, 3, 4, 5
+    layer.doubled = 14
+    assert layer.limit == 7
+    model = Sequential([layer, Dense(5, 3), "softmax"], "categorical_crossentropy", seed=0)
+    model.fit(X, y)
+    assert layer.seen == X.shape or layer.seen[1] == 5
+    layer.high = 2.0
+    with pytest.raises(AttributeError, match=rf"got {kind.__name__}\.hihg, .* did you mean 'high'"):
+        layer.hihg = 2.0
+
+
+def test_an_optimizer_and_a_loss_of_ones_own() -> None:
+    class Mine(nnxp.SGD):
+        def step(self, backend: Any, w: Any, g: Any, slots: Any, kind: str) -> None:
+            self.largest = float(np.max(np.abs(g)))
+            super().step(backend, w, g, slots, kind)
+
+    X, y = problem()
+    model = classifier(optimizer=Mine(0.1))
+    model.fit(X, y)
+    assert model.optimizer.largest > 0  # type: ignore[attr-defined]
+    with pytest.raises(AttributeError, match=r"got Mine\.smallest"):
+        model.optimizer.smallest = 0.0  # type: ignore[attr-defined]
+
+
+def test_a_constructor_that_fails_leaves_nothing_open() -> None:
+    """The next object is checked like any other."""
+    with pytest.raises(ValueError, match="n_out"):
+        Dense(2, -3)
+    with pytest.raises(AttributeError):
+        Dense(2, 3).units = 3  # type: ignore[attr-defined]
+    norm = BatchNorm(2)
+    norm.forward([[1.0, 2.0], [3.0, 4.0]], training=True)
+    assert "_begun" not in vars(norm)
