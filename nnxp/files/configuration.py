@@ -64,9 +64,10 @@ def _layer(entry: dict[str, Any], known: dict[str, Any], own: Mapping[str, Any])
     """A layer of a model, and what of it is frozen."""
     options = {name: value for name, value in entry.items() if name != "frozen"}
     layer: Layer = _object(options, known, own, "layer")
-    parts = {str(position): part for position, part in with_parts([layer])}
-    for position in entry.get("frozen", ()):
-        parts[f"0{position}"].trainable = False
+    if "frozen" in entry:
+        parts = {str(position)[1:]: part for position, part in with_parts([layer])}
+        for position in entry["frozen"]:
+            parts[position].trainable = False
     return layer
 
 

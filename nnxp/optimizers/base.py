@@ -132,7 +132,8 @@ class Optimizer(Switch):
     def pre_update_params(self) -> None:
         """Sets the learning rate of a step; call before its updates."""
         factor = 1.0 if self.schedule is None else self.schedule(self.iterations, self.total)
-        self.current_learning_rate = self.learning_rate * factor / (1.0 + self.decay * self.iterations)
+        rate = self.learning_rate * factor / (1.0 + self.decay * self.iterations)
+        self.__dict__["current_learning_rate"] = rate  # what runs in a step goes past the check of an attribute's name
 
     def update_params(self, target: Target) -> None:
         """Changes the parameters of a layer, a model, or a list of them by their gradients.
@@ -162,7 +163,7 @@ class Optimizer(Switch):
 
     def post_update_params(self) -> None:
         """Counts the step; call after its updates."""
-        self.iterations += 1
+        self.__dict__["iterations"] += 1
 
     def step(self, backend: Backend, w: Array, g: Array, slots: list[Array], kind: str) -> None:
         """Updates one stretch in place: parameters w, gradients g, all flat and of one kind."""

@@ -47,6 +47,7 @@ class Plan:
         self.buffers = Buffers(model.backend, model.dtype)
         pair = model.loss.from_logits_kind() if type(model.layers[-1]) in (Softmax, Sigmoid) else None
         self.loss: Loss = model.loss if pair is None else pair._on(model.backend, model.dtype)
+        self.followed = sorted({*self.loss.options}.intersection(model.loss.options))
         self.layers: list[Layer] = model.layers if pair is None else model.layers[:-1]
         self.takes_bytes = casts_bytes(self.layers)
 
@@ -131,8 +132,7 @@ class Plan:
         """Gives the pair that stands for the model's loss its options, which may have been changed."""
         own = self.model.loss
         if own is not self.loss and own is not None:
-            for name in {*self.loss.options}.intersection(own.options):
-                setattr(self.loss, name, getattr(own, name))
+            self.loss.__dict__.update((name, getattr(own, name)) for name in self.followed)
 
     def _mean(self, y: Array, w: Array | None, v: Array | None, n: int, means: Array) -> Array:
         """The mean loss, and where `means` is given, the weighted sum of the scores beside it."""
@@ -233,7 +233,7 @@ class Plan:
         else:
             optimizer.update_params(model.layers)
         optimizer.post_update_params()
-        model.step += 1
+        model.__dict__["step"] += 1  # past the check of an attribute's name, as all that a step writes
         self.updating = False
 
 

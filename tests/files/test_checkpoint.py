@@ -214,7 +214,7 @@ def test_what_json_cannot_hold_is_named_before_a_file_is_made(tmp_path: Path) ->
         ),
         (lambda model: setattr(model.optimizer, "total", 1e3), "its total is 1000.0, expected a whole number"),
         (lambda model: model.history["loss"].append("low"), "must be real number|where a number belongs"),
-        (lambda model: model.layers.extend([nnxp.ReLU()] * 10_000), "no list of at most 10000"),
+        (lambda model: model.layers.extend(nnxp.ReLU() for _ in range(10_000)), "no list of at most 10000"),
     ],
     ids=range(7),
 )

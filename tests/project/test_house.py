@@ -31,7 +31,7 @@ LATE = {
     ("nnxp/sequential.py", "nnxp.training.loop"): START,
     ("nnxp/sequential.py", "nnxp.files.modelfile"): START,
     ("nnxp/backends/record.py", "nnxp.kernels.fusion"): START,
-    ("nnxp/network/model.py", "nnxp.network.summary"): START,
+    ("nnxp/sequential.py", "nnxp.network.summary"): START,
     ("nnxp/optimizers/base.py", "nnxp.schedules"): START,
     ("nnxp/kernels/named.py", "nnxp.kernels.cuda.cupy_kernels"): LIBRARY,
     ("nnxp/kernels/named.py", "nnxp.kernels.numba_kernels"): LIBRARY,
