@@ -17,6 +17,7 @@ from nnxp import (
     Dropout,
     LayerNorm,
     Rescaling,
+    Residual,
     Sequential,
     SoftmaxCrossentropy,
     activations,
@@ -62,6 +63,10 @@ BODIES: dict[str, list[Any]] = {
     "an own layer between": [Dense(M, HIDDEN), "relu", Scale(HIDDEN), Dense(HIDDEN, HIDDEN), "mish", Scale(HIDDEN)],
     "two activations": [Dense(M, HIDDEN), "relu", "tanh"],
     "no hidden layer": [Rescaling(1.0, 0.0)],
+    "residual": [
+        Residual([Dense(M, HIDDEN), "relu", Dropout(0.3)]),
+        Residual([LayerNorm(HIDDEN), Residual([Dense(HIDDEN, HIDDEN, l2=0.1), "tanh"])]),
+    ],
 }
 
 
@@ -190,20 +195,22 @@ BIG = 256
 def big(body: str, head: str, **options: Any) -> tuple[Sequential, Any, Any]:
     """A model whose arrays are far larger than what a call costs: 256 samples, 400 wide."""
     end, loss, y = HEADS[head]
-    width = {M: 400, HIDDEN: 500}
-    layers = []
-    for part in (*BODIES[body], Dense(HIDDEN, CLASSES, l2=0.01), *end):
-        if type(part) is Dense:
-            penalties = {name: getattr(part, name) for name in ("l1", "l2", "bias_l1", "bias_l2")}
-            part = Dense(width[part.n_in], width.get(part.n_out, CLASSES), **penalties)
-        elif type(part) is Rescaling:
-            part = Rescaling(0.5, 0.1)
-        elif type(part) in (BatchNorm, LayerNorm):
-            part = type(part)(width[part.n])
-        layers.append(copy.deepcopy(part))
+    layers = [_widened(part) for part in (*BODIES[body], Dense(HIDDEN, CLASSES, l2=0.01), *end)]
     repeats = -(-BIG // N)
     x = np.random.default_rng(0).standard_normal((BIG, 400)).astype("float32")
     return Sequential(layers, loss=loss, seed=0, **options), x, np.concatenate([y] * repeats)[:BIG]
+
+
+def _widened(part: Any) -> Any:
+    width = {M: 400, HIDDEN: 500}
+    if type(part) is Dense:
+        penalties = {name: getattr(part, name) for name in ("l1", "l2", "bias_l1", "bias_l2")}
+        return Dense(width[part.n_in], width.get(part.n_out, CLASSES), **penalties)
+    if type(part) is Rescaling:
+        return Rescaling(0.5, 0.1)
+    if type(part) is Residual:
+        return Residual([_widened(inner) for inner in part.layers])
+    return type(part)(width[part.n]) if type(part) in (BatchNorm, LayerNorm) else copy.deepcopy(part)
 
 
 QUIET = [
