@@ -1,6 +1,7 @@
 """The project's checks. `nox` runs the quick ones, `nox -s NAME` one, `nox --list` names them all."""
 
 import tempfile
+import zipfile
 from pathlib import Path
 
 import nox
@@ -58,6 +59,11 @@ def wheel(session: nox.Session) -> None:
     with tempfile.TemporaryDirectory() as folder:
         session.run("python", "-m", "build", "--outdir", f"{folder}/dist", ".", silent=True)
         (built,) = Path(folder, "dist").glob("*.whl")
+        with zipfile.ZipFile(built) as archive:
+            shipped = set(archive.namelist())
+        beside = {str(path.relative_to(ROOT)) for path in (ROOT / "nnxp").rglob("*.*") if path.suffix != ".pyc"}
+        if missing := beside - shipped:  # modules, and what they read: data, kernels, loops
+            session.error(f"the wheel lacks {', '.join(sorted(missing))}")
         session.run("python", "-m", "venv", f"{folder}/venv")
         session.chdir(folder)
         python = f"{folder}/venv/bin/python"

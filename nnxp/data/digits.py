@@ -1,7 +1,5 @@
 """The UCI handwritten digits, inside the package."""
 
-from pathlib import Path
-
 import numpy as np
 
 from nnxp.data.dataset import Dataset
@@ -26,7 +24,10 @@ def digits() -> Dataset:
     >>> digits.X.shape, digits.classes[digits.y[0]]
     ((1797, 64), '0')
     """
-    with np.load(Path(__file__).with_name("digits.npz"), allow_pickle=False) as arrays:
+    from importlib import resources  # slow, and wanted here alone
+
+    file = resources.files(__package__).joinpath("digits.npz").open("rb")
+    with file, np.load(file, allow_pickle=False) as arrays:
         X, y = arrays["X"], arrays["y"].astype(np.int64)
     classes = tuple("0123456789")
     preprocessing = {

@@ -29,7 +29,19 @@ Save = Callable[[], None]
 
 
 def isolated(name: str, timeout: float = TIMEOUT) -> list[Row]:
-    """The rows of a backend, from another process; a row that says so where that one died or did not answer."""
+    """The rows of a backend, from another process; a row that says so where that one died or did not answer.
+
+    Raises
+    ------
+    OSError
+        There is no Python to start: the program is frozen (`sys.frozen`, as PyInstaller and its kin set it), or has
+        Python inside. Starting it would run the program itself once more.
+    """
+    if getattr(sys, "frozen", False) or not sys.executable:
+        raise OSError(
+            f"got {sys.executable or 'no sys.executable'}, a frozen program, expected Python, since each library is "
+            "examined in a process of its own: run `python -m nnxp doctor` in an environment with the same packages"
+        )
     with tempfile.TemporaryDirectory(prefix="nnxp-doctor-", ignore_cleanup_errors=True) as folder:
         results, log = Path(folder, "rows.json"), Path(folder, "output.txt")
         home = str(Path(nnxp.__file__).parent.parent)  # also where nnxp was found through sys.path alone

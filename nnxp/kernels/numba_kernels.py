@@ -1,7 +1,6 @@
 """Named kernels compiled by numba: those that NumPy needs many small calls for."""
 
 import functools
-import os
 from collections.abc import Callable
 from typing import Any
 
@@ -22,7 +21,9 @@ def numba_imports() -> bool:
 
 @functools.cache
 def _loop(title: str, dtype: Any) -> Callable[..., Any]:
-    """A function of `numba_loops`, for C-contiguous arrays of a dtype and labels of int64."""
+    """A function of numba_loops.txt, for C-contiguous arrays of a dtype and labels of int64."""
+    from importlib import resources  # slow, and wanted only where a loop is
+
     import numba
 
     from nnxp.kernels.numba_fusion import compile_function
@@ -37,8 +38,7 @@ def _loop(title: str, dtype: Any) -> Callable[..., Any]:
             "softmax_crossentropy": (matrix, labels, matrix, vector),
         }[title]
     )
-    with open(os.path.join(os.path.dirname(__file__), "numba_loops.py"), encoding="utf-8") as file:
-        text = file.read()
+    text = resources.files(__package__).joinpath("numba_loops.txt").read_text(encoding="utf-8")
     # The callers here have looked at the types: numba need not look at them again at every call.
     loop: Callable[..., Any] = compile_function(text, title, signature).overloads[signature.args].entry_point
     return loop

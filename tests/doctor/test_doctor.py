@@ -310,6 +310,21 @@ def test_a_library_that_misbehaves(source: str, message: str, tmp_path: Path, mo
     assert time.monotonic() - start < 60
 
 
+@pytest.mark.parametrize(("frozen", "executable"), [(True, sys.executable), (False, ""), (False, None)])
+def test_a_frozen_program_is_not_started_again(
+    frozen: bool, executable: str | None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`sys.executable` is the program itself there, or nothing: it is no Python to start."""
+    monkeypatch.setattr(sys, "frozen", frozen, raising=False)
+    monkeypatch.setattr(sys, "executable", executable)
+    monkeypatch.setattr("subprocess.Popen", lambda *args, **rest: pytest.fail("it was started"))
+    assert main(["doctor", "--backend", "numpy"]) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and err.count("\n") == 1
+    assert err.startswith(f"nnxp: error: got {executable or 'no sys.executable'}, a frozen program, expected Python")
+    assert "run `python -m nnxp doctor` in an environment with the same packages" in err
+
+
 def test_what_was_known_before_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A process that dies on the way leaves what it had proved."""
     text = "import nnxp.doctor.child as child, os\nchild.training = lambda backend, dtype: os._exit(1)\n"
