@@ -61,7 +61,7 @@ def wheel(session: nox.Session) -> None:
         (built,) = Path(folder, "dist").glob("*.whl")
         with zipfile.ZipFile(built) as archive:
             shipped = set(archive.namelist())
-        beside = {str(path.relative_to(ROOT)) for path in (ROOT / "nnxp").rglob("*.*") if path.suffix != ".pyc"}
+        beside = {path.relative_to(ROOT).as_posix() for path in (ROOT / "nnxp").rglob("*.*") if path.suffix != ".pyc"}
         if missing := beside - shipped:  # modules, and what they read: data, kernels, loops
             session.error(f"the wheel lacks {', '.join(sorted(missing))}")
         session.run("python", "-m", "venv", f"{folder}/venv")

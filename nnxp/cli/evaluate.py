@@ -4,15 +4,17 @@ import argparse
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from nnxp import data
-from nnxp.cli import presentation
+from nnxp.cli import presentation, seen
 from nnxp.cli.results import Result, fingerprint
+from nnxp.cli.runs import TRAINING_ROWS
 from nnxp.cli.saved import open_model
 from nnxp.data.dataset import Array, listing
 from nnxp.data.npzfile import Arrays
 from nnxp.errors import DataError
+from nnxp.sequential import Sequential
 
 Rows = tuple[Array, Array]
 
@@ -21,16 +23,50 @@ def run(args: argparse.Namespace) -> None:
     """Tests the model and prints the result."""
     model, preprocessing = open_model(args.model, args.backend, args.precision)
     (X, y), part = _test_rows(args, preprocessing, trained_here="format" in model.preprocessing)
-    loss = model.evaluate(X, y)["loss"]
-    result = Result.of(model, X, y)
+    score = Score.of(model, X, y)
+    known = seen.known(args.model, X, model.dtype)
+    others = None
+    if known is not None and not known.all():
+        others = Score.of(model, X[~known], y[~known]) if known.any() else score
+    trained_on = None if known is None else int(known.sum())
     if args.json:
-        figures = {"model": args.model, "data": args.data, "part": part, "samples": len(X), "loss": loss}
-        print(json.dumps(figures | result.figures))
+        figures = {"model": args.model, "data": args.data, "part": part, **score.document(), "trained_on": trained_on}
+        print(json.dumps(figures | {"others": others and others.document()}))
         return
     rounded = "; float32 products rounded to TF32" if model.backend.precision == "tf32" else ""
     print(f"{args.data}: {_PARTS[part].format(len(X))}{rounded}")
-    print(presentation.figures(result) + (f"; loss {loss:.4g}" if result.classes else ""))
-    presentation.confusions(result)
+    print(score)
+    print(_trained_on(trained_on, len(X), others))
+    presentation.confusions(score.result)
+
+
+class Score(NamedTuple):
+    """What a test of some rows comes to."""
+
+    result: Result
+    loss: float
+
+    @classmethod
+    def of(cls, model: Sequential, X: Array, y: Array) -> "Score":
+        """The model's score on the rows."""
+        return cls(Result.of(model, X, y), float(model.evaluate(X, y)["loss"]))
+
+    def document(self) -> dict[str, Any]:
+        """For JSON."""
+        return {"samples": self.result.samples, "loss": self.loss, **self.result.figures}
+
+    def __str__(self) -> str:
+        return presentation.figures(self.result) + (f"; loss {self.loss:.4g}" if self.result.classes else "")
+
+
+def _trained_on(count: int | None, samples: int, others: Score | None) -> str:
+    """How many of the rows are no test of the model, and the score of those that are."""
+    if count is None:
+        return f"how many of them the model was trained on is unknown: no {TRAINING_ROWS} of its run is beside it"
+    text = f"{count:,} of them equal a row that the model was trained on"
+    if count in (0, samples):
+        return text + (": this is a training score, not a test's" if count else "")
+    return f"{text}; the {samples - count:,} others: {others}"
 
 
 _PARTS = {

@@ -14,7 +14,8 @@ try:
 except ImportError:  # on Windows
     fcntl = None  # type: ignore[assignment]
 
-FILES = ("model.safetensors", "history.csv", "summary.json", "curves.png")
+TRAINING_ROWS = "training_rows.npy"
+FILES = ("model.safetensors", "history.csv", "summary.json", "curves.png", TRAINING_ROWS)
 CHECKPOINT = "checkpoint.safetensors"
 
 

@@ -14,7 +14,7 @@ import nnxp
 from nnxp.activations import ACTIVATIONS, Activation, Softmax
 from nnxp.backends import Backend, get_backend
 from nnxp.callbacks import EarlyStopping, Interruption
-from nnxp.cli import presentation, settings
+from nnxp.cli import presentation, seen, settings
 from nnxp.cli.parser import UsageError
 from nnxp.cli.recipes import Recipe
 from nnxp.cli.results import Result, library_version
@@ -72,6 +72,7 @@ def run(args: argparse.Namespace) -> None:
         summary["asked"] = wanted
         with folder.writing():
             model.save(folder.staging / "model.safetensors")
+            seen.write(folder.staging, dataset.X, model.dtype)
             _write_history(history, folder.staging / "history.csv")
             text = json.dumps(summary, indent=2, ensure_ascii=False) + "\n"
             (folder.staging / "summary.json").write_text(text, encoding="utf-8")

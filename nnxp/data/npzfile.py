@@ -74,11 +74,13 @@ class Arrays:
     """The arrays of one ``.npz`` file, each checked as it is read."""
 
     def __init__(self, path: PathLike) -> None:
-        import zipfile  # here, because it would double the time of `import nnxp.data`
+        import tokenize
+        import zipfile  # here, because they would double the time of `import nnxp.data`
 
         self.path = path
-        # What damaged zip files and array headers can raise.
-        self.damage = (zipfile.BadZipFile, zlib.error, EOFError, ValueError, MemoryError, RuntimeError)
+        # What damaged zip files can raise, and array headers, which are read as a piece of Python.
+        self.damage = (zipfile.BadZipFile, zlib.error, EOFError, ValueError, MemoryError, RuntimeError,
+                       tokenize.TokenError, TypeError)  # fmt: skip
         try:
             with zipfile.ZipFile(path) as archive:
                 self.names = [name.removesuffix(".npy") for name in archive.namelist()]

@@ -110,6 +110,7 @@ class Reader:
         The `TEXTS`: not trusted before `read` or `check`.
     tensors : dict of Tensor
         In the order in which they lie in the file.
+    sha256 : str
     """
 
     def __init__(self, file: BinaryIO) -> None:
@@ -134,7 +135,7 @@ class Reader:
         except (ValueError, RecursionError) as error:
             raise ModelFileError(f"it is truncated, damaged, or no safetensors file ({error})") from None
         self.texts = {name: metadata[name] for name in TEXTS}
-        self._sha256 = metadata["sha256"]
+        self.sha256 = metadata["sha256"]
 
     def check(self) -> None:
         """Raises ModelFileError where texts and tensors are not those that were written."""
@@ -154,7 +155,7 @@ class Reader:
                     values = place.backend.asarray(np.frombuffer(block, kind), dtype=kind.name)
                     with place.backend.context():
                         place.flat[start:end] = values
-        if digest.hexdigest() != self._sha256:
+        if digest.hexdigest() != self.sha256:
             raise ModelFileError("it does not match its checksum: it was damaged or changed; take another copy")
 
     def _read(self, tensor: Tensor) -> Iterator[bytes]:

@@ -469,6 +469,15 @@ def test_an_array_larger_than_any_memory_is_refused(tmp_path):
         data.npz(tmp_path / "a.npz")
 
 
+@pytest.mark.parametrize("header", ["{'descr': '<f8', 'shape': (4, 3", "{'descr': '<f8', b'shape': (4, 3)}"])
+def test_a_damaged_array_header_is_refused(header, tmp_path):
+    """NumPy reads it as a piece of Python, and raises what Python raises."""
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
+        archive.writestr("X.npy", b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header.encode())
+    with pytest.raises(DataError, match="array 'X' cannot be read: "):
+        data.npz(tmp_path / "a.npz")
+
+
 @in_folder
 @given(content=st.data(), compressed=st.booleans())
 def test_a_damaged_npz_is_read_or_refused(content, compressed, tmp_path):

@@ -17,7 +17,7 @@ from tests.helpers import training_faults
 from tests.helpers.faults import MODEL, model, python
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "faults.md"
-RUN_FILES = ["model.safetensors", "history.csv", "summary.json", "curves.png"]
+RUN_FILES = ["model.safetensors", "history.csv", "summary.json", "curves.png", "training_rows.npy"]
 Seen = tuple[str, str]
 Case = Callable[[Path], Seen]
 

@@ -86,5 +86,3 @@ def test_no_module_looks_for_its_own_file() -> None:
             ):  # fmt: skip
                 found.add(str(path.relative_to(PACKAGE)))
     assert found == {"doctor/child.py"}  # where Python, started anew, finds the package: a folder or a zip file
-
-
