@@ -21,13 +21,14 @@ examples:
 """
 TRAIN = """\
 Train a network and write a run folder: the model (model.safetensors), the course of the training
-(history.csv, curves.png) and its result (summary.json). Data without a test part of their own are divided:
-one fifth of the rows, drawn with the seed and with equal shares of every class, is set aside and only tested
-on.
+(history.csv, curves.png), its result (summary.json) and by what its rows are known again
+(training_rows.npy). Data without a test part of their own are divided: one fifth of the rows, drawn with the
+seed and with equal shares of every class, is set aside and only tested on.
 """
 EVALUATE = """\
 Test a trained model: on the test part of the data, on the rows that its own training set aside if the data
-are the same, else on all rows. The output says which.
+are the same, else on all rows. The output says which, and how many of them equal a row that the model was trained
+on: where some do, the others are scored by themselves too.
 """
 PREDICT = """\
 Predict for every row of a file: the class and the probability of each class, or the value, as CSV. Columns

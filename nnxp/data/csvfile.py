@@ -11,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 
 from nnxp.data.dataset import Array, Dataset, did_you_mean, listing, standardisation
+from nnxp.data.dialect import advice
 from nnxp.errors import DataError
 
 PathLike = str | os.PathLike[str]
@@ -234,6 +235,8 @@ def read_table(path: PathLike) -> Table:
     except UnicodeDecodeError as error:
         raise DataError(f"{source} is not UTF-8 text ({error.reason}): save it as CSV in UTF-8") from None
     except csv_format.Error as error:
+        if not names and (what := advice(path)):  # quotes before another separator
+            raise DataError(what) from None
         raise DataError(f"{source} is not a CSV file that can be read, after row {row}: {error}") from None
     if not records:
         what = f"only the column names {listing(names)}" if names else "nothing in it"
@@ -258,8 +261,8 @@ def as_table(rows: Rows) -> Table:
 
 
 def _check_names(source: str, names: list[str]) -> None:
-    if len(names) == 1 and re.search(r"[;\t|]", names[0]):
-        raise DataError(f"{source} has one column, {names[0]!r}: save the file with commas between the cells")
+    if len(names) == 1 and (what := advice(source)):
+        raise DataError(what)
     if all(NUMBER.fullmatch(name) for name in names):
         raise DataError(f"{source}: the first row has to name the columns; got the numbers {listing(names)}")
     for i, name in enumerate(names):

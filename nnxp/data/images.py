@@ -110,7 +110,7 @@ def idx_folder(folder: PathLike, name: str | None = None, classes: Sequence[str]
     FileNotFoundError
         A file is missing.
     DataError
-        A file is damaged, or images and labels do not fit together.
+        A file is damaged, images and labels do not fit together, or the training labels are all the same.
     """
     folder = Path(folder)
     candidates = {part: (folder / file, folder / f"{file}.gz") for part, file in FILES.items()}
@@ -123,6 +123,8 @@ def idx_folder(folder: PathLike, name: str | None = None, classes: Sequence[str]
     if classes is None:
         classes = [str(k) for k in range(int(labels.max()) + 1)]
     _check_labels(labels, classes, paths["y"])
+    if (labels == labels[0]).all():
+        raise DataError(f"{paths['y']} holds {labels[0]} in every row; there is nothing to tell apart")
     X_test = y_test = None
     if has_test:
         X_test, y_test, test_shape = _read_part(paths["X_test"], paths["y_test"])

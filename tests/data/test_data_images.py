@@ -178,6 +178,11 @@ def damage_labels(folder, name, array):
         (lambda f: damage_labels(f, LABELS, [[0, 1]]), DataError, r"labels \(n,\).*uint8 \(1, 2\)"),
         (lambda f: damage_labels(f, LABELS, []), DataError, r"not empty; got uint8 \(0,\)"),
         (
+            lambda f: damage_labels(f, LABELS, [2] * 6),
+            DataError,
+            f"{LABELS} holds 2 in every row; there is nothing to tell apart",
+        ),
+        (
             lambda f: damage_labels(f, LABELS_TEST, [0, 1, 3]),
             DataError,
             "label 2 is 3; the 3 classes are 0 to 2",
@@ -193,7 +198,7 @@ def damage_labels(folder, name, array):
             "expected uint8 images .* got float64",
         ),
     ],
-    ids=["no images", "no test labels", "lengths", "two dims", "empty", "unknown label", "sizes", "dtype"],
+    ids=["no images", "no test labels", "lengths", "two dims", "empty", "one class", "unknown label", "sizes", "dtype"],
 )
 def test_folder_refuses(tmp_path, damage, error, message):
     write_folder(tmp_path)
@@ -246,6 +251,10 @@ def test_named_folders(tmp_path, monkeypatch):
     write_folder(tmp_path, zipped=True)
     mnist = data.load("mnist", data_dir=tmp_path)
     assert (mnist.name, mnist.classes) == ("mnist", tuple("0123456789"))
+    damage_labels(tmp_path, LABELS, [0] * 6)  # read before the one that is packed
+    with pytest.raises(DataError, match="holds 0 in every row"):
+        data.load("mnist", data_dir=tmp_path)
+    (tmp_path / LABELS).unlink()
     fashion = data.load("fashion-mnist", data_dir=tmp_path)
     assert fashion.name == "fashion-mnist"
     assert (fashion.classes[0], fashion.classes[9], len(fashion.classes)) == ("T-shirt/top", "Ankle boot", 10)

@@ -5,6 +5,8 @@ import csv
 import io
 import json
 import struct
+import subprocess
+import sys
 import warnings
 import zipfile
 
@@ -208,6 +210,37 @@ def test_the_targets_cells_decide_the_task(tmp_path, target, classes):
 def test_csv_refuses(tmp_path, text, target, message):
     with pytest.raises(DataError, match=rf"table\.csv.*{message}"):
         data.csv(write(tmp_path, text), target)
+
+
+@pytest.mark.parametrize("quote", ["", '"'])
+@pytest.mark.parametrize("separator", [";", "\t", "|"])
+@pytest.mark.parametrize("thousand", ["1500,5", "1.500,5", "1.234.500,5"])
+def test_the_advice_about_decimal_commas_can_be_followed(tmp_path, monkeypatch, separator, quote, thousand):
+    """Each of both ways, as it is written: the file that comes of it has the numbers that were meant."""
+    monkeypatch.chdir(tmp_path)
+    rows = [("size", "mass", "kind"), ("-1,5", thousand, "hill"), (",25", "2", "vale, dale"), ("7,0", "3e1", "hill")]
+    text = "".join(separator.join(f"{quote}{cell}{quote}" for cell in row) + "\n" for row in rows)
+    path = write(tmp_path, text, name="my table.csv")
+    with pytest.raises(DataError) as caught:
+        data.csv(path, "kind")
+    said = str(caught.value)
+    assert said.startswith(f"{path} has {separator!r} between the cells and decimal commas in them ('-1,5'), expected")
+    python, shell = said.partition("write it anew, ")[2].split(", or without pandas, ")
+    for way in (["bash", "-c", shell], [sys.executable, "-c", f"import pandas; {python}"]):
+        subprocess.run(way, check=True)
+        X = data.csv(tmp_path / "new.csv", "kind").X
+        assert X.tolist() == [[-1.5, float(thousand.replace(".", "").replace(",", "."))], [0.25, 2.0], [7.0, 30.0]]
+        (tmp_path / "new.csv").unlink()
+
+
+@pytest.mark.parametrize("text", ['"x";"t"\n"1";"a, b"\n"2";"b"\n', "x\tt\n1\ta, b\n2\tb\n", "x|t\n1|a, b\n2|b\n"])
+def test_the_advice_about_other_separators_can_be_followed(tmp_path, monkeypatch, text):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DataError, match="has one column, .*: save the file with commas between the cells, ") as caught:
+        data.csv(write(tmp_path, text), "t")
+    exec(str(caught.value).rpartition("the cells, ")[2], {"pandas": pytest.importorskip("pandas")})
+    dataset = data.csv(tmp_path / "new.csv", "t")
+    assert dataset.X.tolist() == [[1.0], [2.0]] and dataset.classes == ("a, b", "b")
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "latin-1"])
