@@ -119,7 +119,11 @@ class Sequential(Model):
             Passes over the data, arrays each time in a new order, and samples a step (32 by default); the last
             batch may be shorter.
         sample_weight
-            (n,) weights from 0 up.
+            (n,) weights from 0 up; the loss's class weights multiply them. A batch's gradient is Σ w ∇ℓ / (rows · w̄), w̄
+            the mean weight of the rows that are trained on (of an iterable, of those so far), so that a step is in
+            expectation that of all data, in batches of any size. PyTorch's mean reduction and scikit-learn's MLP divide
+            by the batch's Σ w, as `train_step` does: weights then cancel in a batch of one row. The loss that is
+            reported is Σ w ℓ / Σ w.
         validation_data
             (X, y), (X, y, sample_weight), or an iterable of batches, evaluated after each epoch.
         validation_split
@@ -183,6 +187,7 @@ class Sequential(Model):
     def train_step(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Array:
         """One step on one batch: the loss before the update, a new 0-d array that stays on the device.
 
+        Loss and gradient are means by weight, Σ w ℓ / Σ w over the batch: nobody knows here what other rows weigh.
         Shapes and dtypes are checked, and the values of what comes from the host; values that lie on a device
         are not, since that would wait for it: a label out of range there makes the loss NaN.
         """

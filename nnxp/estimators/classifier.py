@@ -41,7 +41,8 @@ class MLPClassifier(ClassifierMixin, MLP):
         0.01 and "lion" by 0.1, their defaults, beside `alpha`; Lion wants a rate of 1e-4 or so.
     alpha : float
         The penalty on squared weights: alpha/2 ΣW² / batch size is added to the mean loss of a batch, as scikit-learn
-        does, the batch's size being the sum of its weights where samples have some. (Of several labels a sample, the
+        does, the batch's size being its rows times the mean weight of all rows where samples or classes have weights,
+        which is also what its weighted losses are divided by (scikit-learn: the batch's own sum of weights). (Of several labels a sample, the
         loss is a mean here and a sum there: alpha is divided by their number, and weighs the same.)
     batch_size : int or "auto"
         Samples a step, at most as many as there are; "auto" is min(200, n). "lbfgs" takes all.

@@ -61,7 +61,10 @@ class Loss(Switch):
             return self.backend.kernels["weighted_mean"](self.losses(p, y), w)
 
     def backward(self, dvalues: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Array:
-        """Sets and returns `dinputs`, the gradient of `calculate` by the predictions `dvalues`, (n, m)."""
+        """Sets and returns `dinputs`, the gradient of `calculate` by the predictions `dvalues`, (n, m).
+
+        It divides by Σ w, as PyTorch's mean reduction does; `fit` by rows × the mean weight (see `Sequential.fit`).
+        """
         p, y, w = self._door(dvalues, y, sample_weight)
         with self.backend.context():
             self.dinputs = self.mean_gradient(self.gradients(p, y), w)
@@ -103,7 +106,7 @@ class Loss(Switch):
         return self.buffers.take(self, name, shape, dtype)
 
     def mean_gradient(self, gradient: Array, w: Array | None) -> Array:
-        """The gradient of the weighted mean from those of the samples."""
+        """The gradient of the weighted mean from those of the samples. One of the user's own is what `fit` uses too."""
         _some(gradient)
         xp = self.backend.xp
         scale_rows = self.backend.fuse(formulas.scale_rows)

@@ -16,6 +16,10 @@ class Batch(NamedTuple):
         Each sample's weight in the loss, and in the metric, (n,); 1 each where None. They differ by class weights.
     total, scored : float
         Σ w and Σ v.
+    heft : float
+        Σ w / (rows · w̄), w̄ the mean weight of all rows that are trained on. The gradient of the batch's weighted mean
+        times this is Σ w ∇ℓ / (rows · w̄), whose expectation is the same for batches of every size; without it, weights
+        would cancel in a batch of one row.
     """
 
     x: Array
@@ -24,3 +28,4 @@ class Batch(NamedTuple):
     v: Array | None
     total: float
     scored: float
+    heft: float = 1.0

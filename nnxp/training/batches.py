@@ -135,6 +135,8 @@ class Batches:
         self._w = None if w is None else Rows(self.backend, w, model.dtype)
         self._v = self._w if v is w else None if v is None else Rows(self.backend, v, model.dtype)
         self._host = [None if u is None else self.backend.to_numpy(u).astype(np.float64) for u in (w, v)]
+        on_host = self._host[0]
+        self.mean_weight = 1.0 if on_host is None else float(np.mean(on_host if rows is None else on_host[rows]))
         self._number = 0
 
     @classmethod
@@ -198,7 +200,8 @@ class Batches:
         self._number = first - 1
         for number, sums in enumerate(zip(totals[first:], scored[first:], strict=True), first):
             self._number = number
-            yield Batch(*self._batch(number), *sums)
+            x, y, w, v = self._batch(number)
+            yield Batch(x, y, w, v, *sums, sums[0] / (x.shape[0] * self.mean_weight))
 
     def again(self, back: int) -> tuple[Array, Array, bool]:
         """Inputs and labels of the batch that came `back` before the last one, and whether it is that one."""

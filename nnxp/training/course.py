@@ -18,7 +18,7 @@ from nnxp.network.model import Model
 from nnxp.optimizers import LBFGS
 from nnxp.training.batches import Batches
 from nnxp.training.streams import Stream
-from nnxp.typing import Array, HostArray
+from nnxp.typing import Array, Floats, HostArray
 
 
 class Course:
@@ -41,10 +41,14 @@ class Course:
         The weights that the last epoch began with whose first loss was finite.
     start : float
         When the epoch began, in seconds.
+    seen : numpy.ndarray, (2,), or None
+        A `Stream`'s own.
     """
 
-    def __init__(self, model: Model, asked: Callable[[], dict[str, Any]], callbacks: Callbacks) -> None:
-        self.model, self.asked, self.callbacks = model, asked, callbacks
+    def __init__(
+        self, model: Model, asked: Callable[[], dict[str, Any]], callbacks: Callbacks, seen: Floats | None = None
+    ) -> None:
+        self.model, self.asked, self.callbacks, self.seen = model, asked, callbacks, seen
         self._thread = threading.get_ident()
         self.first = model.epoch
         with model.store.counted(model.optimizer.takes):
@@ -80,6 +84,8 @@ class Course:
         arrays: dict[str, Array] = {"kept": self.kept, "sums": self.sums}
         if count:
             arrays |= {"means": self.means[:count, ...], "sizes": np.array(self.sizes, dtype=np.float64)}
+        if self.seen is not None and self.seen[0]:
+            arrays["seen"] = self.seen
         watched = []
         for number, callback in enumerate(self.watchers):
             values = callback.state()
@@ -104,6 +110,8 @@ class Course:
         model, asarray = self.model, self.model.backend.asarray
         self.kept[...] = asarray(arrays["kept"], dtype=model.dtype)
         self.sums[...] = arrays["sums"]
+        if self.seen is not None and "seen" in arrays:
+            self.seen[...] = arrays["seen"]
         if "means" in arrays:
             self.means = asarray(arrays["means"], dtype=model.dtype, copy=True)
             self.sizes = [(float(w), float(v)) for w, v in arrays["sizes"]]

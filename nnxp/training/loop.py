@@ -43,7 +43,7 @@ class Training(Step):
         calls = bool(self.callbacks.at["step"])
         key = random.key(model.seed, "order", model.epoch)
         for batch in () if state.stop else data.epoch(key, course.batches):
-            step(batch.x, batch.y, batch.w, batch.v, means[len(sizes), ...])
+            step(batch.x, batch.y, batch.w, batch.v, means[len(sizes), ...], batch.heft)
             sizes.append((batch.total, batch.scored))
             course.batches += 1
             step = plan.step
@@ -57,10 +57,10 @@ class Training(Step):
             self._read(data, bar, text)
         return averages(plan.loss, *course.sums.tolist())
 
-    def _first_step(self, x: Array, y: Array, w: Array | None, v: Array | None, means: Array) -> None:
+    def _first_step(self, x: Array, y: Array, w: Array | None, v: Array | None, means: Array, heft: float) -> None:
         """An epoch's first step. Where its loss is finite, the weights that it began with are the ones to go back to:
         one copy is enough, since until then it still holds those of the epoch before."""
-        loss = self.plan.gradients(x, y, w, v, means)
+        loss = self.plan.gradients(x, y, w, v, means, heft)
         values, kept = self.model.store.values, self._running.kept
         if self.backend.is_device:  # without waiting for it: what is not finite, the interval's reading finds
             self.backend.fuse(_unless_broken, into=("kept",))(kept, values, loss)
@@ -109,7 +109,8 @@ class Training(Step):
             self.callbacks.call("begin")
             if self.plan.frozen != model.store.frozen:
                 raise RuntimeError("got trainable= in a callback of fit, expected it set before: its plan is made")
-            self.course = model._course = course = Course(model, asked, self.callbacks)
+            seen = data.seen if isinstance(data, Stream) else None
+            self.course = model._course = course = Course(model, asked, self.callbacks, seen)
             if resumed is not None:
                 resumed.give(course)
                 if resumed.is_finished:

@@ -86,7 +86,7 @@ class Plan:
         return [*rounded, *(line for line in (*forward, *backward) if line), update]
 
     def forward_backward(
-        self, x: Array, y: Array, w: Array | None = None, v: Array | None = None, means: Array = None
+        self, x: Array, y: Array, w: Array | None = None, v: Array | None = None, means: Array = None, heft: float = 1.0
     ) -> Array:
         """The mean loss of one batch, penalties included, 0-d; gradients are set.
 
@@ -101,6 +101,8 @@ class Plan:
         means
             (2,), where the mean loss and the weighted sum of the metric's scores are wanted: the loss is then a view of
             it.
+        heft
+            What the gradient of the mean, penalties aside, is multiplied by; see `Batch`.
         """
         model, head = self.model, self.head
         epoch, step = model.epoch, model.step
@@ -114,7 +116,7 @@ class Plan:
             out = stage.forward(out)
         head.forward(out)
         self.follow()
-        loss = self._mean(y, w, v, x.shape[0], means)
+        loss = self._mean(y, w, v, x.shape[0], means, heft)
         loss = self.penalties.add(loss)
         for layer in self.penalised:
             if isinstance(layer, Dense) and type(layer).penalty is Dense.penalty:
@@ -134,14 +136,16 @@ class Plan:
         if own is not self.loss and own is not None:
             self.loss.__dict__.update((name, getattr(own, name)) for name in self.followed)
 
-    def _mean(self, y: Array, w: Array | None, v: Array | None, n: int, means: Array) -> Array:
+    def _mean(self, y: Array, w: Array | None, v: Array | None, n: int, means: Array, heft: float) -> Array:
         """The mean loss, and where `means` is given, the weighted sum of the scores beside it."""
         head, weighted_sum = self.head, self.backend.kernels["weighted_sum"]
         equal, shares, column = self._equal(n)
         if w is not None:
-            column = self.buffers.take(self, "factors", (n, 1))
+            column = self.buffers.take(self, "shares", (n, 1))
             assert column is not None
             shares = self.backend.kernels["shares"](w, out=column[:, 0])
+        if heft != 1:
+            column = self.backend.fuse(formulas.scaled)(column, heft, out=self.buffers.take(self, "factors", (n, 1)))
         if means is None:
             return weighted_sum(head.losses(y, column, w), shares)
         losses, scores, both = head.losses_and_scores(y, column, w)
@@ -170,13 +174,14 @@ class Plan:
             stage.release()
 
     def gradients(
-        self, x: Array, y: Array, w: Array | None = None, v: Array | None = None, means: Array = None
+        self, x: Array, y: Array, w: Array | None = None, v: Array | None = None, means: Array = None, heft: float = 1.0
     ) -> Array:
         """`forward_backward`; of the micro-batches in turn, where the batch is larger than one."""
         n, few = x.shape[0], self.micro_batch_size
         if few is None or n <= few:
-            return self.forward_backward(x, y, w, v, means)
-        shares = None if w is None else self.backend.kernels["shares"](w)
+            return self.forward_backward(x, y, w, v, means, heft)
+        # Where all weigh 0, the parts share the penalties by their rows.
+        shares = None if w is None or heft == 0 else self.backend.kernels["shares"](w)
 
         def parts() -> Iterator[tuple[Any, Batch]]:
             for start in range(0, n, few):
@@ -185,17 +190,17 @@ class Plan:
                 w_part, v_part = [None if a is None else a[place] for a in (w, v)]
                 yield share, Batch(x[place, ...], y[place, ...], w_part, v_part, math.nan, math.nan)
 
-        return self.accumulate(parts(), means)
+        return self.accumulate(parts(), means, heft)
 
-    def accumulate(self, parts: "Iterable[tuple[Any, Batch]]", means: Array = None) -> Array:
+    def accumulate(self, parts: "Iterable[tuple[Any, Batch]]", means: Array = None, heft: float = 1.0) -> Array:
         """The mean loss and the gradients of parts of a batch: Σ share · (loss, gradients), the shares' sum being 1.
 
         Parameters
         ----------
         parts
             Each part's share, a number or a 0-d array, and the part.
-        means
-            As for `forward_backward`.
+        means, heft
+            As for `forward_backward`; the latter is that of the whole.
         """
         xp, gradients = self.backend.xp, self.store.gradients
         total = self.buffers.take(self, "gradients", gradients.shape)
@@ -205,7 +210,8 @@ class Plan:
         part = xp.empty_like(both)
         for number, (share, batch) in enumerate(parts):
             self._part = number
-            loss = self.forward_backward(batch.x, batch.y, batch.w, batch.v, None if means is None else part)
+            place = None if means is None else part
+            loss = self.forward_backward(batch.x, batch.y, batch.w, batch.v, place, heft)
             self.backend.fuse(formulas.add_scaled, into=("total",))(total, gradients, share)
             both[0, ...] += share * loss
             both[1, ...] += part[1, ...] if means is not None else 0
@@ -216,9 +222,11 @@ class Plan:
         means[...] = both
         return means[0, ...]
 
-    def step(self, x: Array, y: Array, w: Array | None = None, v: Array | None = None, means: Array = None) -> Array:
+    def step(
+        self, x: Array, y: Array, w: Array | None = None, v: Array | None = None, means: Array = None, heft: float = 1.0
+    ) -> Array:
         """`gradients`, then one update of the parameters."""
-        loss = self.gradients(x, y, w, v, means)
+        loss = self.gradients(x, y, w, v, means, heft)
         self.update()
         return loss
 

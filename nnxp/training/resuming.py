@@ -100,6 +100,8 @@ def resume(model: Model, path: Any, asked: Mapping[str, Any], steps: int | None)
                 arrays = saved.restore(model)
                 if not np.isfinite(arrays["sums"]).all():
                     raise ModelFileError("its training has sums of losses that are not finite")
+                if not all(0 <= number < math.inf for number in arrays.get("seen", ())):
+                    raise ModelFileError("its training has seen rows or weights that no sums can be")
         except BaseException:
             undo()
             raise
@@ -164,6 +166,8 @@ def _check_tensors(training: Any, tensors: Mapping[str, Tensor], dtype: str, cal
         expected |= {"means": ((rows, 2), dtype), "sizes": ((rows, 2), "float64")}
         if rows > training["batches"]:
             raise ModelFileError(f"its training has losses of {rows} steps in an epoch of {training['batches']}")
+    if "seen" in own:
+        expected["seen"] = (2,), "float64"
     if own != expected:
         raise ModelFileError(f"its training has tensors of {own}, expected {expected}")
     if strange := [name for name in found.keys() - own.keys() if not name.startswith(watched)]:

@@ -22,12 +22,20 @@ EXPECTED = "expected (X, y) or (X, y, sample_weight)"
 
 
 class Stream:
-    """The batches of an iterable, or of a function that returns one, begun anew each epoch."""
+    """The batches of an iterable, or of a function that returns one, begun anew each epoch.
+
+    Attributes
+    ----------
+    seen : numpy.ndarray, (2,)
+        How many rows were trained on since weights first came, in all epochs, and the sum of their weights: a batch's
+        `heft` is measured by their quotient, since nobody knows the mean weight of rows that are yet to come.
+    """
 
     def __init__(self, model: Model, planned: Planned, source: Any, name: str = "batch") -> None:
         self.model, self.planned, self.source, self.name = model, planned, source, name
         self.steps = operator.length_hint(source, 0) or None
         self.interval = INTERVAL if self.steps is None else interval(self.steps)
+        self.seen = np.zeros(2, dtype=np.float64)
         self._epochs = 0
         self._opened: Iterator[Batch] | None = None
         self._errors = np.geterr()
@@ -45,7 +53,7 @@ class Stream:
         for batch in batches:
             self._last, count = batch, count + 1
             if count > first:
-                yield batch
+                yield self._measured(batch)
         if count < first:
             raise ValueError(
                 f"got {count} batches in the epoch, expected at least the {first} that were trained on before the "
@@ -55,6 +63,15 @@ class Stream:
     def again(self, back: int) -> tuple[Array, Array, bool]:
         """Inputs and labels of the last batch, and whether it is the one that came `back` before it."""
         return self._last.x, self._last.y, back == 0
+
+    def _measured(self, batch: Batch) -> Batch:
+        """The batch with its heft."""
+        if batch.w is None and not self.seen[0]:
+            return batch
+        n = int(batch.x.shape[0])
+        self.seen += n, batch.total
+        rows, weight = self.seen.tolist()
+        return batch._replace(heft=batch.total * rows / (n * weight) if weight else 0.0)
 
     def _batches(self) -> Iterator[Batch]:
         self._epochs += 1

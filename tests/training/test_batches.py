@@ -328,8 +328,9 @@ KINDS: dict[str, Callable[[Any], Any]] = {
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_iterable_is_its_batches_as_steps(backend: Target, kind: str, weighted: bool) -> None:
+    """Whose gradients are weighed against those of the rows so far: see test_weights; the rate is 0 there."""
     batches = parts(backend, weighted)
-    model, by_hand = classifier(backend.spec), classifier(backend.spec)
+    model, by_hand = (classifier(backend.spec, optimizer=SGD(0.0 if weighted else 0.1)) for _ in range(2))
     history = model.fit(KINDS[kind](batches), epochs=2)
     losses = []
     for epoch in range(2):
@@ -584,7 +585,8 @@ def test_validation_data_of_lists() -> None:
 
 
 def test_a_batch_that_counts_nothing(backend: Target) -> None:
-    model, alone = classifier(backend.spec, optimizer=SGD(0.5)), classifier(backend.spec, optimizer=SGD(0.5))
+    """The other then weighs twice the mean of both."""
+    model, alone = classifier(backend.spec, optimizer=SGD(0.5)), classifier(backend.spec, optimizer=SGD(2 * 0.5))
     model.fit([(X, Y, np.zeros(24)), (X, Y, np.ones(24))])
     alone.train_step(X, Y)
     np.testing.assert_array_equal(values(model), values(alone))

@@ -472,6 +472,7 @@ LIES: dict[str, tuple[Callable[[dict[str, Any], dict[str, Any]], Any], str]] = {
     "a flag": (lambda s, t: s["training"].update(first=True), "its training has True as first"),
     "event": (lambda s, t: s["training"].update(event="foo"), "the event 'foo'"),
     "sums": (lambda s, t: t["training.sums"].__setitem__(0, np.nan), "sums of losses that are not finite"),
+    "seen": (lambda s, t: t.update({"training.seen": np.array([-1.0, np.nan])}), "seen rows or weights that"),
     "kept": (lambda s, t: t.update({"training.kept": t["training.kept"].astype("f8")}), "its training has tensors"),
     "one too many": (lambda s, t: t.update({"training.callbacks.9.a": np.zeros(1)}), "of a callback that this fit has"),
 }
