@@ -16,7 +16,8 @@ class EarlyStopping:
     Parameters
     ----------
     monitor : str
-        The entry of the history that is followed: "val_loss" by default.
+        The entry of the history that is followed: by default "val_loss", the validation's loss; "loss" is the
+        training's. (An estimator's `monitor="loss"` is its validation's.)
     patience : int
         How many epochs in a row may pass without a better value.
     min_delta : float

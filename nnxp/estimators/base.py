@@ -141,7 +141,7 @@ class MLP(Fitted):
         else:
             follow(self)
         rule = self._new_rule(partial, followed is not None)
-        if partial and not fresh and self._rule.partial and self._rule.scored == rule.scored:
+        if partial and not fresh and self._rule.partial and self._rule.follows == rule.follows:
             self._rule.tol, self._rule.patience = rule.tol, rule.patience
         else:
             self._rule = rule
@@ -210,7 +210,8 @@ class MLP(Fitted):
         scored = bool(self.early_stopping and validates)
         # The training loss ends no partial fit, and L-BFGS has a rule of its own.
         endless = not scored and (partial or isinstance(self.model_.optimizer, LBFGS))
-        return Convergence(self.tol, math.inf if endless else self.n_iter_no_change, scored, partial)
+        patience = math.inf if endless else self.n_iter_no_change
+        return Convergence(self.tol, patience, scored, partial, self.monitor == "loss")
 
     def _train(self, part: Part, followed: tuple[Part, Score] | None) -> None:
         """One epoch of a partial fit, or up to `max_iter`."""

@@ -53,6 +53,8 @@ def check(estimator: Any) -> None:
                 "got early_stopping=True and the callback EarlyStopping, expected one of them: both would put back "
                 "weights of their own"
             )
+    if estimator.monitor not in (type(estimator).monitor, "loss"):
+        raise ValueError(f'got monitor={estimator.monitor!r}, expected "{type(estimator).monitor}" or "loss"')
     if estimator.normalization not in (None, *NORMALIZATIONS):
         raise ValueError(f'got normalization={estimator.normalization!r}, expected "batch", "layer" or None')
 

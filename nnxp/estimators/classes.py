@@ -8,7 +8,8 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 
 from nnxp.backends import Backend, get_backend
 from nnxp.doors.labels import above
-from nnxp.typing import Array, HostArray
+from nnxp.doors.options import balanced, not_negative
+from nnxp.typing import Array, Floats, HostArray
 
 INDEXED = ("bool", "int8", "int16", "int32", "int64", "uint8", "float32", "float64")
 """The types of which every library takes elements by their indices."""
@@ -77,6 +78,31 @@ class Labels:
                 "fit on all classes, or name them in the first partial_fit, classes="
             )
         return np.searchsorted(self.classes, found)[indices].astype(np.int64)
+
+    def weighed(self, y: HostArray, w: Floats | None, class_weight: Any) -> Floats | None:
+        """Sample weights (n,) times those of the encoded labels' classes: of a dict, or "balanced"."""
+        if class_weight is None:
+            return w
+        if self.kind == "multilabel":
+            raise ValueError(
+                f"got class_weight={class_weight!r} with several labels a sample, expected None: weigh samples, "
+                "sample_weight="
+            )
+        w = np.ones(len(y)) if w is None else w
+        if isinstance(class_weight, str) and class_weight == "balanced":
+            by_class = np.array(balanced(np.bincount(y, w, minlength=len(self.classes))))
+        elif isinstance(class_weight, dict):
+            names = self.classes.tolist()
+            if class_weight and not any(name in names for name in class_weight):  # one that a fold lacks is unused
+                raise ValueError(f"got class_weight for the classes {list(class_weight)}, expected some of {names}")
+            by_class = np.array([not_negative("class_weight", class_weight.get(name, 1.0)) for name in names])
+        else:
+            raise ValueError(
+                f'got class_weight={class_weight!r}, expected "balanced", None, or a dict from some of the classes to '
+                "numbers"
+            )
+        weighed: Floats = w * by_class[y]
+        return weighed
 
     def probabilities(self, output: Array) -> Array:
         """One column a class, from the network's output in any library."""

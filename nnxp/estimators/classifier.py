@@ -11,7 +11,7 @@ from sklearn.utils.metaestimators import available_if
 from nnxp.activations import Sigmoid, Softmax
 from nnxp.backends import get_backend
 from nnxp.callbacks import Callback
-from nnxp.doors.options import balanced, not_negative, share
+from nnxp.doors.options import share
 from nnxp.estimators import inputs
 from nnxp.estimators.base import MLP
 from nnxp.estimators.classes import Labels
@@ -41,9 +41,9 @@ class MLPClassifier(ClassifierMixin, MLP):
         0.01 and "lion" by 0.1, their defaults, beside `alpha`; Lion wants a rate of 1e-4 or so.
     alpha : float
         The penalty on squared weights: alpha/2 ΣW² / batch size is added to the mean loss of a batch, as scikit-learn
-        does, the batch's size being its rows times the mean weight of all rows where samples or classes have weights,
-        which is also what its weighted losses are divided by (scikit-learn: the batch's own sum of weights). (Of several labels a sample, the
-        loss is a mean here and a sum there: alpha is divided by their number, and weighs the same.)
+        does, the batch's size being its rows times the mean weight of all rows, which divides the weighted losses too
+        (scikit-learn: the batch's own sum of weights). Of several labels a sample, the loss is a mean here and a sum
+        there: alpha is divided by their number, and weighs the same.
     batch_size : int or "auto"
         Samples a step, at most as many as there are; "auto" is min(200, n). "lbfgs" takes all.
     learning_rate_init : float
@@ -56,7 +56,7 @@ class MLPClassifier(ClassifierMixin, MLP):
         fit, and the same on every backend up to rounding.
     tol, n_iter_no_change : float, int
         Training ends when for more than `n_iter_no_change` epochs in a row the training loss, or with
-        `early_stopping` the validation score, was not better than its best by `tol`. For "lbfgs" `tol` is the largest
+        `early_stopping` what `monitor` names, was not better than its best by `tol`. For "lbfgs" `tol` is the largest
         element of the gradient at the end.
     verbose : bool
         Whether to print a line an epoch.
@@ -66,8 +66,11 @@ class MLPClassifier(ClassifierMixin, MLP):
     momentum, nesterovs_momentum : float, bool
         Of "sgd".
     early_stopping : bool
-        Whether the validation score, the accuracy, ends the training, and the best weights are put back at its end:
-        where several epochs have the best score, those of the lowest validation loss.
+        Whether the validation ends the training, and the best weights are put back at its end: where several epochs
+        have the best score, those of the lowest validation loss.
+    monitor : {"accuracy", "loss"}
+        What early stopping follows: the validation's accuracy, or its loss, which moves where the accuracy of
+        imbalanced classes stands still.
     validation_fraction : float
         The share of rows, of each class alike, that early stopping holds out where `fit` gets no `X_val`.
     beta_1, beta_2, epsilon : float
@@ -124,6 +127,7 @@ class MLPClassifier(ClassifierMixin, MLP):
 
     label_smoothing: float
     class_weight: Any
+    monitor = "accuracy"
 
     def __init__(
         self,
@@ -156,6 +160,7 @@ class MLPClassifier(ClassifierMixin, MLP):
         callbacks: Sequence[Callback] | None = None,
         backend: Any = None,
         dtype: str | None = None,
+        monitor: str = "accuracy",
     ) -> None:
         self._keep(locals())
 
@@ -258,7 +263,7 @@ class MLPClassifier(ClassifierMixin, MLP):
         return 1 / target.outputs if target.kind == "multilabel" else 1.0  # a mean over the labels, there a sum
 
     def _ready(self, part: Part, target: Labels) -> Part:
-        return Part(part.X, self._smoothed(part.y, target), self._weighed(part, target))
+        return Part(part.X, self._smoothed(part.y, target), target.weighed(part.y, part.w, self.class_weight))
 
     def _ready_to_validate(self, part: Part, target: Labels) -> tuple[Part, Score]:
         return Part(part.X, self._smoothed(part.y, target), part.w), lambda record: record["val_accuracy"]
@@ -270,30 +275,6 @@ class MLPClassifier(ClassifierMixin, MLP):
             return y
         shares: Floats = y * (1 - smoothing) + smoothing / 2
         return shares
-
-    def _weighed(self, part: Part, target: Labels) -> Floats | None:
-        """The sample weights times those of the classes."""
-        given = self.class_weight
-        if given is None:
-            return part.w
-        if target.kind == "multilabel":
-            raise ValueError(
-                f"got class_weight={given!r} with several labels a sample, expected None: weigh samples, sample_weight="
-            )
-        w = np.ones(len(part.y)) if part.w is None else part.w
-        if isinstance(given, str) and given == "balanced":
-            by_class = np.array(balanced(np.bincount(part.y, w, minlength=len(target.classes))))
-        elif isinstance(given, dict):
-            names = target.classes.tolist()
-            if given and not any(name in names for name in given):  # one that a fold lacks is of no use there
-                raise ValueError(f"got class_weight for the classes {list(given)}, expected some of {names}")
-            by_class = np.array([not_negative("class_weight", given.get(name, 1.0)) for name in names])
-        else:
-            raise ValueError(
-                f'got class_weight={given!r}, expected "balanced", None, or a dict from some of the classes to numbers'
-            )
-        weighed: Floats = w * by_class[part.y]
-        return weighed
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -15,20 +15,22 @@ Score = Callable[[dict[str, float]], float]
 class Convergence:
     """Ends a training after more than `patience` epochs in a row that were not better than the best by `tol`.
 
-    What is followed is the validation score, or the negative training loss. The best is the highest so far, by
-    however little, as scikit-learn's MLP has it: an improvement that is steady but below `tol` ends the training too.
-    Of epochs with the best score the weights of the lowest validation loss are kept, which scikit-learn does not: the
-    accuracy of imbalanced data often stands still from the first epoch on.
+    What is followed is the validation's score or negative loss, or the negative training loss. The best is the highest
+    so far, by however little, as scikit-learn's MLP has it: an improvement that is steady but below `tol` ends the
+    training too. Of epochs with the best score the weights of the lowest validation loss are kept, which scikit-learn
+    does not: the accuracy of imbalanced data often stands still from the first epoch on.
 
     Parameters
     ----------
     tol, patience
         As above.
     scored : bool
-        Whether it follows the score, and keeps the best weights.
+        Whether it follows the validation, and keeps the best weights.
     partial : bool
         Whether it goes on over several calls of `partial_fit`: the best weights are put back when it stops, and else
         at the end of the fit.
+    by_loss : bool
+        Whether it follows the validation by its loss.
 
     Attributes
     ----------
@@ -39,11 +41,17 @@ class Convergence:
     """
 
     _loss = math.inf  # of the weights that are kept; pickles of before do not have it
+    by_loss = False  # nor this
 
-    def __init__(self, tol: float, patience: float, scored: bool, partial: bool) -> None:
-        self.tol, self.patience, self.scored, self.partial = tol, patience, scored, partial
+    def __init__(self, tol: float, patience: float, scored: bool, partial: bool, by_loss: bool = False) -> None:
+        self.tol, self.patience, self.scored, self.partial, self.by_loss = tol, patience, scored, partial, by_loss
         self.best, self.count, self.stopped = -math.inf, 0, False
         self._best = BestWeights()
+
+    @property
+    def follows(self) -> tuple[bool, bool]:
+        """What two rules have in common where one can go on as the other."""
+        return self.scored, self.by_loss
 
     def update(self, value: float, model: Sequential, loss: float = math.inf) -> None:
         """Takes the value of an epoch, and its validation loss."""
@@ -108,7 +116,8 @@ class Watch:
             if self.verbose:
                 print(f"Validation score: {self.scores[-1]:f}")
         if rule.scored:
-            rule.update(self.scores[-1], state.model, record["val_loss"])
+            loss = record["val_loss"]
+            rule.update(-loss if rule.by_loss else self.scores[-1], state.model, loss)
         else:
             rule.update(-record["loss"], state.model)
         state.stop = state.stop or rule.stopped

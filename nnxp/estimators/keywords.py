@@ -39,6 +39,8 @@ class Parameters(BaseEstimator):
     callbacks: Sequence[Callback] | None
     backend: Any
     dtype: str | None
+    monitor: str
+    """The default stands in the class too, for pickles of before."""
 
     def _keep(self, given: dict[str, Any]) -> None:
         """Stores the parameters that `__init__` was given, as they are: scikit-learn's rule."""

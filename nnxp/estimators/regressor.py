@@ -39,6 +39,8 @@ class MLPRegressor(RegressorMixin, MLP):
         See `MLPClassifier`; so for those below.
     warm_start, momentum, nesterovs_momentum, early_stopping, validation_fraction, beta_1, beta_2, epsilon
         The validation score is R².
+    monitor : {"r2", "loss"}
+        What early stopping follows: the validation's R², or its loss.
     n_iter_no_change, max_fun, dropout, normalization, schedule, callbacks, backend, dtype
         As said.
 
@@ -67,6 +69,7 @@ class MLPRegressor(RegressorMixin, MLP):
     """
 
     loss: str
+    monitor = "r2"
 
     def __init__(
         self,
@@ -98,6 +101,7 @@ class MLPRegressor(RegressorMixin, MLP):
         callbacks: Sequence[Callback] | None = None,
         backend: Any = None,
         dtype: str | None = None,
+        monitor: str = "r2",
     ) -> None:
         self._keep(locals())
 

@@ -18,7 +18,8 @@ class ReduceOnPlateau(Schedule):
     Parameters
     ----------
     monitor : str
-        The entry of the history that is followed: "val_loss" by default.
+        The entry of the history that is followed: by default "val_loss", the validation's loss; "loss" is the
+        training's.
     factor : float
         From 0 to below 1; 0.1 by default.
     patience : int

@@ -9,7 +9,7 @@ import pytest
 pytest.importorskip("sklearn")
 
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.metrics import roc_auc_score
+from sklearn.metrics import log_loss, roc_auc_score
 
 import nnxp
 from nnxp.estimators.convergence import Convergence
@@ -74,6 +74,46 @@ def test_early_stopping_on_imbalanced_data_goes_on_learning() -> None:
     ).fit(X, y)
     ours, theirs = (roc_auc_score(y, model.predict_proba(X)[:, 1]) for model in (stopped, early))
     assert ours > theirs + 0.05
+
+
+@quiet
+@pytest.mark.parametrize("kind", [nnxp.MLPClassifier, nnxp.MLPRegressor])
+def test_the_loss_that_is_monitored_is_the_validations(kind: Any) -> None:
+    """It ends the training by scikit-learn's rule, and its lowest has the weights that are put back."""
+    X, y = problem(90, "float64")
+    y = np.where(np.arange(90) % 5 == 0, (y + 1) % 3, y)  # wrong labels, which it may learn by heart
+    A, B, a, b = X[:60], X[60:], y[:60], y[60:]
+    given = {"n_iter_no_change": 4, "early_stopping": True, "random_state": 0, "alpha": 0.0}
+    own: dict[str, Any] = {"learning_rate_init": 0.01}
+    if kind is nnxp.MLPRegressor:
+        own = {"learning_rate_init": 0.05, "loss": "absolute_error"}
+    model = kind(hidden_layer_sizes=(64,), monitor="loss", **given, **own).fit(A, a, X_val=B, y_val=b)
+    losses = model.validation_loss_curve_
+    assert model.stopped_ and model.n_iter_ < 100 and losses[-1] > min(losses)
+    assert model.n_iter_ > scikit_learns_rule(model.validation_scores_, 1e-4, 4)[0]
+    assert (model.n_iter_, -min(losses)) == scikit_learns_rule([-loss for loss in losses], 1e-4, 4)
+    if kind is nnxp.MLPClassifier:
+        found = log_loss(b, model.predict_proba(B))
+    else:
+        found = np.abs(b - model.predict(B)).mean() / a.std()
+    assert found == pytest.approx(min(losses), rel=1e-9)
+
+
+def test_what_can_be_monitored() -> None:
+    X, y = problem(30, "float64")
+    for kind, score in ((nnxp.MLPClassifier, "accuracy"), (nnxp.MLPRegressor, "r2")):
+        with pytest.raises(ValueError, match=f'got monitor=\'val_loss\', expected "{score}" or "loss"'):
+            kind(monitor="val_loss").fit(X, y)
+
+
+def test_another_monitor_between_partial_fits_begins_anew() -> None:
+    X, y = problem(90, "float64")
+    model = nnxp.MLPClassifier((8,), learning_rate_init=1e-300, n_iter_no_change=2, early_stopping=True, random_state=0)
+    for monitor in ("accuracy", "loss"):
+        model.set_params(monitor=monitor)
+        for _ in range(3):
+            assert not model.stopped_ if hasattr(model, "stopped_") else True
+            model.partial_fit(X, y, classes=[0, 1, 2], X_val=X, y_val=y)
 
 
 def test_training_ends_when_the_loss_stands_still() -> None:
