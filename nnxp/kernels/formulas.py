@@ -42,6 +42,11 @@ def scaled(g: Array, factor: Row) -> Array:
     return g * factor
 
 
+def times(x: Array, factor: float) -> Array:
+    """x · factor, a number of the host: a batch's shares by its heft, or a sum over outputs made a mean."""
+    return x * factor
+
+
 def residual(x: Array, f: Array) -> Array:
     """x + f(x): He et al. 2016 (arXiv:1512.03385), equation 1; in equation 2 x is a projection. Backward too is a sum,
     of what both ways give."""

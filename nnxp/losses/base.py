@@ -184,7 +184,7 @@ class ElementwiseLoss(Loss):
         """f'(pᵢⱼ, yᵢⱼ) / m."""
         gradient = self.backend.fuse(self._formulas()[1])
         dp = gradient(p, y, *self._constants(p), out=self.take("gradient", p.shape))
-        return dp if p.shape[1] == 1 else self.backend.fuse(formulas.scaled, into=("g",))(dp, 1 / p.shape[1])
+        return dp if p.shape[1] == 1 else self.backend.fuse(formulas.times, into=("x",))(dp, 1 / p.shape[1])
 
     def _formulas(self) -> tuple[Callable[..., Array], Callable[..., Array]]:
         return type(self).formula, type(self).gradient_formula

@@ -145,7 +145,7 @@ class Plan:
             assert column is not None
             shares = self.backend.kernels["shares"](w, out=column[:, 0])
         if heft != 1:
-            column = self.backend.fuse(formulas.scaled)(column, heft, out=self.buffers.take(self, "factors", (n, 1)))
+            column = self.backend.fuse(formulas.times)(column, heft, out=self.buffers.take(self, "factors", (n, 1)))
         if means is None:
             return weighted_sum(head.losses(y, column, w), shares)
         losses, scores, both = head.losses_and_scores(y, column, w)

@@ -113,6 +113,35 @@ def test_the_counts_of_an_epoch() -> None:
     assert more == {"launches": 17 * steps + 2, "syncs": 3, "d2h": 3, "h2d": 1, "d2d": 0, "mallocs": 0}
 
 
+def test_a_step_s_loss_is_waited_for_where_it_is_read() -> None:
+    """And there alone: a callback that does not look costs no copy."""
+
+    def pass_by(state: Any) -> None:
+        pass
+
+    def look(state: Any) -> None:
+        assert state.loss > 0
+
+    pass_by.events = look.events = ("step",)  # type: ignore[attr-defined]
+    steps, copies = 40, []
+    for callback in (pass_by, look):
+        short, long = (fit_counts(problem(8 * steps), epochs, callbacks=[callback])["d2h"] for epochs in (1, 2))
+        copies.append(long - short)
+    assert copies[1] - copies[0] == steps
+
+
+def test_what_weights_cost() -> None:
+    """Three launches a step: a batch's shares, these times its heft, and the scores' sum by itself. The gather of the
+    weights is the epoch's."""
+    steps, found = 40, []
+    for w in (None, np.arange(8.0 * steps)):
+        short, long = (fit_counts(problem(8 * steps), epochs, sample_weight=w) for epochs in (1, 2))
+        found.append({name: long[name] - short[name] for name in ("launches", "syncs", "d2h", "h2d", "mallocs")})
+    more = {name: found[1][name] - found[0][name] for name in found[0]}
+    print(f"\n{more} more in an epoch of {steps} steps")
+    assert more == {"launches": 3 * steps + 1, "syncs": 0, "d2h": 0, "h2d": 0, "mallocs": 0}
+
+
 def test_the_whole_set_is_moved_once_or_batch_by_batch(tmp_path: Path) -> None:
     """Copies from the host in an epoch of 40 batches; one of them is the order."""
     X = np.random.default_rng(0).standard_normal((3200, 64)).astype(np.float32)
