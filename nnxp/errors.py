@@ -1,4 +1,6 @@
-"""The errors nnxp raises of its own. Each is also the built-in error that fits it."""
+"""The errors nnxp raises of its own. Each is also the built-in error that fits it. And what was perhaps meant."""
+
+from collections.abc import Iterable, Mapping
 
 
 class BackendUnavailableError(RuntimeError):
@@ -23,3 +25,34 @@ class NonFiniteLossError(FloatingPointError):
 
 class NotComputedError(AttributeError):
     """An attribute was read that no forward or backward has computed yet."""
+
+
+def nearest(name: str, known: Iterable[str], usual: Mapping[str, str] | None = None) -> str | None:
+    """The known name that was perhaps meant; None where there is none.
+
+    Parameters
+    ----------
+    name, known
+        What was given, and what could have been.
+    usual
+        What other libraries call a known name, or "one and another", words apart. A text with a bracket is advice of
+        its own, whatever is known.
+
+    Examples
+    --------
+    >>> nearest("epoch", ["epochs", "batch_size"]), nearest("lr", ["learning_rate"], {"learning_rate": "lr eta"})
+    ('epochs', 'learning_rate')
+    """
+    known = list(known)
+    for target, others in (usual or {}).items():
+        if name.lower() in others.split() and ("(" in target or all(part in known for part in target.split(" and "))):
+            return target
+    import difflib  # 2 ms, for an error alone
+
+    return next(iter(difflib.get_close_matches(name, known, 1, 0.65)), None)
+
+
+def hint(name: str, known: Iterable[str], usual: Mapping[str, str] | None = None, form: str = "{!r}") -> str:
+    """What an error adds where a known name was meant, perhaps, "; did you mean 'epochs'?", or nothing: `nearest`."""
+    near = nearest(name, known, usual)
+    return "" if near is None else f"; did you mean {form.format(near)}?"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from nnxp.backends import library_of
 from nnxp.doors.arrays import blocks, on_disk
+from nnxp.doors.calling import keywords
 from nnxp.layers import Layer
 from nnxp.network.architecture import check_loss
 from nnxp.network.model import Model
@@ -59,6 +60,17 @@ class Sequential(Model):
     1.0
     >>> model.predict(X).argmax(axis=1).tolist()
     [0, 1, 1, 0]
+
+    Batches that a function yields:
+
+    >>> def batches():
+    ...     for seed in range(100):
+    ...         X = np.random.default_rng(seed).random((16, 2))
+    ...         yield X, X.sum(axis=1)
+    >>> model = nnxp.Sequential([nnxp.Dense(2, 1)], loss="mean_squared_error", optimizer=nnxp.SGD(0.3), seed=0)
+    >>> history = model.fit(batches, epochs=2)
+    >>> round(float(model.predict([[0.25, 0.5]])[0, 0]), 3)
+    0.75
     """
 
     _of_this_process = (*Model._of_this_process, "_training")
@@ -88,6 +100,7 @@ class Sequential(Model):
             self._training = Training(self)
         return self._training
 
+    @keywords
     def fit(
         self,
         X: Any,
@@ -102,6 +115,7 @@ class Sequential(Model):
         micro_batch_size: int | None = None,
         resume: Any = None,
         progress: bool | None = None,
+        verbose: bool | None = None,
     ) -> dict[str, list[float]]:
         """Trains on arrays, or on an iterable of batches; a second call goes on where the first stopped.
 
@@ -142,7 +156,10 @@ class Sequential(Model):
             An iterable has to yield the same batches again. Where there is no file yet, the fit begins afresh, and
             where it holds a fit that has finished, nothing is trained; the log "nnxp" says so.
         progress
-            A progress bar; by default on a terminal only.
+            A progress bar on standard error; by default on a terminal only, where there are no lines.
+        verbose
+            A line an epoch on standard output: losses and metrics, the validation's too, and its seconds. By default in
+            a notebook only.
 
         Returns
         -------
@@ -165,23 +182,12 @@ class Sequential(Model):
         done, and the weights and the optimizer's state those after the last step. Where it came in the middle of an
         update, the weights are those of the epoch's begin, and the optimizer is new: a note on the exception says so.
         With `nnxp.callbacks.Interruption`, Ctrl-C waits for the end of the step.
-
-        Examples
-        --------
-        >>> import numpy as np, nnxp
-        >>> def batches():
-        ...     for seed in range(100):
-        ...         X = np.random.default_rng(seed).random((16, 2))
-        ...         yield X, X.sum(axis=1)
-        >>> model = nnxp.Sequential([nnxp.Dense(2, 1)], loss="mean_squared_error", optimizer=nnxp.SGD(0.3), seed=0)
-        >>> history = model.fit(batches, epochs=2)
-        >>> round(float(model.predict([[0.25, 0.5]])[0, 0]), 3)
-        0.75
         """
         from nnxp.training import fitting
 
         asked = fitting.Asked(epochs, batch_size, validation_split, micro_batch_size, resume)
-        fitting.fit(self, lambda: self.training, (X, y, sample_weight), validation_data, asked, callbacks, progress)
+        given = (X, y, sample_weight)
+        fitting.fit(self, lambda: self.training, given, validation_data, asked, callbacks, progress, verbose)
         return {name: list(values) for name, values in self.history.items()}
 
     def train_step(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Array:
@@ -196,6 +202,7 @@ class Sequential(Model):
         x = self._inputs(X)
         return self.training.checked(x, y, sample_weight, scan=library_of(X) == "numpy")
 
+    @keywords
     def evaluate(
         self, X: Any, y: ArrayLike | None = None, *, sample_weight: ArrayLike | None = None
     ) -> dict[str, float]:

@@ -13,7 +13,7 @@ import numpy as np
 from nnxp.backends import cupy_check
 from nnxp.backends.precision import Entered, check, has_setting, setting_of
 from nnxp.backends.record import Backend, check_dtype, library_name, library_of
-from nnxp.errors import BackendUnavailableError
+from nnxp.errors import BackendUnavailableError, hint
 from nnxp.kernels.named import kernels_of
 from nnxp.typing import ArrayLike, Device, Namespace
 
@@ -189,8 +189,7 @@ def _torch(library: str, device: str) -> Backend:
 
 
 def _hint(library: str) -> str:
-    usual = {"cuda": "cupy", "gpu": "cupy", "np": "numpy", "cpu": "numpy", "pytorch": "torch"}.get(library)
-    return f'; did you mean "{usual}"?' if usual else ""
+    return hint(library, _BUILDERS, {"cupy": "cuda gpu", "numpy": "np cpu", "torch": "pytorch"}, '"{}"')
 
 
 def _generic(library: str, device: str) -> Backend:

@@ -5,12 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from nnxp.callbacks.state import EVENTS, State
+from nnxp.doors.calling import Constructed
 from nnxp.doors.describing import described
 from nnxp.doors.options import not_negative, positive
 from nnxp.files.configuration import config_of
 
 
-class Checkpoint:
+class Checkpoint(Constructed):
     """Saves the model to a file while it trains, and once more at the end (see `Sequential.save`).
 
     The file is replaced as a whole, so that there is always one to load; weights that are not finite are not saved.

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from nnxp.callbacks.state import State
+from nnxp.doors.calling import Constructed
 from nnxp.doors.describing import described
 
 
-class CSVLog:
+class CSVLog(Constructed):
     """Writes each epoch's entries of the history as a row of a CSV file, as soon as it is over.
 
     Parameters

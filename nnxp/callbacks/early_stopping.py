@@ -6,11 +6,12 @@ from typing import Any, Literal
 
 from nnxp.callbacks.best import BestWeights, shapes
 from nnxp.callbacks.state import State
+from nnxp.doors.calling import Constructed
 from nnxp.doors.describing import described
 from nnxp.doors.options import not_negative, positive
 
 
-class EarlyStopping:
+class EarlyStopping(Constructed):
     """Ends a training that no longer gets better, and puts the best weights back.
 
     Parameters

@@ -5,6 +5,7 @@ import threading
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from nnxp.doors.calling import Constructed
 from nnxp.doors.describing import described
 
 if TYPE_CHECKING:
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-class Interruption:
+class Interruption(Constructed):
     """A callback by which Ctrl-C and SIGTERM wait for the end of the step, while its `with` block runs.
 
     The fit is then left by the exception that the signal stands for: KeyboardInterrupt, or for SIGTERM SystemExit with

@@ -1,9 +1,11 @@
 """What a callback is called with, when, and in which order."""
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, Literal
 
+from nnxp.errors import hint
 from nnxp.network.model import Model
 
 if TYPE_CHECKING:
@@ -24,9 +26,8 @@ class Record(dict[str, float]):
     """An epoch's entries in the history; one that is not there is answered with those that are."""
 
     def __missing__(self, name: str) -> float:
-        raise KeyError(
-            f"got record[{name!r}], expected one of {', '.join(self) or 'none, before the first epoch ends'}"
-        )
+        known = ", ".join(self) or "none, before the first epoch ends"
+        raise KeyError(f"got record[{name!r}], expected one of {known}{hint(str(name), self)}")
 
 
 @dataclass
@@ -45,6 +46,9 @@ class State(Generic[M]):
         "begin", "step", "epoch" or "end".
     record : dict of float
         The last finished epoch's entries in the history, "loss", "val_loss", "learning_rate", ...; empty before.
+    loss : float
+        The last step's mean loss, penalties included, before its update; NaN before the first. No device is waited for
+        where nobody reads it.
     stop : bool
         Set it to True, and the training ends after this step or epoch.
     interrupted : BaseException or None
@@ -60,6 +64,20 @@ class State(Generic[M]):
     stop: bool = False
     interrupted: BaseException | None = None
 
+    if not TYPE_CHECKING:  # to a type checker every name would be there
+
+        def __getattr__(self, name: str) -> Any:
+            raise self._unknown(name)
+
+        def __setattr__(self, name: str, value: Any) -> None:
+            if not (name in self.__dataclass_fields__ or hasattr(type(self), name) or name.startswith("_")):
+                raise self._unknown(name)
+            super().__setattr__(name, value)
+
+    def _unknown(self, name: str) -> AttributeError:
+        known = [*self.__dataclass_fields__, *(n for n in vars(State) if isinstance(vars(State)[n], property))]
+        return AttributeError(f"got state.{name}, expected one of {', '.join(known)}{hint(name, known, form='{}')}")
+
     @property
     def epoch(self) -> int:
         """Finished epochs of the model, over all fits."""
@@ -69,6 +87,12 @@ class State(Generic[M]):
     def step(self) -> int:
         """Finished steps of the model, over all fits."""
         return self.model.step
+
+    @property
+    def loss(self) -> float:
+        """The last step's."""
+        course = self.model.course
+        return math.nan if course is None else course.loss
 
     @property
     def history(self) -> dict[str, list[float]]:

@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 from nnxp import __version__
 from nnxp.cli import values
 from nnxp.cli.recipes import RECIPES
+from nnxp.errors import hint
 
 DATA = "digits, spiral, moons, fashion-mnist, mnist, a .csv or .npz file, or a folder of IDX files (as MNIST's)"
 
@@ -58,12 +59,9 @@ class Parser(argparse.ArgumentParser):
         """As argparse's; of a command, what it does not know raises here, where its options are known."""
         known, unknown = super().parse_known_args(args, namespace)
         if unknown and unknown[0].startswith("--"):
-            import difflib  # 2 ms, for an error alone
-
             options = re.findall(r"--[a-z][a-z-]*", self.format_usage())
             name = unknown[0].partition("=")[0]
-            near = difflib.get_close_matches(name, options, 1)
-            self.error(f"got {name}, which is no option{f'; did you mean {near[0]}?' if near else ''}")
+            self.error(f"got {name}, which is no option{hint(name, options, form='{}')}")
         return known, unknown
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from nnxp.data.split import split
 from nnxp.doors.describing import as_call
-from nnxp.errors import DataError
+from nnxp.errors import DataError, nearest
 
 Array = NDArray[Any]
 Scale = tuple[float, float] | tuple[list[float], list[float]]
@@ -145,7 +145,5 @@ def listing(names: Iterable[object], limit: int = 12) -> str:
 
 def did_you_mean(name: str, names: Iterable[str]) -> str:
     """`` Did you mean 'digits'?``, or nothing where no name is close."""
-    import difflib  # here, because only an error needs it
-
-    close = difflib.get_close_matches(name, list(names), n=1, cutoff=0.65)
-    return f" Did you mean {close[0]!r}?" if close else ""
+    near = nearest(name, names)
+    return f" Did you mean {near!r}?" if near else ""

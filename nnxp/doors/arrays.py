@@ -10,6 +10,7 @@ import numpy as np
 
 from nnxp.backends import Backend, check_dtype, dtype_of, follow, get_backend, library_of
 from nnxp.doors.attributes import Declared
+from nnxp.doors.calling import Constructed
 from nnxp.doors.describing import described
 from nnxp.errors import BackendMismatchError
 from nnxp.typing import Array, ArrayLike
@@ -19,7 +20,7 @@ BLOCK = 2**18
 LARGEST_SQUARE = {"float32": float(np.finfo(np.float32).max) ** 2, "float64": math.inf, None: math.inf}
 
 
-class Switch(Declared):
+class Switch(Declared, Constructed):
     """`backend=` and `dtype=`, with one meaning on every layer, activation, loss, optimizer and model.
 
     With `backend=` given, lists and NumPy arrays move in. Without it, the first array seen decides, and a

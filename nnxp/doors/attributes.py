@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 from types import CodeType
 from typing import Any
 
-from nnxp.doors.naming import nearest
+from nnxp.doors.calling import USUAL
+from nnxp.errors import hint
 
 STORES, EXTENDS = dis.opmap["STORE_ATTR"], dis.opmap["EXTENDED_ARG"]
 """The instruction that sets an attribute, and the one that holds the upper bits of the next one's argument."""
@@ -36,7 +37,7 @@ class Declared:
                 names = {n for n in (*own, *known, *dir(kind)) if n[0] != "_"}
                 raise AttributeError(
                     f"got {kind.__name__}.{name}, which nothing reads, expected an attribute that it "
-                    f"has{nearest(name, names)}{self._unknown}",
+                    f"has{hint(name, names, USUAL)}{self._unknown}",
                     name=name,
                     obj=self,
                 )

@@ -60,7 +60,7 @@ def described(part: object) -> list[str]:
     """The `__repr__` of nnxp's parts. In a class of one's own that inherits none: `__repr__ = described`."""
     options, from_model = getattr(part, "options", ()), getattr(part, "_from_model", ())
     by_position, by_keyword = [], []
-    for parameter, own in _parameters(type(part)):
+    for parameter, own in parameters_of(type(part)):
         name, required = parameter.name, parameter.default is parameter.empty
         kept = name in options or (own and name in vars(part) and name not in from_model)
         if not kept and not (own and required):
@@ -98,7 +98,7 @@ def one_a_line(values: Sequence[Any]) -> str:
     return f"[\n{textwrap.indent(lines, '    ')},\n]"
 
 
-def _parameters(kind: type) -> Iterator[tuple[inspect.Parameter, bool]]:
+def parameters_of(kind: type) -> Iterator[tuple[inspect.Parameter, bool]]:
     """A constructor's parameters, then those that it hands on to its base class's, as `*arguments`, which are its own
     as well, or as `**keywords`, which are not."""
     names, own = set[str](), True

@@ -4,18 +4,18 @@ import re
 from collections.abc import Iterable
 from typing import Any, TypeVar
 
+from nnxp.errors import hint
+
 T = TypeVar("T")
-ALIASES = {
-    "bce": "binary_crossentropy",
-    "cce": "categorical_crossentropy",
-    "identity": "linear",
-    "l1": "mean_absolute_error",
-    "l2": "mean_squared_error",
-    "logistic": "sigmoid",
-    "mae": "mean_absolute_error",
-    "mse": "mean_squared_error",
-    "swish": "silu",
-    "xavier": "glorot_uniform",
+USUAL_CLASSES = {
+    "binary_crossentropy": "bce",
+    "categorical_crossentropy": "cce",
+    "glorot_uniform": "xavier",
+    "linear": "identity",
+    "mean_absolute_error": "mae l1",
+    "mean_squared_error": "mse l2",
+    "sigmoid": "logistic",
+    "silu": "swish",
 }
 """What other libraries call a thing, for the hint alone: a name means one thing here."""
 
@@ -41,16 +41,5 @@ def lookup(spec: Any, base: type[T], classes: Iterable[type[T]], what: str) -> T
     names = {snake_case(cls.__name__): cls for cls in classes}
     if isinstance(spec, str) and spec in names:
         return names[spec]()
-    raise ValueError(
-        f"got {what} {spec!r}, expected an object or one of {', '.join(sorted(names))}{nearest(str(spec), names)}"
-    )
-
-
-def nearest(name: str, names: Iterable[str]) -> str:
-    """What an error adds where one of the names may have been meant: "; did you mean 'relu'?", or nothing."""
-    import difflib  # 2 ms, for an error alone
-
-    names = [*names]
-    usual = ALIASES.get(name.lower())
-    near = [usual] if usual in names else difflib.get_close_matches(name, names, 1)
-    return f"; did you mean {near[0]!r}?" if near else ""
+    meant = hint(str(spec), names, USUAL_CLASSES)
+    raise ValueError(f"got {what} {spec!r}, expected an object or one of {', '.join(sorted(names))}{meant}")

@@ -7,10 +7,11 @@ from typing import Any
 from sklearn.base import BaseEstimator
 
 from nnxp.callbacks import Callback
+from nnxp.doors.calling import Constructed
 from nnxp.optimizers import LBFGS
 
 
-class Parameters(BaseEstimator):
+class Parameters(Constructed, BaseEstimator):
     """The parameters that both estimators have; `MLPClassifier` explains them."""
 
     hidden_layer_sizes: Any

@@ -12,6 +12,10 @@ class RunningFit(Protocol):
     def is_here(self) -> bool:
         """Whether the fit is this thread's."""
 
+    @property
+    def loss(self) -> float:
+        """That of the last step."""
+
     def state(self) -> tuple[dict[str, Any], dict[str, HostArray]]:
         """What JSON can hold, and arrays by name."""
 

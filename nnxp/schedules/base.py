@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
+from nnxp.doors.calling import Constructed
 from nnxp.doors.describing import described, text
 from nnxp.doors.options import positive
 
@@ -11,7 +12,7 @@ Length = int | float
 """A number of steps, or a fraction of the whole training."""
 
 
-class Schedule:
+class Schedule(Constructed):
     """The base class: subclass it with `__call__`, and with `options`, the names of your keywords, to save models.
 
     Examples

@@ -1,5 +1,6 @@
 """The course of a fit: what it was asked for, and where it stands between two steps. A model file holds both."""
 
+import math
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -37,6 +38,8 @@ class Course:
     means : Array or None
         (interval, 2), the mean loss and the sum of scores of batches that were not read yet, as many as there are
         `sizes`, their weights.
+    last : Array or None
+        (2,), of the last step: a place in `means`.
     kept : Array
         The weights that the last epoch began with whose first loss was finite.
     start : float
@@ -55,12 +58,18 @@ class Course:
             self.kept = model.backend.asarray(model.store.values, dtype=model.dtype, copy=True)
         self.watchers: list[Any] = [callback for callback in callbacks.given if has_state(callback)]
         self.means: Array = None
+        self.last: Array = None
         self.begin_epoch()
 
     @property
     def is_here(self) -> bool:
         """Whether the fit is this thread's: another may be anywhere in a step."""
         return self._thread == threading.get_ident()
+
+    @property
+    def loss(self) -> float:
+        """The last step's mean loss, penalties included; NaN before the first. A device is waited for here alone."""
+        return math.nan if self.last is None else float(self.last[0])
 
     def begin_epoch(self) -> None:
         """Before an epoch's first step."""

@@ -13,6 +13,7 @@ from nnxp.training.course import describe
 from nnxp.training.evaluation import evaluate
 from nnxp.training.loop import Training
 from nnxp.training.prediction import BATCH as PREDICTION_BATCH
+from nnxp.training.progress import Progress
 from nnxp.training.streams import Stream, is_stream, training_data, validation_of
 from nnxp.typing import ArrayLike
 
@@ -40,6 +41,7 @@ def fit(
     asked: Asked,
     callbacks: Sequence[Callback],
     progress: bool | None,
+    verbose: bool | None,
 ) -> None:
     """Trains a model; its history tells the rest."""
     epochs, batch_size, validation_split, micro_batch_size, resume = asked
@@ -72,10 +74,11 @@ def fit(
         if validation_split is not None:
             assert isinstance(data, Batches)
             data, validation = data.split(validation_split, PREDICTION_BATCH)
+        shown = functools.partial(Progress, show=progress, lines=verbose)
         training = trained()
         training.plan.micro_batch_size = micro_batch_size
         try:
-            training.run(data, validation, epochs, progress, callbacks, described, resumed)
+            training.run(data, validation, epochs, shown, callbacks, described, resumed)
         finally:
             training.plan.micro_batch_size = None
             training.plan.release()

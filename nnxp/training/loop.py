@@ -43,7 +43,9 @@ class Training(Step):
         calls = bool(self.callbacks.at["step"])
         key = random.key(model.seed, "order", model.epoch)
         for batch in () if state.stop else data.epoch(key, course.batches):
-            step(batch.x, batch.y, batch.w, batch.v, means[len(sizes), ...], batch.heft)
+            row = means[len(sizes), ...]
+            step(batch.x, batch.y, batch.w, batch.v, row, batch.heft)
+            course.last = row
             sizes.append((batch.total, batch.scored))
             course.batches += 1
             step = plan.step
@@ -87,14 +89,15 @@ class Training(Step):
         data: "Batches | Stream",
         validation: "Batches | Stream | None",
         epochs: int,
-        show: bool | None,
+        shown: Callable[[int | None], Progress],
         callbacks: Sequence[Callback],
         asked: Callable[[], dict[str, Any]],
         resumed: "Resumed | None" = None,
     ) -> None:
         """`epochs` epochs, each recorded in the model's history, or fewer if a callback stops the training.
 
-        `asked` says in a file what the fit was asked for; `resumed` is what one holds of the fit, where it is to go on.
+        `shown` makes the bar of so many steps; `asked` says in a file what the fit was asked for; `resumed` is what one
+        holds of the fit, where it is to go on.
         """
         model, optimizer, state = self.model, self.model.optimizer, State(self.model, epochs, validation is not None)
         if self.course is not None:
@@ -117,7 +120,7 @@ class Training(Step):
                     return
             whole = isinstance(optimizer, LBFGS)
             steps = epochs if whole else None if data.steps is None else epochs * data.steps
-            with Progress(steps, show) as bar, np.errstate(all="ignore"):
+            with shown(steps) as bar, np.errstate(all="ignore"):
                 if whole:
                     self._minimise(data, validation, epochs, bar)
                 else:
@@ -156,9 +159,11 @@ class Training(Step):
                 raise _Stopped(model.step, 0)
         except _Stopped as stop:
             raise self._explain(stop, data) from None
-        self._finish(record, validation)
+        self._finish(record, validation, bar, text)
 
-    def _finish(self, record: dict[str, float], validation: "Batches | Stream | None") -> None:
+    def _finish(
+        self, record: dict[str, float], validation: "Batches | Stream | None", bar: Progress, text: str
+    ) -> None:
         """Validates, records the epoch, and tells who waits for it."""
         model, schedule, course = self.model, self.model.optimizer.schedule, self._running
         try:
@@ -173,6 +178,7 @@ class Training(Step):
             course.begin_epoch()
         if schedule is not None:
             schedule.observe(record)
+        bar.epoch_over(text, record)
         self.callbacks.call("epoch")
 
     def _minimise(
@@ -199,10 +205,12 @@ class Training(Step):
 
         def after(loss: float) -> bool:
             model.step += 1
+            self._running.last = loss, means[1, ...]
             score = float(means[1, ...])
-            bar.advance(1, f"iteration {optimizer.iterations}/{epochs}  loss {loss:.4f}")
+            text = f"iteration {optimizer.iterations}/{epochs}"
+            bar.advance(1, f"{text}  loss {loss:.4f}")
             self.callbacks.call("step")
-            self._finish(averages(plan.loss, weight * loss, score, weight, count), validation)
+            self._finish(averages(plan.loss, weight * loss, score, weight, count), validation, bar, text)
             return state.stop
 
         if not left:

@@ -54,6 +54,57 @@ def test_a_record_is_the_epoch_s_entry_in_the_history(backend: Target) -> None:
     assert {name: [record[name] for record in records] for name in history} == history
 
 
+@pytest.mark.parametrize("weighted", [False, True])
+def test_a_step_callback_sees_its_loss(backend: Target, weighted: bool) -> None:
+    """What `train_step` gives; from the 17th step on losses are written where those before stood."""
+    w = 1.0 + np.arange(24.0) % 3
+    seen, batches = list[tuple[str, float]](), [(X[i : i + 1], Y[i : i + 1], w[i : i + 1]) for i in range(24)] * 2
+
+    def look(state: State) -> None:
+        assert type(state.loss) is float
+        seen.append((state.event, state.loss))
+
+    look.events = ("begin", "step", "epoch", "end")  # type: ignore[attr-defined]
+    model, by_hand = (classifier(backend.spec, optimizer=SGD(0.0)) for _ in range(2))
+    model.fit(batches if weighted else [batch[:2] for batch in batches], callbacks=[look])
+    expected = [float(by_hand.train_step(*batch[:2])) for batch in batches]  # one row: its weight cancels in the mean
+    assert [loss for event, loss in seen if event == "step"] == pytest.approx(expected, rel=2.0**-22)
+    assert math.isnan(seen[0][1]) and [seen[-2:]] == [[("epoch", seen[-3][1]), ("end", seen[-3][1])]]
+
+
+def test_the_loss_of_an_iteration_of_lbfgs() -> None:
+    losses = list[float]()
+
+    def look(state: State) -> None:
+        losses.append(state.loss)
+
+    look.events = ("step",)  # type: ignore[attr-defined]
+    history = classifier("numpy", optimizer="lbfgs", dtype="float64").fit(X, Y, 4, callbacks=[look])
+    assert losses == pytest.approx(history["loss"], rel=1e-12)
+
+
+@pytest.mark.parametrize("typo", ["los", "stopped"])
+def test_a_typo_on_the_state_is_named(typo: str) -> None:
+    def read(state: State) -> Any:
+        return getattr(state, typo)
+
+    def write(state: State) -> None:
+        setattr(state, typo, True)
+
+    meant = {"los": "loss", "stopped": "stop"}[typo]
+    for callback in (read, write):
+        with pytest.raises(AttributeError, match=f"got state.{typo}, expected one of model, .*; did you mean {meant}"):
+            classifier("numpy").fit(X, Y, callbacks=[callback])
+    state = State(classifier("numpy"), 1, False)
+    state._note = 1  # one's own
+    assert not hasattr(state, "__len__") and state._note == 1
+    with pytest.raises(AttributeError, match="no setter"):
+        state.epoch = 3  # type: ignore[misc]
+    state.record["val_loss"] = 1.0
+    with pytest.raises(KeyError, match="expected one of val_loss; did you mean 'val_loss'"):
+        state.record["vall_loss"]
+
+
 @pytest.mark.parametrize(("event", "epochs", "steps"), [("epoch", 1, 3), ("step", 1, 1)])
 def test_a_callback_stops_the_training(event: str, epochs: int, steps: int) -> None:
     def stop(state: State) -> None:

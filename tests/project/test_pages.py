@@ -5,6 +5,7 @@ Of the other pages, the README's Python is run by `test_readme.py`, that of docs
 """
 
 import logging
+import math
 import shlex
 from pathlib import Path
 from typing import Any
@@ -48,7 +49,7 @@ def test_no_python_is_forgotten() -> None:
 
 
 def test_training(readme: dict[str, Any]) -> None:
-    looks, batches, toolbox, survives = (block.code for block in pages.blocks("docs/training.md", "python"))
+    looks, batches, toolbox, watched, survives = (block.code for block in pages.blocks("docs/training.md", "python"))
     digits, test = readme["digits"], readme["test"]
     exec(looks, readme)
     assert len(readme["model"].history["accuracy"]) == 30
@@ -57,6 +58,8 @@ def test_training(readme: dict[str, Any]) -> None:
     exec(toolbox, readme)
     assert metrics.accuracy(readme["normalised"].predict(digits.X[test]), digits.y[test]) > 0.93
     assert len(Path("training.csv").read_text().splitlines()) == 1 + readme["normalised"].epoch
+    exec(watched, readme)
+    assert len(readme["losses"]) == math.ceil(len(readme["train"]) / 32)
     exec(survives, readme)
     assert readme["long"].epoch == 5 and nnxp.load("long.safetensors").epoch == 5
 

@@ -2,6 +2,8 @@
 
 import copy
 import math
+import sys
+import types
 from typing import Any
 
 import numpy as np
@@ -370,6 +372,42 @@ def test_the_progress_bar_shows_on_a_terminal(
     X, y = problem()
     classifier().fit(X, y)
     assert "epoch 1/1" in capsys.readouterr().err
+
+
+def test_a_line_an_epoch(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """And no bar, unless that is asked for, too."""
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    X, y = problem()
+    model = classifier()
+    model.fit(X, y, epochs=2, verbose=True, validation_data=(X, y))
+    out, err = capsys.readouterr()
+    lines = out.splitlines()
+    assert err == "" and [line[:9] for line in lines] == ["epoch 1/2", "epoch 2/2"]
+    for i, line in enumerate(lines):
+        words = line.split()
+        found = dict(zip(words[2:-2:2], map(float, words[3:-2:2]), strict=True))
+        assert [*found] == ["loss", "accuracy", "val_loss", "val_accuracy"] and words[-1] == "s"
+        expected = [model.history[name][i] for name in found]
+        assert [*found.values()] == pytest.approx(expected, rel=5e-4)  # four digits
+    model.fit(X, y, epochs=2, verbose=True, progress=True)
+    out, err = capsys.readouterr()
+    assert out.count("epoch") == 2 and "100 %" in err
+    classifier(optimizer="lbfgs").fit(X, y, epochs=2, verbose=True)
+    assert [line[:13] for line in capsys.readouterr().out.splitlines()] == ["iteration 1/2", "iteration 2/2"]
+
+
+@pytest.mark.parametrize(("options", "lines"), [({}, 1), ({"verbose": False}, 0), ({"progress": False}, 0)])
+def test_lines_are_what_a_notebook_shows(
+    options: dict[str, Any], lines: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A notebook's IPython has a kernel; that in a terminal has none."""
+    X, y = problem()
+    for kernel in (object(), None):
+        shell = types.SimpleNamespace(kernel=kernel)
+        monkeypatch.setitem(sys.modules, "IPython", types.SimpleNamespace(get_ipython=lambda shell=shell: shell))
+        classifier().fit(X, y, **options)
+        out, err = capsys.readouterr()
+        assert out.count("epoch 1/1") == (lines if kernel else 0) and err == ""
 
 
 def test_an_epoch_s_accuracy_is_a_count(backend: Target) -> None:
