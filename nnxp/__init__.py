@@ -23,7 +23,7 @@ _HOMES = {
     "gradients": "GradientReport check_gradients",
     "layers": "BatchNorm Dense Dropout Layer LayerNorm Neuron NeuronLayer Rescaling",
     "losses": "BinaryCrossentropy CategoricalCrossentropy Huber Loss MeanAbsoluteError "
-    "MeanSquaredError SigmoidCrossentropy SoftmaxCrossentropy",
+    "MeanSquaredError Poisson SigmoidCrossentropy SoftmaxCrossentropy",
     "network.residual": "Residual",
     "optimizers": "LBFGS SGD Adagrad Adam AdamW Lion Optimizer RMSprop",
     "sequential": "Sequential load",

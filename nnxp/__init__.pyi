@@ -53,6 +53,7 @@ from nnxp.losses import Huber as Huber
 from nnxp.losses import Loss as Loss
 from nnxp.losses import MeanAbsoluteError as MeanAbsoluteError
 from nnxp.losses import MeanSquaredError as MeanSquaredError
+from nnxp.losses import Poisson as Poisson
 from nnxp.losses import SigmoidCrossentropy as SigmoidCrossentropy
 from nnxp.losses import SoftmaxCrossentropy as SoftmaxCrossentropy
 from nnxp.network.residual import Residual as Residual

@@ -133,6 +133,23 @@ def real(backend: Backend, y: ArrayLike, n_out: int | None, dtype: str, scan: bo
     return backend.asarray(y, dtype=dtype)
 
 
+def counts(backend: Backend, y: ArrayLike, n_out: int | None, dtype: str, scan: bool = True) -> Array:
+    """Numbers from 0 up (n, n_out); (n,) becomes (n, 1).
+
+    Raises
+    ------
+    ValueError
+        Another shape, NaN, infinity, or a number below 0.
+    """
+    y = real(backend, y, n_out, dtype, scan)
+    if not _holds(backend, y, scan, lambda xp, y: y >= 0):
+        raise ValueError(
+            "got targets below 0, expected counts or rates from 0 up, as the Poisson loss takes them: for other numbers "
+            "use mean_squared_error"
+        )
+    return y
+
+
 def above(backend: Backend, p: Array, threshold: float) -> Array:
     """Where p is above the threshold, as int64: (n,) for one output, else (n, m)."""
     chosen = backend.xp.astype(p > threshold, backend.xp.int64)

@@ -284,6 +284,22 @@ def huber_grad(p: Array, y: Array, delta: float) -> Array:
     return clipped(p - y, delta)
 
 
+def poisson(p: Array, y: Array) -> Array:
+    """eᵖ - y - y(p - log y), 0 log 0 being 0: half the deviance of a count y from the rate eᵖ. McCullagh and Nelder
+    1989, section 2.3.1. NaN where y < 0."""
+    return xp.exp(p) - y - y * (p - xp.log(xp.where(y == 0, 1, y)))
+
+
+def poisson_grad(p: Array, y: Array) -> Array:
+    """eᵖ - y."""
+    return xp.exp(p) - y
+
+
+def squared_error_of_rate(p: Array, y: Array) -> Array:
+    """(eᵖ - y)²."""
+    return squared_error(xp.exp(p), y)
+
+
 def binary_crossentropy(p: Array, y: Array, epsilon: float) -> Array:
     """-(y log p + (1 - y) log(1 - p)), p taken within [ε, 1 - ε]."""
     p = xp.maximum(xp.minimum(p, 1 - epsilon), epsilon)

@@ -15,7 +15,7 @@ from nnxp.losses.crossentropy import (
     SigmoidCrossentropy,
     SoftmaxCrossentropy,
 )
-from nnxp.losses.regression import Huber, MeanAbsoluteError, MeanSquaredError
+from nnxp.losses.regression import Huber, MeanAbsoluteError, MeanSquaredError, Poisson
 from nnxp.losses.standardised import StandardisedLoss, units_of, unresolved
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "Loss",
     "MeanAbsoluteError",
     "MeanSquaredError",
+    "Poisson",
     "SigmoidCrossentropy",
     "SoftmaxCrossentropy",
     "StandardisedLoss",
@@ -42,6 +43,7 @@ LOSSES = (
     MeanSquaredError,
     MeanAbsoluteError,
     Huber,
+    Poisson,
 )
 
 

@@ -24,6 +24,8 @@ class Loss(Switch):
     classifies: ClassVar[bool] = False
     by_hand: ClassVar[bool] = False
     """Whether its calls are not those of the contract, so that a model cannot use it."""
+    metric_formula: ClassVar[Callable[..., Array]] = formulas.squared_error
+    """Of a prediction and the truth; the rmse is the root of its mean."""
     dinputs: Array
     buffers = Buffers()
 
@@ -126,7 +128,7 @@ class Loss(Switch):
     def score(self, p: Array, y: Array) -> Array:
         """What `metric` averages, of prepared labels: (n,)."""
         if not self.classifies:
-            return self.backend.kernels["row_means"](self.backend.fuse(formulas.squared_error)(p, y))
+            return self.backend.kernels["row_means"](self.backend.fuse(type(self).metric_formula)(p, y))
         xp, guess, truth = self.backend.xp, self.decide(p), self.truth(y)
         hits = xp.astype(guess == truth, p.dtype)
         return hits if hits.ndim == 1 else self.backend.kernels["row_means"](hits)

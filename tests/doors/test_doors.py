@@ -20,7 +20,7 @@ P3 = [[0.2, 0.3, 0.5], [0.6, 0.3, 0.1]]  # two samples of three classes
 P1 = [[0.3], [0.6]]
 CATEGORICAL = (nnxp.CategoricalCrossentropy, nnxp.SoftmaxCrossentropy)
 BINARY = (nnxp.BinaryCrossentropy, nnxp.SigmoidCrossentropy)
-REGRESSION = (nnxp.MeanSquaredError, nnxp.MeanAbsoluteError, nnxp.Huber)
+REGRESSION = (nnxp.MeanSquaredError, nnxp.MeanAbsoluteError, nnxp.Huber, nnxp.Poisson)
 
 BAD_LABELS: dict[str, tuple[Any, Any, Any, Any, str]] = {
     "out of range": (CATEGORICAL, P3, [0, 3], ValueError, "from 0 to 3, expected 0 to 2: number the classes from 0"),
@@ -47,6 +47,7 @@ BAD_LABELS: dict[str, tuple[Any, Any, Any, Any, str]] = {
     "beyond 1": (BINARY, P1, [0, 2], ValueError, "outside 0 to 1, expected 0 or 1 .*: for more classes use a softmax"),
     "below 0": (BINARY, P1, [-1, 1], ValueError, "outside 0 to 1, expected 0 or 1"),
     "not a number": ((*BINARY, *REGRESSION), P1, [0, math.nan], ValueError, "expected"),
+    "below 0, of counts": ((nnxp.Poisson,), P1, [-1, 1], ValueError, "targets below 0, expected counts or rates from"),
     "infinite": (REGRESSION, P1, [0, math.inf], ValueError, "NaN or infinity, expected finite numbers: fill or drop"),
     "a vector for three": ((*BINARY, *REGRESSION), P3, [0, 1], ValueError, r"\(2, 1\), expected \(n, 3\).*: reshape y"),
     "another width": (REGRESSION, P3, [[1.0, 2.0]] * 2, ValueError, r"\(2, 2\), expected \(n, 3\)"),

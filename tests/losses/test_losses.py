@@ -28,6 +28,10 @@ def huber(e: float, delta: float) -> float:
     return e * e / 2 if abs(e) <= delta else delta * (abs(e) - delta / 2)
 
 
+def poisson(p: float, y: float) -> float:
+    return math.exp(p) - y - y * (p - math.log(y or 1))
+
+
 def sigmoid(z: float) -> float:
     return 1 / (1 + math.exp(-z))
 
@@ -58,7 +62,7 @@ class Case:
     equation: Callable[[Row, Row], float]
     gradient: Callable[[Row, Row], Row]
     predictions: str  # "logits", "probabilities", "distributions", "numbers"
-    labels: str  # "classes", "one-hot", "shares", "binary", "soft binary", "numbers"
+    labels: str  # "classes", "one-hot", "shares", "binary", "soft binary", "numbers", "counts"
     torch: Callable[[Any, Any, Any], Any]  # (torch.nn.functional, predictions, labels) -> (n,)
     options: dict[str, Any] = field(default_factory=dict)
 
@@ -79,6 +83,7 @@ class Case:
             "shares": (shares / np.sum(shares, axis=1, keepdims=True)).astype(dtype),
             "binary": rng.integers(0, 2, (n, m)),
             "soft binary": rng.uniform(0, 1, (n, m)).astype(dtype),
+            "counts": rng.poisson(2.0, (n, m)),
             # within and beyond Huber's δ, and away from the kinks at 0 and at ±δ
             "numbers": (p - rng.choice((-3, -0.4, 0.3, 1.2), (n, m))).astype(dtype),
         }[self.labels]
@@ -150,6 +155,14 @@ CASES = {
         "numbers",
         lambda f, p, y: rowwise(f.huber_loss(p, y, reduction="none", delta=0.35)),
         {"delta": 0.35},
+    ),
+    "poisson": Case(
+        nnxp.Poisson,
+        elementwise(poisson),
+        slopes(lambda p, y: math.exp(p) - y),
+        "numbers",
+        "counts",
+        lambda f, p, y: rowwise(f.poisson_nll_loss(p, y, reduction="none") + y.to(p.dtype).xlogy(y) - y),
     ),
     **{
         f"binary_crossentropy {labels}": Case(
@@ -415,6 +428,32 @@ def test_predictions_stand_for_classes(backend: Target) -> None:
 @pytest.mark.parametrize("cls", LOSSES)
 def test_names(cls: type[Loss]) -> None:
     assert type(get_loss(snake_case(cls.__name__))) is type(get_loss(cls)) is cls
+
+
+@every_dtype
+def test_poisson_is_half_the_deviance_of_scikit_learn(dtype: str) -> None:
+    metrics = pytest.importorskip("sklearn.metrics", reason="compares with scikit-learn's deviance")
+    p, y = CASES["poisson"].draw(20, 1, dtype)
+    half = metrics.mean_poisson_deviance(y[:, 0], np.exp(p[:, 0].astype(float))) / 2
+    assert float(nnxp.Poisson().calculate(p, y)) == pytest.approx(half, rel=tolerance(dtype, 20, p))
+
+
+def test_poisson_of_large_counts_rates_beyond_the_dtype_and_targets_below_0(backend: Target) -> None:
+    """A perfect prediction's loss is that of the rounding of its logarithm; what nobody checked spoils its own row."""
+    counts, eps = np.array([[1e6], [1.0], [0.0]], np.float32), float(np.finfo(np.float32).eps)
+    p = backend.asarray(np.array([[math.log(1e6)], [0.0], [-100.0]], np.float32))
+    losses = backend.to_numpy(nnxp.Poisson().forward(p, backend.asarray(counts)))
+    assert np.all(np.abs(losses) <= 32 * eps * np.maximum(counts[:, 0], 1))
+    loss = nnxp.Poisson(backend=backend.spec)
+    unchecked = backend.asarray(np.array([[-1.0], [2.0], [0.0]], np.float32))
+    with np.errstate(all="ignore"):
+        found = loss.losses(backend.asarray(np.array([[0.5], [0.5], [1000.0]], np.float32)), unchecked)
+    assert np.isfinite(backend.to_numpy(found)).tolist() == [False, True, False]
+
+
+def test_the_metric_of_poisson_is_of_rates(backend: Target) -> None:
+    p, y = backend.asarray(np.log([[2.0], [4.0]])), backend.asarray([[1.0], [4.0]], "float64")
+    backend.assert_close(nnxp.Poisson(backend=backend.spec).score(p, y), np.array([1.0, 0.0]), atol=1e-14)
 
 
 @pytest.mark.parametrize("delta", [0, -1.0, math.inf, math.nan, "1", True])
