@@ -113,6 +113,7 @@ class Sequential(Model):
         validation_split: float | None = None,
         callbacks: Sequence[Callable[[Any], Any]] = (),
         micro_batch_size: int | None = None,
+        shuffle: bool = True,
         resume: Any = None,
         progress: bool | None = None,
         verbose: bool | None = None,
@@ -130,8 +131,7 @@ class Sequential(Model):
         y
             Class indices (n,), one-hot rows (n, classes), or targets (n,) or (n, outputs), as the loss takes.
         epochs, batch_size
-            Passes over the data, arrays each time in a new order, and samples a step (32 by default); the last
-            batch may be shorter.
+            Passes over the data, and samples a step (32 by default); the last batch may be shorter.
         sample_weight
             (n,) weights from 0 up; the loss's class weights multiply them. A batch's gradient is Σ w ∇ℓ / (rows · w̄), w̄
             the mean weight of the rows that are trained on (of an iterable, of those so far), so that a step is in
@@ -148,6 +148,9 @@ class Sequential(Model):
         micro_batch_size
             How many rows of a batch are computed at once: their gradients are accumulated, and a step is that of the
             whole batch, with the memory of the part. (`BatchNorm` takes its means over the part.)
+        shuffle
+            Whether each epoch takes the rows of arrays in a new order, which follows from the seed; False takes them
+            as they stand. What an iterable yields keeps its order.
         resume
             A file that was saved while this fit ran, by a `Checkpoint` say: the model becomes what it was then, and the
             fit goes on from there, in the middle of an epoch if need be, to the same weights, bit for bit, as one that
@@ -185,7 +188,7 @@ class Sequential(Model):
         """
         from nnxp.training import fitting
 
-        asked = fitting.Asked(epochs, batch_size, validation_split, micro_batch_size, resume)
+        asked = fitting.Asked(epochs, batch_size, validation_split, micro_batch_size, shuffle, resume)
         given = (X, y, sample_weight)
         fitting.fit(self, lambda: self.training, given, validation_data, asked, callbacks, progress, verbose)
         return {name: list(values) for name, values in self.history.items()}

@@ -21,6 +21,13 @@ def whole(name: str, value: Any) -> int:
     return operator.index(value)
 
 
+def boolean(name: str, value: Any) -> bool:
+    """The value, if it is True or False."""
+    if not isinstance(value, bool | np.bool):
+        raise ValueError(f"got {name}={value!r}, expected True or False")
+    return bool(value)
+
+
 def _checked(name: str, value: Any, low: float, high: float, expected: str) -> float:
     """The value as a float, if it is a number with low <= value < high."""
     number = isinstance(value, int | float | np.number) and not isinstance(value, bool)

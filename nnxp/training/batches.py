@@ -109,7 +109,7 @@ class Batches:
     """Checked arrays, in batches of `batch_size`: all rows, or those of `rows`.
 
     `w` are the weights in the loss, `v` those in the metric (see `Batch`). `prepare` makes labels of what a batch takes
-    from `y`, where they are not prepared yet.
+    from `y`, where they are not prepared yet. Not `shuffled`, every epoch has the rows in their own order.
     """
 
     def __init__(
@@ -123,8 +123,9 @@ class Batches:
         batch_size: int,
         rows: Integers | None = None,
         prepare: Callable[[Array], Array] | None = None,
+        shuffled: bool = True,
     ) -> None:
-        self.model, self.plan, self.backend = model, plan, model.backend
+        self.model, self.plan, self.backend, self.shuffled = model, plan, model.backend, shuffled
         self.X, self.y, self.w, self.v, self.rows, self.prepare = X, y, w, v, rows, prepare
         self.n, self.batch_size = int(X.shape[0]) if rows is None else len(rows), batch_size
         self.steps = -(-self.n // batch_size)
@@ -149,6 +150,7 @@ class Batches:
         w: ArrayLike | None,
         batch_size: int,
         name: str = "X",
+        shuffled: bool = True,
     ) -> Self:
         """Inputs, labels and weights, all checked, as a fit or an evaluation takes them.
 
@@ -183,12 +185,12 @@ class Batches:
             with backend.context():
                 labels, w, v = loss.weigh(labels, sample_weights(backend, w, n, dtype), dtype)
         some_weight(backend, w)
-        return cls(model, plan, X, labels, w, v, positive("batch_size", batch_size), prepare=later)
+        return cls(model, plan, X, labels, w, v, positive("batch_size", batch_size), None, later, shuffled)
 
     def epoch(self, key: int | None = None, first: int = 0) -> Iterator[Batch]:
-        """Each batch from number `first` on, in the order of a key of `nnxp.random`; without one, in the rows'."""
+        """Each batch from number `first` on, shuffled in the order of a key of `nnxp.random`; without, in the rows'."""
         order = self.rows
-        if key is not None:
+        if key is not None and self.shuffled:
             order = random.permutation(key, self.n)
             order = order if self.rows is None else self.rows[order]
         moves = order is not None and self.backend.library != "numpy"
@@ -217,7 +219,7 @@ class Batches:
         train, held_out = split(counted, fraction, self.model.seed, classes is not None, self._host[0])
         kept = self.model, self.plan, self.X, self.y, self.w, self.v
         return (
-            Batches(*kept, self.batch_size, train, self.prepare),
+            Batches(*kept, self.batch_size, train, self.prepare, self.shuffled),
             Batches(*kept, batch_size, held_out, self.prepare),
         )
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 from nnxp.callbacks import Callback, events_of
-from nnxp.doors.options import positive
+from nnxp.doors.options import boolean, positive
 from nnxp.network.model import Model
 from nnxp.optimizers import LBFGS
 from nnxp.training.batches import Batches
@@ -30,6 +30,7 @@ class Asked(NamedTuple):
     batch_size: int | None = None
     validation_split: float | None = None
     micro_batch_size: int | None = None
+    shuffle: bool = True
     resume: Any = None
 
 
@@ -44,8 +45,8 @@ def fit(
     verbose: bool | None,
 ) -> None:
     """Trains a model; its history tells the rest."""
-    epochs, batch_size, validation_split, micro_batch_size, resume = asked
-    epochs = positive("epochs", epochs)
+    epochs, batch_size, validation_split, micro_batch_size, shuffle, resume = asked
+    epochs, shuffle = positive("epochs", epochs), boolean("shuffle", shuffle)
     if validation_data is not None and validation_split is not None:
         raise ValueError("got validation_data and validation_split, expected one of them")
     if micro_batch_size is not None:
@@ -57,11 +58,12 @@ def fit(
         events_of(callback)
     if batch_size is None and isinstance(model.optimizer, LBFGS):  # every step takes all: rows computed at once
         batch_size = None if is_stream(given[0]) else PREDICTION_BATCH
-    data = training_data(model, lambda: trained().plan, *given, batch_size, validation_split)
+    data = training_data(model, lambda: trained().plan, *given, batch_size, validation_split, shuffle)
     validation = None
     if validation_data is not None:
         validation = validation_of(model, lambda: trained().plan, validation_data, PREDICTION_BATCH)
     options = {"epochs": epochs, "micro_batch_size": micro_batch_size, "validation_split": validation_split}
+    options |= {} if shuffle else {"shuffle": False}  # what is not said is the default: files of before do not say it
     described = functools.cache(functools.partial(describe, data, validation, callbacks, **options))
     resumed = None
     if resume is not None:

@@ -27,6 +27,8 @@ KINDS: dict[str, Any] = {
     "learning_rate": float, "callbacks": list,
 }  # fmt: skip
 """What a file says of a fit, beside the tensors."""
+UNSAID = {"shuffle": True}
+"""What a fit was asked for where a file does not say it."""
 
 
 class Resumed(NamedTuple):
@@ -87,7 +89,7 @@ def resume(model: Model, path: Any, asked: Mapping[str, Any], steps: int | None)
         for name in ("layers", "loss", "optimizer", "dtype", "seed"):
             _compare(name, own[name], theirs[name])
         for name in {**asked, **training["asked"]}:
-            _compare(name, asked.get(name), training["asked"].get(name))
+            _compare(name, *(said.get(name, UNSAID.get(name)) for said in (asked, training["asked"])))
         _check(training, saved.state["epoch"], asked["epochs"], steps)
         _check_tensors(training, saved.reader.tensors, model.dtype, len(asked["callbacks"]))
         saved.fits(model)

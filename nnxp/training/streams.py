@@ -157,6 +157,7 @@ def training_data(
     w: ArrayLike | None,
     batch_size: int | None,
     split: float | None = None,
+    shuffle: bool = True,
 ) -> Batches | Stream:
     """What a fit or an evaluation goes over: arrays, all checked, or an iterable, not begun yet."""
     if not is_stream(X):
@@ -165,7 +166,7 @@ def training_data(
                 "got X without y, expected both, fit(X, y), or an iterable that yields (X, y) or "
                 "(X, y, sample_weight): fit(batches)"
             )
-        return Batches.of(model, planned, X, y, w, BATCH if batch_size is None else batch_size)
+        return Batches.of(model, planned, X, y, w, BATCH if batch_size is None else batch_size, shuffled=shuffle)
     for name, value, fix in (
         ("y", y, "yield it: (X, y)"),
         ("sample_weight", w, "yield it: (X, y, sample_weight)"),

@@ -13,9 +13,38 @@ import nnxp
 from nnxp import LBFGS, SGD, Adam, Dense, Dropout, Sequential, schedules
 from nnxp.callbacks import CSVLog, EarlyStopping, State
 from tests.helpers.matrix import Target
-from tests.helpers.models import classifier, problem, values
+from tests.helpers.models import Recorder, classifier, problem, values
 
 X, Y = problem(dtype="float64")
+
+
+# --- the order of the rows -------------------------------------------------------------------------------
+
+
+def test_without_shuffling_every_epoch_takes_the_rows_as_they_stand(backend: Target) -> None:
+    """Those that are trained on, where some are held out: the same that a shuffled fit trains on."""
+    rows = np.stack([np.arange(10.0), np.ones(10)], axis=1)
+    found = {}
+    for shuffle in (False, True):
+        model = Sequential([recorder := Recorder(), Dense(2, 1)], "mean_squared_error", "sgd", backend=backend.spec)
+        model.fit(rows, np.ones(10), epochs=2, batch_size=4, shuffle=shuffle)
+        found[shuffle, "all"] = recorder.rows()
+        model.fit(rows, np.ones(10), batch_size=4, validation_split=0.3, shuffle=shuffle)
+        found[shuffle, "some"] = recorder.rows()
+    assert found[False, "all"] == [*range(10), *range(10)] != found[True, "all"]
+    assert len(found[False, "some"]) == 7
+    if backend.module == "numpy":  # a seed of its own each: only what is held out of one model is compared
+        model = Sequential([recorder := Recorder(), Dense(2, 1)], "mean_squared_error", "sgd", seed=0)
+        for shuffle in (False, True):
+            model.fit(rows, np.ones(10), batch_size=4, validation_split=0.3, shuffle=shuffle)
+            found[shuffle, "seed 0"] = recorder.rows()
+        assert found[False, "seed 0"] == sorted(found[True, "seed 0"])
+
+
+@pytest.mark.parametrize("shuffle", ["batch", 1, None])
+def test_shuffling_is_true_or_false(shuffle: Any) -> None:
+    with pytest.raises(ValueError, match=f"got shuffle={shuffle!r}, expected True or False"):
+        classifier("numpy").fit(X, Y, shuffle=shuffle)
 
 
 # --- schedules -------------------------------------------------------------------------------------------

@@ -63,7 +63,12 @@ def regression(spec: str) -> Run:
     return model, (X[:21], Y[:21]), {"epochs": 1, "batch_size": 1}
 
 
-CASES: list[Callable[[str], Run]] = [everything, plateau, stream, regression]
+def in_order(spec: str) -> Run:
+    """Rows as they stand, some held out."""
+    return classifier(spec), (X, Y), {"epochs": 3, "batch_size": 4, "shuffle": False, "validation_split": 0.25}
+
+
+CASES: list[Callable[[str], Run]] = [everything, plateau, stream, regression, in_order]
 
 
 def outcome(model: Sequential, callbacks: Any = ()) -> dict[str, Any]:
@@ -121,6 +126,19 @@ def test_a_wait_before_the_losses_are_read_is_in_the_file(tmp_path: Path) -> Non
     model, data, keywords = regression("numpy")
     model.fit(*data, callbacks=[snapshots], **keywords)
     assert tensors(snapshots.paths[-2])["training.means"].shape == (5, 2)
+
+
+def test_the_order_is_part_of_what_is_compared(tmp_path: Path) -> None:
+    """And said in the file only where it is not the usual one: files of before resume."""
+    for shuffle in (False, True):
+        path = tmp_path / f"{shuffle}.safetensors"
+        with pytest.raises(RuntimeError, match="crash"):
+            kept = [Checkpoint(path, every_steps=1), crash_at(2)]
+            classifier("numpy").fit(X, Y, batch_size=8, shuffle=shuffle, callbacks=kept)
+        with modelfile.opened(path) as saved:
+            assert saved.state["training"]["asked"].get("shuffle", "unsaid") == ("unsaid" if shuffle else False)
+        with pytest.raises(ModelFileError, match=f"got shuffle {not shuffle}, expected {shuffle} as when it was saved"):
+            classifier("numpy").fit(X, Y, batch_size=8, shuffle=not shuffle, resume=path)
 
 
 def crash_at(step: int, event: str = "step") -> Any:
@@ -465,7 +483,7 @@ LIES: dict[str, tuple[Callable[[dict[str, Any], dict[str, Any]], Any], str]] = {
     "log": (lambda s, t: s["training"]["callbacks"][1].update(end=-5), "of CSVLog.*got end=-5"),
     "own": (lambda s, t: s["training"]["callbacks"].__setitem__(2, {"n": 3}), "of Counter.*KeyError: 'count'"),
     "newer": (lambda s, t: s["training"].update(unknown=1), "'unknown', which is not known here: update nnxp"),
-    "asked": (lambda s, t: s["training"]["asked"].update(shuffle=False), "got shuffle None, expected False"),
+    "asked": (lambda s, t: s["training"]["asked"].update(order="own"), "got order None, expected .own."),
     "first": (lambda s, t: s["training"].update(first=99), "counts that cannot be"),
     "batches": (lambda s, t: s["training"].update(batches=9999), "counts that cannot be"),
     "epoch": (lambda s, t: s.update(epoch=100), "counts that cannot be"),
