@@ -144,8 +144,8 @@ def counts(backend: Backend, y: ArrayLike, n_out: int | None, dtype: str, scan: 
     y = real(backend, y, n_out, dtype, scan)
     if not _holds(backend, y, scan, lambda xp, y: y >= 0):
         raise ValueError(
-            "got targets below 0, expected counts or rates from 0 up, as the Poisson loss takes them: for other numbers "
-            "use mean_squared_error"
+            "got targets below 0, expected counts or rates from 0 up, as the Poisson loss takes them: for other "
+            "numbers take a squared error"
         )
     return y
 

@@ -20,10 +20,11 @@ from nnxp.estimators.building import (
     follow,
     hidden,
     make_optimizer,
+    make_rate,
     penalise,
     settings,
 )
-from nnxp.estimators.convergence import Convergence, Score, Watch
+from nnxp.estimators.convergence import Convergence, Score, Watch, unfinished
 from nnxp.estimators.fitted import Fitted
 from nnxp.estimators.inputs import Given, Part
 from nnxp.layers import Layer
@@ -198,7 +199,8 @@ class MLP(Fitted):
             self.loss_curve_, self.t_ = [], 0
             self.validation_loss_curve_ = self.validation_scores_ = None
         model.classes = target.names
-        self.model_, self._target, self._home, self._made = model, target, get_backend(X), settings(self)
+        self.model_, self._target, self._home = model, target, get_backend(X)
+        self._rate, self._made = make_rate(self), settings(self.get_params(deep=False))
 
     def _network(self, n_in: int, target: Any, dtype: str, backend: Any) -> Sequential:
         layers, width = hidden(self, n_in)
@@ -209,7 +211,7 @@ class MLP(Fitted):
     def _new_rule(self, partial: bool, validates: bool) -> Convergence:
         scored = bool(self.early_stopping and validates)
         # The training loss ends no partial fit, and L-BFGS has a rule of its own.
-        endless = not scored and (partial or isinstance(self.model_.optimizer, LBFGS))
+        endless = not scored and ((partial and self._rate is None) or isinstance(self.model_.optimizer, LBFGS))
         patience = math.inf if endless else self.n_iter_no_change
         return Convergence(self.tol, patience, scored, partial, self.monitor == "loss")
 
@@ -223,7 +225,7 @@ class MLP(Fitted):
         rows = n if whole else batch_rows(self.batch_size, n)
         weight = rows if part.w is None else rows * float(part.w.mean())
         penalise(model.layers, self.alpha * self._loss_factor(self._target) / (2 * weight) if weight else 0.0)
-        watch = Watch(rule, score, self.verbose)
+        watch = Watch(rule, score, self.verbose, self._rate, n)
         try:
             model.fit(
                 part.X,
@@ -233,6 +235,7 @@ class MLP(Fitted):
                 sample_weight=part.w,
                 validation_data=validation,
                 callbacks=[watch, *(self.callbacks or ())],
+                shuffle=self.shuffle,
                 progress=False,
             )
         except BaseException:
@@ -248,17 +251,7 @@ class MLP(Fitted):
 
     def _warn(self) -> None:
         """Says so where neither the rule nor a callback ended the training."""
-        result = getattr(self.model_.optimizer, "result", None)  # L-BFGS has a rule of its own
-        if result is None or not result.converged:
-            if result is None or result.iterations >= self.max_iter:
-                why = f"max_iter={self.max_iter} epochs, before it converged: raise max_iter, or tol"
-            elif result.evaluations >= self.max_fun:
-                why = f"max_fun={self.max_fun} evaluations of the loss, before it converged: raise max_fun, or tol"
-            else:
-                why = (
-                    f"{result.iterations} of {self.max_iter} epochs, where its line search found no lower loss "
-                    f"({result.message.strip(': ')}): scale the inputs to mean 0 and variance 1, or take float64"
-                )
+        if (why := unfinished(self.model_.optimizer, self.max_iter, self.max_fun)) is not None:
             warnings.warn(f"training ended after {why}", ConvergenceWarning, stacklevel=6)
 
     def _tell(self, watch: Watch, n: int) -> None:

@@ -10,7 +10,8 @@ import numpy as np
 from nnxp.activations import ACTIVATIONS, SELU, Activation, Softmax
 from nnxp.callbacks import EarlyStopping, events_of
 from nnxp.doors.naming import lookup
-from nnxp.doors.options import above_zero, not_negative, positive, share
+from nnxp.doors.options import above_zero, boolean, not_negative, positive, share
+from nnxp.estimators.rate import RATES, Rate
 from nnxp.layers import Dense, Layer
 from nnxp.network.architecture import NORMALIZATIONS, hidden_layers
 from nnxp.optimizers import LBFGS, Optimizer, get_optimizer
@@ -32,13 +33,16 @@ def check(estimator: Any) -> None:
     for name, rule in (
         ("alpha", not_negative),
         ("learning_rate_init", above_zero),
+        ("power_t", not_negative),
         ("max_iter", positive),
+        ("shuffle", boolean),
         ("tol", not_negative),
         ("dropout", share),
         ("max_fun", positive),
     ):
         rule(name, getattr(estimator, name))
     hidden_widths(estimator.hidden_layer_sizes)
+    _check_rate(estimator)
     if estimator.batch_size != "auto":
         positive("batch_size", estimator.batch_size)
     if estimator.n_iter_no_change != math.inf:
@@ -57,6 +61,19 @@ def check(estimator: Any) -> None:
         raise ValueError(f'got monitor={estimator.monitor!r}, expected "{type(estimator).monitor}" or "loss"')
     if estimator.normalization not in (None, *NORMALIZATIONS):
         raise ValueError(f'got normalization={estimator.normalization!r}, expected "batch", "layer" or None')
+
+
+def _check_rate(estimator: Any) -> None:
+    rate, schedule = estimator.learning_rate, estimator.schedule
+    if not isinstance(rate, str) or rate not in RATES:
+        number = isinstance(rate, int | float | np.number) and not isinstance(rate, bool)
+        fix = f": the rate itself is learning_rate_init={rate!r}" if number else ""
+        raise ValueError(f"got learning_rate={rate!r}, expected one of {', '.join(RATES)}{fix}")
+    if rate != "constant" and schedule is not None:
+        raise ValueError(
+            f"got learning_rate={rate!r} and schedule={schedule!r}, expected one of them: each says how the rate goes "
+            "on"
+        )
 
 
 def hidden_widths(sizes: Any) -> list[int]:
@@ -112,6 +129,13 @@ def make_optimizer(estimator: Any) -> Optimizer:
     return type(known)(estimator.learning_rate_init, schedule=schedule, **options)
 
 
+def make_rate(estimator: Any) -> Rate | None:
+    """How the learning rate goes on; None where it stays, or is the optimizer's own affair."""
+    if estimator.solver != "sgd" or estimator.learning_rate == "constant":
+        return None
+    return Rate(estimator.learning_rate, estimator.power_t, float(estimator.learning_rate_init), estimator.t_)
+
+
 NETWORK = (
     "hidden_layer_sizes",
     "activation",
@@ -122,20 +146,19 @@ NETWORK = (
     "backend",
     "dtype",
 )
-OPTIMIZER = ("solver", "schedule", "momentum", "nesterovs_momentum", *ADAM)
+OPTIMIZER = ("solver", "learning_rate", "power_t", "schedule", "momentum", "nesterovs_momentum", *ADAM)
 """What a later partial fit cannot change."""
 
 
-def settings(estimator: Any) -> dict[str, Any]:
-    """The parameters that made the network and its optimizer."""
-    given: dict[str, Any] = estimator.get_params(deep=False)
+def settings(given: dict[str, Any]) -> dict[str, Any]:
+    """Of an estimator's parameters, those that make the network and its optimizer."""
     return {name: value for name, value in given.items() if name in (*NETWORK, *OPTIMIZER)}
 
 
 def follow(estimator: Any) -> None:
     """Gives the optimizer the learning rate that a later partial fit has; raises where it has another network, or
     another optimizer, than the first."""
-    for name, now in settings(estimator).items():
+    for name, now in settings(estimator.get_params(deep=False)).items():
         given = estimator._made[name]
         if now is not given and not (type(now) is type(given) and np.array_equal(now, given)):
             raise ValueError(
@@ -143,7 +166,10 @@ def follow(estimator: Any) -> None:
                 "network and the optimizer that are there; fit begins anew"
             )
     if isinstance(estimator.solver, str):
-        estimator.model_.optimizer.learning_rate = float(estimator.learning_rate_init)
+        init, rate = float(estimator.learning_rate_init), estimator._rate
+        if rate is not None:
+            rate.init, init = init, init / rate.divisor
+        estimator.model_.optimizer.learning_rate = init
 
 
 def penalise(layers: Sequence[Layer], l2: float) -> None:

@@ -46,10 +46,16 @@ class MLPClassifier(ClassifierMixin, MLP):
         there: alpha is divided by their number, and weighs the same.
     batch_size : int or "auto"
         Samples a step, at most as many as there are; "auto" is min(200, n). "lbfgs" takes all.
+    learning_rate, power_t : {"constant", "invscaling", "adaptive"}, float
+        How the rate of "sgd" goes on from epoch to epoch; other solvers do not read it. "invscaling":
+        `learning_rate_init` / (t + 1)^power_t after t samples. "adaptive": a fifth each time that `tol` and
+        `n_iter_no_change` would end the training, which ends when it is not above 1e-6. With `schedule` it raises.
     learning_rate_init : float
         The learning rate, before `schedule`.
     max_iter : int
         The most epochs of a fit; of "lbfgs", iterations.
+    shuffle : bool
+        Whether each epoch takes the rows in a new order.
     random_state : int, RandomState or None
         Initial weights (Glorot and Bengio 2010, uniform; before SELU LeCun's), order, dropout and held-out rows follow
         from it. An integer gives the same numbers at every
@@ -137,8 +143,11 @@ class MLPClassifier(ClassifierMixin, MLP):
         solver: Any = "adam",
         alpha: float = 0.0001,
         batch_size: Any = "auto",
+        learning_rate: str = "constant",
         learning_rate_init: float = 0.001,
+        power_t: float = 0.5,
         max_iter: int = 200,
+        shuffle: bool = True,
         random_state: Any = None,
         tol: float = 1e-4,
         verbose: Any = False,

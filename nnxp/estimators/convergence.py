@@ -6,6 +6,8 @@ from typing import Any
 
 from nnxp.callbacks import State
 from nnxp.callbacks.best import BestWeights
+from nnxp.estimators.rate import Rate
+from nnxp.optimizers import Optimizer
 from nnxp.sequential import Sequential
 
 Score = Callable[[dict[str, float]], float]
@@ -62,6 +64,15 @@ class Convergence:
                 self._best.keep(model)
         self.stopped = self.count > self.patience
 
+    @property
+    def ends(self) -> bool:
+        """Whether it may end a training: the training loss ends no partial fits, but its rate may fall."""
+        return self.scored or not self.partial
+
+    def go_on(self) -> None:
+        """Begins to count again, where the training is not to end."""
+        self.count, self.stopped = 0, False
+
     def end(self, model: Sequential) -> None:
         """Puts the best weights back, if they were kept and nothing follows."""
         if self.stopped or not self.partial:
@@ -80,6 +91,8 @@ class Watch:
         The validation score of an epoch's record; None where nothing is validated.
     verbose
         Whether to print a line an epoch.
+    rate, samples
+        How the learning rate goes on, None where that is nobody's affair here, and the samples of an epoch.
 
     Attributes
     ----------
@@ -91,8 +104,10 @@ class Watch:
 
     events = ("begin", "epoch", "end")
 
-    def __init__(self, rule: Convergence, score: Score | None, verbose: Any) -> None:
-        self.rule, self.score, self.verbose = rule, score, verbose
+    def __init__(
+        self, rule: Convergence, score: Score | None, verbose: Any, rate: Rate | None = None, samples: int = 0
+    ) -> None:
+        self.rule, self.score, self.verbose, self.rate, self.samples = rule, score, verbose, rate, samples
         self.losses, self.validation_losses, self.scores = list[float](), list[float](), list[float]()
         self.stopped = False
 
@@ -120,4 +135,31 @@ class Watch:
             rule.update(-loss if rule.by_loss else self.scores[-1], state.model, loss)
         else:
             rule.update(-record["loss"], state.model)
+        if self.rate is not None:
+            self._set_rate(self.rate, state.model.optimizer)
         state.stop = state.stop or rule.stopped
+
+    def _set_rate(self, rate: Rate, optimizer: Optimizer) -> None:
+        """The rate of the next epoch; one that falls comes in place of an end."""
+        rate.after(self.samples)
+        falls = self.rule.stopped and rate.falls()
+        if falls and self.verbose:
+            print(f"Learning rate = {rate.now:g}")
+        if falls or (self.rule.stopped and not self.rule.ends):
+            self.rule.go_on()
+        optimizer.learning_rate = rate.now
+
+
+def unfinished(optimizer: Optimizer, max_iter: int, max_fun: int) -> str | None:
+    """Why a training ended that no rule ended, in words; None where L-BFGS found its minimum."""
+    result = getattr(optimizer, "result", None)  # L-BFGS has a rule of its own
+    if result is not None and result.converged:
+        return None
+    if result is None or result.iterations >= max_iter:
+        return f"max_iter={max_iter} epochs, before it converged: raise max_iter, or tol"
+    if result.evaluations >= max_fun:
+        return f"max_fun={max_fun} evaluations of the loss, before it converged: raise max_fun, or tol"
+    return (
+        f"{result.iterations} of {max_iter} epochs, where its line search found no lower loss "
+        f"({result.message.strip(': ')}): scale the inputs to mean 0 and variance 1, or take float64"
+    )

@@ -1,6 +1,7 @@
 """What is known of an estimator after a fit, and its use."""
 
 import copy
+import inspect
 from collections.abc import Callable
 from typing import Any, Self
 
@@ -8,9 +9,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from nnxp.backends import Backend, get_backend
 from nnxp.estimators import inputs
-from nnxp.estimators.building import rebuilt
+from nnxp.estimators.building import rebuilt, settings
 from nnxp.estimators.convergence import Convergence
 from nnxp.estimators.keywords import Parameters
+from nnxp.estimators.rate import Rate
 from nnxp.layers import Dense
 from nnxp.sequential import Sequential
 from nnxp.typing import Array, ArrayLike
@@ -34,7 +36,15 @@ class Fitted(Parameters):
     _home: Backend
     _target: Any
     _rule: Convergence
+    _rate: Rate | None = None  # pickles of before do not have it
     _made: dict[str, Any]
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Takes over what was pickled; a parameter that was not there yet has its default."""
+        defaults = {name: p.default for name, p in inspect.signature(type(self)).parameters.items()}
+        if "_made" in state:
+            state = state | {"_made": settings(defaults) | state["_made"]}
+        super().__setstate__(defaults | state)
 
     def _check_home(self, X: ArrayLike, home: Backend, method: str) -> None:
         if self.backend is None:  # else the model's own door knows what may move in
@@ -86,5 +96,6 @@ class Fitted(Parameters):
         twin.backend = None
         twin.model_ = rebuilt(self.model_, twin._home)
         twin._rule = Convergence(self.tol, self.n_iter_no_change, False, False)
+        twin._rate = copy.copy(self._rate)
         twin._made = self._made | {"backend": None}
         return twin

@@ -19,8 +19,11 @@ class Parameters(Constructed, BaseEstimator):
     solver: Any
     alpha: float
     batch_size: Any
+    learning_rate: str
     learning_rate_init: float
+    power_t: float
     max_iter: int
+    shuffle: bool
     random_state: Any
     tol: float
     verbose: Any

@@ -9,6 +9,7 @@ from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
 from sklearn.utils.metaestimators import available_if
 
+from nnxp.backends import get_backend
 from nnxp.callbacks import Callback
 from nnxp.estimators import inputs
 from nnxp.estimators.base import MLP
@@ -16,10 +17,11 @@ from nnxp.estimators.convergence import Score
 from nnxp.estimators.inputs import Part
 from nnxp.estimators.keywords import stochastic
 from nnxp.layers import Dense, Layer, Rescaling
-from nnxp.losses import Loss, StandardisedLoss, units_of, unresolved
+from nnxp.losses import Loss, Poisson, StandardisedLoss, units_of, unresolved
 from nnxp.typing import Array, ArrayLike, Floats, HostArray
 
-LOSSES = {"squared_error": "mean_squared_error", "absolute_error": "mean_absolute_error", "huber": "huber"}
+STANDARDISED = {"squared_error": "mean_squared_error", "absolute_error": "mean_absolute_error", "huber": "huber"}
+"""Losses of errors in standard deviations of y, by the names of ours."""
 
 
 class MLPRegressor(RegressorMixin, MLP):
@@ -27,16 +29,19 @@ class MLPRegressor(RegressorMixin, MLP):
 
     y is scaled inside: the network learns targets of mean 0 and standard deviation 1 (weighted, over the rows of the
     first fit), and a last fixed layer gives predictions in y's units. Learning rates, `alpha`,
-    `tol` and losses therefore do not depend on the units.
+    `tol` and losses therefore do not depend on the units. (Not so with `loss="poisson"`.)
 
     Parameters
     ----------
     loss : str
         "squared_error", "absolute_error" or "huber", of errors in standard deviations of y, averaged over the
         outputs. (scikit-learn halves the first, of errors in y's units, and has no others of these. `alpha` weighs
-        against it as there.)
-    hidden_layer_sizes, activation, solver, alpha, batch_size, learning_rate_init, max_iter, random_state, tol, verbose
+        against it as there.) "poisson" for counts and rates: half the Poisson deviance of y, from 0 up and not scaled,
+        from rates whose logarithms the network gives, and which `predict` gives.
+    hidden_layer_sizes, activation, solver, alpha, batch_size, learning_rate, learning_rate_init, power_t, max_iter
         See `MLPClassifier`; so for those below.
+    shuffle, random_state, tol, verbose
+        As there.
     warm_start, momentum, nesterovs_momentum, early_stopping, validation_fraction, beta_1, beta_2, epsilon
         The validation score is R².
     monitor : {"r2", "loss"}
@@ -47,7 +52,7 @@ class MLPRegressor(RegressorMixin, MLP):
     Attributes
     ----------
     model_ : Sequential
-        The network with the last layer that scales; it predicts in y's units.
+        The network with the last layer that scales; it predicts in y's units, with `loss="poisson"` their logarithms.
     coefs_, intercepts_ : list of array
         The weights (n_in, n_out) and biases (n_out,) of each dense layer, the last before the scaling.
     validation_scores_ : list of float or None
@@ -80,8 +85,11 @@ class MLPRegressor(RegressorMixin, MLP):
         solver: Any = "adam",
         alpha: float = 0.0001,
         batch_size: Any = "auto",
+        learning_rate: str = "constant",
         learning_rate_init: float = 0.001,
+        power_t: float = 0.5,
         max_iter: int = 200,
+        shuffle: bool = True,
         random_state: Any = None,
         tol: float = 1e-4,
         verbose: Any = False,
@@ -142,19 +150,29 @@ class MLPRegressor(RegressorMixin, MLP):
 
     def _values(self, X: ArrayLike, method: str) -> Array:
         output = self._output(X, method)
+        if isinstance(self.model_.loss, Poisson):
+            backend = get_backend(output)
+            with backend.context(), np.errstate(all="ignore"):  # a rate beyond the dtype is infinite
+                output = backend.xp.exp(output)
         return output[:, 0] if self.n_outputs_ == 1 else output
 
-    out_activation_ = "identity"
+    @property
+    def out_activation_(self) -> str:
+        """The activation of the outputs: "exp" with `loss="poisson"`, else "identity"."""
+        return "exp" if isinstance(self.model_.loss, Poisson) else "identity"
+
     _numeric = True
     _target: "Scale"
 
     def _target_of(self, y: HostArray, w: Floats | None, classes: ArrayLike | None) -> "Scale":
-        return Scale.of(y, w)
+        return Scale.none(y) if self.loss == "poisson" else Scale.of(y, w)
 
     def _head(self, width: int, target: "Scale") -> tuple[list[Layer], Loss]:
-        if not isinstance(self.loss, str) or self.loss not in LOSSES:
-            raise ValueError(f"got loss={self.loss!r}, expected one of {', '.join(LOSSES)}")
-        loss = StandardisedLoss(LOSSES[self.loss], target.sigma)
+        if self.loss == "poisson":
+            return [Dense(width, len(target.sigma))], Poisson()
+        if not isinstance(self.loss, str) or self.loss not in STANDARDISED:
+            raise ValueError(f"got loss={self.loss!r}, expected one of {', '.join((*STANDARDISED, 'poisson'))}")
+        loss = StandardisedLoss(STANDARDISED[self.loss], target.sigma)
         return [Dense(width, len(target.sigma)), Rescaling(target.sigma, target.mu)], loss
 
     def _loss_factor(self, target: "Scale") -> float:
@@ -207,6 +225,12 @@ class Scale:
                 "constant"
             )
         return cls(np.where(sigma > 0, sigma, 1.0).tolist(), mu.tolist())
+
+    @classmethod
+    def none(cls, y: HostArray) -> Self:
+        """Units of 1, where targets are learned as they are."""
+        outputs = _columns(y).shape[1]
+        return cls([1.0] * outputs, [0.0] * outputs)
 
     def encode(self, y: HostArray) -> HostArray:
         """y as (n, outputs) in float64; raises where the outputs are of another number."""

@@ -330,6 +330,11 @@ except ModuleNotFoundError as error:
         ({"alpha": -1}, "alpha=-1, expected a number from 0 up"),
         ({"batch_size": 0}, "batch_size=0"),
         ({"learning_rate_init": 0}, "learning_rate_init=0, expected a number above 0"),
+        ({"learning_rate": 0.01}, "expected one of constant, invscaling, adaptive: .* is learning_rate_init=0.01"),
+        ({"learning_rate": "optimal"}, "learning_rate='optimal', expected one of constant, invscaling, adaptive$"),
+        ({"learning_rate": "adaptive", "schedule": "cosine"}, "schedule='cosine', expected one of them"),
+        ({"power_t": -0.5}, "power_t=-0.5, expected a number from 0 up"),
+        ({"shuffle": "batch"}, "shuffle='batch', expected True or False"),
         ({"max_iter": 0}, "max_iter=0"),
         ({"tol": "a"}, "tol='a'"),
         ({"validation_fraction": 1.0, "early_stopping": True}, "validation_fraction=1.0"),
@@ -414,8 +419,8 @@ def test_a_backend_may_be_a_module() -> None:
 
 def test_wrong_data_raise() -> None:
     X, y = problem(dtype="float64")
-    with pytest.raises(ValueError, match="loss='poisson', expected one of squared_error"):
-        nnxp.MLPRegressor(loss="poisson").fit(X, y)
+    with pytest.raises(ValueError, match="loss='gamma', expected one of squared_error"):
+        nnxp.MLPRegressor(loss="gamma").fit(X, y)
     with pytest.raises(ValueError, match="zero"):
         nnxp.MLPClassifier().fit(X, y, np.zeros(24))
     with pytest.raises(ValueError, match="fit a classifier for each column"):

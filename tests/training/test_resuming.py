@@ -132,8 +132,8 @@ def test_the_order_is_part_of_what_is_compared(tmp_path: Path) -> None:
     """And said in the file only where it is not the usual one: files of before resume."""
     for shuffle in (False, True):
         path = tmp_path / f"{shuffle}.safetensors"
+        kept = [Checkpoint(path, every_steps=1), crash_at(2)]
         with pytest.raises(RuntimeError, match="crash"):
-            kept = [Checkpoint(path, every_steps=1), crash_at(2)]
             classifier("numpy").fit(X, Y, batch_size=8, shuffle=shuffle, callbacks=kept)
         with modelfile.opened(path) as saved:
             assert saved.state["training"]["asked"].get("shuffle", "unsaid") == ("unsaid" if shuffle else False)
