@@ -33,8 +33,11 @@ class Initializer:
 
 class _Uniform(Initializer):
     def draw(self, key: int, shape: tuple[int, int]) -> Weights:
-        limit = math.sqrt(3) * self.deviation(*shape)
-        return limit * (2 * random.uniform(key, shape) - 1)
+        weights = random.uniform(key, shape)
+        weights *= 2  # in place: there may be a million inputs
+        weights -= 1
+        weights *= math.sqrt(3) * self.deviation(*shape)
+        return weights
 
 
 class HeNormal(Initializer):

@@ -12,6 +12,7 @@ from nnxp.backends import Backend, check_dtype, dtype_of, follow, get_backend, l
 from nnxp.doors.attributes import Declared
 from nnxp.doors.calling import Constructed
 from nnxp.doors.describing import described
+from nnxp.doors.sparse import SparseRows
 from nnxp.errors import BackendMismatchError
 from nnxp.typing import Array, ArrayLike
 
@@ -174,7 +175,7 @@ def some_weight(backend: Backend, w: Array | None) -> None:
 def finite(backend: Backend, x: Array, name: str, dtype: str | None = None) -> None:
     """Raises where x, cast to `dtype`, holds NaN or infinity, and names the first place."""
     host = isinstance(x, np.ndarray)
-    if not dtype_of(x).startswith("float"):
+    if isinstance(x, SparseRows) or not dtype_of(x).startswith("float"):  # it has looked itself
         return
     xp: Any = np if host else backend.xp
     for rows in blocks(x):

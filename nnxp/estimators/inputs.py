@@ -3,11 +3,13 @@
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
+from scipy.sparse import csr_array
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_consistent_length, column_or_1d, validate_data
 
 from nnxp.backends import Backend, check_dtype, dtype_of, get_backend, library_of, refuse_masked
 from nnxp.doors.arrays import finite, sample_weights
+from nnxp.doors.sparse import SparseRows
 from nnxp.errors import BackendMismatchError
 from nnxp.typing import Array, ArrayLike, Floats, HostArray, Integers
 
@@ -29,13 +31,16 @@ class Part(NamedTuple):
 
 def features(estimator: Any, X: ArrayLike, reset: bool) -> Array:
     """X as (n, features) finite numbers, in its own library and on its device; what NumPy reads (lists, frames)
-    becomes a NumPy array of float32 or float64.
+    becomes a NumPy array of float32 or float64, what is sparse of SciPy's `SparseRows` of these.
 
     Parameters
     ----------
     estimator
         The estimator whose number of features and feature names X decides (`reset`), or has to have.
     """
+    if type(X).__module__.startswith("scipy.sparse"):
+        X = validate_data(estimator, X, accept_sparse="csr", dtype=(np.float64, np.float32), reset=reset)
+        return SparseRows(csr_array(X))
     if library_of(X) == "numpy":
         refuse_masked(X, "values of X")
         return validate_data(estimator, X, dtype=(np.float64, np.float32), reset=reset)
@@ -105,7 +110,7 @@ def weights(w: ArrayLike | None, n: int) -> Floats | None:
 
 def take(X: Array, rows: Integers) -> Array:
     """Some rows of X, where it lies."""
-    if isinstance(X, np.ndarray):
+    if isinstance(X, np.ndarray | SparseRows):
         return X[rows]
     backend = get_backend(X)
     with backend.context():

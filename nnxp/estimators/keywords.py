@@ -62,7 +62,7 @@ class Parameters(Constructed, BaseEstimator):
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.array_api_support = True
-        tags.input_tags.sparse = False
+        tags.input_tags.sparse = True
         return tags
 
 

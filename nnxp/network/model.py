@@ -13,6 +13,7 @@ from nnxp.backends import Backend, library_of
 from nnxp.doors.arrays import Switch
 from nnxp.doors.describing import as_call, one_a_line, text
 from nnxp.doors.options import whole
+from nnxp.doors.sparse import SparseRows
 from nnxp.layers import Layer
 from nnxp.layers.parts import with_parts
 from nnxp.losses import Loss, get_loss
@@ -206,6 +207,8 @@ class Model(Switch):
 
     def _moved(self, X: Array) -> Array:
         """A checked X on the backend."""
+        if isinstance(X, SparseRows):
+            return X.on(self.backend, self.dtype)
         is_bytes = str(getattr(X, "dtype", "")).rpartition(".")[2] == "uint8"
         return self.backend.asarray(X, dtype="uint8" if is_bytes else self.dtype)
 
@@ -213,7 +216,7 @@ class Model(Switch):
         """X as (n, features) numbers, an array of NumPy or of the backend: nothing is copied, cast or moved."""
         backend = self._enter(X)
         _ = self.store
-        if library_of(X) == "numpy" or not backend.owns(X):
+        if not isinstance(X, SparseRows) and (library_of(X) == "numpy" or not backend.owns(X)):
             X = backend._admit(X)  # numbers only, and nothing of a third library or device
         shape = tuple(X.shape)
         if len(shape) == 1:
@@ -269,18 +272,15 @@ class Model(Switch):
                 dvalues = layer.run_backward(dvalues)
         return dvalues
 
-    def _run(self, layers: list[Layer], x: Array) -> Array:
-        out = self.backend.asarray(x, dtype=self.dtype)
-        for layer in layers:
-            out = layer.run_forward(out, False)
-        return out
-
     def _outputs(self, x: Array) -> int:
         """The number of outputs; one row is run to find it where a layer of the user's own hides it."""
         if self.n_out is not None:
             return self.n_out
         with self.backend.context():
-            return int(self._run([copy.copy(layer) for layer in self.layers], x[:1, ...]).shape[1])
+            out = self.backend.asarray(x[:1, ...], dtype=self.dtype)
+            for layer in map(copy.copy, self.layers):
+                out = layer.run_forward(out, False)
+            return int(out.shape[1])
 
     def penalties(self) -> list[Array]:
         """The regularization penalties of the layers that are trained, 0-d each."""

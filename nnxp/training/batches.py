@@ -9,6 +9,7 @@ from nnxp import random
 from nnxp.backends import Backend, dtype_of, get_backend
 from nnxp.doors.arrays import blocks, finite, on_disk, same_length, sample_weights, some_weight
 from nnxp.doors.options import positive
+from nnxp.doors.sparse import SparseRows
 from nnxp.losses import Loss
 from nnxp.memory.buffers import Buffers
 from nnxp.network.model import Model
@@ -35,7 +36,7 @@ class Rows:
         self._casts = source.dtype != np.dtype(dtype) if host else dtype_of(source) != dtype
         self._moves = host and backend.library != "numpy"
         # A gather from an array that is not contiguous would first copy all of it; NumPy's own indexing does not.
-        self._contiguous = not host or source.flags.c_contiguous
+        self._contiguous = source.flags.c_contiguous if host else not isinstance(source, SparseRows)
         self._buffers = Buffers(lives_on, dtype)
         self.begin(None, None)
 

@@ -12,6 +12,7 @@ from nnxp.backends import DTYPES, Backend, dtype_of
 from nnxp.callbacks import Callback, Callbacks
 from nnxp.callbacks.state import Record
 from nnxp.doors.arrays import blocks
+from nnxp.doors.sparse import SparseRows
 from nnxp.errors import ModelFileError
 from nnxp.layers import BatchNorm
 from nnxp.layers.parts import with_parts
@@ -198,7 +199,7 @@ def _fingerprint(backend: Backend, a: Array, dtype: str) -> str:
     digest = hashlib.sha256()
     for rows in blocks(a):
         part = a[rows, ...]
-        host = part if isinstance(part, np.ndarray) else backend.to_numpy(part)
+        host = part if isinstance(part, np.ndarray | SparseRows) else backend.to_numpy(part)
         digest.update(np.ascontiguousarray(host, dtype=dtype).data)
     return f"{tuple(a.shape)} {digest.hexdigest()[:16]}"
 

@@ -11,6 +11,7 @@ from nnxp import random
 from nnxp.callbacks import Callback, Callbacks, State
 from nnxp.callbacks.state import Record
 from nnxp.doors.arrays import blocks, sum_is_finite
+from nnxp.doors.sparse import SparseRows
 from nnxp.errors import NonFiniteLossError
 from nnxp.kernels import vocabulary
 from nnxp.layers import BatchNorm, Dropout
@@ -260,6 +261,7 @@ class Training(Step):
 
     def _first_not_finite(self, stop: "_Stopped", x: Array, y: Array, note: str = "") -> str:
         """What is the first not to be finite when a batch is run again, in words; "" where all is."""
+        x = x.head() if isinstance(x, SparseRows) else x
         out = self.backend.asarray(x, dtype=self.model.dtype)  # bytes are numbers to a layer by itself
         for owner, layer in with_parts(self.plan.layers):
             layer.moment = (owner, self.model.epoch, stop.step)
@@ -270,7 +272,11 @@ class Training(Step):
             if found:
                 first = f"{found[0]} of layer {position}, {type(layer).__name__}"
                 return f"the first values that are not finite are {first}{note}"
-        return "the loss itself is not finite" + note if self._broken(self.plan.loss.losses(out, y)) else ""
+        return (
+            "the loss itself is not finite" + note
+            if self._broken(self.plan.loss.losses(out, y[: out.shape[0], ...]))
+            else ""
+        )
 
     def _broken(self, a: Array) -> bool:
         """Whether some value is not finite."""

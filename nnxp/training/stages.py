@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from nnxp import kernels
 from nnxp.activations import ACTIVATIONS, Activation, Linear, Softmax
+from nnxp.doors.sparse import SparseRows
 from nnxp.kernels import formulas
 from nnxp.layers import Dense, Layer, Rescaling
 from nnxp.layers.parts import with_parts
@@ -121,11 +122,14 @@ class DenseStage(Stage):
         """x W; x is kept for backward."""
         if self.training:
             self.x = x
-        return self.matmul(x, self.W, out=self.buffers.take(self, "output", (x.shape[0], self.dense.n_out)))
+        out = self.buffers.take(self, "output", (x.shape[0], self.dense.n_out))
+        return x.product(self.W, out) if type(x) is SparseRows else self.matmul(x, self.W, out=out)
 
     def gradients(self, dz: Array) -> Array | None:
         """dW = xᵀ dz, of a layer that is trained, and dx = dz Wᵀ."""
-        if self.trained:
+        if self.trained and type(self.x) is SparseRows:
+            self.x.gradient(dz, self.dW)
+        elif self.trained:
             self.matmul(self.buffers.transposed(self.x), dz, out=self.dW)
         if not self.needs_dinputs:
             return None

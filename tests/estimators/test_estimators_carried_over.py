@@ -68,7 +68,9 @@ GRID = {
 def test_a_grid_of_scikit_learn_s_is_searched(ours: Any, theirs: Any) -> None:
     grid = GRID if theirs is neural_network.MLPClassifier else GRID | {"loss": ["squared_error", "poisson"]}
     for estimator in (ours, theirs):
-        search = GridSearchCV(estimator(hidden_layer_sizes=(4,), random_state=0), grid, cv=2, error_score="raise").fit(X, Y)
+        search = GridSearchCV(estimator(hidden_layer_sizes=(4,), random_state=0), grid, cv=2, error_score="raise").fit(
+            X, Y
+        )
         assert np.isfinite(search.cv_results_["mean_test_score"]).all()
 
 
@@ -76,7 +78,14 @@ def test_a_grid_of_scikit_learn_s_is_searched(ours: Any, theirs: Any) -> None:
 
 
 def scikit_learns_rates(
-    kind: str, power: float, init: float, followed: list[float], tol: float, patience: float, samples: int, partial: bool
+    kind: str,
+    power: float,
+    init: float,
+    followed: list[float],
+    tol: float,
+    patience: float,
+    samples: int,
+    partial: bool,
 ) -> list[float]:
     """The rate of each epoch by scikit-learn's own optimizer, driven as `_fit_stochastic` does by what is followed:
     scores, or negative losses."""
