@@ -69,7 +69,7 @@ class SparseRows:
 
     def _stretch(self, other: int) -> int:
         """How long a stretch is, of which each entry comes with `other` numbers."""
-        return max(1, PART // (self.matrix.dtype.itemsize * max(1, other)))
+        return max(1, PART // (int(self.matrix.dtype.itemsize) * max(1, other)))
 
     def _parts(self, n_out: int) -> Iterator[tuple[slice, Any]]:
         """Stretches of columns, and the rows there."""

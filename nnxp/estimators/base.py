@@ -26,6 +26,7 @@ from nnxp.estimators.building import (
 )
 from nnxp.estimators.convergence import Convergence, Score, Watch, unfinished
 from nnxp.estimators.fitted import Fitted
+from nnxp.estimators.hooks import Hooks, with_callbacks
 from nnxp.estimators.inputs import Given, Part
 from nnxp.layers import Layer
 from nnxp.losses import Loss
@@ -112,14 +113,16 @@ class MLP(Fitted):
         before = self.__dict__.copy()
         self._epochs = 0
         try:
-            return self._fit_once(given, given_val, partial, classes)
+            self._fit_once(given, given_val, partial, classes)
         except BaseException:
             if not self._epochs:
                 self.__dict__.clear()
                 self.__dict__.update(before)
             raise
+        return self
 
-    def _fit_once(self, given: Given, given_val: Given, partial: bool, classes: ArrayLike | None) -> Self:
+    @with_callbacks  # beneath `_fit`, which would take from it what it tears down
+    def _fit_once(self, given: Given, given_val: Given, partial: bool, classes: ArrayLike | None) -> None:
         check(self)
         fresh = not hasattr(self, "model_") or not (partial or self.warm_start)
         if partial and not fresh:
@@ -147,8 +150,7 @@ class MLP(Fitted):
         else:
             self._rule = rule
         if not (self._rule.scored and self._rule.stopped):  # else training has ended, over several calls
-            self._train(part, followed)
-        return self
+            self._train(part, followed, given)
 
     def _divided(self, part: Part) -> tuple[Part, Part]:
         """Rows to train on, and those held out for early stopping, of each class alike. A class of one row and the
@@ -215,7 +217,7 @@ class MLP(Fitted):
         patience = math.inf if endless else self.n_iter_no_change
         return Convergence(self.tol, patience, scored, partial, self.monitor == "loss")
 
-    def _train(self, part: Part, followed: tuple[Part, Score] | None) -> None:
+    def _train(self, part: Part, followed: tuple[Part, Score] | None, given: Given) -> None:
         """One epoch of a partial fit, or up to `max_iter`."""
         model, rule, n = self.model_, self._rule, int(part.X.shape[0])
         if rule.partial and model.optimizer.ema is not None:
@@ -225,16 +227,18 @@ class MLP(Fitted):
         rows = n if whole else batch_rows(self.batch_size, n)
         weight = rows if part.w is None else rows * float(part.w.mean())
         penalise(model.layers, self.alpha * self._loss_factor(self._target) / (2 * weight) if weight else 0.0)
-        watch = Watch(rule, score, self.verbose, self._rate, n)
+        watch, epochs = Watch(rule, score, self.verbose, self._rate, n), 1 if rule.partial else self.max_iter
+        hooks = Hooks(self, given, epochs, rule.partial)
+        hooks.begin()
         try:
             model.fit(
                 part.X,
                 part.y,
-                epochs=1 if rule.partial else self.max_iter,
+                epochs=epochs,
                 batch_size=None if whole else rows,
                 sample_weight=part.w,
                 validation_data=validation,
-                callbacks=[watch, *(self.callbacks or ())],
+                callbacks=[watch, *(self.callbacks or ()), *hooks.callbacks],
                 shuffle=self.shuffle,
                 progress=False,
             )
@@ -248,11 +252,12 @@ class MLP(Fitted):
             self.model_ = model.averaged()
         if not (rule.partial or watch.stopped):
             self._warn()
+        hooks.end()
 
     def _warn(self) -> None:
         """Says so where neither the rule nor a callback ended the training."""
         if (why := unfinished(self.model_.optimizer, self.max_iter, self.max_fun)) is not None:
-            warnings.warn(f"training ended after {why}", ConvergenceWarning, stacklevel=6)
+            warnings.warn(f"training ended after {why}", ConvergenceWarning, stacklevel=7)
 
     def _tell(self, watch: Watch, n: int) -> None:
         """Sets what is known after a training, also after one that an exception ended."""

@@ -8,10 +8,11 @@ from sklearn.base import BaseEstimator
 
 from nnxp.callbacks import Callback
 from nnxp.doors.calling import Constructed
+from nnxp.estimators.hooks import CallbackSupportMixin
 from nnxp.optimizers import LBFGS
 
 
-class Parameters(Constructed, BaseEstimator):
+class Parameters(Constructed, CallbackSupportMixin, BaseEstimator):
     """The parameters that both estimators have; `MLPClassifier` explains them."""
 
     hidden_layer_sizes: Any

@@ -1,4 +1,4 @@
-"""What carries over from scikit-learn's own MLP: each of its parameters, its rules for the learning rate, its losses."""
+"""What carries over from scikit-learn's own MLP: its parameters, its rules for the learning rate, its losses."""
 
 import inspect
 import pickle
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-sklearn = pytest.importorskip("sklearn")
+pytest.importorskip("sklearn")
 
 from sklearn import neural_network
 from sklearn.linear_model import PoissonRegressor

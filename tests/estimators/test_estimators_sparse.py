@@ -1,4 +1,4 @@
-"""Sparse X: what the estimators learn and predict is what they do from the same X dense, up to the order of the sums."""
+"""Sparse X: what the estimators learn and predict is that of the same X dense, up to the order of the sums."""
 
 import tracemalloc
 from pathlib import Path
