@@ -72,7 +72,7 @@ def test_speed(readme: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> No
 
 
 def test_estimators(scope: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
-    moons, searched = (block.code for block in pages.blocks("docs/estimators.md", "python"))
+    moons, searched, words = (block.code for block in pages.blocks("docs/estimators.md", "python"))
     exec(moons, scope)
     X, y, test, model = (scope[name] for name in ("X", "y", "test", "model"))
     assert model.predict_proba(X[test]).shape == (100, 2) and model.score(X[test], y[test]) > 0.8
@@ -82,6 +82,8 @@ def test_estimators(scope: dict[str, Any], capsys: pytest.CaptureFixture[str]) -
     digits, test = scope["digits"], scope["test"]
     assert scope["search"].score(digits.X[test], digits.y[test]) > 0.93
     assert "mlpclassifier__dropout" in scope["search"].best_params_
+    exec(words, scope)
+    assert scope["words"].predict(["my cat", "your dog"]).tolist() == ["cat", "dog"]
 
 
 def test_by_hand(scope: dict[str, Any]) -> None:
