@@ -1,9 +1,9 @@
 """The names of "Neural Networks from Scratch in Python" (Kinsley and Kukieła) up to chapter 13, and nothing else.
 
 A script of chapters 3 to 13 runs with its classes imported, `from nnxp.nnfs import ...`, instead of defined; its lines
-`nnfs.init()` and `from nnfs.datasets import spiral_data` stay, and the package `nnfs` with them. What later chapters add
-has other names here: docs/by-hand.md lists them. `on("cupy")` gives the same names bound to another backend. `Layer_Dense` draws `0.01 * np.random.randn(n_inputs, n_neurons)`, so
-that `np.random.seed(0)` gives the book's numbers.
+`nnfs.init()` and `from nnfs.datasets import spiral_data` stay, and the package `nnfs` with them. What later chapters
+add has other names here: docs/by-hand.md lists them. `on("cupy")` gives the same names bound to another backend.
+`Layer_Dense` draws `0.01 * np.random.randn(n_inputs, n_neurons)`, so that `np.random.seed(0)` gives the book's numbers.
 """
 
 from types import SimpleNamespace

@@ -122,8 +122,8 @@ class Switch(Declared, Constructed):
 
 
 def refuse_sparse(x: ArrayLike) -> None:
-    """Raises TypeError where x is SciPy's or PyTorch's sparse kind, and says how it becomes dense."""
-    if type(x).__module__.startswith("scipy.sparse"):
+    """Raises TypeError where x is SciPy's, CuPy's or PyTorch's sparse kind, and says how it becomes dense."""
+    if type(x).__module__.startswith(("scipy.sparse", "cupyx.scipy.sparse")):
         raise TypeError(f"got a sparse {type(x).__name__}, expected a dense array: X.toarray()")
     if str(getattr(x, "layout", "torch.strided")) != "torch.strided":
         raise TypeError(f"got a sparse tensor ({x.layout}), expected a dense one: X.to_dense()")

@@ -40,7 +40,7 @@ class SparseRows:
             matrix = self.matrix.astype(dtype, copy=False)
         if not np.isfinite(matrix.data).all():
             raise ValueError(f'got X with numbers beyond {dtype}, expected smaller ones: rescale it, or take "float64"')
-        return type(self)(matrix, backend, None if backend.library == "numpy" else getattr(backend.xp, dtype))
+        return type(self)(matrix, backend, backend.asarray(matrix.data[:0], dtype=dtype).dtype)
 
     def __getitem__(self, rows: Any) -> Self:
         """Some rows: a slice or indices, alone or before an ellipsis."""

@@ -8,7 +8,7 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import check_consistent_length, column_or_1d, validate_data
 
 from nnxp.backends import Backend, check_dtype, dtype_of, get_backend, library_of, refuse_masked
-from nnxp.doors.arrays import finite, sample_weights
+from nnxp.doors.arrays import finite, refuse_sparse, sample_weights
 from nnxp.doors.sparse import SparseRows
 from nnxp.errors import BackendMismatchError
 from nnxp.typing import Array, ArrayLike, Floats, HostArray, Integers
@@ -41,11 +41,10 @@ def features(estimator: Any, X: ArrayLike, reset: bool) -> Array:
     if type(X).__module__.startswith("scipy.sparse"):
         X = validate_data(estimator, X, accept_sparse="csr", dtype=(np.float64, np.float32), reset=reset)
         return SparseRows(csr_array(X))
+    refuse_sparse(X)
     if library_of(X) == "numpy":
         refuse_masked(X, "values of X")
         return validate_data(estimator, X, dtype=(np.float64, np.float32), reset=reset)
-    if str(getattr(X, "layout", "torch.strided")) != "torch.strided":
-        raise ValueError(f"got a sparse X ({X.layout}), expected a dense one: X.to_dense()")
     shape = tuple(X.shape)
     if len(shape) != 2:
         raise ValueError(

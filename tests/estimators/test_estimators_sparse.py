@@ -140,17 +140,28 @@ def test_bad_numbers() -> None:
         nnxp.MLPClassifier((4,), dtype="float32").fit(X, Y)
 
 
-def test_a_loss_that_is_not_finite_is_explained_without_a_dense_batch(part: int) -> None:
+def test_a_loss_that_is_not_finite_is_explained_without_a_dense_batch(
+    part: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, dense = SparseRows.__array__, list[int]()
+    monkeypatch.setattr(SparseRows, "__array__", lambda x, *given, **how: dense.append(x.shape[0]) or whole(x, *given))
     model = nnxp.MLPRegressor(hidden_layer_sizes=(4,), solver="sgd", learning_rate_init=1e200, random_state=0)
     with pytest.raises(nnxp.NonFiniteLossError, match="the first values that are not finite are"):
         model.fit(of("csr_array"), Y)
+    assert dense and max(dense) == (60 if part == PART else 14)
 
 
-def test_a_checkpoint_may_be_written(tmp_path: Path) -> None:
+def test_a_checkpoint_may_be_written(backend: Target, tmp_path: Path) -> None:
     path = tmp_path / "model.safetensors"
-    callback = nnxp.callbacks.Checkpoint(path)
-    model = nnxp.MLPClassifier((4,), max_iter=2, callbacks=[callback], random_state=0).fit(of("csr_array"), Y)
+    given = {"max_iter": 2, "callbacks": [nnxp.callbacks.Checkpoint(path)], "random_state": 0}
+    model = nnxp.MLPClassifier((4,), backend=backend.spec, **given).fit(of("csr_array"), Y)
     np.testing.assert_allclose(nnxp.load(path).predict(DENSE), model.predict_proba(of("csr_array")), **CLOSE)
+
+
+def test_what_lies_sparse_on_a_device_is_refused() -> None:
+    strange = type("csr_matrix", (), {"__module__": "cupyx.scipy.sparse._csr", "shape": (60, 30)})()
+    with pytest.raises(TypeError, match=r"got a sparse csr_matrix, expected a dense array: X\.toarray\(\)"):
+        nnxp.MLPClassifier().fit(strange, Y)
 
 
 def test_words_in_a_pipeline() -> None:
