@@ -139,7 +139,8 @@ def test_lbfgs_finds_where_the_gradient_is_nothing(backend: Target) -> None:
     history = model.fit(X, Y, epochs=500, batch_size=10, sample_weight=w)
     assert rule.result is not None and rule.result.converged and rule.result.iterations == len(history["loss"])
     assert history["loss"] == sorted(history["loss"], reverse=True)
-    assert model.evaluate(X, Y, sample_weight=w)["loss"] == pytest.approx(history["loss"][-1], rel=1e-12)
+    loss = model.evaluate(X, Y, sample_weight=w)["loss"]  # of the best weights met, which the last line search may pass
+    assert loss == pytest.approx(rule.result.loss, rel=1e-12, abs=0) and loss <= history["loss"][-1]
     assert model.evaluate(X, Y, sample_weight=w)["accuracy"] == pytest.approx(history["accuracy"][-1], rel=1e-12)
     # The loss changed by less than 2.2e-9 of itself at the end, SciPy's `ftol`, so the gradient is near √2.2e-9.
     start = bare(SGD(), backend.spec)
