@@ -6,6 +6,10 @@ from typing import Any
 
 import numpy as np
 
+LARGEST = {dtype: float(np.finfo(dtype).max) for dtype in ("float32", "float64")}
+SMALLEST_NORMAL = {dtype: float(np.finfo(dtype).smallest_normal) for dtype in LARGEST}
+"""What a dtype holds, 0 apart: numbers up to the largest, and from the smallest on with all their digits."""
+
 
 def positive(name: str, value: Any) -> int:
     """The value, if it is a whole number from 1 up."""

@@ -38,7 +38,7 @@ def scale_rows(dx: Array, w: Column) -> Array:
 
 
 def scaled(g: Array, factor: Row) -> Array:
-    """g · factor, a gradient clipped by its norm (Pascanu et al. 2013, algorithm 1)."""
+    """g · factor."""
     return g * factor
 
 
@@ -51,6 +51,31 @@ def residual(x: Array, f: Array) -> Array:
     """x + f(x): He et al. 2016 (arXiv:1512.03385), equation 1; in equation 2 x is a projection. Backward too is a sum,
     of what both ways give."""
     return x + f
+
+
+SQUARED_AS_THEY_ARE = 2.0**-40, 2.0**20
+"""Where the largest of some numbers lies between these, the sum of their squares neither overflows nor loses one that
+counts."""
+
+
+def norm_unit(largest: Array, least: float, low: float, high: float) -> Array:
+    """u, what numbers are divided by before they are squared: 1 where the largest magnitude is within [low, high], else
+    what brings it there (Blue 1978, A portable Fortran program to find the Euclidean norm of a vector). `least` is the
+    dtype's smallest normal number, for the largest of numbers that are all 0."""
+    largest = xp.maximum(largest, least)
+    return largest / xp.minimum(xp.maximum(largest, low), high)
+
+
+def norm_factor(unit: Row, squares: Array, bound: float) -> Array:
+    """min(u, bound / √s) for numbers of the norm u √s: what they are multiplied by once they were divided by u, to be
+    of the norm `bound`, or as they were where that is shorter (Pascanu et al. 2013, algorithm 1). A root below 1 and
+    below the bound is of numbers that stay as they were: it is taken larger, so that nothing overflows."""
+    return xp.minimum(unit, bound / xp.maximum(xp.sqrt(squares), xp.minimum(bound, 1.0)))
+
+
+def shortened(g: Array, unit: Row, factor: Row) -> Array:
+    """g/u · factor, a gradient clipped by its norm. The two as one number might be beyond the dtype."""
+    return g / unit * factor
 
 
 def add_scaled(total: Array, g: Array, factor: Row) -> Array:

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from nnxp.kernels import formulas
 from nnxp.kernels.moments import normalization
 from nnxp.kernels.reference import reference
 from nnxp.kernels.scratch import Scratch
@@ -37,11 +38,24 @@ def squared_norm(a: Array, out: Array = None) -> Array:
     return np.asarray(np.vdot(a, a)) if out is None else _plain["squared_norm"](a, out=out)
 
 
-def clip_factor(a: Array, bound: float, out: Array = None) -> Array:
-    """bound / max(√Σa², bound), 0-d."""
-    return np.divide(
-        bound, np.maximum(np.sqrt(squared_norm(a)), bound), out=np.empty((), a.dtype) if out is None else out
-    )
+def clip_parts(a: Array, bound: float, out: Any = None) -> Any:
+    """u, s = Σ (a / u)² and `formulas.norm_factor`, 0-d each. One pass over memory, which mostly tells that u is 1."""
+    if out is None or not a.flags.c_contiguous:
+        return _plain["clip_parts"](a, bound, out=out)
+    unit, flat, (low, high) = 1, a.reshape(-1), formulas.SQUARED_AS_THEY_ARE
+    squares = np.vdot(flat, flat)
+    if not low**2 * flat.shape[0] <= squares <= high**2:
+        least = float(np.finfo(a.dtype).smallest_normal)
+        unit = formulas.norm_unit(np.maximum(np.max(flat), -np.min(flat)), least, low, high)
+        squares = a.dtype.type(0)
+        for start in range(0, flat.shape[0], BLOCK):
+            part = flat[start : start + BLOCK]
+            part = np.divide(part, unit, out=_scratch.take("in units", part.shape[0], a.dtype))
+            squares += np.vdot(part, part)
+    factor = min(bound / max(np.sqrt(squares), min(bound, 1.0)), unit)  # NaN where it comes first
+    for target, value in zip(out, (unit, squares, factor), strict=True):
+        target[...] = value
+    return out
 
 
 def absolute_sum(a: Array, out: Array = None) -> Array:
@@ -166,7 +180,7 @@ NUMPY: dict[str, Kernel] = NORMALIZATION | table(
     row_means,
     gather,
     squared_norm,
-    clip_factor,
+    clip_parts,
     absolute_sum,
     add_penalty,
     shares,

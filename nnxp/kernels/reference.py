@@ -64,10 +64,13 @@ def reference(xp: Namespace) -> dict[str, Kernel]:
         """loss + l1 Σ|w| + l2 Σw², 0-d; `out` may be the loss."""
         return _deliver(out, xp.asarray(loss + l1 * absolute_sum(w) + l2 * squared_norm(w)))
 
-    def clip_factor(a: Array, bound: float, out: Array = None) -> Array:
-        """bound / max(√Σa², bound), 0-d: what shortens a to the norm `bound`, 1 where it is shorter
-        (Pascanu et al. 2013, algorithm 1)."""
-        return _deliver(out, xp.asarray(bound / xp.maximum(xp.sqrt(squared_norm(a)), bound)))
+    def clip_parts(a: Array, bound: float, out: Any = None) -> Any:
+        """u of `formulas.norm_unit`, s = Σ (a / u)² and `formulas.norm_factor`, 0-d each: ‖a‖ = u √s, also where its
+        square is beyond the dtype, and a/u · factor is as long as the bound, or a where that is shorter."""
+        least = float(xp.finfo(a.dtype).smallest_normal)
+        unit = xp.asarray(formulas.norm_unit(xp.max(xp.abs(a)), least, *formulas.SQUARED_AS_THEY_ARE))
+        squares = squared_norm(a / unit)
+        return _deliver(out, unit, squares, xp.asarray(formulas.norm_factor(unit, squares, bound)))
 
     def dropped(x: Array, key: int, threshold: int, scale: float, out: Array = None) -> Array:
         """x · scale where `formulas.kept` keeps it by its place in row-major order, else 0: dropout without a mask in
@@ -181,7 +184,7 @@ def reference(xp: Namespace) -> dict[str, Kernel]:
         "squared_norm": squared_norm,
         "absolute_sum": absolute_sum,
         "add_penalty": add_penalty,
-        "clip_factor": clip_factor,
+        "clip_parts": clip_parts,
         "dropped": dropped,
         "gather": gather,
         "argmax": argmax,

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from nnxp.kernels import formulas
 from nnxp.kernels.moments import normalization
 from nnxp.kernels.reference import reference
 from nnxp.kernels.scratch import Scratch
@@ -14,6 +15,9 @@ def torch_kernels(torch: Any, xp: Namespace) -> dict[str, Kernel]:
     plain = reference(xp)
     scratch = Scratch(lambda n, dtype, device: torch.empty(n, dtype=dtype, device=device))
 
+    def whole(a: Array) -> Array:
+        return scratch.take("whole", a.numel(), a.dtype, a.device).reshape(a.shape)
+
     def gather(a: Array, rows: Array, out: Array = None) -> Array:
         """a's rows in the order of the indices `rows`, which the caller has checked."""
         return torch.index_select(a, 0, rows, out=out)
@@ -22,9 +26,22 @@ def torch_kernels(torch: Any, xp: Namespace) -> dict[str, Kernel]:
         """Σ a², 0-d: BLAS's dot product of a with itself."""
         return plain["squared_norm"](a, out=out) if out is not None else torch.dot(a.reshape(-1), a.reshape(-1))
 
-    def clip_factor(a: Array, bound: float, out: Array = None) -> Array:
-        """bound / max(√Σa², bound), 0-d."""
-        return torch.mul(torch.clamp(torch.sqrt(squared_norm(a)), min=bound).reciprocal(), bound, out=out)
+    def clip_parts(a: Array, bound: float, out: Any = None) -> Any:
+        """u, s = Σ (a / u)² and `formulas.norm_factor`, 0-d each. On the host s tells that u is 1, mostly; a device
+        would have to be waited for."""
+        if out is None or not a.is_contiguous():
+            return plain["clip_parts"](a, bound, out=out)
+        (unit, squares, factor), flat, (low, high) = out, a.reshape(-1), formulas.SQUARED_AS_THEY_ARE
+        unit.fill_(1)
+        torch.dot(flat, flat, out=squares)
+        if not (a.is_cpu and low**2 * flat.shape[0] <= squares.numpy() <= high**2):
+            torch.maximum(torch.amax(flat), torch.amin(flat).neg_(), out=unit).clamp_(min=torch.finfo(a.dtype).tiny)
+            torch.div(unit, torch.clamp(unit, low, high), out=unit)
+            in_units = torch.div(flat, unit, out=whole(flat))
+            torch.dot(in_units, in_units, out=squares)
+        factor.copy_(squares).sqrt_().clamp_(min=min(bound, 1.0)).reciprocal_().mul_(bound)
+        torch.minimum(unit, factor, out=factor)
+        return out
 
     def absolute_sum(a: Array, out: Array = None) -> Array:
         """Σ |a|, 0-d."""
@@ -99,13 +116,10 @@ def torch_kernels(torch: Any, xp: Namespace) -> dict[str, Kernel]:
         dz.scatter_add_(1, index[:, None], negative).masked_fill_(outside[:, None], 0.0)
         return out
 
-    def whole(a: Array) -> Array:
-        return scratch.take("whole", a.numel(), a.dtype, a.device).reshape(a.shape)
-
     return normalization(torch, xp, whole) | table(
         gather,
         squared_norm,
-        clip_factor,
+        clip_parts,
         absolute_sum,
         add_penalty,
         weighted_sum,

@@ -6,12 +6,11 @@ from typing import Any
 
 from nnxp.backends import dtype_of
 from nnxp.doors import labels
-from nnxp.doors.options import class_weights, share
+from nnxp.doors.options import SMALLEST_NORMAL, class_weights, share
 from nnxp.kernels import formulas
 from nnxp.losses.base import ElementwiseLoss, Loss
 from nnxp.typing import Array, ArrayLike
 
-SMALLEST_NORMAL = {"float32": 2.0**-126, "float64": 2.0**-1022}
 EPSILON = {"float32": 2.0**-23, "float64": 2.0**-52}
 
 

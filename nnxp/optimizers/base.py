@@ -35,7 +35,8 @@ class Optimizer(Switch):
         from the weights before the first (Polyak and Juditsky 1992, exponentially weighted). See `average`.
     clip_norm : float, optional
         The largest Euclidean norm that the gradients of one call's target may have together; longer ones are
-        scaled down (Pascanu et al. 2013, algorithm 1). On the device, without waiting for it.
+        scaled down (Pascanu et al. 2013, algorithm 1), also those whose squares are beyond the dtype. On the device,
+        without waiting for it. A number beyond the dtype clips nothing, here and below.
     clip_value : float, optional
         The largest magnitude of a single gradient element.
     backend

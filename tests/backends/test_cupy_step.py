@@ -63,7 +63,7 @@ def expected_launches(layers: int, extra: str) -> int:
     """3 products a layer but one; a pass each, forward and backward, of every hidden layer's bias and ReLU; the last
     layer's bias, softmax and loss; its column sums; the mean loss; the update."""
     products, hidden = 3 * layers - 1, layers - 1
-    more = {"": 0, "clip_norm": 2, "dropout": 2 * hidden, "l2": 2}[extra]  # all weights are one stretch
+    more = {"": 0, "clip_norm": 3, "dropout": 2 * hidden, "l2": 2}[extra]  # all weights are one stretch
     return products + 2 * hidden + 4 + more
 
 

@@ -176,13 +176,13 @@ static void publish() {
 def test_a_missing_fence(name: str) -> None:
     """The blocks' totals arrive by way of the fence, and without it not at all: by the reference."""
     assigned = {
-        "squared_norm": "partial[blockIdx.x] = total;",
+        "squared_norm": "partial[blockIdx.x] = x;",
         "column_sums": "partial[(long long)blockIdx.y * m + j] = total;",
     }
 
     def weak(text: str) -> str:
-        place = assigned[name].removesuffix(" = total;")
-        head, body = edit_of(assigned[name], f"post(&{place}, total);")(text).split("// Sums and maxima", 1)
+        place, value = assigned[name].removesuffix(";").split(" = ")
+        head, body = edit_of(assigned[name], f"post(&{place}, {value});")(text).split("// Sums and maxima", 1)
         return f"{head}{WEAK_MEMORY}//{body}"
 
     fence = edit_of("    __threadfence();\n", "")

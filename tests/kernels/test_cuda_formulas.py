@@ -27,7 +27,8 @@ from tests.kernels.test_formulas import FIXED, FORMULAS, NUMBERS
 from tests.kernels.test_kernels import mix
 
 SHAPES = {"elements": (5, 67), "sums": (300, 37)}  # three blocks of each
-RANGES = {"p": (0.1, 0.45), "y": (0.55, 0.9), "c": (0.5, 2.0), "v": (0.5, 2.0)}  # of the parameters that have one
+RANGES = {"p": (0.1, 0.45), "y": (0.55, 0.9)}  # of the parameters that have one
+RANGES |= dict.fromkeys(("c", "v", "squares"), (0.5, 2.0)) | {"unit": (0.6, 2.0)}
 SPECIAL = (np.nan, np.inf, -np.inf, 0.0, -0.0, 1.0, 1e-30, 3e30)
 every_kind = pytest.mark.parametrize("kind", FLOATS)
 

@@ -202,17 +202,19 @@ LENGTHS = (0, 1, 31, 33, SHARE, SHARE + 1, 5 * SHARE + 77)
 @host_compiler
 @every_kind
 @pytest.mark.parametrize("n", LENGTHS)
-@pytest.mark.parametrize("name", ["squared_norm", "absolute_sum", "clip_factor", "add_penalty"])
+@pytest.mark.parametrize("name", ["squared_norm", "absolute_sum", "clip_parts", "add_penalty"])
 def test_a_sum_over_everything(name: str, n: int, kind: str) -> None:
     a, eps = np.random.default_rng(n).standard_normal(n).astype(kind), np.finfo(kind).eps
     blocks = max(1, -(-n // SHARE))
     depth = additions(n, 256 * blocks) + (additions(blocks, 256) if blocks > 1 else 0) + 1
     terms = np.abs(a.astype(float)) if name == "absolute_sum" else a.astype(float) ** 2
-    if name == "clip_factor":
-        for bound in (1.5, 1e3):
-            (got,) = run(kind, name, a, bound)
-            exact = float(SPEC[name](*wide(a), bound))
-            close(got, exact, 0 if exact == 1 else (depth / 2 + 3) * eps * exact)
+    if name == "clip_parts":
+        for bound in (1.5, 1e3) if n else ():
+            unit, squares, factor = run(kind, name, a, bound)
+            exact = float(SPEC[name](*wide(a), bound)[2])
+            assert unit == 1
+            close(squares, terms.sum(), depth * eps * terms.sum())
+            close(factor, exact, 0 if exact == 1 else (depth / 2 + 3) * eps * exact)
     elif name == "add_penalty":
         loss, l1, l2 = np.array(0.7, kind), 0.25, 0.1
         exact = float(SPEC[name](*wide(loss, a), l1, l2))
@@ -231,8 +233,23 @@ def test_sums_of_what_is_not_finite(kind: str) -> None:
         a = np.ones(SHARE + 5, kind)
         a[-1] = value
         assert np.array_equal(run(kind, "squared_norm", a)[0], value**2, equal_nan=True)
-        assert np.array_equal(run(kind, "clip_factor", a, 2.0)[0], 2 / value**2, equal_nan=True)
+        assert np.isnan(run(kind, "clip_parts", a, 2.0)[2])
         assert np.array_equal(run(kind, "column_sums", a[:, None])[0][0, 0], value, equal_nan=True)
+
+
+@host_compiler
+@every_kind
+@pytest.mark.parametrize("n", [1, 33, SHARE + 5])
+def test_the_norm_of_what_cannot_be_squared(n: int, kind: str) -> None:
+    """The largest float of each kind, and the smallest, are not squared in Python's floats either."""
+    eps, top = np.finfo(kind).eps, float(np.finfo(kind).max)
+    draw = np.random.default_rng(n).uniform(0.5, 1, n)
+    for size in (top, 8 * top**0.5, 1 / top**0.5, 8 / top):
+        unit, squares, factor = run(kind, "clip_parts", (size * draw).astype(kind), 1.0)
+        exact = float(np.linalg.norm(draw))  # of the size; each element, its quotient and the unit's are rounded
+        close(unit / size * np.sqrt(squares.astype(float)), exact, (n + 8) * eps * exact)
+        close(factor / unit.astype(float), min(1, 1 / exact / size), (n + 8) * eps * min(1, 1 / exact / size))
+    assert run(kind, "clip_parts", np.zeros(n, kind), 1.0)[1] == 0
 
 
 MATRICES = ((1, 1), (7, 31), (8, 32), (9, 33), (129, 5), (700, 40), (257, 257))
@@ -339,7 +356,7 @@ def test_declarations_are_what_the_compiler_sees() -> None:
             declared = [p.dtype.str[1:] + "*" * p.pointer for p in declaration(unit.source, name)]
             assert [code.removeprefix("const ") for code in kernel.parameters] == declared
             found += 1
-    assert found == 2 * (1 + 6 + 2 + 4 + 1 + 1)
+    assert found == 2 * (1 + 7 + 2 + 4 + 1 + 1)
 
 
 @device_compiler

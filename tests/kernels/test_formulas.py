@@ -47,6 +47,8 @@ ARRAYS: dict[str, Any] = {
     "p": RNG.uniform(0.1, 0.45, SHAPE),
     "y": RNG.uniform(0.55, 0.9, SHAPE),
     "kept": RNG.uniform(size=SHAPE) < 0.5,
+    "largest": np.array([[0, 0.05, 0.1, 0.2], [0.5, 1, 2, 4], [8, 16, 32, 64]]),
+    "squares": np.array([[0, 0.05, 0.1, 0.2], [0.5, 1, 2, 4], [8, 16, 32, 64]]),
 }
 NUMBERS = {
     "slope": 0.01,
@@ -74,6 +76,10 @@ NUMBERS = {
     "mean_product": 0.3,
     "offset": -1.0,
     "factor": 0.3,
+    "unit": 0.5,
+    "least": 0.1,
+    "low": 0.25,
+    "high": 8.0,
     "bound": 0.4,
     "l1": 0.1,
     "l2": 0.2,

@@ -161,7 +161,7 @@ DEFINITIONS: dict[str, tuple[tuple[Any, ...], Callable[..., Any]]] = {
     "squared_norm": ((A,), lambda a: np.sum(a**2)),
     "absolute_sum": ((A,), lambda a: np.sum(np.abs(a))),
     "add_penalty": ((LOSS, A, 0.1, 0.2), lambda loss, a, l1, l2: loss + l1 * np.sum(np.abs(a)) + l2 * np.sum(a**2)),
-    "clip_factor": ((A, 1.5), lambda a, bound: min(1.0, bound / np.sqrt(np.sum(a**2)))),
+    "clip_parts": ((A, 1.5), lambda a, bound: (1.0, np.sum(a**2), min(1.0, bound / np.sqrt(np.sum(a**2))))),
     "dropped": ((A, -5, 2**23, 2.0), dropped),
     "gather": ((A, ROWS), lambda a, rows: a[rows]),
     "argmax": ((A,), lambda a: np.array([r.tolist().index(max(r)) for r in a], np.int64)),

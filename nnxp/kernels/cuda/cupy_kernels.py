@@ -25,6 +25,7 @@ from nnxp.kernels.writing import table
 from nnxp.typing import Array, Kernel, Namespace
 
 KINDS = {np.dtype("float32"): "float32", np.dtype("float64"): "float64"}
+SMALLEST_NORMAL = {kind: float(np.finfo(kind).smallest_normal) for kind in KINDS.values()}
 THREADS = 256
 """The largest block of threads that adds something up."""
 SHARE = 8 * THREADS
@@ -73,14 +74,18 @@ def cupy_kernels(cupy: Any, xp: Namespace) -> dict[str, Kernel]:
 
     def total(name: str, a: Array, *numbers: float, before: tuple[Array, ...] = (), out: Array = None) -> Array:
         """A sum over all of a, 0-d."""
-        kind, n = kind_of(*before, a, out), a.size
-        if kind is None or any(shape_of(x, ()) for x in (*before, out)):
+        if kind_of(*before, a, out) is None or any(shape_of(x, ()) for x in (*before, out)):
             return plain[name](*before, a, *numbers, out=out)
         out = cupy.empty((), a.dtype) if out is None else out
+        over_all(name, *before, a, out, numbers=numbers)
+        return out
+
+    def over_all(name: str, *arrays: Array, numbers: tuple[float, ...] = ()) -> None:
+        """A kernel of `sums.cu` over all elements of the last array but one, and into the last."""
+        kind, n = KINDS[arrays[-2].dtype], arrays[-2].size
         blocks = max(1, min(-(-n // SHARE), BLOCKS))
         common = (None, None) if blocks == 1 else workspace.take(kind, blocks, 1)
-        launcher("sums", name, kind)((blocks,), (THREADS,), *before, a, out, *common, n, *numbers)
-        return out
+        launcher("sums", name, kind)((blocks,), (THREADS,), *arrays, *common, n, *numbers)
 
     def squared_norm(a: Array, out: Array = None) -> Array:
         """Σ a², 0-d."""
@@ -90,9 +95,14 @@ def cupy_kernels(cupy: Any, xp: Namespace) -> dict[str, Kernel]:
         """Σ |a|, 0-d."""
         return total("absolute_sum", a, out=out)
 
-    def clip_factor(a: Array, bound: float, out: Array = None) -> Array:
-        """bound / max(√Σa², bound), 0-d."""
-        return total("clip_factor", a, bound, out=out)
+    def clip_parts(a: Array, bound: float, out: Any = None) -> Any:
+        """u, s = Σ (a / u)² and `formulas.norm_factor`, 0-d each: two launches."""
+        if kind_of(a, *(out or ())) is None or not a.size or any(x.shape for x in out or ()):
+            return plain["clip_parts"](a, bound, out=out)
+        unit, squares, factor = out = out or tuple(cupy.empty((), a.dtype) for _ in range(3))
+        over_all("norm_unit", a, unit, numbers=(SMALLEST_NORMAL[KINDS[a.dtype]], *formulas.SQUARED_AS_THEY_ARE))
+        over_all("clip_factor", unit, factor, a, squares, numbers=(bound,))
+        return out
 
     def add_penalty(loss: Array, w: Array, l1: float, l2: float, out: Array = None) -> Array:
         """loss + l1 Σ|w| + l2 Σw², 0-d; `out` may be the loss."""
@@ -234,7 +244,7 @@ def cupy_kernels(cupy: Any, xp: Namespace) -> dict[str, Kernel]:
         column_sums,
         squared_norm,
         absolute_sum,
-        clip_factor,
+        clip_parts,
         add_penalty,
         weighted_sum,
         shares,
