@@ -79,8 +79,13 @@ class Loss(Switch):
 
     def weigh(self, y: Array, w: Array | None, dtype: str) -> tuple[Array, Array | None, Array | None]:
         """Prepared labels as the kernels take them, each sample's weight in the loss, and in the metric, (n,) or None
-        for 1 each: what class weights and an ignored label do to sample weights."""
-        return y, w, w
+        for 1 each: what class weights and an ignored label do to sample weights. The truth of a sample that weighs
+        nothing becomes 0: 1e20, which stands for a number that is missing, would make its loss infinite, and
+        0 · ∞ is not 0."""
+        if w is None or (self.backend.library == "numpy" and w.all()):  # others might have to be waited for
+            return y, w, w
+        xp = self.backend.xp
+        return xp.where(xp.reshape(w == 0, (-1, *[1] * (y.ndim - 1))), 0, y), w, w
 
     def ready(self, y: ArrayLike, n: int, n_out: int | None) -> bool:
         """Whether y is an array that `prepare` would check, NumPy's alone by its values, and give back; False proves

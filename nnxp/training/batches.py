@@ -87,9 +87,9 @@ def _on_device(backend: Backend, X: Array, dtype: str) -> Array:
     return moved
 
 
-def _later(loss: Loss, y: Array, n_out: int | None, dtype: str) -> Array:
-    """Labels of a batch that were checked before, as the kernels take them."""
-    return loss.weigh(loss.prepare(y, n_out, dtype, scan=False), None, dtype)[0]
+def _later(loss: Loss, y: Array, w: Array | None, n_out: int | None, dtype: str) -> Array:
+    """Labels of a batch that were checked before, as the kernels take them; w are their weights in the loss."""
+    return loss.weigh(loss.prepare(y, n_out, dtype, scan=False), w, dtype)[0]
 
 
 def _weighed_on_disk(
@@ -110,7 +110,8 @@ class Batches:
     """Checked arrays, in batches of `batch_size`: all rows, or those of `rows`.
 
     `w` are the weights in the loss, `v` those in the metric (see `Batch`). `prepare` makes labels of what a batch takes
-    from `y`, where they are not prepared yet. Not `shuffled`, every epoch has the rows in their own order.
+    from `y`, and its weights in the loss, where they are not prepared yet. Not `shuffled`, every epoch has the rows in
+    their own order.
     """
 
     def __init__(
@@ -123,7 +124,7 @@ class Batches:
         v: Array | None,
         batch_size: int,
         rows: Integers | None = None,
-        prepare: Callable[[Array], Array] | None = None,
+        prepare: Callable[[Array, Array | None], Array] | None = None,
         shuffled: bool = True,
     ) -> None:
         self.model, self.plan, self.backend, self.shuffled = model, plan, model.backend, shuffled
@@ -179,7 +180,7 @@ class Batches:
             same_length(n, len(y), "labels")
             w = sample_weights(backend, w, n, dtype)
             w, v = _weighed_on_disk(loss, y, w, n_out, dtype)
-            labels, later = np.asarray(y), lambda part: _later(loss, part, n_out, dtype)
+            labels, later = np.asarray(y), lambda part, w: _later(loss, part, w, n_out, dtype)
         else:
             labels, later = loss.prepare(y, n_out, dtype), None
             same_length(n, int(labels.shape[0]), "labels")
@@ -230,7 +231,7 @@ class Batches:
         x, y = self._x.take(place), self._y.take(place)
         w = None if self._w is None else self._w.take(place)
         v = w if self._v is self._w else None if self._v is None else self._v.take(place)
-        return x, y if self.prepare is None else self.prepare(y), w, v
+        return x, y if self.prepare is None else self.prepare(y, w), w, v
 
     def _sums(self, w: Floats | None, order: Integers | None) -> list[float]:
         """The sum of each batch's weights."""
@@ -247,7 +248,7 @@ class Batches:
             return None
         for rows in blocks(self.y):
             y = self.y[rows, ...]
-            truth = loss.truth(y if self.prepare is None else self.prepare(y))
+            truth = loss.truth(y if self.prepare is None else self.prepare(y, None))
             if truth.ndim != 1:
                 return None
             found.append(self.backend.to_numpy(truth))
