@@ -200,8 +200,8 @@ class Sequential(Model):
         Shapes and dtypes are checked, and the values of what comes from the host; values that lie on a device
         are not, since that would wait for it: a label out of range there makes the loss NaN.
         """
-        if sample_weight is None and self._training is not None and self.training.ready(X, y):
-            return self._training.one(X, y, None)
+        if sample_weight is None and self._training and (loss := self.training.at_once(X, y)) is not None:
+            return loss
         x = self._inputs(X)
         return self.training.checked(x, y, sample_weight, scan=library_of(X) == "numpy")
 

@@ -34,6 +34,7 @@ def print_report(report: dict[str, Any]) -> None:
     print(f"nnxp {report['nnxp']}, Python {report['python']}, NumPy {report['numpy']} with {report['blas']}")
     variables = [f"{name}={value}" for name, value in report["environment"].items()]
     print(", ".join([report["platform"], f"{report['cores']} cores", *variables]))
+    print(f"BLAS's threads: {report['blas_threads']}")
     there = [row for row in rows if row.status != MISSING]
     if there:
         print_table(HEADER, [_cells(row) for row in there])

@@ -31,9 +31,10 @@ def examine(names: Sequence[str] = (), tell: Callable[[str], None] = lambda name
     Returns
     -------
     dict
-        "format", "nnxp", "python", "platform", "cores", "numpy", "blas", "environment" (variables that matter and are
-        set), "seconds" (all this took), "passed" (whether every installed backend did, and every named one is
-        installed), and "backends": the attributes of `nnxp.doctor.verdict.Row` for each library and device.
+        "format", "nnxp", "python", "platform", "cores", "numpy", "blas", "blas_threads" (on how many NumPy's products
+        run), "environment" (variables that matter and are set), "seconds" (all this took), "passed" (whether every
+        installed backend did, and every named one is installed), and "backends": the attributes of
+        `nnxp.doctor.verdict.Row` for each library and device.
 
     Raises
     ------

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 import nnxp
-from nnxp.backends import cupy_check
+from nnxp.backends import blas, cupy_check
 
 LIBRARIES = ("numpy", "numpy+fast", "array_api_strict", "torch", "cupy")
 PACKAGES = {"numpy+fast": "numba"}
@@ -24,8 +24,8 @@ INSTALL = {
     "cupy": 'pip install "nnxp[cupy13]" (CUDA 13) or "nnxp[cupy12]" (CUDA 12)',
 }
 VARIABLES = (
-    "CUDA_VISIBLE_DEVICES", "CUPY_ACCELERATORS", "CUPY_TF32", "MKL_NUM_THREADS", "NNXP_FAST", "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS", "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE",
+    "CUDA_VISIBLE_DEVICES", "CUPY_ACCELERATORS", "CUPY_TF32", "NNXP_FAST", "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE",
+    *blas.VARIABLES,
 )  # fmt: skip
 """What changes results, speeds or devices."""
 
@@ -41,14 +41,15 @@ class Place:
 
 def system() -> dict[str, Any]:
     """The head of the report."""
-    blas = _known(lambda: np.show_config(mode="dicts")["Build Dependencies"]["blas"], {})
+    built = _known(lambda: np.show_config(mode="dicts")["Build Dependencies"]["blas"], {})
     return {
         "nnxp": nnxp.__version__,
         "python": f"{platform.python_version()} ({platform.python_implementation()})",
         "platform": platform.platform(),
         "cores": os.cpu_count(),
         "numpy": np.__version__,
-        "blas": " ".join(str(blas[key]) for key in ("name", "version") if blas.get(key)) or "unknown",
+        "blas": " ".join(str(built[key]) for key in ("name", "version") if built.get(key)) or "unknown",
+        "blas_threads": blas.of_process().words("products of fewer than 2**27 multiply-adds"),
         "environment": {name: os.environ[name] for name in VARIABLES if name in os.environ},
     }
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from nnxp.backends import Backend, check_dtype, dtype_of, follow, get_backend, library_of
+from nnxp.backends import Backend, blas, check_dtype, dtype_of, follow, get_backend, library_of
 from nnxp.doors.attributes import Declared
 from nnxp.doors.calling import Constructed
 from nnxp.doors.describing import described
@@ -179,7 +179,7 @@ def finite(backend: Backend, x: Array, name: str, dtype: str | None = None) -> N
         return
     xp: Any = np if host else backend.xp
     for rows in blocks(x):
-        with backend.context(), np.errstate(all="ignore"):
+        with backend.context(), blas.for_a_look(backend), np.errstate(all="ignore"):
             block = x[rows, ...]
             if sum_is_finite(block, dtype):
                 continue
@@ -200,6 +200,15 @@ def sum_is_finite(block: Array, dtype: str | None = None) -> bool:
     if not isinstance(block, np.ndarray) or not block.flags.c_contiguous:
         return False
     return float(np.vdot(block, block)) < LARGEST_SQUARE[dtype]
+
+
+def all_finite(backend: Backend, a: Array) -> bool:
+    """Whether every value of an array of the backend is finite."""
+    with blas.for_a_look(backend):
+        if sum_is_finite(a):
+            return True
+    xp = backend.xp
+    return all(bool(xp.all(xp.isfinite(a[rows, ...]))) for rows in blocks(a))
 
 
 def blocks(x: Array) -> Iterator[slice]:

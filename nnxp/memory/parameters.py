@@ -98,6 +98,11 @@ class ParameterStore:
         self._spans = {}  # an older pickle's have other keys
         self._make_views()
 
+    @property
+    def largest(self) -> int:
+        """How many elements the largest parameter has."""
+        return max((_size(entry.shape) for entry in self.entries), default=0)
+
     def counted(self, slots: Sequence[str]) -> AbstractContextManager[None]:
         """Where memory ends inside, the error says what the model takes (see `nnxp.memory.counting`)."""
         return counted(self.offsets[-1], self.trained, self.dtype, slots, self.backend.name)

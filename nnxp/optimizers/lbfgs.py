@@ -102,12 +102,7 @@ class LBFGS(Optimizer):
         ModuleNotFoundError
             SciPy is not installed; the message names the extra.
         """
-        try:
-            from scipy import optimize
-        except ModuleNotFoundError as error:
-            if (error.name or "").partition(".")[0] != "scipy":
-                raise
-            raise ModuleNotFoundError('L-BFGS needs SciPy: pip install "nnxp[sklearn]"', name="scipy") from None
+        optimize = self._scipy()
         self._refuse_other(store)
         self.result, search = None, _Search(store, evaluate)
 
@@ -124,6 +119,17 @@ class LBFGS(Optimizer):
         finally:
             search.put(search.best)
         self.result = Result(found.success, found.message, search.loss, found.nit, found.nfev)
+
+    @staticmethod
+    def _scipy() -> Any:
+        """SciPy's minimisers."""
+        try:
+            from scipy import optimize
+        except ModuleNotFoundError as error:
+            if (error.name or "").partition(".")[0] != "scipy":
+                raise
+            raise ModuleNotFoundError('L-BFGS needs SciPy: pip install "nnxp[sklearn]"', name="scipy") from None
+        return optimize
 
     def update_params(self, target: Target) -> None:
         """Refuses: there is no step for one batch."""

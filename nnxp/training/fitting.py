@@ -84,6 +84,7 @@ def fit(
         finally:
             training.plan.micro_batch_size = None
             training.plan.release()
+            training.plan.blas.leave()  # again: an interrupt may have come just there
 
 
 def evaluated(model: Model, trained: Trained, given: Given) -> dict[str, float]:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nnxp import random
+from nnxp.backends import blas
 from nnxp.callbacks import Callback, Callbacks, State
 from nnxp.callbacks.state import Record
-from nnxp.doors.arrays import blocks, sum_is_finite
+from nnxp.doors.arrays import all_finite
 from nnxp.doors.sparse import SparseRows
 from nnxp.errors import NonFiniteLossError
 from nnxp.kernels import vocabulary
@@ -43,19 +44,23 @@ class Training(Step):
         step = plan.step if course.batches else self._first_step
         calls = bool(self.callbacks.at["step"])
         key = random.key(model.seed, "order", model.epoch)
-        for batch in () if state.stop else data.epoch(key, course.batches):
-            row = means[len(sizes), ...]
-            step(batch.x, batch.y, batch.w, batch.v, row, batch.heft)
-            course.last = row
-            sizes.append((batch.total, batch.scored))
-            course.batches += 1
-            step = plan.step
-            if len(sizes) == data.interval:
-                self._read(data, bar, text)
-            if calls:
-                self.callbacks.call("step")
-                if state.stop:
-                    break
+        # Once for all steps, but where something of the user's runs between two of them.
+        once = None if calls or isinstance(data, Stream) else plan.threads(min(data.n, data.batch_size))
+        with once or blas.AS_IT_IS:
+            for batch in () if state.stop else data.epoch(key, course.batches):
+                row = means[len(sizes), ...]
+                with blas.AS_IT_IS if once else plan.threads(batch.x.shape[0]):
+                    step(batch.x, batch.y, batch.w, batch.v, row, batch.heft)
+                course.last = row
+                sizes.append((batch.total, batch.scored))
+                course.batches += 1
+                step = plan.step
+                if len(sizes) == data.interval:
+                    self._read(data, bar, text)
+                if calls:
+                    self.callbacks.call("step")
+                    if state.stop:
+                        break
         if sizes:
             self._read(data, bar, text)
         return averages(plan.loss, *course.sums.tolist())
@@ -156,7 +161,7 @@ class Training(Step):
             self._running.begin_epoch()
         try:
             record = self.epoch(data, bar, text)
-            if last and self._broken(model.store.values):
+            if last and not all_finite(self.backend, model.store.values):
                 raise _Stopped(model.step, 0)
         except _Stopped as stop:
             raise self._explain(stop, data) from None
@@ -216,7 +221,10 @@ class Training(Step):
 
         if not left:
             return
-        optimizer.minimise(model.store, loss, left, after)
+        optimizer._scipy()
+        plan.blas.look()  # SciPy's own BLAS, which may have been loaded just now
+        with plan.threads(min(data.n, data.batch_size)):
+            optimizer.minimise(model.store, loss, left, after)
         if optimizer.result is not None and not math.isfinite(optimizer.result.loss):
             raise NonFiniteLossError(
                 "the loss is not a finite number where the minimisation began, and its weights are as they were: "
@@ -261,27 +269,19 @@ class Training(Step):
 
     def _first_not_finite(self, stop: "_Stopped", x: Array, y: Array, note: str = "") -> str:
         """What is the first not to be finite when a batch is run again, in words; "" where all is."""
-        x = x.head() if isinstance(x, SparseRows) else x
-        out = self.backend.asarray(x, dtype=self.model.dtype)  # bytes are numbers to a layer by itself
+        backend, x = self.backend, x.head() if isinstance(x, SparseRows) else x
+        out = backend.asarray(x, dtype=self.model.dtype)  # bytes are numbers to a layer by itself
         for owner, layer in with_parts(self.plan.layers):
             layer.moment = (owner, self.model.epoch, stop.step)
         for position, layer in enumerate(self.plan.layers):
-            found = [f"the {name}" for name in layer.stored() if self._broken(getattr(layer, name))]
+            found = [f"the {name}" for name in layer.stored() if not all_finite(backend, getattr(layer, name))]
             out = layer.run_forward(out, True)
-            found += ["the output"] if self._broken(out) else []
+            found += [] if all_finite(backend, out) else ["the output"]
             if found:
                 first = f"{found[0]} of layer {position}, {type(layer).__name__}"
                 return f"the first values that are not finite are {first}{note}"
-        return (
-            "the loss itself is not finite" + note
-            if self._broken(self.plan.loss.losses(out, y[: out.shape[0], ...]))
-            else ""
-        )
-
-    def _broken(self, a: Array) -> bool:
-        """Whether some value is not finite."""
-        xp = self.backend.xp
-        return not sum_is_finite(a) and not all(bool(xp.all(xp.isfinite(a[rows, ...]))) for rows in blocks(a))
+        losses = self.plan.loss.losses(out, y[: out.shape[0], ...])
+        return "" if all_finite(backend, losses) else "the loss itself is not finite" + note
 
 
 class _Stopped(Exception):

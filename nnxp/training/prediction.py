@@ -5,6 +5,7 @@ import copy
 import numpy as np
 
 from nnxp.activations import Activation, Linear, Softmax
+from nnxp.backends import blas
 from nnxp.layers import Dense, Dropout, Layer, Rescaling
 from nnxp.memory.buffers import Buffers
 from nnxp.network.model import Model
@@ -31,6 +32,7 @@ class Prediction:
         layers = [layer for layer in layers if type(layer) not in passing]
         self.backend, self.dtype, self.takes_bytes = model.backend, model.dtype, casts_bytes(layers)
         self.empty, self.number = model.backend.xp.empty, getattr(model.backend.xp, model.dtype)
+        self.threads = blas.threads_of(model.backend, model.store.largest)
         buffers = Buffers(model.backend, model.dtype)
         self.stages: list[Stage] = []
         i = 0
@@ -51,7 +53,8 @@ class Prediction:
     def __call__(self, x: Array) -> Array:
         """The last layer's output for x, (n, m) of the model's dtype or uint8, in a new array."""
         n = x.shape[0]
-        with np.errstate(all="ignore"):  # what overflows is seen in the result, and underflow is harmless
+        # What overflows is seen in the result, and underflow is harmless.
+        with self.threads(min(n, BATCH)), np.errstate(all="ignore"):
             if n <= BATCH:
                 return self.backend.xp.asarray(self._batch(x), copy=True)
             return self._batches(x, n)

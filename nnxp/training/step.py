@@ -19,14 +19,18 @@ class Step:
         self.plan, self.loss, self.backend = Plan(model), model.loss, model.backend
         self.on_cupy = model.backend.library == "cupy"
 
-    def ready(self, X: ArrayLike, y: ArrayLike) -> bool:
-        """Whether X and y are arrays of NumPy, or of CuPy on the model's device, that a step takes as they are. A loop
-        of small steps is not to wait for a door that finds nothing to do; False proves nothing."""
+    def at_once(self, X: ArrayLike, y: ArrayLike) -> Array | None:
+        """`one`, where X and y are arrays of NumPy, or of CuPy on the model's device, that a step takes as they are. A
+        loop of small steps is not to wait for a door that finds nothing to do; None proves nothing."""
         plan, model = self.plan, self.model
         plan.follow()
-        if not (model._fits_on_cupy(X) if self.on_cupy else model._fits(X) and sum_is_finite(X)):
-            return False
-        return plan.loss.ready(y, X.shape[0], model.n_out)
+        if not (model._fits_on_cupy(X) if self.on_cupy else model._fits(X)):
+            return None
+        n = X.shape[0]
+        if not plan.loss.ready(y, n, model.n_out):
+            return None
+        with self.backend.context(), plan.threads(n):
+            return self._step(X, y, None) if self.on_cupy or sum_is_finite(X) else None
 
     def checked(self, x: Array, y: ArrayLike, w: ArrayLike | None, scan: bool) -> Array:
         """`one`, of inputs past the model's door and labels and weights not yet past any. `scan`: the inputs came from
@@ -47,7 +51,11 @@ class Step:
 
     def one(self, x: Array, y: Array, w: Array | None) -> Array:
         """The loss before the update, 0-d, of arrays that the plan takes."""
-        with self.backend.context(), np.errstate(all="ignore"):  # a harmless underflow is not to stop an update
+        with self.backend.context(), self.plan.threads(x.shape[0]):
+            return self._step(x, y, w)
+
+    def _step(self, x: Array, y: Array, w: Array | None) -> Array:
+        with np.errstate(all="ignore"):  # a harmless underflow is not to stop an update
             try:
                 return self.plan.step(x, y, w)
             finally:

@@ -63,7 +63,7 @@ def real() -> tuple[int, str, str]:
 
 KEYS: dict[str, Any] = {
     "format": int, "nnxp": str, "python": str, "platform": str, "cores": int, "numpy": str, "blas": str,
-    "environment": dict, "seconds": float, "passed": bool, "backends": list,
+    "blas_threads": str, "environment": dict, "seconds": float, "passed": bool, "backends": list,
 }  # fmt: skip
 ROW_KEYS: dict[str, Any] = {
     "name": str, "status": str, "error": type(None), "precision": str, "stage": str, "versions": dict, "device": dict,

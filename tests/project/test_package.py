@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 # Everything that is imported when it is used, and not before.
 LAZY = ("array_api_compat", "array_api_strict", "cupy", "importlib.metadata", "matplotlib", "numba", "rich",
-        "safetensors", "torch")  # fmt: skip
+        "safetensors", "threadpoolctl", "torch")  # fmt: skip
 
 
 def test_version_is_the_installed_one() -> None:
@@ -65,6 +65,7 @@ nnxp.Sequential([nnxp.Dense(784, 128), "relu", nnxp.Dense(128, 10), "softmax"], 
     }
     assert rooms == {"nnxp.training", "nnxp.training.prediction", "nnxp.training.stages"}
     assert not found & {"csv", "hashlib", "json", "logging", "numba", "secrets", "tempfile", "urllib.parse"}
+    assert "threadpoolctl" not in found  # the first plan's
 
 
 def test_dir_names_each_thing_once() -> None:

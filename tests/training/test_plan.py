@@ -137,7 +137,9 @@ def test_the_plan_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
         "Dropout.backward",
         "ReLU.backward and Dense.dbiases in one pass, Dense.backward, gradients of its parameters only",
         "Adam: one update",
+        lines[-1],
     ]
+    assert lines[-1].startswith("BLAS's threads: ")
 
 
 def test_classes_of_the_users_own_run_as_they_stand() -> None:
