@@ -4,6 +4,7 @@ host arrays."""
 import numpy as np
 
 from nnxp.backends import get_backend
+from nnxp.doors.units import constant, unit_of
 from nnxp.typing import ArrayLike, Floats, HostArray, Integers
 
 
@@ -37,7 +38,8 @@ def rmse(y_pred: ArrayLike, y: ArrayLike) -> float:
     """
     p, t = _real(y_pred), _real(y)
     _same(p, t)
-    return float(np.sqrt(np.mean((p - t) ** 2)))
+    unit = unit_of((p - t).reshape(-1))
+    return float(np.sqrt(np.mean(((p - t) / unit) ** 2)) * unit)
 
 
 def r2(y_pred: ArrayLike, y: ArrayLike) -> float:
@@ -46,7 +48,7 @@ def r2(y_pred: ArrayLike, y: ArrayLike) -> float:
     Raises
     ------
     ValueError
-        An output's y is constant: there is no variance to explain.
+        An output's y is constant but for rounding: there is no variance to explain.
 
     Examples
     --------
@@ -55,10 +57,11 @@ def r2(y_pred: ArrayLike, y: ArrayLike) -> float:
     """
     p, t = _real(y_pred), _real(y)
     _same(p, t)
-    spread = np.sum((t - np.mean(t, axis=0)) ** 2, axis=0)
-    if np.any(spread == 0):
+    if np.any(constant(_host(y).reshape(t.shape))):
         raise ValueError("got a constant y, expected targets that vary: R² has no meaning here, use rmse")
-    return float(np.mean(1 - np.sum((p - t) ** 2, axis=0) / spread))
+    unit = unit_of(t)
+    p, t = p / unit, t / unit
+    return float(np.mean(1 - np.sum((p - t) ** 2, axis=0) / np.sum((t - np.mean(t, axis=0)) ** 2, axis=0)))
 
 
 def confusion_matrix(y_pred: ArrayLike, y: ArrayLike, n_classes: int | None = None) -> Integers:

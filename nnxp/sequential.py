@@ -202,8 +202,8 @@ class Sequential(Model):
         """
         if sample_weight is None and self._training and (loss := self.training.at_once(X, y)) is not None:
             return loss
-        x = self._inputs(X)
-        return self.training.checked(x, y, sample_weight, scan=library_of(X) == "numpy")
+        x = self._checked(X)  # it decides the backend, where nothing has yet
+        return self.training.checked(x, y, sample_weight)
 
     @keywords
     def evaluate(

@@ -102,7 +102,7 @@ def _explain(error: Exception) -> str:
     from nnxp.errors import BackendUnavailableError
     from nnxp.memory.counting import is_out_of_memory
 
-    text = " ".join(str(error).split())
+    text = " ".join(str(error).split()).replace('dtype="float64"', "--dtype float64")
     if is_out_of_memory(error):
         what = f" ({text})" if text else ""
         return f"out of memory{what}: try a smaller --batch-size or fewer units in --hidden"

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from nnxp.data.split import split
 from nnxp.doors.describing import as_call
+from nnxp.doors.units import constant
 from nnxp.errors import DataError, nearest
 
 Array = NDArray[Any]
@@ -96,8 +97,8 @@ def standardisation(X: Array, preprocessing: dict[str, Any]) -> tuple[list[float
     """Scales and offsets that give each column of numbers mean 0 and standard deviation 1.
 
     ``scale = 1 / std(x)``, ``offset = -mean(x) / std(x)``. Columns that stand for a category (0 or 1) stay as
-    they are. A constant column teaches nothing: its scale and offset are 0, so that a value first met in
-    prediction meets no untrained weight.
+    they are. A column that is constant, but for the rounding of its dtype, teaches nothing: its scale and offset
+    are 0, so that a value first met in prediction meets no untrained weight.
 
     Parameters
     ----------
@@ -107,14 +108,12 @@ def standardisation(X: Array, preprocessing: dict[str, Any]) -> tuple[list[float
         As of `Dataset`.
     """
     largest = np.abs(X).max(axis=0).astype(np.float64)
-    constant = X.max(axis=0) == X.min(axis=0)
     unit = np.where(largest > 0, largest, 1.0)
     relative = X / unit  # of order 1, so that sums and squares neither overflow nor vanish
-    # Differences below float32's smallest number are lost in a model; their reciprocal would overflow it.
     deviation = relative.std(axis=0, dtype=np.float64) * unit
-    constant |= deviation < np.finfo(np.float32).tiny
-    scale = np.where(constant, 0.0, 1 / np.where(constant, 1.0, deviation))
-    offset = np.where(constant, 0.0, -relative.mean(axis=0, dtype=np.float64) * unit * scale)
+    same = constant(X) | (deviation < np.finfo(np.float64).tiny)  # whose reciprocal would overflow
+    scale = np.where(same, 0.0, 1 / np.where(same, 1.0, deviation))
+    offset = np.where(same, 0.0, -relative.mean(axis=0, dtype=np.float64) * unit * scale)
     start = 0
     for column in preprocessing.get("columns", ()):
         stop = start + len(column.get("categories", (None,)))

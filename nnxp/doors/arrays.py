@@ -12,13 +12,14 @@ from nnxp.backends import Backend, blas, check_dtype, dtype_of, follow, get_back
 from nnxp.doors.attributes import Declared
 from nnxp.doors.calling import Constructed
 from nnxp.doors.describing import described
+from nnxp.doors.options import LARGEST, beyond, held
 from nnxp.doors.sparse import SparseRows
 from nnxp.errors import BackendMismatchError
 from nnxp.typing import Array, ArrayLike
 
 BLOCK = 2**18
 """Elements that a check looks at once, so that its memory does not grow with the data."""
-LARGEST_SQUARE = {"float32": float(np.finfo(np.float32).max) ** 2, "float64": math.inf, None: math.inf}
+LARGEST_SQUARE = {"float32": LARGEST["float32"] ** 2, "float64": math.inf, None: math.inf}
 
 
 class Switch(Declared, Constructed):
@@ -36,6 +37,10 @@ class Switch(Declared, Constructed):
     _dtype: str | None = None
     _model: Any = None
     __repr__ = described
+    options: ClassVar[tuple[str, ...]] = ()
+    """Names of the constructor's keywords, kept as attributes."""
+    _on_host: ClassVar[tuple[str, ...]] = ()
+    """Those of them that become no numbers of the dtype."""
 
     def __init__(self, backend: Any = None, dtype: str | None = None) -> None:
         spec = self.default_backend if backend is None else backend
@@ -102,7 +107,14 @@ class Switch(Declared, Constructed):
                 f"got {name} of shape {tuple(x.shape)}, expected two dimensions, (samples, features): "
                 f"{'X.reshape(len(X), -1) flattens each sample' if x.ndim > 2 else 'wrap the number in a list'}"
             )
+        self._check_options(dtype_of(x))
         return x
+
+    def _check_options(self, dtype: str) -> None:
+        """Raises where an option is a number that the dtype does not hold."""
+        for name in self.options:
+            if name not in self._on_host:
+                held(name, getattr(self, name, None), dtype)
 
     def _on(self, backend: Backend, dtype: str, named: bool = False) -> Self:
         """Takes a model's backend and dtype, or says how the two disagree. `named`: the model's was given, so that
@@ -117,6 +129,7 @@ class Switch(Declared, Constructed):
                 f"this {type(self).__name__} has dtype={self._dtype!r}, its model {dtype!r}: give dtype= to the "
                 "model only"
             )
+        self._check_options(dtype)
         self._backend, self._named = backend, self._named or named
         return self
 
@@ -143,18 +156,21 @@ def sample_weights(
     if weights is None:
         return None
     own = backend.owns(weights) and backend.library != "numpy"
+    given = weights if own else backend._admit(weights)
     with np.errstate(over="ignore"):  # what a cast makes infinite is found below
-        w = backend.asarray(weights, dtype=dtype) if own else np.asarray(backend._admit(weights), dtype=dtype)
+        w = backend.asarray(given, dtype=dtype) if own else np.asarray(given, dtype=dtype)
     if w.ndim != 1 or w.shape[0] != n:
         raise ValueError(f"got sample_weight of shape {tuple(w.shape)}, expected ({n},): one weight a sample")
     xp: Any = np if isinstance(w, np.ndarray) else backend.xp
     if scan or xp is np:
         with backend.context(), np.errstate(over="ignore"):
             if not bool(xp.all(xp.logical_and(xp.isfinite(w), w >= 0))):
+                if (large := lost(xp, given)) is not None and bool(xp.all(w >= 0)):
+                    raise beyond("a sample_weight of ", large, dtype)
                 raise ValueError("got a sample_weight that is negative or not finite, expected numbers from 0 up")
             if not bool(xp.isfinite(xp.sum(w))):
                 raise ValueError(
-                    f"got sample_weight whose sum is beyond {dtype}, expected smaller numbers: divide them"
+                    f"got sample_weight whose sum is beyond {dtype}, expected smaller numbers: divide by their mean"
                 )
             if some and not bool(xp.any(w > 0)):
                 raise ValueError(
@@ -183,15 +199,27 @@ def finite(backend: Backend, x: Array, name: str, dtype: str | None = None) -> N
             block = x[rows, ...]
             if sum_is_finite(block, dtype):
                 continue
-            good = xp.isfinite(np.asarray(block, dtype=dtype) if host else block)
+            if dtype is None:
+                good = xp.isfinite(block)
+            else:
+                good = xp.isfinite(np.asarray(block, dtype=dtype) if host else backend.asarray(block, dtype=dtype))
             if bool(xp.all(good)):
                 continue
             row = int(xp.argmin(xp.astype(xp.all(good, axis=1), xp.int8)))
             column = int(xp.argmin(xp.astype(good[row, ...], xp.int8)))
+            value = float(block[row, column])
+        if dtype is not None and math.isfinite(value):
+            raise beyond(f"{name} at row {rows.start + row}, column {column}, of ", value, dtype)
         raise ValueError(
             f"got {name} with NaN or infinity, first at row {rows.start + row}, column {column}: fill or drop such "
             "rows before training"
         )
+
+
+def lost(xp: Any, x: Array) -> float | None:
+    """The largest magnitude of numbers that a cast has made infinite; None where x, as given, is not finite itself."""
+    largest = float(xp.max(xp.abs(x)))
+    return largest if math.isfinite(largest) else None
 
 
 def sum_is_finite(block: Array, dtype: str | None = None) -> bool:

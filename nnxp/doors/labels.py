@@ -8,7 +8,8 @@ from collections.abc import Callable
 import numpy as np
 
 from nnxp.backends import Backend, dtype_of
-from nnxp.doors.arrays import blocks
+from nnxp.doors.arrays import blocks, lost
+from nnxp.doors.options import beyond
 from nnxp.typing import Array, ArrayLike, Namespace
 
 TEXT = (
@@ -121,12 +122,15 @@ def real(backend: Backend, y: ArrayLike, n_out: int | None, dtype: str, scan: bo
     Raises
     ------
     ValueError
-        Another shape, NaN or infinity.
+        Another shape, NaN or infinity, or numbers beyond the dtype.
     """
-    y = _columns(backend, y, n_out)
-    if isinstance(y, np.ndarray):
-        y = np.asarray(y, dtype=dtype)  # what comes from the host is checked there, before it moves
+    given = _columns(backend, y, n_out)
+    with np.errstate(over="ignore"):  # what comes from the host is checked there, before it moves
+        y = np.asarray(given, dtype=dtype) if isinstance(given, np.ndarray) else backend.asarray(given, dtype=dtype)
     if not _holds(backend, y, scan, lambda xp, y: xp.isfinite(y)):
+        with backend.context():
+            if (large := lost(np if isinstance(given, np.ndarray) else backend.xp, given)) is not None:
+                raise beyond("targets of ", large, dtype)
         raise ValueError(
             "got targets with NaN or infinity, expected finite numbers: fill or drop such rows before training"
         )

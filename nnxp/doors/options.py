@@ -8,7 +8,27 @@ import numpy as np
 
 LARGEST = {dtype: float(np.finfo(dtype).max) for dtype in ("float32", "float64")}
 SMALLEST_NORMAL = {dtype: float(np.finfo(dtype).smallest_normal) for dtype in LARGEST}
-"""What a dtype holds, 0 apart: numbers up to the largest, and from the smallest on with all their digits."""
+SMALLEST = {dtype: float(np.finfo(dtype).smallest_subnormal) for dtype in LARGEST}
+"""What a dtype holds, 0 apart: numbers up to the largest, with all their digits from the smallest normal one on."""
+NEVER_0 = ("epsilon", "delta")
+"""Options that are above 0, in the dtype too."""
+
+
+def beyond(name: str, value: float, dtype: str) -> ValueError:
+    """The error about a finite number that a dtype does not hold."""
+    small = abs(value) < 1
+    where = f"below {dtype}, which rounds it to 0" if small else f"beyond {dtype}, which ends at {LARGEST[dtype]:.3g}"
+    wider = 'take dtype="float64", or ' if dtype == "float32" else "take "
+    return ValueError(f"got {name}{value:.6g}, {where}: {wider}{'larger' if small else 'smaller'} numbers")
+
+
+def held(name: str, value: Any, dtype: str) -> None:
+    """Raises ValueError where a finite float, or one of a list, is beyond what the dtype holds, or becomes 0 in it and
+    may not be 0."""
+    least = SMALLEST[dtype] / 2 if name in NEVER_0 else -1
+    for number in value if isinstance(value, list | tuple) else (value,):
+        if isinstance(number, float) and math.isfinite(number) and not least < abs(number) <= LARGEST[dtype]:
+            raise beyond(f"{name}=", number, dtype)
 
 
 def positive(name: str, value: Any) -> int:

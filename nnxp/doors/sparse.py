@@ -6,6 +6,7 @@ from typing import Any, Self
 import numpy as np
 
 from nnxp.backends import Backend
+from nnxp.doors.options import beyond
 from nnxp.typing import Array, HostArray
 
 PART = 32_000_000
@@ -39,7 +40,7 @@ class SparseRows:
         with np.errstate(over="ignore"):
             matrix = self.matrix.astype(dtype, copy=False)
         if not np.isfinite(matrix.data).all():
-            raise ValueError(f'got X with numbers beyond {dtype}, expected smaller ones: rescale it, or take "float64"')
+            raise beyond("X with numbers up to ", float(abs(self.matrix.data).max()), dtype)
         return type(self)(matrix, backend, backend.asarray(matrix.data[:0], dtype=dtype).dtype)
 
     def __getitem__(self, rows: Any) -> Self:

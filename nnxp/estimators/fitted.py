@@ -7,7 +7,9 @@ from typing import Any, Self
 
 from sklearn.utils.validation import check_is_fitted
 
-from nnxp.backends import Backend, get_backend
+from nnxp.backends import Backend, dtype_of, get_backend
+from nnxp.doors.arrays import finite
+from nnxp.doors.sparse import SparseRows
 from nnxp.estimators import inputs
 from nnxp.estimators.building import rebuilt, settings
 from nnxp.estimators.convergence import Convergence
@@ -54,7 +56,10 @@ class Fitted(Parameters):
         """The network's output for a user's X."""
         check_is_fitted(self)
         self._check_home(X, self._home, method)
-        return self.model_.predict(inputs.features(self, X, reset=False))
+        X, dtype = inputs.features(self, X, reset=False), self.model_.dtype
+        if dtype_of(X) != dtype and not isinstance(X, SparseRows):  # which looks itself
+            finite(get_backend(X), X, "X", dtype)
+        return self.model_.predict(X)
 
     def _at_home(self, a: Array) -> Array:
         """An array of the model where X of the fit was."""

@@ -11,6 +11,8 @@ from sklearn.utils.metaestimators import available_if
 
 from nnxp.backends import get_backend
 from nnxp.callbacks import Callback
+from nnxp.doors.options import LARGEST, beyond
+from nnxp.doors.units import constant
 from nnxp.estimators import inputs
 from nnxp.estimators.base import MLP
 from nnxp.estimators.convergence import Score
@@ -186,8 +188,13 @@ class MLPRegressor(RegressorMixin, MLP):
                 f"got y with a mean {found[1]:.3g} times its standard deviation, differences that {dtype} rounds away: "
                 'take dtype="float64", or subtract a constant from y'
             )
-        if np.abs(part.y).max() > np.finfo(dtype).max:
-            raise ValueError(f'got y of up to {np.abs(part.y).max():g}, more than {dtype} holds: take dtype="float64"')
+        if (largest := float(np.abs(part.y).max())) > LARGEST[dtype]:
+            raise beyond("y of up to ", largest, dtype)
+        if (least := min(target.sigma)) < 1 / LARGEST[dtype]:
+            raise ValueError(
+                f"got y with a standard deviation of {least:.3g}, whose reciprocal is beyond {dtype}: take "
+                'dtype="float64", or multiply y by a constant'
+            )
         return part
 
     def _ready_to_validate(self, part: Part, target: "Scale") -> tuple[Part, Score]:
@@ -196,7 +203,9 @@ class MLPRegressor(RegressorMixin, MLP):
                 "got 1 row to validate with, expected 2 at least, since R² needs targets that vary: raise "
                 "validation_fraction, or give fit X_val and y_val"
             )
-        variance = float(np.average((part.y - np.average(part.y, 0, part.w)) ** 2, 0, part.w).mean())
+        y, w = (part.y, None) if part.w is None else (part.y[part.w > 0], part.w[part.w > 0])
+        squares = np.average((y - np.average(y, 0, w)) ** 2, 0, w)
+        variance = float(np.where(constant(y), 0.0, squares).mean())
         return part, lambda record: _r2(record["val_rmse"] ** 2, variance)
 
     def __sklearn_tags__(self) -> Any:
@@ -216,15 +225,15 @@ class Scale:
 
     @classmethod
     def of(cls, y: HostArray, w: Floats | None) -> Self:
-        """Those of the rows of y, (n,) or (n, outputs), weighted; σ = 1 where an output does not vary."""
-        with np.errstate(over="ignore"):
-            sigma, mu = units_of(y, w)
-        if not np.isfinite(sigma).all():
+        """Those of the rows of y, (n,) or (n, outputs), weighted; |μ|, or 1, where an output does not vary."""
+        sigma, mu = units_of(y, w)
+        if not (np.maximum(sigma, abs(mu)) < LARGEST["float64"] ** 0.5).all():
             raise ValueError(
                 f"got y of up to {np.abs(y).max():g}, whose squares overflow, expected smaller numbers: divide y by a "
                 "constant"
             )
-        return cls(np.where(sigma > 0, sigma, 1.0).tolist(), mu.tolist())
+        typical = np.where(mu == 0, 1.0, abs(mu))
+        return cls(np.where(sigma > 0, sigma, typical).tolist(), mu.tolist())
 
     @classmethod
     def none(cls, y: HostArray) -> Self:

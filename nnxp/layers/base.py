@@ -69,7 +69,6 @@ class Layer(Whole):
 
     parameters: ClassVar[tuple[str, ...]] = ()
     untrained: ClassVar[tuple[str, ...]] = ()
-    options: ClassVar[tuple[str, ...]] = ()
     reads: ClassVar[tuple[str, ...]] = ("inputs",)
     _forward: ClassVar[Callable[..., Array]]
     _backward: ClassVar[Callable[..., Array]]

@@ -20,7 +20,6 @@ class Loss(Switch):
         See `nnxp.get_backend`; by default those of the predictions.
     """
 
-    options: ClassVar[tuple[str, ...]] = ()
     classifies: ClassVar[bool] = False
     by_hand: ClassVar[bool] = False
     """Whether its calls are not those of the contract, so that a model cannot use it."""

@@ -7,7 +7,8 @@ import numpy as np
 
 from nnxp.backends import Backend
 from nnxp.doors.naming import snake_case
-from nnxp.doors.options import above_zero
+from nnxp.doors.options import LARGEST, above_zero
+from nnxp.doors.units import constant, unit_of
 from nnxp.kernels import formulas
 from nnxp.losses.base import ElementwiseLoss
 from nnxp.losses.regression import Huber, MeanAbsoluteError, MeanSquaredError
@@ -19,14 +20,16 @@ STEPS_OF_SIGMA = 100
 
 def units_of(y: HostArray, w: Floats | None = None) -> tuple[Floats, Floats]:
     """Standard deviation σ and mean μ of each output of y, (n,) or (n, outputs), weighted, in float64, (outputs,) each.
-    σ is 0 where an output is the same in every row."""
-    columns = y.reshape(len(y), -1).astype(np.float64)
+    σ is 0 where an output is the same in every row, but for rounding (see `nnxp.doors.units.constant`)."""
+    columns = y.reshape(len(y), -1)
     if w is not None:
         columns, w = columns[w > 0], w[w > 0]
+    same, columns = constant(columns), columns.astype(np.float64)
+    unit = unit_of(columns)
+    columns = columns / unit
     mu = np.average(columns, 0, w)
     sigma = np.sqrt(np.average((columns - mu) ** 2, 0, w))
-    constant = (columns.max(axis=0) == columns.min(axis=0)) | (sigma < np.finfo(np.float32).tiny)
-    return np.where(constant, 0.0, sigma), mu
+    return np.where(same, 0.0, sigma * unit), mu * unit
 
 
 def unresolved(ratios: Iterable[float], dtype: str) -> tuple[int, float] | None:
@@ -63,6 +66,10 @@ class StandardisedLoss(ElementwiseLoss):
 
     def _on(self, backend: Backend, dtype: str, named: bool = False) -> "StandardisedLoss":
         super()._on(backend, dtype, named)
+        if (least := min(self.sigma)) < 1 / LARGEST[dtype]:
+            raise ValueError(
+                f'got sigma={least:.6g}, whose reciprocal is beyond {dtype}: take dtype="float64", or larger targets'
+            )
         self._factor: Any = backend.asarray([[1 / s for s in self.sigma]], dtype=dtype)
         return self
 

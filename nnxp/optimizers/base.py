@@ -56,6 +56,7 @@ class Optimizer(Switch):
     by_kind = False
     """Whether weights and biases are updated differently."""
     options: ClassVar[tuple[str, ...]] = ("learning_rate", "schedule", "decay", "clip_norm", "clip_value", "ema")
+    _on_host = ("decay", "clip_norm", "clip_value")
 
     def __init__(
         self,
@@ -231,6 +232,7 @@ class Optimizer(Switch):
         known = self._stretches.get(store.token)
         if known is None:
             self._refuse_other(store)
+            self._check_options(store.dtype)
             known = self._stretches[store.token] = {}
         if span not in known:
             part, backend = slice(span.start, span.stop), store.backend

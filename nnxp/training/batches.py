@@ -164,16 +164,14 @@ class Batches:
         n, backend, plan = int(X.shape[0]), model.backend, planned()
         if n == 0:
             raise ValueError(f"got {name} with no samples, expected at least one")
+        finite(backend, X, name, model.dtype)  # where it lies, as it is: a cast makes large numbers infinite
         if isinstance(X, np.ndarray) and backend.is_device:
-            finite(backend, X, name, model.dtype)  # here, where nobody has to wait for it
             as_bytes = X.dtype == np.uint8 and plan.takes_bytes
             X = _on_device(backend, X, "uint8" if as_bytes else model.dtype)
-        else:
-            if not isinstance(X, np.ndarray) or not (backend.library == "numpy" or on_disk(X)):
-                X = model._moved(X)
-            elif not (X.flags.c_contiguous or on_disk(X)):
-                X = np.asarray(model._moved(X), order="C")
-            finite(backend, X, name, model.dtype)
+        elif not isinstance(X, np.ndarray) or not (backend.library == "numpy" or on_disk(X)):
+            X = model._moved(X)
+        elif not (X.flags.c_contiguous or on_disk(X)):
+            X = np.asarray(model._moved(X), order="C")
         plan.follow()
         loss, n_out, dtype = plan.loss, model._outputs(X), model.dtype
         if isinstance(y, np.ndarray) and y.ndim > 0 and on_disk(y):

@@ -4,7 +4,6 @@ import weakref
 
 import numpy as np
 
-from nnxp.backends import dtype_of
 from nnxp.doors.arrays import finite, same_length, sample_weights, sum_is_finite
 from nnxp.network.model import Model
 from nnxp.training.plan import Plan
@@ -16,6 +15,7 @@ class Step:
 
     def __init__(self, model: Model) -> None:
         self.model: Model = weakref.proxy(model)  # the model owns this: no cycle keeps it alive
+        model.optimizer._check_options(model.dtype)  # before anything is updated
         self.plan, self.loss, self.backend = Plan(model), model.loss, model.backend
         self.on_cupy = model.backend.library == "cupy"
 
@@ -32,15 +32,16 @@ class Step:
         with self.backend.context(), plan.threads(n):
             return self._step(X, y, None) if self.on_cupy or sum_is_finite(X) else None
 
-    def checked(self, x: Array, y: ArrayLike, w: ArrayLike | None, scan: bool) -> Array:
-        """`one`, of inputs past the model's door and labels and weights not yet past any. `scan`: the inputs came from
-        the host, where nobody waits for a look at their values."""
+    def checked(self, x: Array, y: ArrayLike, w: ArrayLike | None) -> Array:
+        """`one`, of inputs past the model's door and labels and weights not yet past any. Inputs on the host are looked
+        at there, where nobody waits for it."""
         model, backend, loss = self.model, self.backend, self.plan.loss
         n = int(x.shape[0])
         if n == 0:
             raise ValueError("got X with no samples, expected at least one")
-        if scan and dtype_of(x) != "uint8":
-            finite(backend, x, "X")
+        if isinstance(x, np.ndarray):
+            finite(backend, x, "X", model.dtype)
+        x = model._moved(x)
         self.plan.follow()
         labels = loss.prepare(y, model._outputs(x), model.dtype, scan=False)
         same_length(n, int(labels.shape[0]), "labels")

@@ -398,7 +398,7 @@ def test_targets_that_the_dtype_cannot_tell_apart_are_refused() -> None:
         nnxp.MLPRegressor(hidden_layer_sizes=4).fit(X.astype(np.float32), far)
     with pytest.raises(ValueError, match="squares overflow"):
         nnxp.MLPRegressor(hidden_layer_sizes=4).fit(X, y * 1e200)
-    with pytest.raises(ValueError, match="more than float32 holds"):
+    with pytest.raises(ValueError, match="beyond float32.*float64"):
         nnxp.MLPRegressor(hidden_layer_sizes=4).fit(X.astype(np.float32), (y - y.mean()) * 1e38)
 
 
