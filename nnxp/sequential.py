@@ -88,9 +88,8 @@ class Sequential(Model):
     def training(self) -> "Training":
         """The bound training step."""
         if self.loss is None:
-            raise ValueError(
-                'got a model without a loss, expected one to train or evaluate: Sequential(layers, loss="...")'
-            )
+            raise ValueError('got a model without a loss, expected one to train: Sequential(layers, loss="...")')
+        self.check_layers()
         _ = self.store
         if self._training is None or self._training.loss is not self.loss:
             check_loss(self.layers, self.loss)
@@ -188,8 +187,8 @@ class Sequential(Model):
         """
         from nnxp.training import fitting
 
-        asked = fitting.Asked(epochs, batch_size, validation_split, micro_batch_size, shuffle, resume)
         given = (X, y, sample_weight)
+        asked = fitting.Asked(epochs, batch_size, validation_split, micro_batch_size, shuffle, resume)
         fitting.fit(self, lambda: self.training, given, validation_data, asked, callbacks, progress, verbose)
         return {name: list(values) for name, values in self.history.items()}
 
@@ -244,6 +243,7 @@ class Sequential(Model):
 
     def prediction(self, layers: list[Layer]) -> Prediction:
         """This thread's forward pass through the layers, or the first of them, made when first asked for."""
+        self.check_layers()
         return prediction(self, layers)
 
     def plan(self) -> None:
@@ -255,9 +255,8 @@ class Sequential(Model):
         """Prints each layer and its parts with their output widths and numbers of parameters."""
         from nnxp.network.summary import print_summary
 
-        print_summary(
-            self.layers, self.dtype, self._backend.title if self._backend else "decided by the first X", self.n_in
-        )
+        where = self._backend.title if self._backend else "decided by the first X"
+        print_summary(self.layers, self.dtype, where, self.n_in)
 
     def save(self, path: Any) -> None:
         """Writes the model, its optimizer's state and its history to a safetensors file (see `nnxp.load`). Saved by a

@@ -65,13 +65,17 @@ class Switch(Declared, Constructed):
         """The model this is part of; None where it is by itself."""
         return None if self._model is None else self._model()
 
-    def join(self, model: Any) -> None:
-        """Becomes part of a model; raises where it is part of another that still exists."""
+    def may_join(self, model: Any) -> None:
+        """Raises ValueError where it is part of another model that still exists."""
         if self.model not in (None, model):
             raise ValueError(
                 f"this {type(self).__name__} already belongs to another model: give each model one of its own "
                 "(copy.deepcopy makes one)"
             )
+
+    def join(self, model: Any) -> None:
+        """Becomes part of a model."""
+        self.may_join(model)
         self._model = weakref.ref(model)
 
     @property

@@ -3,7 +3,7 @@
 import dis  # which `inspect` has imported
 import functools
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from types import CodeType
 from typing import Any
 
@@ -17,8 +17,8 @@ STORES, EXTENDS = dis.opmap["STORE_ATTR"], dis.opmap["EXTENDED_ARG"]
 class Declared:
     """A class whose instances take the attributes that it declares, and no other: `layer.trainible = False` raises.
 
-    Declared is what the class or a class above it has, what its methods set on an object, what anything sets while
-    `__init__` runs, and each name that begins with "_".
+    Declared is what the class or a class above it has or annotates, what its methods set on an object, what anything
+    sets while `__init__` runs, and each name that begins with "_".
     """
 
     _unknown = ""
@@ -26,22 +26,27 @@ class Declared:
 
     def __init_subclass__(cls, **keywords: Any) -> None:
         super().__init_subclass__(**keywords)
-        if "__init__" in cls.__dict__:
-            cls.__init__ = _constructor(cls.__dict__["__init__"])  # type: ignore[method-assign]
+        if inspect.isfunction(init := cls.__dict__.get("__init__")):
+            cls.__init__ = _constructor(init)  # type: ignore[method-assign]
 
     def __setattr__(self, name: str, value: Any) -> None:
         own, kind = self.__dict__, type(self)
-        if name not in own and name[0] != "_" and not hasattr(kind, name) and "_begun" not in own:
-            known = set_by(kind)
-            if name not in known:
-                names = {n for n in (*own, *known, *dir(kind)) if n[0] != "_"}
-                raise AttributeError(
-                    f"got {kind.__name__}.{name}, which nothing reads, expected an attribute that it "
-                    f"has{hint(name, names, USUAL)}{self._unknown}",
-                    name=name,
-                    obj=self,
-                )
+        if "_begun" not in own and name not in own and name[0] != "_" and not hasattr(kind, name):
+            self._check(name, kind)
         object.__setattr__(self, name, value)
+
+    def _check(self, name: str, kind: type) -> None:
+        known = declared_by(kind)
+        if name in known:
+            return
+        meant = hint(name, {n for n in (*self.__dict__, *known, *dir(kind)) if n[0] != "_"}, USUAL)
+        ours = kind.__module__.partition(".")[0] == "nnxp"
+        raise AttributeError(
+            f"got {kind.__name__}.{name}, which nothing reads, expected an attribute that it has{meant}{self._unknown}"
+            + ("" if ours or meant else "; one of your own class is set in its methods, or declared in it"),
+            name=name,
+            obj=self,
+        )
 
 
 def _constructor(init: Callable[..., None]) -> Callable[..., None]:
@@ -61,13 +66,21 @@ def _constructor(init: Callable[..., None]) -> Callable[..., None]:
     return made
 
 
-def set_by(kind: type) -> frozenset[str]:
-    """The names of the attributes that a class's methods, and those of the classes above it, set on an object."""
-    known: frozenset[str] | None = kind.__dict__.get("_set_by")
+def declared_by(kind: type) -> frozenset[str]:
+    """The names of the attributes that a class and those above it annotate, or that their methods set on an object."""
+    known: frozenset[str] | None = kind.__dict__.get("_declared")
     if known is None:
-        known = frozenset(name for base in kind.__mro__ for value in vars(base).values() for name in _stored(value))
-        type.__setattr__(kind, "_set_by", known)
+        values = [value for base in kind.__mro__ for value in vars(base).values()]
+        known = frozenset(name for value in values for name in _stored(value)).union(*map(_annotated, kind.__mro__))
+        type.__setattr__(kind, "_declared", known)
     return known
+
+
+def _annotated(base: type) -> Iterable[str]:
+    try:
+        return inspect.get_annotations(base)
+    except NameError:  # as of Python 3.14 on, where one is for type checkers alone
+        return ()
 
 
 def _stored(value: Any) -> Iterator[str]:

@@ -8,7 +8,7 @@ from nnxp.activations import ACTIVATIONS
 from nnxp.backends import DTYPES
 from nnxp.errors import ModelFileError
 from nnxp.layers import LAYERS, Layer
-from nnxp.layers.parts import with_parts
+from nnxp.layers.parts import layers_in, with_parts
 from nnxp.losses import LOSSES, StandardisedLoss
 from nnxp.network.model import Model
 from nnxp.network.residual import Residual
@@ -66,19 +66,24 @@ def _layer(entry: dict[str, Any], known: dict[str, Any], own: Mapping[str, Any])
     layer: Layer = _object(options, known, own, "layer")
     if "frozen" in entry:
         parts = {str(position)[1:]: part for position, part in with_parts([layer])}
-        for position in entry["frozen"]:
-            parts[position].trainable = False
+        if strange := {*entry["frozen"]} - {*parts}:
+            name = f"{type(layer).__name__}{sorted(strange)[0]}"
+            raise ModelFileError(f"it has a frozen {name:.60}, but {type(layer).__name__} holds no such layer")
+        for position, part in parts.items():  # a layer before its parts, on which it sets its own
+            part.trainable = position not in entry["frozen"]
     return layer
 
 
 def _object(entry: dict[str, Any], known: dict[str, Any], own: Mapping[str, Any], what: str) -> Any:
     options = dict(entry)
     name = options.pop("class")
-    for option, value in options.items():  # an optimizer's schedule, and the one after it; the layers of a layer
-        if isinstance(value, dict) and "class" in value:
-            options[option] = _object(value, known, own, option)
-        elif isinstance(value, list) and value and all(isinstance(one, dict) and "class" in one for one in value):
-            options[option] = [_object(one, known, own, "layer") for one in value]
+
+    def read(option: str, value: Any) -> Any:  # an optimizer's schedule, and the one after it; the layers of a layer
+        if isinstance(value, list):
+            return [read(option, item) for item in value]
+        return _object(value, known, own, option) if isinstance(value, dict) and "class" in value else value
+
+    options = {option: read(option, value) for option, value in options.items()}
     if name not in known:
         raise ModelFileError(
             f"it has the {what} {name!r}, which is not known here: give its class, "
@@ -101,12 +106,8 @@ def _layer_config(layer: Layer) -> dict[str, Any]:
 def _config(part: Any) -> dict[str, Any]:
     """The part's class and options, once it is sure that they make it again."""
     config: dict[str, Any] = part.config()
-    for name in config:
-        option = getattr(part, name, None)
-        if hasattr(option, "config"):
-            config[name] = _config(option)
-        elif isinstance(option, list | tuple) and option and all(isinstance(one, Layer) for one in option):
-            config[name] = [_config(one) for one in option]
+    for name, value in config.items():
+        config[name] = _written(getattr(part, name, None), value)
     try:
         inspect.signature(type(part)).bind(**{name: value for name, value in config.items() if name != "class"})
     except TypeError as error:
@@ -115,3 +116,12 @@ def _config(part: Any) -> dict[str, Any]:
             "name the keywords of its __init__ in `options`, and keep each as an attribute"
         ) from None
     return config
+
+
+def _written(option: Any, value: Any) -> Any:
+    """What a file says of an option whose part says `value`: of a part, and of the layers in a list, what makes it."""
+    if hasattr(option, "config"):
+        return _config(option)
+    if isinstance(option, list | tuple) and any(layers_in(name="", value=option)):
+        return [_written(item, item) for item in option]
+    return value

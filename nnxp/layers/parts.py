@@ -1,5 +1,6 @@
 """Layers that hold layers: a layer's parts are found, trained, frozen and copied with it."""
 
+import collections
 import copy
 from collections.abc import Iterable, Iterator
 from typing import Any, Self, TypeVar
@@ -8,6 +9,9 @@ import numpy as np
 
 from nnxp.doors.arrays import Switch
 from nnxp.memory.parameters import Owner, ParameterStore
+
+HOLDERS = (Switch, list, tuple, dict, set, frozenset, collections.deque)
+"""What may have layers in it; of these a layer, a list and a tuple may be a layer's attribute that has some."""
 
 
 class Whole(Switch):
@@ -22,29 +26,43 @@ class Whole(Switch):
     _store: ParameterStore | None = None
     _held: "dict[str, Whole] | None" = None
 
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        super().__init_subclass__(**keywords)
+        for name, value in vars(cls).items():
+            if isinstance(value, Whole):
+                raise TypeError(f"got a layer as {cls.__name__}.{name}, for all its objects, expected one for each: "
+                                f"set self.{name} in __init__")  # fmt: skip
+
     def __init__(self, backend: Any = None, dtype: str | None = None, trainable: bool = True) -> None:
         super().__init__(backend, dtype)
         if trainable is not True:
             self.trainable = trainable
 
     def __setattr__(self, name: str, value: Any) -> None:
+        own = self.__dict__
+        holds = isinstance(value, HOLDERS)
         if name == "trainable":
             self._freeze(value)
-            return
-        parts: dict[str, Whole] = {}
-        if isinstance(value, Whole | list | tuple | dict | set):
-            _collect(name, value, parts)
-        held = self.__dict__.get("_held")
-        if held is not None and (parts or any(path.partition(".")[0] == name for path in held)):
-            raise self._changed(name)
-        super().__setattr__(name, value)
-        if not self.trainable:
-            for part in parts.values():
-                part.trainable = False
+        elif not holds and name in own and not isinstance(own[name], HOLDERS):
+            own[name] = value  # what a step sets again and again
+        else:
+            parts = dict(layers_in(name, value)) if holds else {}
+            held = own.get("_held")
+            if held is not None and (parts or name in _attributes(held)):
+                raise self._changed(name)
+            super().__setattr__(name, value)
+            if parts and not self.trainable:
+                for part in parts.values():
+                    part.trainable = False
 
     def __copy__(self) -> Self:
-        twin = object.__new__(type(self))
-        twin.__dict__.update({name: _copied(value) for name, value in self.__getstate__().items()})
+        twin, state = object.__new__(type(self)), self.__getstate__()
+        for name in _attributes(self._found() if self._held is None else self._held):
+            state[name] = _copied(state[name])
+        if hasattr(twin, "__setstate__"):
+            twin.__setstate__(state)
+        else:
+            twin.__dict__.update(state)
         return twin
 
     def __getstate__(self) -> dict[str, Any]:
@@ -52,21 +70,17 @@ class Whole(Switch):
         return {name: value for name, value in dict(self.__dict__).items() if name not in ("_model", "_held")}
 
     def _found(self) -> "dict[str, Whole]":
-        """The parts by their names: "inner", "blocks.0", ... Raises where they are not those that were held."""
-        parts: dict[str, Whole] = {}
-        for name, value in self.__dict__.items():
-            if name != "_held":
-                _collect(name, value, parts)
-        if self._held is not None and parts != self._held:
-            raise self._changed(min(name for name, _ in {*parts.items()} ^ {*self._held.items()}))
+        """The parts by their names: "inner", "blocks.0", ... Raises where they are not those that are held."""
+        held = self._held
+        names = _attributes(held) if held is not None else [name for name in self.__dict__ if name != "_held"]
+        parts = {path: part for name in names for path, part in layers_in(name, self.__dict__.get(name))}
+        if held is not None and parts != held:
+            raise self._changed(min(name for name, _ in {*parts.items()} ^ {*held.items()}))
         return parts
 
     def _hold(self) -> None:
-        """Keeps the parts as they are from now on; those of a frozen layer are frozen."""
-        held = self.__dict__["_held"] = self._found()
-        for part in held.values():
-            if part.trainable and not self.trainable:
-                part.trainable = False
+        """Keeps the parts as they are from now on."""
+        self.__dict__["_held"] = self._found()
 
     def _freeze(self, trainable: Any) -> None:
         if not isinstance(trainable, bool | np.bool_):
@@ -114,25 +128,40 @@ def with_parts(layers: Iterable[L], start: int = 0) -> Iterator[tuple[Owner, L]]
         yield from visit(position, layer)
 
 
-def _collect(name: str, value: Any, parts: dict[str, Whole]) -> None:
-    """Adds the layers of an attribute to the parts."""
+def _attributes(parts: Iterable[str]) -> list[str]:
+    """The attributes that parts of these names are in, each once."""
+    return [*dict.fromkeys(name.partition(".")[0] for name in parts)]
+
+
+def layers_in(name: str, value: Any) -> Iterator[tuple[str, Whole]]:
+    """The layers of an attribute. Raises where they are in what is not searched when they train."""
     if isinstance(value, Whole):
-        parts[name] = value
+        yield name, value
     elif isinstance(value, list | tuple):
         for number, item in enumerate(value):
-            _collect(f"{name}.{number}", item, parts)
-    elif isinstance(value, dict | set) and any(isinstance(item, Whole) for item in _items(value)):
+            if isinstance(item, HOLDERS):
+                yield from layers_in(f"{name}.{number}", item)
+    elif isinstance(value, HOLDERS) and _hides(value):
         raise TypeError(f"got layers in a {type(value).__name__} ({name}), expected them in a list, or each by itself")
 
 
-def _items(value: "dict[Any, Any] | set[Any]") -> Iterable[Any]:
-    return value.values() if isinstance(value, dict) else value
+def _hides(value: Any) -> bool:
+    """Whether something that is neither a layer nor a list has layers in it."""
+    if isinstance(value, Switch):
+        return isinstance(value, Whole) or bool(vars(value).get("layers"))  # a model
+    items = value.values() if isinstance(value, dict) else value
+    return any(isinstance(item, HOLDERS) and _hides(item) for item in items)
 
 
 def _copied(value: Any) -> Any:
     """The value, its layers as copies."""
     if isinstance(value, Whole):
         return copy.copy(value)
-    if type(value) in (list, tuple) and any(isinstance(item, Whole | list | tuple) for item in value):
-        return type(value)(_copied(item) for item in value)
+    if isinstance(value, list):
+        twin = copy.copy(value)
+        twin[:] = map(_copied, value)
+        return twin
+    if isinstance(value, tuple):
+        make = getattr(value, "_make", type(value))  # a namedtuple's
+        return make(map(_copied, value))
     return value

@@ -50,11 +50,8 @@ def following(layers: Sequence[Layer], i: int) -> Layer:
 def width_after(layer: Layer, n_in: int | None) -> int | None:
     """The layer's number of outputs; None for one of the user's own that does not say."""
     width = layer.output_width(n_in)
-    return width if _says_width(layer) else None
-
-
-def _says_width(layer: Layer) -> bool:
-    return isinstance(layer, (Activation, *LAYERS)) or type(layer).output_width is not Layer.output_width
+    says = isinstance(layer, (Activation, *LAYERS)) or type(layer).output_width is not Layer.output_width
+    return width if says else None
 
 
 def widths(layers: Sequence[Layer]) -> tuple[int | None, int | None]:
@@ -73,9 +70,9 @@ def widths(layers: Sequence[Layer]) -> tuple[int | None, int | None]:
         except ValueError as error:
             raise ValueError(f"layer {i} does not fit the one before it: {error}") from None
         if first is None and not hidden:
-            if not isinstance(layer, Activation) and _says_width(layer):
+            if isinstance(layer, LAYERS) or getattr(layer, "_says_n_in", False):
                 first = getattr(layer, "n_in", None) or getattr(layer, "width", None)
-            hidden = not isinstance(layer, (Activation, *LAYERS))
+            hidden = first is None and not isinstance(layer, (Activation, *LAYERS))
     return first, width
 
 

@@ -6,14 +6,10 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Self
 
-import numpy as np
-
 from nnxp import random
-from nnxp.backends import Backend, library_of
-from nnxp.doors.arrays import Switch
+from nnxp.backends import Backend
 from nnxp.doors.describing import as_call, one_a_line, text
 from nnxp.doors.options import whole
-from nnxp.doors.sparse import SparseRows
 from nnxp.layers import Layer
 from nnxp.layers.parts import with_parts
 from nnxp.losses import Loss, get_loss
@@ -21,15 +17,16 @@ from nnxp.memory.buffers import Buffers
 from nnxp.memory.counting import counted
 from nnxp.memory.parameters import ParameterStore
 from nnxp.network.architecture import as_layer, check_classes, check_loss, following, widths
+from nnxp.network.entrance import Entrance
 from nnxp.network.history import RunningFit
 from nnxp.optimizers import Optimizer, get_optimizer
 from nnxp.typing import Array, ArrayLike
 
 
-class Model(Switch):
+class Model(Entrance):
     """What `Sequential` is made of, which explains its parameters and attributes, and trains and predicts."""
 
-    _of_this_process: ClassVar[tuple[str, ...]] = ("_binding", "_predictions", "_course")
+    _of_this_process: ClassVar[tuple[str, ...]] = ("_binding", "_predictions", "_course", "_made_of", "_wholes")
     """Attributes that no copy and no pickle takes over: see `_start_afresh`."""
     _unknown = "; what you note of a model belongs in its `preprocessing`, which is saved with it"
 
@@ -51,7 +48,6 @@ class Model(Switch):
         self.layers = [as_layer(layer) for layer in layers]
         if not self.layers:
             raise ValueError("got no layers, expected a list of some: Sequential([Dense(2, 3), ReLU(), ...])")
-        parts = self._all_layers()
         self.loss = None if loss is None else copy.copy(get_loss(loss))  # another model may be elsewhere
         self.optimizer = get_optimizer(optimizer)
         self.seed = random.fresh_seed() if seed is None else whole("seed", seed)
@@ -64,8 +60,7 @@ class Model(Switch):
         self._start_afresh()
         self.n_in, self.n_out = widths(self.layers)
         check_loss(self.layers, self.loss)
-        for part in (*parts, self.optimizer):  # before any is changed: one may belong to another model
-            part.join(self)
+        self._take_parts()
         if self._named:
             _ = self.store
 
@@ -73,6 +68,13 @@ class Model(Switch):
         """Sets what is of this process: nothing runs yet."""
         self._binding, self._predictions = threading.RLock(), threading.local()
         self._course: RunningFit | None = None
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name == "optimizer":
+            value = get_optimizer(value)
+        elif name == "loss" and value is not None:
+            value = get_loss(value)
+        super().__setattr__(name, value)
 
     @property
     def classes(self) -> list[str] | None:
@@ -155,7 +157,27 @@ class Model(Switch):
 
     def _all_layers(self) -> list[Layer]:
         """The layers, each followed by its parts."""
+        self.check_layers()
         return [layer for _, layer in with_parts(self.layers)]
+
+    def _take_parts(self) -> None:
+        """Layers, their parts and the optimizer become the model's: all of them, or none where one is another's."""
+        layers = [layer for _, layer in with_parts(self.layers)]
+        for part in (*layers, self.optimizer):
+            part.may_join(self)
+        for part in (*layers, self.optimizer):
+            part.join(self)
+        self._made_of, self._wholes = [*self.layers], [layer for layer in layers if layer._held]
+
+    def check_layers(self) -> None:
+        """Raises ValueError where `layers` are no longer those that the model was made of."""
+        if self.layers != self._made_of:
+            raise ValueError(
+                "got other layers in model.layers, expected those that the model was made of: build a new one, with "
+                'copies of what is kept, Sequential([*copy.deepcopy(model.layers[:2]), Dense(8, 3), "softmax"], ...)'
+            )
+        for layer in self._wholes:
+            layer._found()
 
     def replan(self) -> None:
         """A layer is being frozen or thawed: the next step is another. Raises RuntimeError while a fit runs."""
@@ -180,8 +202,7 @@ class Model(Switch):
         names = {"classes": "_classes"}  # as it was kept before it was checked
         self.__dict__.update({names.get(name, name): value for name, value in state.items()})
         self._start_afresh()
-        for part in (*self._all_layers(), self.optimizer):
-            part.join(self)
+        self._take_parts()
         self.restore_optimizer(slots)
         self.optimizer.resume(progress)
 
@@ -193,61 +214,10 @@ class Model(Switch):
             setattr(twin, name, copy.deepcopy(getattr(self, name), memo))
         twin.optimizer = copy.copy(self.optimizer)
         twin.optimizer.resume(self.optimizer.progress())
-        for part in (*twin._all_layers(), twin.optimizer):
-            part.join(twin)
+        twin._take_parts()
         if self._store is not None:
             twin.restore_optimizer(self.optimizer.saved_state(self._store))
         return twin
-
-    # --- the doors ---------------------------------------------------------------------------------
-
-    def _inputs(self, X: ArrayLike, name: str = "X") -> Array:
-        """X as (n, features) on the backend: bytes stay bytes, all else has the model's dtype."""
-        return self._moved(self._checked(X, name))
-
-    def _moved(self, X: Array) -> Array:
-        """A checked X on the backend."""
-        if isinstance(X, SparseRows):
-            return X.on(self.backend, self.dtype)
-        is_bytes = str(getattr(X, "dtype", "")).rpartition(".")[2] == "uint8"
-        return self.backend.asarray(X, dtype="uint8" if is_bytes else self.dtype)
-
-    def _checked(self, X: ArrayLike, name: str = "X") -> Array:
-        """X as (n, features) numbers, an array of NumPy or of the backend: nothing is copied, cast or moved."""
-        backend = self._enter(X)
-        _ = self.store
-        if not isinstance(X, SparseRows) and (library_of(X) == "numpy" or not backend.owns(X)):
-            X = backend._admit(X)  # numbers only, and nothing of a third library or device
-        shape = tuple(X.shape)
-        if len(shape) == 1:
-            raise ValueError(
-                f"got {name} of shape {shape}, expected (samples, features): one sample is {name}.reshape(1, -1)"
-            )
-        if len(shape) != 2:
-            raise ValueError(
-                f"got {name} of shape {shape}, expected (samples, features): "
-                f"{name}.reshape(len({name}), -1) flattens each sample"
-            )
-        if self.n_in is not None and shape[1] != self.n_in:
-            raise ValueError(f"got {name} with {shape[1]} features, expected {self.n_in}, as the first layer takes")
-        return X
-
-    def _fits(self, X: ArrayLike) -> bool:
-        """Whether X is an array of NumPy that the layers of a model on NumPy take as it is."""
-        return (
-            type(X) is np.ndarray
-            and self._backend is not None
-            and self._backend.xp is np
-            and X.ndim == 2
-            and X.shape[1] == self.n_in
-            and X.dtype is np.dtype(self.dtype)
-        )
-
-    def _fits_on_cupy(self, X: ArrayLike) -> bool:
-        """The same of a model on CuPy: one of its device, with rows, whose values nobody waits for."""
-        backend = self.backend
-        owned = backend.owns(X) and X.ndim == 2 and X.shape[0] > 0 and X.shape[1] == self.n_in
-        return owned and X.dtype == np.dtype(self.dtype)
 
     # --- by layer ------------------------------------------------------------------------------------
 

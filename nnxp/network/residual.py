@@ -5,6 +5,7 @@ from typing import Any
 
 from nnxp.kernels import formulas
 from nnxp.layers import Dense, Layer
+from nnxp.layers.parts import with_parts
 from nnxp.network.architecture import as_layer, widths
 from nnxp.typing import Array, ArrayLike
 
@@ -50,6 +51,7 @@ class Residual(Layer):
     Dense(2, 4)
     """
 
+    _says_n_in = True
     options = ("layers",)
     reads = ()
     initializer_before = None
@@ -74,10 +76,8 @@ class Residual(Layer):
             )
         self.shortcut = None
         if self.n_in is not None and self.n_out is not None and self.n_in != self.n_out:
-            dtypes = (dtype, *(layer._dtype for layer in self.layers))
-            self.shortcut = Dense(
-                self.n_in, self.n_out, backend=backend, dtype=next((one for one in dtypes if one is not None), None)
-            )
+            self.shortcut = Dense(self.n_in, self.n_out)
+        self._agree()
 
     def forward(self, inputs: ArrayLike, training: bool = False) -> Array:
         """s(x) + f(x), (n, n_out)."""
@@ -100,6 +100,17 @@ class Residual(Layer):
         if None not in (n_in, self.n_in) and n_in != self.n_in:
             raise ValueError(f"got {n_in} features a sample, expected {self.n_in}, as the first of {self.layers} takes")
         return n_in if self.n_out is None else self.n_out
+
+    def _agree(self) -> None:
+        """The backend and the dtype that are named here, or by a part, are those of all parts that name none."""
+        whole = [layer for _, layer in with_parts([self])]
+        dtype = next((layer._dtype for layer in whole if layer._dtype is not None), None)
+        backend = next((layer._backend for layer in whole if layer._named), None)
+        for layer in whole:
+            if layer._dtype is None and layer.stored():
+                layer._dtype = dtype
+            if backend is not None and not layer._named:
+                layer._backend, layer._named = backend, True
 
     def _sum(self, x: Array, f: Array, name: str) -> Array:
         return self.backend.fuse(formulas.residual)(x, f, out=self.take(name, tuple(f.shape)))

@@ -1,6 +1,7 @@
 """Attributes that nobody reads are refused when they are set."""
 
 import copy
+import functools
 import pickle
 from typing import Any
 
@@ -109,3 +110,44 @@ def test_a_constructor_that_fails_leaves_nothing_open() -> None:
     norm = BatchNorm(2)
     norm.forward([[1.0, 2.0], [3.0, 4.0]], training=True)
     assert "_begun" not in vars(norm)
+
+
+def test_what_a_class_annotates_and_wraps_is_its_own() -> None:
+    class Mixin:
+        def __init__(self) -> None:
+            super().__init__()
+            self.mixed = 1
+
+    class Annotated(Mixin, Layer):
+        mode: str
+
+        def forward(self, inputs: Any) -> Any:
+            return inputs
+
+        def backward(self, dvalues: Any) -> Any:
+            return dvalues
+
+    layer = Annotated()
+    layer.mode, layer.mixed, layer.inputs, layer.output = "a", 2, [1.0], [1.0]
+    with pytest.raises(AttributeError, match="one of your own class is set in its methods, or declared in it"):
+        layer.zebra = 1  # type: ignore[attr-defined]
+
+    class Partial(Layer):
+        def _made(self, a: int, b: int) -> None:
+            Layer.__init__(self)
+            self.total = a + b
+
+        __init__ = functools.partialmethod(_made, b=3)  # type: ignore[assignment]
+
+    assert Partial(1).total == 4  # type: ignore[call-arg]
+
+
+def test_a_models_optimizer_and_loss_may_be_given_by_name() -> None:
+    X, y = problem()
+    model = classifier()
+    model.optimizer, model.loss = "sgd", "softmax_crossentropy"  # type: ignore[assignment]
+    assert type(model.optimizer) is nnxp.SGD and type(model.loss) is nnxp.SoftmaxCrossentropy
+    model.loss = "categorical_crossentropy"  # type: ignore[assignment]
+    model.fit(X, y)
+    with pytest.raises(ValueError, match="got optimizer 'sdg', .* did you mean 'sgd'"):
+        model.optimizer = "sdg"  # type: ignore[assignment]

@@ -241,3 +241,32 @@ def test_an_optimizer_by_hand_leaves_the_frozen_alone() -> None:
     before = np.array(second.weights)
     optimizer.update_params([first, second])
     assert np.array_equal(first.weights, kept) and np.any(first.dweights) and not np.array_equal(second.weights, before)
+
+
+def test_a_thawed_part_of_a_frozen_block_stays_thawed(tmp_path: Path) -> None:
+    """Bound or not, in a copy, a pickle and a file."""
+    X, y = problem()
+    block: Any = Residual([Dense(5, 5), "relu", Dense(5, 5)], trainable=False)
+    block.layers[2].trainable = True
+    model: Any = Sequential([block, Dense(5, CLASSES), "softmax"], "categorical_crossentropy", seed=0)
+    model.fit(X, y)
+    model.save(tmp_path / "m.safetensors")
+    others: list[Any] = [nnxp.load(tmp_path / "m.safetensors"), pickle.loads(pickle.dumps(model)), copy.deepcopy(model)]
+    for one in (model, *others):
+        first, _, last = one.layers[0].layers
+        assert not one.layers[0].trainable and not first.trainable and last.trainable
+        before = np.array(first.weights), np.array(last.weights)
+        one.fit(X, y)
+        assert np.array_equal(first.weights, before[0]) and not np.array_equal(last.weights, before[1])
+    for other in others:
+        np.testing.assert_array_equal(values(other), values(model))
+
+
+def test_a_file_that_freezes_what_is_not_there(tmp_path: Path) -> None:
+    from nnxp.files.configuration import build, config_of
+
+    model = Sequential([Residual([Dense(5, 5)])], seed=0)
+    config = config_of(model)
+    config["layers"][0]["frozen"] = [".layers.0", ".layers.7"]
+    with pytest.raises(nnxp.ModelFileError, match=r"it has a frozen Residual\.layers\.7, but Residual holds no such"):
+        build(Sequential, config, {})

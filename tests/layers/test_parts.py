@@ -1,5 +1,6 @@
 """Layers that hold layers: trained, counted, copied and saved as if their parts stood in the model's own list."""
 
+import collections
 import copy
 import pickle
 from pathlib import Path
@@ -270,3 +271,187 @@ def test_a_residual_comes_back_from_its_file(tmp_path: Path) -> None:
 def test_mistakes_with_a_residual(call: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         call()
+
+
+# --- what fresh eyes found -------------------------------------------------------------------------
+
+
+class Listed(list[Any]):
+    """A list of a kind of its own."""
+
+
+class Chain(Layer):
+    """Runs what it holds, however it holds it."""
+
+    def __init__(self, items: Any) -> None:
+        super().__init__()
+        self.items = items
+
+    def forward(self, inputs: Any, training: bool = False) -> Any:
+        for part in self.items:
+            inputs = part.forward(inputs, training)
+        return inputs
+
+    def backward(self, dvalues: Any) -> Any:
+        for part in reversed(self.items):
+            dvalues = part.backward(dvalues)
+        return dvalues
+
+
+Pair = collections.namedtuple("Pair", "first second")  # a user's
+
+
+@pytest.mark.parametrize(
+    "make", [list, tuple, Listed, Pair._make], ids=["list", "tuple", "a list's kind", "namedtuple"]
+)
+def test_a_prediction_between_forward_and_backward_changes_no_gradient(make: Any) -> None:
+    X, y = problem()
+    layers = [Chain(make([Dense(5, 5), ReLU()])), Dense(5, CLASSES), "softmax"]
+    model = Sequential(layers, "categorical_crossentropy", seed=0)
+    model.forward(X)
+    model.backward(y)
+    expected = np.array(model.store.gradients)
+    model.forward(X)
+    model.predict(X[::-1])
+    model.backward(y)
+    assert np.array_equal(model.store.gradients, expected)
+    assert type(copy.copy(model.layers[0]).items) is type(model.layers[0].items)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    "held",
+    [
+        {"a": [Dense(4, 4)]},
+        {Dense(4, 4)},
+        collections.deque([Dense(4, 4)]),
+        [{"a": Dense(4, 4)}],
+        Sequential([Dense(4, 4)]),
+        [Sequential([Dense(4, 4)])],
+    ],
+    ids=["dict of lists", "set", "deque", "list of dicts", "model", "list of models"],
+)
+def test_layers_that_would_not_be_found_are_refused(held: Any) -> None:
+    with pytest.raises(TypeError, match=r"got layers in a \w+ \(items(\.0)?\), expected them in a list"):
+        Chain(held)
+    Chain([1, "two", {"three": 3}, {4}])  # nothing of them is a layer
+
+
+def test_a_layer_of_a_class_is_refused() -> None:
+    with pytest.raises(TypeError, match=r"got a layer as Shared\.inner, for all its objects"):
+
+        class Shared(Layer):
+            inner = Dense(4, 4)
+
+
+def test_other_layers_in_the_models_list_are_refused(tmp_path: Path) -> None:
+    """Before and after it is bound, in whatever is called next."""
+    X, y = problem()
+    changes: list[Any] = [
+        lambda model: model.layers.__setitem__(3, Dense(8, CLASSES)),
+        lambda model: model.layers.append(ReLU()),
+        lambda model: model.layers.pop(1),
+        lambda model: setattr(model, "layers", [Dense(5, CLASSES), nnxp.Softmax()]),
+        lambda model: model.layers[2].rest.append(ReLU()),
+    ]
+    for change in changes:
+        for call in ("fit", "train_step", "evaluate"):
+            model = nested()
+            model.fit(X, y)
+            change(model)
+            with pytest.raises(ValueError, match="got other layers in"):
+                getattr(model, call)(X, y)
+        for one in (lambda m: m.predict(X), lambda m: m.save(tmp_path / "m.safetensors"), lambda m: m.store):
+            model = nested()
+            change(model)
+            with pytest.raises(ValueError, match="got other layers in"):
+                one(model)
+    model = nested()
+    head = Sequential([*copy.deepcopy(model.layers[:3]), Dense(8, 4), "softmax"], "categorical_crossentropy", seed=2)
+    head.fit(X, y)  # what the error advises
+
+
+def test_a_copy_is_made_as_its_class_says() -> None:
+    class Reopens(Chain):
+        def __getstate__(self) -> dict[str, Any]:
+            return {name: value for name, value in super().__getstate__().items() if name != "function"}
+
+        def __setstate__(self, state: dict[str, Any]) -> None:
+            self.__dict__.update(state)
+            self.function = lambda x: x
+
+        def __init__(self) -> None:
+            super().__init__([Dense(5, 5)])
+            self.function = lambda x: x
+
+        def forward(self, inputs: Any, training: bool = False) -> Any:
+            return self.function(super().forward(inputs, training))
+
+    X, y = problem()
+    model = Sequential([Reopens(), Dense(5, CLASSES), "softmax"], "categorical_crossentropy", seed=0)
+    model.fit(X, y)
+    model.predict(X)
+
+
+def test_a_width_of_a_layer_of_ones_own_is_its_own() -> None:
+    """Only of nnxp's layers is it known to be the number of inputs."""
+
+    class Window(Layer):
+        def __init__(self, width: int) -> None:
+            super().__init__()
+            self.width = width
+
+        def output_width(self, n_in: int | None) -> int | None:
+            return None if n_in is None else n_in - self.width + 1
+
+        def forward(self, inputs: Any) -> Any:
+            return inputs[:, self.width - 1 :]
+
+        def backward(self, dvalues: Any) -> Any:
+            return np.concatenate([np.zeros((len(dvalues), self.width - 1), dvalues.dtype), dvalues], 1)
+
+    X, y = problem()
+    Sequential([Window(3), Dense(3, CLASSES), "softmax"], "categorical_crossentropy", seed=0).fit(X, y)
+
+
+def test_a_residual_is_of_one_dtype_and_one_backend() -> None:
+    X, _ = problem(dtype="float64")
+    for block in (Residual([Dense(5, 7)], dtype="float64"), Residual([Dense(5, 7, dtype="float64")])):
+        assert block.forward(X).dtype == block.layers[0].forward(X).dtype == np.float64  # type: ignore[attr-defined]
+        assert block.shortcut is not None and block.shortcut.dtype == "float64"
+        assert Sequential([block, Dense(7, 2)]).store.dtype == "float64"
+
+
+def test_options_of_nested_lists_of_layers_are_saved(tmp_path: Path) -> None:
+    class Grid(Layer):
+        options = ("rows",)
+
+        def __init__(self, rows: Any) -> None:
+            super().__init__()
+            self.rows = rows
+
+        def forward(self, inputs: Any, training: bool = False) -> Any:
+            for layer in (layer for row in self.rows for layer in row or ()):
+                inputs = layer.forward(inputs, training)
+            return inputs
+
+        def backward(self, dvalues: Any) -> Any:
+            for layer in reversed([layer for row in self.rows for layer in row or ()]):
+                dvalues = layer.backward(dvalues)
+            return dvalues
+
+    X, y = problem()
+    grid = Grid([[Dense(5, 5), ReLU()], None, [Dense(5, 5)]])
+    model = Sequential([grid, Dense(5, CLASSES), "softmax"], "categorical_crossentropy", seed=0)
+    model.fit(X, y)
+    model.save(tmp_path / "m.safetensors")
+    loaded = nnxp.load(tmp_path / "m.safetensors", layers={"Grid": Grid})
+    np.testing.assert_array_equal(loaded.predict(X), model.predict(X))
+
+
+def test_a_model_that_cannot_be_made_takes_no_layer() -> None:
+    block, taken = Block(8), Dense(8, 2)
+    other = Sequential([taken])
+    with pytest.raises(ValueError, match="already belongs to another model"):
+        Sequential([block, taken])
+    block.first = Dense(8, 8)
+    assert block.model is None and taken.model is other
