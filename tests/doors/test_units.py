@@ -209,7 +209,7 @@ def test_a_regression_in_tiny_and_large_units() -> None:
 
 def test_a_prediction_of_what_float32_does_not_hold() -> None:
     pytest.importorskip("sklearn", reason="scikit-learn is not installed")
-    fitted = nnxp.MLPRegressor(hidden_layer_sizes=(4,), solver="lbfgs").fit(X.astype("float32"), Y)
+    fitted = nnxp.MLPRegressor(hidden_layer_sizes=(4,)).partial_fit(X.astype("float32"), Y)
     with pytest.raises(ValueError, match=f"got X at row 3, column 1, of {BEYOND}"):
         fitted.predict(put(X, (3, 1), 1e39))
 

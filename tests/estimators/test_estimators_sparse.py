@@ -136,7 +136,7 @@ def test_bad_numbers() -> None:
     with pytest.raises(ValueError, match="contains NaN"):
         nnxp.MLPClassifier((4,)).fit(X, Y)
     X.data[3] = 1e300
-    with pytest.raises(ValueError, match="got X with numbers beyond float32, expected smaller ones"):
+    with pytest.raises(ValueError, match=r"got X with numbers up to .*, beyond float32.*float64"):
         nnxp.MLPClassifier((4,), dtype="float32").fit(X, Y)
 
 
