@@ -184,7 +184,7 @@ def _loaded() -> dict[str, Copy]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that there are two OpenMPs, of which none is set here
         libraries: list[Any] = ThreadpoolController().lib_controllers
-    packages = Path(np.__file__).resolve().parents[1]
+    packages = Path(np.__path__[0]).resolve().parent
     found: dict[str, dict[str, Copy]] = {"numpy": {}, "": {}, "scipy": {}}
     for library in libraries:
         path = Path(library.filepath).resolve()
