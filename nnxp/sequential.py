@@ -73,10 +73,11 @@ class Sequential(Model):
     0.75
     """
 
-    _of_this_process = (*Model._of_this_process, "_training")
+    _of_this_process = (*Model._of_this_process, "_training", "_fit")
 
     def _start_afresh(self) -> None:
         super()._start_afresh()
+        self.__dict__.pop("_fit", None)  # of `fitting`
         self._training: Training | None = None
 
     def replan(self) -> None:
@@ -185,11 +186,10 @@ class Sequential(Model):
         update, the weights are those of the epoch's begin, and the optimizer is new: a note on the exception says so.
         With `nnxp.callbacks.Interruption`, Ctrl-C waits for the end of the step.
         """
-        from nnxp.training import fitting
+        from nnxp.training.fitting import Asked, fit
 
-        given = (X, y, sample_weight)
-        asked = fitting.Asked(epochs, batch_size, validation_split, micro_batch_size, shuffle, resume)
-        fitting.fit(self, lambda: self.training, given, validation_data, asked, callbacks, progress, verbose)
+        asked = Asked(epochs, batch_size, validation_split, micro_batch_size, shuffle, resume)
+        fit(self, lambda: self.training, (X, y, sample_weight), validation_data, asked, callbacks, progress, verbose)
         return {name: list(values) for name, values in self.history.items()}
 
     def train_step(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Array:
@@ -220,9 +220,9 @@ class Sequential(Model):
         ValueError, TypeError
             X, y, weights or a batch are not what the model can be evaluated on.
         """
-        from nnxp.training import fitting
+        from nnxp.training.fitting import evaluated
 
-        return fitting.evaluated(self, lambda: self.training, (X, y, sample_weight))
+        return evaluated(self, lambda: self.training, (X, y, sample_weight))
 
     def predict(self, X: ArrayLike) -> Array:
         """The last layer's output (n, n_out), a new array in X's library and on its device.

@@ -1,7 +1,8 @@
 """What `fit` and `evaluate` are asked for, and the data that they go over."""
 
+import contextlib
 import functools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 from nnxp.callbacks import Callback, events_of
@@ -58,33 +59,51 @@ def fit(
         events_of(callback)
     if batch_size is None and isinstance(model.optimizer, LBFGS):  # every step takes all: rows computed at once
         batch_size = None if is_stream(given[0]) else PREDICTION_BATCH
-    data = training_data(model, lambda: trained().plan, *given, batch_size, validation_split, shuffle)
-    validation = None
-    if validation_data is not None:
-        validation = validation_of(model, lambda: trained().plan, validation_data, PREDICTION_BATCH)
-    options = {"epochs": epochs, "micro_batch_size": micro_batch_size, "validation_split": validation_split}
-    options |= {} if shuffle else {"shuffle": False}  # what is not said is the default: files of before do not say it
-    described = functools.cache(functools.partial(describe, data, validation, callbacks, **options))
-    resumed = None
-    if resume is not None:
-        from nnxp.training import resuming  # which reads files: few fits do
+    with _alone(model):
+        data = training_data(model, lambda: trained().plan, *given, batch_size, validation_split, shuffle)
+        validation = None
+        if validation_data is not None:
+            validation = validation_of(model, lambda: trained().plan, validation_data, PREDICTION_BATCH)
+        options = {"epochs": epochs, "micro_batch_size": micro_batch_size, "validation_split": validation_split}
+        options |= (
+            {} if shuffle else {"shuffle": False}
+        )  # what is not said is the default: files of before do not say it
+        described = functools.cache(functools.partial(describe, data, validation, callbacks, **options))
+        resumed = None
+        if resume is not None:
+            from nnxp.training import resuming  # which reads files: few fits do
 
-        resumed = resuming.resume(model, resume, described(), data.steps)
-    if isinstance(data, Stream):
-        data.open()
-    with model.backend.context():
-        if validation_split is not None:
-            assert isinstance(data, Batches)
-            data, validation = data.split(validation_split, PREDICTION_BATCH)
-        shown = functools.partial(Progress, show=progress, lines=verbose)
-        training = trained()
-        training.plan.micro_batch_size = micro_batch_size
-        try:
-            training.run(data, validation, epochs, shown, callbacks, described, resumed)
-        finally:
-            training.plan.micro_batch_size = None
-            training.plan.release()
-            training.plan.blas.leave()  # again: an interrupt may have come just there
+            resumed = resuming.resume(model, resume, described(), data.steps)
+        if isinstance(data, Stream):
+            data.open()
+        with model.backend.context():
+            if validation_split is not None:
+                assert isinstance(data, Batches)
+                data, validation = data.split(validation_split, PREDICTION_BATCH)
+            shown = functools.partial(Progress, show=progress, lines=verbose)
+            training = trained()
+            training.plan.micro_batch_size = micro_batch_size
+            try:
+                training.run(data, validation, epochs, shown, callbacks, described, resumed)
+            finally:
+                training.plan.micro_batch_size = None
+                training.plan.release()
+                training.plan.blas.leave()  # again: an interrupt may have come just there
+
+
+@contextlib.contextmanager
+def _alone(model: Model) -> Iterator[None]:
+    """While no other fit of the model runs, of this thread or of another; raises, and touches nothing, where one does."""
+    own = object()
+    try:  # around the taking too: an interrupt may come just there
+        if vars(model).setdefault("_fit", own) is not own:  # at once: of two threads one is first
+            raise RuntimeError(
+                "got a fit of a model that another fit is training, expected one at a time: train a copy"
+            )
+        yield
+    finally:
+        if vars(model).get("_fit") is own:
+            del vars(model)["_fit"]
 
 
 def evaluated(model: Model, trained: Trained, given: Given) -> dict[str, float]:

@@ -106,10 +106,6 @@ class Training(Step):
         holds of the fit, where it is to go on.
         """
         model, optimizer, state = self.model, self.model.optimizer, State(self.model, epochs, validation is not None)
-        if self.course is not None:
-            raise RuntimeError(
-                "got a fit of a model that another fit is training, expected one at a time: train a copy"
-            )
         if resumed is None:
             optimizer.total = None if data.steps is None else optimizer.iterations + epochs * data.steps
         self.callbacks, self.plan.updating = Callbacks(callbacks, state), False

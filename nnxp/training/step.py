@@ -23,6 +23,7 @@ class Step:
         """`one`, where X and y are arrays of NumPy, or of CuPy on the model's device, that a step takes as they are. A
         loop of small steps is not to wait for a door that finds nothing to do; None proves nothing."""
         plan, model = self.plan, self.model
+        self._refuse_beside_a_fit()
         plan.follow()
         if not (model._fits_on_cupy(X) if self.on_cupy else model._fits(X)):
             return None
@@ -36,6 +37,7 @@ class Step:
         """`one`, of inputs past the model's door and labels and weights not yet past any. Inputs on the host are looked
         at there, where nobody waits for it."""
         model, backend, loss = self.model, self.backend, self.plan.loss
+        self._refuse_beside_a_fit()
         n = int(x.shape[0])
         if n == 0:
             raise ValueError("got X with no samples, expected at least one")
@@ -49,6 +51,15 @@ class Step:
         with backend.context():
             labels, weights, _ = loss.weigh(labels, weights, model.dtype)
         return self.one(backend.asarray(x, dtype=model.dtype), labels, weights)
+
+    def _refuse_beside_a_fit(self) -> None:
+        """Raises where another thread trains the model, which may be anywhere in a step."""
+        course = self.model._course
+        if course is not None and not course.is_here:
+            raise RuntimeError(
+                "got a train_step of a model that a fit in another thread is training, expected one at a time: "
+                "train a copy"
+            )
 
     def one(self, x: Array, y: Array, w: Array | None) -> Array:
         """The loss before the update, 0-d, of arrays that the plan takes."""

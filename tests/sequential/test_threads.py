@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from nnxp.callbacks import State
 from nnxp.memory.parameters import ParameterStore
 from tests.helpers.matrix import Target
 from tests.helpers.models import classifier, problem, with_everything
@@ -60,3 +61,51 @@ def test_predictions_from_threads_are_those_of_one(backend: Target) -> None:
         for result in results:
             np.testing.assert_array_equal(result, right)
     assert training.result() == with_everything(backend.spec).fit(X, y, epochs=5, batch_size=8)["loss"]
+
+
+@pytest.mark.parametrize("second", ["fit", "train_step"])
+def test_a_model_that_a_thread_trains_is_left_alone(second: str, backend: Target) -> None:
+    """What another thread asks of it in the middle of an epoch is refused, and the fit goes on to the same end."""
+    (X, y), started, refused = problem(60), threading.Event(), threading.Event()
+    expected, model = classifier(backend.spec, seed=3), classifier(backend.spec, seed=3)
+    expected.fit(X, y, epochs=2, batch_size=8, micro_batch_size=3)
+
+    class Wait:
+        events = ("step",)
+
+        def __call__(self, state: State) -> None:
+            started.set()
+            assert refused.wait(60)
+
+    with ThreadPoolExecutor(1) as pool:
+        training = pool.submit(model.fit, X, y, epochs=2, batch_size=8, micro_batch_size=3, callbacks=[Wait()])
+        try:
+            assert started.wait(60)
+            with pytest.raises(RuntimeError, match="got a .* of a model that .* train a copy"):
+                getattr(model, second)(X, y)
+        finally:
+            refused.set()
+        training.result()
+    np.testing.assert_array_equal(
+        backend.to_numpy(model.predict(X)), backend.to_numpy(expected.predict(X)), strict=True
+    )
+    model.fit(X, y)  # once it has ended, another may begin
+    model.train_step(X, y)
+
+
+def test_of_fits_that_begin_together_one_trains() -> None:
+    """On a model that has no plan yet: the one that is refused has not made another."""
+    (X, y), model, made = problem(60), classifier("numpy", seed=3), threading.Barrier(THREADS)
+
+    def begin(_: int) -> bool:
+        made.wait()
+        try:
+            model.fit(X, y, epochs=20, batch_size=8)
+        except RuntimeError as error:
+            assert "another fit is training" in str(error)
+            return False
+        return True
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        done = sum(pool.map(begin, range(THREADS)))
+    assert done >= 1 and model.epoch == 20 * done

@@ -557,6 +557,15 @@ def test_a_fit_inside_a_fit_is_refused() -> None:
         classifier("numpy").fit(X, Y, callbacks=[nested])
 
 
+def test_a_fit_outlives_one_inside_it_that_is_refused() -> None:
+    def nested(state: State) -> None:
+        with pytest.raises(RuntimeError, match="another fit is training"):
+            state.model.fit(X, Y, micro_batch_size=1)
+
+    model, expected = classifier("numpy"), classifier("numpy")
+    assert model.fit(X, Y, epochs=2, callbacks=[nested])["loss"] == expected.fit(X, Y, epochs=2)["loss"]
+
+
 def test_what_cannot_be_saved_is_known_before_the_first_step(tmp_path: Path) -> None:
     model = classifier("numpy", optimizer=SGD(0.1, schedule=lambda step, total: 1.0))
     with pytest.raises(ValueError, match="cannot save the schedule .*, which is a function"):
