@@ -10,6 +10,7 @@ from nnxp.errors import ModelFileError
 from nnxp.layers import LAYERS, Layer
 from nnxp.layers.parts import layers_in, with_parts
 from nnxp.losses import LOSSES, StandardisedLoss
+from nnxp.network.checking import check_parts
 from nnxp.network.model import Model
 from nnxp.network.residual import Residual
 from nnxp.optimizers import LBFGS, OPTIMIZERS
@@ -21,7 +22,8 @@ M = TypeVar("M", bound=Model)
 
 
 def config_of(model: Model) -> dict[str, Any]:
-    """What a model is made of."""
+    """What a model is made of, once it is sure that a file's reader takes it."""
+    check_parts(model)
     return {
         "layers": [_layer_config(layer) for layer in model.layers],
         "loss": None if model.loss is None else _config(model.loss),

@@ -93,7 +93,7 @@ def fit(
 
 @contextlib.contextmanager
 def _alone(model: Model) -> Iterator[None]:
-    """While no other fit of the model runs, of this thread or of another; raises, and touches nothing, where one does."""
+    """While no other fit of the model runs, in this thread or another; raises, and touches nothing, where one does."""
     own = object()
     try:  # around the taking too: an interrupt may come just there
         if vars(model).setdefault("_fit", own) is not own:  # at once: of two threads one is first

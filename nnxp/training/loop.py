@@ -17,6 +17,7 @@ from nnxp.errors import NonFiniteLossError
 from nnxp.kernels import vocabulary
 from nnxp.layers import BatchNorm, Dropout
 from nnxp.layers.parts import with_parts
+from nnxp.network.checking import check_parts
 from nnxp.network.history import place
 from nnxp.optimizers import LBFGS
 from nnxp.training.batches import Batches
@@ -106,6 +107,7 @@ class Training(Step):
         holds of the fit, where it is to go on.
         """
         model, optimizer, state = self.model, self.model.optimizer, State(self.model, epochs, validation is not None)
+        check_parts(model)
         if resumed is None:
             optimizer.total = None if data.steps is None else optimizer.iterations + epochs * data.steps
         self.callbacks, self.plan.updating = Callbacks(callbacks, state), False

@@ -5,6 +5,7 @@ import weakref
 import numpy as np
 
 from nnxp.doors.arrays import finite, same_length, sample_weights, sum_is_finite
+from nnxp.network.checking import check_parts
 from nnxp.network.model import Model
 from nnxp.training.plan import Plan
 from nnxp.typing import Array, ArrayLike
@@ -15,7 +16,7 @@ class Step:
 
     def __init__(self, model: Model) -> None:
         self.model: Model = weakref.proxy(model)  # the model owns this: no cycle keeps it alive
-        model.optimizer._check_options(model.dtype)  # before anything is updated
+        check_parts(model)  # before anything is updated
         self.plan, self.loss, self.backend = Plan(model), model.loss, model.backend
         self.on_cupy = model.backend.library == "cupy"
 

@@ -3,6 +3,8 @@
 import copy
 import functools
 import pickle
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -151,3 +153,65 @@ def test_a_models_optimizer_and_loss_may_be_given_by_name() -> None:
     model.fit(X, y)
     with pytest.raises(ValueError, match="got optimizer 'sdg', .* did you mean 'sgd'"):
         model.optimizer = "sdg"  # type: ignore[assignment]
+
+
+def _model() -> Sequential:
+    """A model with a part in a part, and a schedule in a schedule."""
+    inner = nnxp.Residual([Dense(8, 8), "relu"])
+    schedule = nnxp.schedules.LinearWarmup(2, then=nnxp.schedules.Cosine(steps=100))
+    optimizer = Adam(schedule=schedule, clip_norm=1.0)
+    return classifier("numpy", inserted=(nnxp.Dropout(0.1), inner), optimizer=optimizer)
+
+
+BAD: dict[str, tuple[Callable[[Sequential], Any], str, Any, str]] = {
+    "rate below 0": (lambda m: m.optimizer, "learning_rate", -0.1, "the optimizer, Adam: got learning_rate=-0.1"),
+    "rate as text": (lambda m: m.optimizer, "learning_rate", "0.1", "the optimizer, Adam: got learning_rate='0.1'"),
+    "beta": (lambda m: m.optimizer, "beta_1", 1.5, "the optimizer, Adam: got beta_1=1.5"),
+    "norm": (lambda m: m.optimizer, "clip_norm", "a", "the optimizer, Adam: got clip_norm='a'"),
+    "penalty": (lambda m: m.layers[0], "l2", -5.0, "layer 0, Dense: got l2=-5.0"),
+    "large penalty": (lambda m: m.layers[0], "l2", 1e300, "got l2=1e.300, beyond float32"),
+    "share": (lambda m: m.layers[2], "rate", 5, "layer 2, Dropout: got rate=5"),
+    "part": (lambda m: m.layers[3].layers[0], "bias_l1", -1.0, "layer 3.layers.0, Dense: got bias_l1=-1.0"),
+    "loss": (lambda m: m.loss, "label_smoothing", 2.0, "the loss, CategoricalCrossentropy: got label_smoothing=2.0"),
+    "schedule": (lambda m: m.optimizer.schedule, "start", -1.0, "the schedule, LinearWarmup: got start=-1.0"),
+    "then": (lambda m: m.optimizer.schedule.then, "floor", 2.0, "the schedule, Cosine: got floor=2.0"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+@pytest.mark.parametrize("ready", [False, True])
+def test_what_a_constructor_refuses_is_not_trained_with_nor_saved(case: str, ready: bool, tmp_path: Path) -> None:
+    (X, y), model = problem(), _model()
+    part, name, value, told = BAD[case]
+    if ready:
+        model.fit(X, y)
+    _ = model.store
+    before = model.store.values.copy()
+    setattr(part(model), name, value)
+    with pytest.raises(ValueError, match=told):
+        model.fit(X, y)
+    with pytest.raises(ValueError, match=told):
+        model.save(tmp_path / "model.safetensors")
+    if not ready:
+        with pytest.raises(ValueError, match=told):
+            model.train_step(X, y)
+    np.testing.assert_array_equal(model.store.values, before)
+    assert not [*tmp_path.iterdir()]
+
+
+def test_a_class_of_the_users_own_is_not_made_again_to_see_whether_it_could_be() -> None:
+    class Once(nnxp.ReLU):
+        options = ("count",)
+        made = 0
+
+        def __init__(self, count: int = 0) -> None:
+            super().__init__()
+            self.count = count
+            type(self).made += 1
+
+        def constants(self) -> list[float]:
+            return []
+
+    X, y = problem()
+    classifier("numpy", inserted=(Once(),)).fit(X, y)
+    assert Once.made == 1

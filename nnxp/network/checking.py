@@ -1,0 +1,36 @@
+"""A model's parts looked at again: what their constructors refuse may have been set by attribute since."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from nnxp.doors.arrays import Switch
+from nnxp.layers.parts import with_parts
+from nnxp.network.model import Model
+
+
+def check_parts(model: Model) -> None:
+    """Raises what a constructor of nnxp's own would of the options that a part has now, and names the part; in a model
+    that is bound, what its dtype does not hold too. A class of the user's own may do anything when it is made."""
+    for where, part in _parts(model):
+        kind = type(part)
+        if not kind.options or kind.__module__.partition(".")[0] != "nnxp":
+            continue
+        try:
+            kind(**{name: getattr(part, name) for name in kind.options})
+            if isinstance(part, Switch) and model._store is not None:
+                part._check_options(model.dtype)
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"{where}, {kind.__name__}: {error}") from None
+
+
+def _parts(model: Model) -> Iterator[tuple[str, Any]]:
+    """All that has options, with its name for people."""
+    for position, layer in with_parts(model.layers):
+        yield f"layer {position}", layer
+    if model.loss is not None:
+        yield "the loss", model.loss
+    schedule = model.optimizer.schedule
+    while schedule is not None:
+        yield "the schedule", schedule
+        schedule = getattr(schedule, "then", None)
+    yield "the optimizer", model.optimizer
