@@ -36,11 +36,16 @@ def check(estimator: Any) -> None:
         ("power_t", not_negative),
         ("max_iter", positive),
         ("shuffle", boolean),
+        ("warm_start", boolean),
+        ("nesterovs_momentum", boolean),
+        ("early_stopping", boolean),
         ("tol", not_negative),
         ("dropout", share),
         ("max_fun", positive),
     ):
         rule(name, getattr(estimator, name))
+    if not isinstance(estimator.verbose, bool | np.bool | int | np.integer):
+        raise ValueError(f"got verbose={estimator.verbose!r}, expected True, False or a whole number")
     hidden_widths(estimator.hidden_layer_sizes)
     _check_rate(estimator)
     if estimator.batch_size != "auto":

@@ -335,6 +335,10 @@ except ModuleNotFoundError as error:
         ({"learning_rate": "adaptive", "schedule": "cosine"}, "schedule='cosine', expected one of them"),
         ({"power_t": -0.5}, "power_t=-0.5, expected a number from 0 up"),
         ({"shuffle": "batch"}, "shuffle='batch', expected True or False"),
+        ({"early_stopping": "no"}, "early_stopping='no', expected True or False"),
+        ({"warm_start": "False"}, "warm_start='False', expected True or False"),
+        ({"nesterovs_momentum": 1}, "nesterovs_momentum=1, expected True or False"),
+        ({"verbose": "no"}, "verbose='no', expected True, False or a whole number"),
         ({"max_iter": 0}, "max_iter=0"),
         ({"tol": "a"}, "tol='a'"),
         ({"validation_fraction": 1.0, "early_stopping": True}, "validation_fraction=1.0"),
@@ -360,6 +364,13 @@ def test_a_parameter_out_of_range_raises_at_fit(given: dict[str, Any], message: 
     model = nnxp.MLPClassifier(**given)
     with pytest.raises(ValueError, match=message):
         model.fit(*problem())
+
+
+def test_yes_and_no_of_numpy_are_taken(capsys: pytest.CaptureFixture[str]) -> None:
+    names = ("early_stopping", "warm_start", "nesterovs_momentum", "shuffle", "verbose")
+    nnxp.MLPClassifier((4,), max_iter=1, **dict.fromkeys(names, np.bool(True))).fit(*problem())
+    nnxp.MLPClassifier((4,), max_iter=1, verbose=1).fit(*problem())
+    assert capsys.readouterr().out.count("loss") >= 2
 
 
 @pytest.mark.parametrize(
