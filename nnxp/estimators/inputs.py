@@ -31,14 +31,14 @@ class Part(NamedTuple):
 
 def features(estimator: Any, X: ArrayLike, reset: bool) -> Array:
     """X as (n, features) finite numbers, in its own library and on its device; what NumPy reads (lists, frames)
-    becomes a NumPy array of float32 or float64, what is sparse of SciPy's `SparseRows` of these.
+    becomes a NumPy array of float32 or float64, what is sparse, of SciPy's or a frame's, `SparseRows` of these.
 
     Parameters
     ----------
     estimator
         The estimator whose number of features and feature names X decides (`reset`), or has to have.
     """
-    if type(X).__module__.startswith("scipy.sparse"):
+    if type(X).__module__.startswith("scipy.sparse") or hasattr(X, "sparse"):  # as a frame of such columns alone has it
         X = validate_data(estimator, X, accept_sparse="csr", dtype=(np.float64, np.float32), reset=reset)
         return SparseRows(csr_array(X))
     refuse_sparse(X)

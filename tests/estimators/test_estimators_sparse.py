@@ -168,3 +168,16 @@ def test_words_in_a_pipeline() -> None:
     texts = ["a cat sat", "the dog ran", "a cat ran", "the dog sat", "one cat", "one dog"]
     pipeline = make_pipeline(TfidfVectorizer(), nnxp.MLPClassifier((8,), solver="lbfgs", random_state=0))
     assert pipeline.fit(texts, ["cat", "dog"] * 3).predict(["my cat", "your dog"]).tolist() == ["cat", "dog"]
+
+
+@pytest.mark.parametrize("estimator", [nnxp.MLPClassifier, nnxp.MLPRegressor])
+def test_a_frame_of_sparse_columns_is_sparse_x(estimator: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    pandas = pytest.importorskip("pandas")
+    names = [f"x{i}" for i in range(DENSE.shape[1])]
+    frame = pandas.DataFrame.sparse.from_spmatrix(of("csr_matrix"), columns=names)
+    model = estimator(hidden_layer_sizes=(8,), batch_size=16, max_iter=5, random_state=0)
+    expected = clone(model).fit(of("csr_matrix"), Y)
+    monkeypatch.setattr(frame.__class__, "__array__", None)  # it never becomes dense
+    model.fit(frame, Y)
+    assert model.loss_curve_ == expected.loss_curve_ and list(model.feature_names_in_) == names
+    np.testing.assert_array_equal(model.predict(frame), expected.predict(of("csr_matrix")))
