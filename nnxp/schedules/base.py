@@ -1,5 +1,6 @@
 """What every schedule shares, lengths among it, and functions of the user's own."""
 
+import inspect
 import math
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
@@ -77,18 +78,43 @@ def length(name: str, value: Any) -> Length:
         ) from None
 
 
+GIVEN = (
+    "a schedule is a function of (step, total), the updates so far and those of the whole training (None if not "
+    "known), and gives what multiplies the learning rate"
+)
+"""What an error says of a function."""
+
+
 class Function(Schedule):
     """A function of the user's own."""
 
     def __init__(self, function: Callable[[int, int | None], float]) -> None:
         self.function = function
+        try:
+            inspect.signature(function).bind(0, None)
+        except TypeError as error:
+            raise TypeError(
+                f"got the schedule {text(function)}, which cannot be called so ({error}): {GIVEN}"
+            ) from None
+        except ValueError:  # a function that does not say what it takes
+            pass
 
     def __repr__(self) -> str:
         return text(self.function)
 
     def __call__(self, step: int, total: int | None = None) -> float:
         """What the function gives."""
-        return float(self.function(step, total))
+        factor = self.function(step, total)
+        try:
+            number = float(factor)
+        except (TypeError, ValueError):
+            number = math.nan
+        if not 0 <= number < math.inf:
+            raise ValueError(
+                f"got {factor!r} at step {step} from the schedule {text(self.function)}, expected a number from 0 "
+                f"up: {GIVEN}"
+            )
+        return number
 
     def config(self) -> dict[str, Any]:
         """A file holds no code."""

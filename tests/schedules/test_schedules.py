@@ -316,6 +316,19 @@ def test_any_function_is_a_schedule() -> None:
     optimizer.pre_update_params()
     assert seen == [(0, 9)] and optimizer.current_learning_rate == 0.2
     assert optimizer.schedule is not None and optimizer.schedule.state() == {}
+
+
+@pytest.mark.parametrize("factor", [None, -1.0, np.nan, np.inf, "half"], ids=str)
+def test_what_a_function_gives_as_a_schedule_is_looked_at(factor: Any) -> None:
+    optimizer = nnxp.SGD(0.1, schedule=lambda step, total: factor)
+    with pytest.raises(ValueError, match=rf"got {factor!r} at step 0 from the schedule .*from 0 up.*\(step, total\)"):
+        optimizer.pre_update_params()
+
+
+def test_a_schedules_function_takes_the_step_and_the_total() -> None:
+    with pytest.raises(TypeError, match=r"got the schedule .* too many .*a schedule is a function of \(step, total\)"):
+        nnxp.SGD(0.1, schedule=lambda step: 1.0)
+    assert nnxp.SGD(0.1, schedule=max).schedule is not None  # of a builtin nobody knows what it takes
     with pytest.raises(NotImplementedError, match=r"Schedule defines no __call__\(step, total\)"):
         Schedule()(0, 1)
 
