@@ -9,6 +9,7 @@ from nnxp.callbacks.state import State
 from nnxp.doors.calling import Constructed
 from nnxp.doors.describing import described
 from nnxp.doors.options import not_negative, positive
+from nnxp.errors import hint
 
 
 class EarlyStopping(Constructed):
@@ -79,8 +80,9 @@ class EarlyStopping(Constructed):
             self._shapes = shapes(state.model)
             if self.monitor.startswith("val_") and not state.validates:
                 raise ValueError(
-                    f"got no validation to take {self.monitor!r} from: give fit validation_data= or validation_split=, "
-                    'or follow the training itself, monitor="loss"'
+                    f"got no validation to take {self.monitor!r} from: give fit validation_data= or validation_split= "
+                    "(of an estimator, X_val and y_val, or take its own early_stopping=True instead), or follow the "
+                    'training itself, monitor="loss"'
                 )
         elif state.event == "epoch":
             self._compare(state)
@@ -105,7 +107,10 @@ class EarlyStopping(Constructed):
 
     def _compare(self, state: State) -> None:
         if self.monitor not in state.record:
-            raise ValueError(f"got monitor={self.monitor!r}, expected one of {', '.join(state.record)}")
+            raise ValueError(
+                f"got monitor={self.monitor!r}, expected one of {', '.join(state.record)}"
+                f"{hint(self.monitor, state.record)}"
+            )
         value = state.record[self.monitor]
         first = math.isnan(self.best) and not math.isnan(value)
         if first or self.sign * (value - self.best) > self.min_delta:

@@ -155,6 +155,10 @@ class Saved:
     def model(self, kind: type[M], backend: Any = None, layers: Mapping[str, type[Layer]] | None = None) -> M:
         """The model, new, of a class `kind` (see `nnxp.load`)."""
         backend = None if backend is None else get_backend(backend)
+        if not isinstance(layers, Mapping | None):
+            raise TypeError(
+                f'got layers={layers!r}, expected a dict of your own classes by name: layers={{"Mine": Mine}}'
+            )
         with self.blamed():
             model = build(kind, self.config, layers or {})
             self.fits(model)

@@ -209,11 +209,15 @@ def test_each_fit_starts_anew() -> None:
 
 def test_what_early_stopping_cannot_follow() -> None:
     model = classifier("numpy")
-    with pytest.raises(ValueError, match="got no validation to take 'val_loss' from: give fit validation_data="):
+    with pytest.raises(
+        ValueError, match="got no validation to take 'val_loss' from: give fit validation_data=.*X_val and y_val"
+    ):
         model.fit(X, Y, callbacks=[EarlyStopping()])
     assert model.step == 0
     with pytest.raises(ValueError, match="got monitor='rmse', expected one of loss, accuracy, learning_rate"):
         model.fit(X, Y, callbacks=[EarlyStopping("rmse")])
+    with pytest.raises(ValueError, match="got monitor='val_los', expected .*; did you mean 'val_loss'"):
+        model.fit(X, Y, validation_data=(X, Y), callbacks=[EarlyStopping("val_los")])
     with pytest.raises(ValueError, match='got mode=\'up\', expected "min", "max" or None'):
         EarlyStopping(mode="up")  # type: ignore[arg-type]
     assert EarlyStopping("val_accuracy").sign == 1 and EarlyStopping("val_loss").sign == -1

@@ -141,6 +141,8 @@ def test_an_own_layer_comes_back_where_its_class_is_given(tmp_path: Path) -> Non
     model.save(tmp_path / "m.safetensors")
     loaded = nnxp.load(tmp_path / "m.safetensors", layers={"Scale": Scale})
     np.testing.assert_array_equal(loaded.predict(X), model.predict(X))
+    with pytest.raises(TypeError, match=r"got layers=\[.*Scale.*\], expected a dict .* by name"):
+        nnxp.load(tmp_path / "m.safetensors", layers=[Scale])  # type: ignore[arg-type]
     with pytest.raises(ModelFileError, match=r"'Scale', which is not known here.*layers={'Scale': Scale}"):
         nnxp.load(tmp_path / "m.safetensors")
 
