@@ -3,7 +3,6 @@
 import argparse
 import csv
 import io
-import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -21,7 +20,7 @@ def run(args: argparse.Namespace) -> None:
     X = data.features(args.file, preprocessing)
     text = table(predict(model, X), class_names(model), preprocessing)
     if out is None:
-        sys.stdout.write(text)
+        print(text, end="")  # which is silent where there is no standard output
     else:
         out.write(text)
         print(f"{len(X):,} predictions written to {out.path}")

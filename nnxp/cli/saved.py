@@ -1,5 +1,6 @@
 """A trained model and what it knows of its data: for `nnxp evaluate` and `nnxp predict`."""
 
+from pathlib import Path
 from typing import Any
 
 from nnxp.backends import get_backend
@@ -13,6 +14,8 @@ def open_model(path: str, backend: str, precision: str | None) -> tuple[Sequenti
     A model that was trained in Python says nothing of files: it takes npz files with X of its width and, where it
     tells classes apart, y of their indices.
     """
+    if (inside := Path(path) / "model.safetensors").is_file():
+        raise ValueError(f"{path} is a run's folder, expected the model's file in it: {inside}")
     model = load(path, backend=get_backend(backend, precision=precision))
     if "format" in model.preprocessing:
         return model, model.preprocessing

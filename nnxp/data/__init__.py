@@ -55,7 +55,7 @@ def load(name: PathLike, data_dir: PathLike | None = None, target: str | None = 
     suffix = path.suffix.lower()
     if data_dir is not None and key not in ("fashion-mnist", "mnist"):
         raise DataError(f"--data-dir (data_dir=) is the folder of fashion-mnist or mnist; {name} takes none")
-    if target is not None and (key in NAMES or suffix not in (".csv", ".npz")):
+    if target is not None and (key in NAMES or path.is_dir()):
         raise DataError(f"--target (target=) names what to predict in a .csv or .npz file; {name} takes none")
     match key:
         case "digits":

@@ -85,7 +85,7 @@ class Dataset:
         """
         if self.X_test is not None:
             raise DataError(f"{self.name} has a test part of its own, X_test and y_test; there is nothing to hold out")
-        train, test = split(self.y, fraction, seed, stratify=self.task == "classification")
+        train, test = split(self.y, fraction, seed, stratify=self.task == "classification", names=self.classes)
         X = self.X[train]
         rescale = self.rescale
         if rescale is not None and isinstance(rescale[0], list):

@@ -1,5 +1,6 @@
 """One division of rows into two parts, the same for the same seed on every machine."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ def split(
     seed: int,
     stratify: bool = True,
     sample_weight: NDArray[Any] | None = None,
+    names: Sequence[str] | None = None,
 ) -> tuple[Indices, Indices]:
     """Divide row indices into those to train on and those held out.
 
@@ -38,6 +40,9 @@ def split(
     sample_weight : numpy.ndarray, optional
         (n,); rows that weigh 0 are not counted and never held out, since nothing could be scored by them. Of the
         others one at least is held out, and one is left.
+
+    names : sequence of str, optional
+        Those of the classes 0, 1, ..., for errors.
 
     Returns
     -------
@@ -78,20 +83,23 @@ def split(
     if y is None or not stratify or y.ndim != 1 or y.dtype.kind not in "iu":
         held_out = order[:total]
     else:
-        held_out = _stratified(y, order, total, seed, of_weight)
+        held_out = _stratified(y, order, total, seed, of_weight, names)
     is_held_out = np.zeros(n, dtype=np.bool_)
     is_held_out[held_out] = True
     return np.flatnonzero(~is_held_out), np.flatnonzero(is_held_out)
 
 
-def _stratified(y: NDArray[Any], order: Indices, total: int, seed: int, of_weight: str) -> Indices:
+def _stratified(
+    y: NDArray[Any], order: Indices, total: int, seed: int, of_weight: str, names: Sequence[str] | None
+) -> Indices:
     """The held-out rows of `order`, class by class, in that order."""
     labels, classes, counts = np.unique(y[order], return_inverse=True, return_counts=True)
+
+    called = labels if names is None else [repr(names[label]) for label in labels]
     if counts.min() == 1:
-        label = labels[counts.argmin()]
         raise DataError(
-            f"class {label} has one row{of_weight} only, which cannot be both trained on and held out: bring more rows "
-            "of it, or leave it out"
+            f"class {called[counts.argmin()]} has one row{of_weight} only, which cannot be both trained on and held "
+            "out: bring more rows of it, or leave it out"
         )
     shares, remainders = np.divmod(total * counts, len(order))  # whole numbers: no rounding to argue about
     # One row more for the classes with the largest remainders, last of all for those it would use up.
@@ -99,7 +107,7 @@ def _stratified(y: NDArray[Any], order: Indices, total: int, seed: int, of_weigh
     by_claim = np.lexsort((ties, -remainders, shares + 1 == counts))
     shares[by_claim[: total - shares.sum()]] += 1
     if np.any(shares == counts):
-        label = labels[(shares == counts).argmax()]
+        label = called[(shares == counts).argmax()]
         raise DataError(
             f"holding out {total} of {len(order)} rows{of_weight} leaves none of class {label} to train on: lower the "
             "fraction"

@@ -216,7 +216,9 @@ class Batches:
 
         classes = self._classes()
         counted = self.n if classes is None else classes
-        train, held_out = split(counted, fraction, self.model.seed, classes is not None, self._host[0])
+        train, held_out = split(
+            counted, fraction, self.model.seed, classes is not None, self._host[0], self.model.classes
+        )
         kept = self.model, self.plan, self.X, self.y, self.w, self.v
         return (
             Batches(*kept, self.batch_size, train, self.prepare, self.shuffled),

@@ -699,6 +699,12 @@ def test_class_weights(here: Path, nnxp_ok: Command) -> None:
         assert loss.class_weight == summary["class_weight"]
 
 
+def test_predictions_for_nobody(here: Path, models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a shell has closed standard output, Python has none."""
+    monkeypatch.setattr(sys, "stdout", None)
+    assert main(["predict", str(models / "flowers.safetensors"), str(models / "flowers.csv")]) == 0
+
+
 # --- every failure in one line -------------------------------------------------------------------------
 
 
@@ -750,6 +756,11 @@ def test_class_weights(here: Path, nnxp_ok: Command) -> None:
         ("train nan.csv --target y", "row 3, column 'a'"),
         ("train flat.csv --target y", "nothing to learn"),
         ("train one.csv --target y", "leaves"),
+        ("train lonely.csv --target y", "class 'rose' has one row only"),
+        ("train lonely.csv --target y --validation-split 0.5", "class 'rose' has one row only"),
+        ("train notes.txt --target y", "a file has to be .csv or .npz; got .txt"),
+        ("predict run good.csv", "run is a run's folder, expected the model's file in it: run/model.safetensors"),
+        ("evaluate run digits", "run is a run's folder, expected the model's file in it: run/model.safetensors"),
         ("train bad.npz", "bad.npz is not an .npz file"),
         ("train digits --backend numppy", "numppy"),
         ("train digits --backend numpy:gpu", "NumPy has no device 'gpu'"),
@@ -784,6 +795,10 @@ def test_failures(here: Path, models: Path, nnxp_fails: Command, words: str, exp
     (here / "good.csv").write_text("a,y\n" + "".join(f"{i},{i}.5\n" for i in range(20)))
     (here / "nan.csv").write_text("a,y\n1,2.5\nnan,3.5\n")
     (here / "flat.csv").write_text("a,y\n" + "".join(f"{i},2.5\n" for i in range(20)))
+    (here / "lonely.csv").write_text("a,y\n" + "".join(f"{i},oak\n" for i in range(20)) + "20,rose\n")
+    (here / "notes.txt").write_text("a,y\n")
+    (here / "run").mkdir()
+    (here / "run" / "model.safetensors").write_bytes((models / "digits.safetensors").read_bytes())
     (here / "one.csv").write_text("a,y\n1,2.5\n")
     (here / "unknown.csv").write_text("length,width,place,species\n1,2,hill,rose\n")
     (here / "huge.csv").write_text("length,width,place\n1e300,2,hill\n")

@@ -190,8 +190,11 @@ def test_load_refuses(arguments, error, message, tmp_path, monkeypatch):
 
 def test_load_refuses_a_file_of_another_kind(tmp_path):
     (tmp_path / "sheet.xlsx").write_bytes(b"PK")
-    with pytest.raises(DataError, match=r"a file has to be .csv or .npz; got .xlsx"):
-        data.load(tmp_path / "sheet.xlsx")
+    for target in (None, "y"):
+        with pytest.raises(DataError, match=r"a file has to be .csv or .npz; got .xlsx"):
+            data.load(tmp_path / "sheet.xlsx", target=target)
+    with pytest.raises(DataError, match="--target .* takes none"):
+        data.load(tmp_path, target="y")
 
 
 def test_importing_data_is_light():
