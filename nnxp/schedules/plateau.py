@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from nnxp.doors.options import not_negative, positive, share
-from nnxp.errors import hint
 from nnxp.schedules.base import Schedule
 
 
@@ -63,7 +62,7 @@ class ReduceOnPlateau(Schedule):
         if self.monitor not in record:
             raise ValueError(
                 f"got monitor={self.monitor!r}, expected one of {', '.join(record)}"
-                f"{hint(self.monitor, record)}: give fit validation_data= or validation_split= (of an estimator, X_val "
+                ": give fit validation_data= or validation_split= (of an estimator, X_val "
                 'and y_val), or follow the training itself, ReduceOnPlateau(monitor="loss")'
             )
         value = record[self.monitor]

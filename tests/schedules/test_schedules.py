@@ -326,7 +326,7 @@ def test_what_a_function_gives_as_a_schedule_is_looked_at(factor: Any) -> None:
 
 
 def test_a_schedules_function_takes_the_step_and_the_total() -> None:
-    with pytest.raises(TypeError, match=r"got the schedule .* too many .*a schedule is a function of \(step, total\)"):
+    with pytest.raises(TypeError, match=r"got the schedule <lambda>, .*too many .*a schedule is a function"):
         nnxp.SGD(0.1, schedule=lambda step: 1.0)
     assert nnxp.SGD(0.1, schedule=max).schedule is not None  # of a builtin nobody knows what it takes
     with pytest.raises(NotImplementedError, match=r"Schedule defines no __call__\(step, total\)"):
