@@ -21,6 +21,9 @@ BLOCK = 2**18
 """Elements that a check looks at once, so that its memory does not grow with the data."""
 LARGEST_SQUARE = {"float32": LARGEST["float32"] ** 2, "float64": math.inf, None: math.inf}
 
+ONE_EACH = "give one for each sample; weights of classes are class_weight= of the loss, or of the estimator"
+"""What an error says of sample weights that are none."""
+
 
 class Switch(Declared, Constructed):
     """`backend=` and `dtype=`, with one meaning on every layer, activation, loss, optimizer and model.
@@ -160,7 +163,7 @@ def sample_weights(
     if weights is None:
         return None
     own = backend.owns(weights) and backend.library != "numpy"
-    given = weights if own else backend._admit(weights)
+    given = weights if own else backend._admit(weights, ONE_EACH)
     with np.errstate(over="ignore"):  # what a cast makes infinite is found below
         w = backend.asarray(given, dtype=dtype) if own else np.asarray(given, dtype=dtype)
     if w.ndim != 1 or w.shape[0] != n:
@@ -177,8 +180,11 @@ def sample_weights(
                     f"got sample_weight whose sum is beyond {dtype}, expected smaller numbers: divide by their mean"
                 )
             if some and not bool(xp.any(w > 0)):
+                if bool(xp.any(given > 0)):
+                    raise beyond("a sample_weight of ", float(xp.max(given)), dtype)
                 raise ValueError(
-                    "got sample_weight that is 0 for every sample, expected some above 0: nothing would be learned"
+                    "got sample_weight that is 0 for every sample, expected some above 0: nothing would be learned, "
+                    "or measured"
                 )
     return backend.asarray(w, dtype=dtype)
 
@@ -187,8 +193,8 @@ def some_weight(backend: Backend, w: Array | None) -> None:
     """Raises where every sample's label is ignored, or of a class that weighs nothing."""
     if w is not None and not bool(backend.xp.any(w > 0)):
         raise ValueError(
-            "got samples that all weigh 0 by their labels, expected some above 0: nothing would be learned; see the "
-            "loss's class_weight and ignore_label"
+            "got samples that all weigh 0 by their labels, expected some above 0: nothing would be learned, or "
+            "measured; see the loss's class_weight and ignore_label"
         )
 
 

@@ -101,7 +101,17 @@ def test_good_labels(backend: Target, losses: Any, p: Any, y: Any) -> None:
 
 
 BAD_WEIGHTS = {
-    "all 0": ([0.0, 0.0], ValueError, "got sample_weight that is 0 for every sample"),
+    "all 0": ([0.0, 0.0], ValueError, "got sample_weight that is 0 for every sample.* learned, or measured"),
+    "a dict": (
+        {0: 1.0, 1: 2.0},
+        TypeError,
+        "expected numbers: give one for each sample; weights of classes are class_w",
+    ),
+    "a word": (
+        "balanced",
+        TypeError,
+        "expected numbers: give one for each sample; weights of classes are class_weight=",
+    ),
     "negative": ([1.0, -1.0], ValueError, "got a sample_weight that is negative or not finite, expected"),
     "not a number": ([1.0, math.nan], ValueError, "negative or not finite, expected numbers from 0 up"),
     "infinite": ([1.0, math.inf], ValueError, "negative or not finite, expected numbers from 0 up"),
