@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
@@ -82,6 +83,8 @@ def fit(
                 data, validation = data.split(validation_split, PREDICTION_BATCH)
             shown = functools.partial(Progress, show=progress, lines=verbose)
             training = trained()
+            if model.store.trained and not training.plan.owners:
+                logging.getLogger("nnxp").warning("got a model whose layers are all frozen: nothing is trained")
             training.plan.micro_batch_size = micro_batch_size
             try:
                 training.run(data, validation, epochs, shown, callbacks, described, resumed)

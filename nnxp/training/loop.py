@@ -222,6 +222,9 @@ class Training(Step):
         optimizer._scipy()
         plan.blas.look()  # SciPy's own BLAS, which may have been loaded just now
         with plan.threads(min(data.n, data.batch_size)):
+            if not plan.owners:  # nothing to move: an epoch says where it stands
+                after(loss())
+                return
             optimizer.minimise(model.store, loss, left, after)
         if optimizer.result is not None and not math.isfinite(optimizer.result.loss):
             raise NonFiniteLossError(

@@ -15,7 +15,7 @@ from nnxp.activations import ACTIVATIONS
 from nnxp.layers import LAYERS
 from nnxp.network.residual import Residual as Block
 from tests.helpers.matrix import Target
-from tests.helpers.models import CLASSES, problem, values
+from tests.helpers.models import CLASSES, classifier, problem, values
 
 OPTIMIZERS = [
     SGD(0.1, momentum=0.9, clip_norm=0.05),
@@ -270,3 +270,25 @@ def test_a_file_that_freezes_what_is_not_there(tmp_path: Path) -> None:
     config["layers"][0]["frozen"] = [".layers.0", ".layers.7"]
     with pytest.raises(nnxp.ModelFileError, match=r"it has a frozen Residual\.layers\.7, but Residual holds no such"):
         build(Sequential, config, {})
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "lbfgs"])
+def test_a_fit_of_what_is_all_frozen_says_so_and_has_a_history(
+    optimizer: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    X, y = problem()
+    options = {"optimizer": nnxp.LBFGS() if optimizer == "lbfgs" else optimizer}
+    model = classifier("numpy", **options)
+    model.fit(X, y)
+    assert not caplog.records
+    for layer in model.layers:
+        layer.trainable = False
+    before, steps = model.store.values.copy(), model.epoch
+    expected = model.evaluate(X, y)
+    history = model.fit(X, y, epochs=1)
+    assert [record.message for record in caplog.records] == [
+        "got a model whose layers are all frozen: nothing is trained"
+    ]
+    np.testing.assert_array_equal(model.store.values, before)
+    assert len(history["loss"]) == steps + 1 == model.epoch
+    assert history["loss"][-1] == pytest.approx(expected["loss"], rel=1e-5)  # means of batches, in float32
