@@ -13,8 +13,8 @@ def check_parts(model: Model) -> None:
     that is bound, what its dtype does not hold too. A class of the user's own may do anything when it is made."""
     for where, part in _parts(model):
         kind = type(part)
-        if not kind.options or kind.__module__.partition(".")[0] != "nnxp":
-            continue
+        if not kind.options or kind.__module__.partition(".")[0] != "nnxp" or getattr(part, "_held", None):
+            continue  # what holds layers would be made of the same: they are looked at by themselves
         try:
             kind(**{name: getattr(part, name) for name in kind.options})
             if isinstance(part, Switch) and model._store is not None:

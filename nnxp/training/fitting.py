@@ -66,9 +66,8 @@ def fit(
         if validation_data is not None:
             validation = validation_of(model, lambda: trained().plan, validation_data, PREDICTION_BATCH)
         options = {"epochs": epochs, "micro_batch_size": micro_batch_size, "validation_split": validation_split}
-        options |= (
-            {} if shuffle else {"shuffle": False}
-        )  # what is not said is the default: files of before do not say it
+        if not shuffle:  # what is not said is the default: files of before do not say it
+            options["shuffle"] = False
         described = functools.cache(functools.partial(describe, data, validation, callbacks, **options))
         resumed = None
         if resume is not None:
