@@ -55,7 +55,7 @@ def ask(spec: str = "cupy", before: str = "", **env: str) -> Answer:
 def hosted(**options: Any) -> str:
     """The lines that put CuPy over host memory."""
     words = "".join(f", {name}={value!r}" for name, value in options.items())
-    return f"from tests import hostcuda\nhostcuda.install({HOST!r}{words})\n"
+    return f"from tests.helpers import hostcuda\nhostcuda.install({HOST!r}{words})\n"
 
 
 @pytest.fixture(scope="module")

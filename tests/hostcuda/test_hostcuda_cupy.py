@@ -39,7 +39,7 @@ def counted(call: Any) -> dict[str, int]:
 
 def run_python(script: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """A process of its own: CuPy is put on host memory once in each."""
-    script = f"import os\nfrom tests import hostcuda\nFOLDER = os.environ['NNXP_HOSTCUDA']\n{script}"
+    script = f"import os\nfrom tests.helpers import hostcuda\nFOLDER = os.environ['NNXP_HOSTCUDA']\n{script}"
     env = {**os.environ, **environment}
     return subprocess.run([sys.executable, "-c", script], cwd=ROOT, env=env, capture_output=True, text=True)
 

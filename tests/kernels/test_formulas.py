@@ -34,6 +34,7 @@ ARRAYS: dict[str, Any] = {
     "dx": X[::-1],
     "dy": RNG.standard_normal(SHAPE),
     "g": RNG.standard_normal(SHAPE),
+    "f": RNG.standard_normal(SHAPE),
     "dw": RNG.standard_normal(SHAPE),
     "w": RNG.choice((-0.5, 0.7, 1.5), SHAPE),
     "m": RNG.standard_normal(SHAPE),
