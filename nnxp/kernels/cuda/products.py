@@ -37,6 +37,9 @@ class Known(NamedTuple):
     arguments: tuple[int, ...]
 
 
+_known: dict[tuple[int, int, int], Known] = {}
+
+
 def gemm() -> Callable[[Array, Array, Array], bool]:
     """A function that writes a b into `out` and says True; False where it is left to CuPy.
 
@@ -57,18 +60,17 @@ def gemm() -> Callable[[Array, Array, Array], bool]:
         np.dtype("float32"): Kind(SINGLE, np.array([1, 0], "float32"), single),
         np.dtype("float64"): Kind(DOUBLE, np.array([1, 0], "float64"), {plain: cublas.CUBLAS_COMPUTE_64F}),
     }
-    known: dict[tuple[int, int, int], Known] = {}
 
     def product(a: Array, b: Array, out: Array) -> bool:
         key = id(a), id(b), id(out)
-        found = known.get(key)
+        found = _known.get(key)
         if found is None or not is_of(found, a, b, out):
             found = looked_at(kinds, a, b, out)
             if found is None:
                 return False
-            if len(known) >= REMEMBERED:
-                known.clear()
-            known[key] = found
+            if len(_known) >= REMEMBERED:
+                _known.clear()
+            _known[key] = found
         computed = found.kind.computed.get(compute_type(found.kind.numbers.dtype))
         if computed is None or found.device != here():
             return False
