@@ -27,7 +27,7 @@ from nnxp.schedules import Cosine
 from tests.helpers.matrix import Target, selected
 
 LONG = "NNXP_LONG_RUNS" in os.environ
-WINDOWS, STEPS, FITS = (4, 2_500, 50) if LONG else (2, 60, 3)
+WINDOWS, STEPS, FITS = (4, 2_500, 50) if LONG else (3, 60, 3)
 A_FIT = 1 if LONG else 100
 """How many objects a fit may leave, on average: a few fits do not fill every cache. A model alone has more."""
 WIDTH, BATCH = 32, 16
