@@ -120,7 +120,7 @@ class Threads:
     def __init__(self, blas: Blas | None, size: int) -> None:
         self.blas, self.size = blas, size
 
-    def __call__(self, rows: int) -> AbstractContextManager[None]:
+    def __call__(self, rows: float) -> AbstractContextManager[None]:
         """For what is computed of so many rows at once."""
         blas = self.blas
         return self if blas is not None and blas.copies and rows * self.size < SMALL else AS_IT_IS

@@ -90,7 +90,7 @@ def fit(
             finally:
                 training.plan.micro_batch_size = None
                 training.plan.release()
-                training.plan.blas.leave()  # again: an interrupt may have come just there
+                training.plan.threads.leave()  # again: an interrupt may have come just there
 
 
 @contextlib.contextmanager

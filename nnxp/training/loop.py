@@ -45,12 +45,13 @@ class Training(Step):
         step = plan.step if course.batches else self._first_step
         calls = bool(self.callbacks.at["step"])
         key = random.key(model.seed, "order", model.epoch)
+        most = math.inf if plan.micro_batch_size is None else plan.micro_batch_size
         # Once for all steps, but where something of the user's runs between two of them.
-        once = None if calls or isinstance(data, Stream) else plan.threads(min(data.n, data.batch_size))
+        once = None if calls or isinstance(data, Stream) else plan.threads(min(data.n, data.batch_size, most))
         with once or blas.AS_IT_IS:
             for batch in () if state.stop else data.epoch(key, course.batches):
                 row = means[len(sizes), ...]
-                with blas.AS_IT_IS if once else plan.threads(batch.x.shape[0]):
+                with blas.AS_IT_IS if once else plan.threads(min(batch.x.shape[0], most)):
                     step(batch.x, batch.y, batch.w, batch.v, row, batch.heft)
                 course.last = row
                 sizes.append((batch.total, batch.scored))
@@ -220,7 +221,7 @@ class Training(Step):
         if not left:
             return
         optimizer._scipy()
-        plan.blas.look()  # SciPy's own BLAS, which may have been loaded just now
+        plan.threads.look()  # SciPy's own BLAS, which may have been loaded just now
         with plan.threads(min(data.n, data.batch_size)):
             if not plan.owners:  # nothing to move: an epoch says where it stands
                 after(loss())

@@ -3,7 +3,6 @@
 import math
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
 from typing import Any, TypeAlias
 
 from nnxp.activations import ACTIVATIONS, Activation, Linear, Sigmoid, Softmax
@@ -73,7 +72,7 @@ class Plan:
         self.penalised = [layer for layer in others if hasattr(layer, "penalty")]
         self._kept = [layer.__dict__ for layer in model.layers]
         self._uniform: dict[int, tuple[Array, Array, Array]] = {}
-        self.blas = blas.threads_of(self.backend, self.store.largest)
+        self.threads = blas.threads_of(self.backend, self.store.largest)
         self.micro_batch_size: int | None = None
         """How many rows of a batch are computed at once, in a fit that says so."""
         self._part = 0
@@ -86,11 +85,7 @@ class Plan:
         backward = [stage.lines()[1] for stage in self.backward]
         rounded = ["float32 products rounded to TF32"] if self.backend.precision == "tf32" else []
         update = f"{type(self.model.optimizer).__name__}: one update"
-        return [*rounded, *(line for line in (*forward, *backward) if line), update, *self.blas.lines()]
-
-    def threads(self, rows: int) -> AbstractContextManager[None]:
-        """What a step of so many rows runs in: on one thread of BLAS where its products are small."""
-        return self.blas(rows if self.micro_batch_size is None else min(rows, self.micro_batch_size))
+        return [*rounded, *(line for line in (*forward, *backward) if line), update, *self.threads.lines()]
 
     def forward_backward(
         self, x: Array, y: Array, w: Array | None = None, v: Array | None = None, means: Array = None, heft: float = 1.0
