@@ -56,6 +56,8 @@ def build(kind: type[M], config: dict[str, Any], own: Mapping[str, type[Layer]])
     optimizer = _object(config["optimizer"], known, own, "optimizer")
     try:
         model = kind(layers, loss, optimizer, dtype=config["dtype"], seed=config["seed"])
+        for part in (*(layer for _, layer in with_parts(layers)), optimizer, *([loss] if loss else [])):
+            part._check_options(config["dtype"])
     except ValueError as error:
         raise ModelFileError(f"its layers do not fit together: {error}") from error
     model.classes, model.preprocessing = config["classes"], config["preprocessing"]
