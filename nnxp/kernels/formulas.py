@@ -37,11 +37,6 @@ def scale_rows(dx: Array, w: Column) -> Array:
     return dx * w
 
 
-def scaled(g: Array, factor: Row) -> Array:
-    """g · factor."""
-    return g * factor
-
-
 def times(x: Array, factor: float) -> Array:
     """x · factor, a number of the host: a batch's shares by its heft, or a sum over outputs made a mean."""
     return x * factor

@@ -511,11 +511,11 @@ def test_the_one_number_of_a_row(fast: bool) -> None:
     g = np.arange(6, dtype=np.float32)
     for factor in (0.5, np.float32(0.5), np.array(0.5, np.float32), np.array([0.5], np.float32)):
         for x in (g, g.reshape(2, 3)):
-            got = fuse(formulas.scaled, np, fast=fast)(x, factor)
+            got = fuse(formulas.rescale_grad, np, fast=fast)(x, factor)
             assert got.dtype == np.float32 and got.shape == x.shape
             np.testing.assert_array_equal(got, x * np.float32(0.5))
     two = np.full((1, 1), 0.5, np.float32)  # of more dimensions than g: NumPy's rule
-    assert fuse(formulas.scaled, np, fast=fast)(g, two).shape == (1, 6)
+    assert fuse(formulas.rescale_grad, np, fast=fast)(g, two).shape == (1, 6)
 
 
 # --- compose, show, the switch ---------------------------------------------------------------------
