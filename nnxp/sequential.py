@@ -91,8 +91,8 @@ class Sequential(Model):
         if self.loss is None:
             raise ValueError('got a model without a loss, expected one to train: Sequential(layers, loss="...")')
         self.check_layers()
-        _ = self.store
         if self._training is None or self._training.loss is not self.loss:
+            _ = self.store
             check_loss(self.layers, self.loss)
             self.loss._on(self.backend, self.dtype)
             from nnxp.training.loop import Training

@@ -136,7 +136,9 @@ class Plan:
         """Gives the pair that stands for the model's loss its options, which may have been changed."""
         own = self.model.loss
         if own is not self.loss and own is not None:
-            self.loss.__dict__.update((name, getattr(own, name)) for name in self.followed)
+            options = self.loss.__dict__
+            for name in self.followed:
+                options[name] = getattr(own, name)
 
     def _mean(self, y: Array, w: Array | None, v: Array | None, n: int, means: Array, heft: float) -> Array:
         """The mean loss, and where `means` is given, the weighted sum of the scores beside it."""

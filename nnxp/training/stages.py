@@ -127,10 +127,11 @@ class DenseStage(Stage):
 
     def gradients(self, dz: Array) -> Array | None:
         """dW = xᵀ dz, of a layer that is trained, and dx = dz Wᵀ."""
-        if self.trained and type(self.x) is SparseRows:
-            self.x.gradient(dz, self.dW)
-        elif self.trained:
-            self.matmul(self.buffers.transposed(self.x), dz, out=self.dW)
+        x = self.x if self.trained else None
+        if type(x) is SparseRows:
+            x.gradient(dz, self.dW)
+        elif x is not None:
+            self.matmul(self.buffers.transposed(x), dz, out=self.dW)
         if not self.needs_dinputs:
             return None
         return self.matmul(dz, self.across, out=self.buffers.take(self, "dinputs", (dz.shape[0], self.dense.n_in)))
