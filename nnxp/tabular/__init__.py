@@ -1,0 +1,1 @@
+"""A person's own table, from the file to the matrix that a network learns from, and back."""
