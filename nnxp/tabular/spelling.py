@@ -3,12 +3,11 @@
 import re
 
 MISSING = frozenset(
-    ["", "na", "n/a", "#n/a", "#na", "#n/a n/a", "null", "none", "nan", "-nan", "<na>", "nat", "?", "-", "--", "."]
-    + ["-1.#ind", "1.#ind", "-1.#qnan", "1.#qnan"]
+    ["", *"na n/a #n/a #na null none nan -nan <na> nat ? - -- . -1.#ind 1.#ind -1.#qnan 1.#qnan".split()]
 )
 """What says that there is no value, in small letters."""
 PLAIN = r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]*)?(?:[eE][+-]?[0-9]{1,3})?"
-"""A number as programs write it. What begins with zeros (a postcode) or with a plus is text until its column says more."""
+"""A number as programs write it. What begins with zeros (a postcode) or a plus is text until its column says more."""
 EXACT = 2**53
 """Whole numbers from here on are not all numbers of float64: they stay text, since most are identifiers."""
 
