@@ -55,3 +55,30 @@ def share(text: str) -> float:
     if not 0 <= share < 1:
         raise argparse.ArgumentTypeError(f"got {text!r}, expected a number from 0 up to but not including 1")
     return share
+
+
+def kind(text: str) -> tuple[str, str]:
+    """A column and its kind."""
+    name, sign, value = text.rpartition("=")
+    if not sign or not name or not value:
+        raise argparse.ArgumentTypeError(f"got {text!r}, expected a column and its kind such as postcode=category")
+    return name, value
+
+
+def names(text: str) -> tuple[str, ...]:
+    """Names of columns, separated by commas."""
+    return tuple(name.strip() for name in text.split(","))
+
+
+def rows(text: str) -> int:
+    """A number of rows."""
+    if not re.fullmatch("0*[1-9][0-9]{0,17}", text):
+        raise argparse.ArgumentTypeError(f"got {text!r}, expected a whole number of rows above 0")
+    return int(text)
+
+
+def folds(text: str) -> int:
+    """A number of parts."""
+    if not re.fullmatch("[0-9]{1,4}", text) or int(text) < 2:
+        raise argparse.ArgumentTypeError(f"got {text!r}, expected a number of parts from 2 on, such as 5")
+    return int(text)
