@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnxp.errors import DataError
+from nnxp.tabular.spelling import canonical
 
 Indices: TypeAlias = NDArray[np.int64]
 
@@ -81,6 +82,25 @@ class Moments:
 
 
 Column: TypeAlias = Numbers | Words | Moments
+
+
+def words_of(column: Column) -> Words:
+    """A column of any form as words: numbers by their one text, moments as in ISO 8601, and "" for a missing one.
+
+    Examples
+    --------
+    >>> words_of(Numbers(np.array([3.0, np.nan]))).texts
+    ['3', '']
+    """
+    if isinstance(column, Words):
+        return column
+    different, codes = np.unique(column.values, return_inverse=True)
+    if isinstance(column, Numbers):
+        texts = ["" if value != value else canonical(value) for value in different.tolist()]
+    else:
+        texts = ["" if moment is None else moment.isoformat() for moment in different.tolist()]
+        texts = [text.removesuffix("T00:00:00") for text in texts]
+    return Words(texts, codes.astype(np.int32))
 
 
 @dataclass(frozen=True, eq=False)
