@@ -31,7 +31,7 @@ def _pattern(point: str, comma: str) -> re.Pattern[str]:
     return re.compile(
         rf"(?!0[xX])(?P<debit>\()?(?P<sign>[+\-−])?(?:(?P<money>{_SIGNS}|[A-Z]{{3}})[{_BLANK}]?)?(?P<inner>[+\-−])?"
         rf"(?P<whole>[1-9][0-9]{{0,2}}(?P<group>[{comma}{_BLANK}'’])[0-9]{{3}}(?:(?P=group)[0-9]{{3}})*|[0-9]*)"
-        rf"(?:{re.escape(point)}(?P<part>[0-9]*))?(?P<power>[eE][+-]?[0-9]{{1,3}})?"
+        rf"(?:{re.escape(point)}(?P<part>[0-9]*))?(?P<power>[eE][+-]?[0-9]+)?"
         rf"(?:[{_BLANK}]?(?P<unit>{_UNIT}))?(?(debit)\))"
     )
 

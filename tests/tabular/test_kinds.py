@@ -189,7 +189,7 @@ def test_what_is_asked_for() -> None:
 @pytest.mark.parametrize(
     ("kind", "column", "said"),
     [
-        ("number", words("5", "x", "6"), "row 3, column 'c': 'x' is no number"),
+        ("number", words("NA", "5", "x", "6"), "row 4, column 'c': 'x' is no number"),
         ("number", words("5 mm", "6 mm", "5 cm"), "row 4, column 'c': '5 cm' is no number with the unit 'mm'"),
         ("number", moments("2020-01-01"), "row 2, column 'c': '2020-01-01' is no number"),
         ("date", numbers(5, 6), "row 2, column 'c': '5' is no date"),

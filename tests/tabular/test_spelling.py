@@ -59,6 +59,7 @@ NUMBERS: list[tuple[str, float, str]] = [
     ("INF", math.inf, ""),
     ("−Inf", -math.inf, ""),
     ("1e999", math.inf, ""),
+    ("1e0002", 100, ""),
     ("9223372036854775808", 9223372036854775808, ""),
 ]
 WITH_COMMA: list[tuple[str, float, str]] = [
