@@ -14,6 +14,8 @@ class Ranks(NamedTuple):
 
     group: Integers
     """Which of the different scores each sample has, (n,)."""
+    is_own: HostArray
+    """Whether it is of the class, (n,)."""
     own: Floats
     """Σ w of the class's samples with each score."""
     other: Floats
@@ -23,7 +25,7 @@ class Ranks(NamedTuple):
     def of(cls, scores: Floats, is_own: HostArray, w: Floats) -> "Ranks":
         """From scores, whether a sample is of the class, and weights, all (n,)."""
         _, group = np.unique(scores, return_inverse=True)
-        return cls(group, np.bincount(group, w * is_own), np.bincount(group, w * ~is_own))
+        return cls(group, is_own, np.bincount(group, w * is_own), np.bincount(group, w * ~is_own))
 
     @property
     def decides(self) -> bool:
