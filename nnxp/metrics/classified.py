@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from nnxp.metrics.pairs import classes_of, same, weights_of, within
+from nnxp.metrics.pairs import classes_of, same, summed, weights_of, within
 from nnxp.typing import ArrayLike, Floats, Integers
 
 
@@ -143,10 +143,10 @@ def _tallied(y_pred: ArrayLike, y: ArrayLike, n_classes: int | None, sample_weig
     size = n_classes or 1 + int(max(guess.max(initial=0), truth.max(initial=0)))
     within("y_pred", guess, size)
     within("y", truth, size)
-    tallies = np.bincount(truth * size + guess, weights_of(sample_weight, len(truth)), size * size)
+    tallies = summed(truth * size + guess, weights_of(sample_weight, len(truth)), size * size)
     return tallies.reshape(size, size)
 
 
 def _share(part: Floats, whole: Floats) -> Floats:
     """part / whole, NaN where there is nothing."""
-    return np.divide(part, whole, out=np.full(len(whole), np.nan), where=whole > 0)
+    return np.where(whole > 0, part / np.where(whole > 0, whole, 1), np.nan)

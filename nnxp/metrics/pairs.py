@@ -62,6 +62,11 @@ def weights_of(sample_weight: ArrayLike | None, n: int) -> Floats:
     return weights
 
 
+def summed(group: Integers, numbers: Floats, size: int) -> Floats:
+    """The sum of the numbers (n,) of each group 0 to size - 1."""
+    return np.asarray(np.bincount(group, numbers, size), dtype=np.float64)
+
+
 def scores_of(y_score: ArrayLike, y: ArrayLike) -> tuple[Floats, Integers]:
     """Scores (n, k), or (n, 1) of the second of two classes, and class indices (n,) that fit them.
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from nnxp.doors.options import positive
-from nnxp.metrics.pairs import probabilities_of, rounding, weights_of
+from nnxp.metrics.pairs import probabilities_of, rounding, summed, weights_of
 from nnxp.typing import ArrayLike, Floats, Integers
 
 
@@ -75,7 +75,7 @@ def calibration_curve(
     """
     p, came_true = events(*probabilities_of(y_prob, y))
     w, bin = weights_of(sample_weight, len(p)), bin_of(p, positive("bins", bins))
-    weight, predicted, observed = (np.bincount(bin, column, bins) for column in (w, w * p, w * came_true))
+    weight, predicted, observed = (summed(bin, column, bins) for column in (w, w * p, w * came_true))
     some = np.flatnonzero(weight > 0)
     return Calibration(predicted[some] / weight[some], observed[some] / weight[some], weight[some], some)
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from nnxp.metrics.pairs import scores_of, weights_of
+from nnxp.metrics.pairs import scores_of, summed, weights_of
 from nnxp.typing import ArrayLike, Floats, HostArray, Integers
 
 
@@ -24,8 +24,8 @@ class Ranks(NamedTuple):
     @classmethod
     def of(cls, scores: Floats, is_own: HostArray, w: Floats) -> "Ranks":
         """From scores, whether a sample is of the class, and weights, all (n,)."""
-        _, group = np.unique(scores, return_inverse=True)
-        return cls(group, is_own, np.bincount(group, w * is_own), np.bincount(group, w * ~is_own))
+        values, group = np.unique(scores, return_inverse=True)
+        return cls(group, is_own, summed(group, w * is_own, len(values)), summed(group, w * ~is_own, len(values)))
 
     @property
     def decides(self) -> bool:

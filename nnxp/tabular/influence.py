@@ -12,6 +12,7 @@ import numpy as np
 
 from nnxp.doors.units import constant, unit_of
 from nnxp.metrics.distance import quantile
+from nnxp.metrics.pairs import summed
 from nnxp.metrics.probability import bin_of, events, surprise
 from nnxp.metrics.ranking import Ranks, area, from_above, one_by_one, step_area
 from nnxp.tabular.layout import Score
@@ -41,6 +42,14 @@ class Estimate(NamedTuple):
         """The standard error, w the weights of the rows."""
         return float(np.linalg.norm(w * self.influence) / np.sum(w)) or self.least
 
+    def plus(self, other: "Estimate") -> "Estimate":
+        """The sum of two scores on the same rows."""
+        return Estimate(self.value + other.value, self.influence + other.influence, self.least + other.least)
+
+    def times(self, factor: float) -> "Estimate":
+        """The score in another unit."""
+        return Estimate(self.value * factor, self.influence * factor, self.least * abs(factor))
+
 
 def score(estimate: Estimate | None, w: Floats) -> Score:
     """What is said of an estimate, or of a score that is not defined."""
@@ -49,9 +58,7 @@ def score(estimate: Estimate | None, w: Floats) -> Score:
 
 def difference(a: Estimate | None, b: Estimate | None, sign: int) -> Estimate | None:
     """sign · (a - b), of two scores on the same rows."""
-    if a is None or b is None:
-        return None
-    return Estimate(sign * (a.value - b.value), a.influence - b.influence)
+    return None if a is None or b is None else a.plus(b.times(-1))._replace(least=0.0).times(sign)
 
 
 def ratio(a: Floats, b: Floats, w: Floats, least: float = 0.0) -> Estimate | None:
@@ -63,6 +70,12 @@ def ratio(a: Floats, b: Floats, w: Floats, least: float = 0.0) -> Estimate | Non
     return Estimate(value, (a - value * b) * (np.sum(w) / whole), least)
 
 
+def average(a: Floats, w: Floats) -> Estimate:
+    """Σ wa / Σ w."""
+    value = float(np.average(a, weights=w))
+    return Estimate(value, a - value)
+
+
 def share(part: Floats, whole: Floats, w: Floats) -> Estimate | None:
     """What share of the rows that `whole` counts (1 or 0 each) are those that `part` counts."""
     rows = np.count_nonzero(w * whole)
@@ -72,10 +85,10 @@ def share(part: Floats, whole: Floats, w: Floats) -> Estimate | None:
 def mean(estimates: Iterable[Estimate | None]) -> Estimate | None:
     """That of the scores that are defined."""
     total, n = None, 0
-    for one in (estimate for estimate in estimates if estimate is not None):
-        total = one if total is None else Estimate(*(a + b for a, b in zip(total, one, strict=True)))
+    for one in (estimate for estimate in estimates if estimate is not None):  # one by one: classes may be many
         n += 1
-    return None if total is None else Estimate(total.value / n, total.influence / n, total.least / n)
+        total = one if total is None else total.plus(one)
+    return None if total is None else total.times(1 / n)
 
 
 def of_classes(p: Floats, truth: Integers, w: Floats, eps: float) -> dict[str, Estimate | None]:
@@ -87,7 +100,7 @@ def of_classes(p: Floats, truth: Integers, w: Floats, eps: float) -> dict[str, E
     return {
         "accuracy": share((guess == truth) * one, one, w),
         "balanced_accuracy": mean(scores["recall"] for scores in by_class),
-        "log_loss": ratio(surprise(p, truth, eps), one, w),
+        "log_loss": average(surprise(p, truth, eps), w),
         "roc_auc": mean(_area(ranks, w) for ranks in ranked),
         "average_precision": mean(_step_area(ranks, w) for ranks in ranked),
         "f1": mean(scores["f1"] for scores in by_class),
@@ -109,21 +122,16 @@ def of_numbers(p: Floats, y: Floats, w: Floats) -> dict[str, Estimate | None]:
     off = p - y
     unit = float(unit_of(np.stack([off, y], axis=1)).max())  # so that squares neither overflow nor vanish
     off, t, one = off / unit, y / unit, np.ones(len(y))
-    squares, size = ratio(off**2, one, w), np.abs(off)
     centred = t - np.sum(w * t) / np.sum(w)
     varies = not constant(y[w > 0][:, None])[0]
     unexplained = ratio(off**2, centred**2, w) if varies else None
     return {
         "r2": None if unexplained is None else Estimate(1 - unexplained.value, -unexplained.influence),
-        "rmse": None if squares is None else _times(_root(squares), unit),
-        "mean_absolute_error": _times(ratio(size, one, w), unit),
-        "median_absolute_error": _times(_median(size, w), unit),
-        "bias": _times(ratio(off, one, w), unit),
+        "rmse": _root(average(off**2, w)).times(unit),
+        "mean_absolute_error": average(np.abs(off), w).times(unit),
+        "median_absolute_error": _median(np.abs(off), w).times(unit),
+        "bias": average(off, w).times(unit),
     }
-
-
-def _times(estimate: Estimate | None, unit: float) -> Estimate | None:
-    return None if estimate is None else Estimate(estimate.value * unit, estimate.influence * unit)
 
 
 def _root(squares: Estimate) -> Estimate:
@@ -135,8 +143,8 @@ def _root(squares: Estimate) -> Estimate:
 def _median(x: Floats, w: Floats) -> Estimate:
     """The median: ± 1/2 over the density there, which is that between the values one standard error of the rank below
     and above (Siddiqui 1960)."""
-    value, rows = quantile(x, 0.5, w), np.sum(w) ** 2 / np.sum(w**2)
-    rank = min(0.5, 0.5 / float(np.sqrt(rows)))
+    value, rows = quantile(x, 0.5, w), float(np.sum(w) ** 2 / np.sum(w**2))
+    rank = min(0.5, 0.5 / rows**0.5)
     spread = quantile(x, 0.5 + rank, w) - quantile(x, 0.5 - rank, w)
     return Estimate(value, np.sign(x - value) / 2 * (spread / (2 * rank)))
 
@@ -171,6 +179,6 @@ def _by_group(value: float, ranks: Ranks, at_own: Floats, at_other: Floats) -> E
 def _calibration_error(p: Floats, came_true: Floats, w: Floats) -> Estimate:
     """The expected calibration error Σ |Sₖ| / W, Sₖ = Σ w (p - came true) over bin k."""
     bin, off = bin_of(p, BINS), p - came_true
-    sums, total = np.bincount(bin, w * off, BINS), np.sum(w)
+    sums, total = summed(bin, w * off, BINS), np.sum(w)
     value = float(np.abs(sums).sum() / total)
     return Estimate(value, np.sign(sums)[bin] * off - value)
