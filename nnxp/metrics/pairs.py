@@ -58,8 +58,8 @@ def weights_of(sample_weight: ArrayLike | None, n: int) -> Floats:
     """The weights of rows, float64 (n,), 1 each where none are given."""
     if sample_weight is None:
         return np.ones(n, dtype=np.float64)
-    weights: Floats = sample_weights(get_backend("numpy"), on_host(sample_weight), n, "float64")
-    return weights
+    weights = sample_weights(get_backend("numpy"), on_host(sample_weight), n, "float64")
+    return np.asarray(weights, dtype=np.float64)
 
 
 def summed(group: Integers, numbers: Floats, size: int) -> Floats:
@@ -104,7 +104,7 @@ def probabilities_of(y_prob: ArrayLike, y: ArrayLike) -> tuple[Floats, Integers]
     if off.max() > rounding(y_prob) ** 0.5:
         row = int(off.argmax())
         raise ValueError(
-            f"got probabilities that sum to {p[row].sum():.6g} in row {row}, expected 1: classes that exclude each other"
+            f"got probabilities that sum to {p[row].sum():.6g} in row {row}, expected 1: classes exclude each other"
         )
     return p, truth
 

@@ -20,7 +20,7 @@ LABELS = {
 }
 """The baselines by name, for people."""
 STEPS, BATCH = 1000, 64
-"""A linear model is trained with so many steps, on batches of a two-hundredth of the rows, but of this many at least."""
+"""A linear model is trained with so many steps, on batches of a two-hundredth of the rows, or of so many at least."""
 
 
 def without_columns(
@@ -43,7 +43,7 @@ def without_columns(
     -------
     dict of numpy.ndarray
         "shares": those of the classes as probabilities (n, n_classes), so that the most frequent is predicted and no
-        constant has a lower log loss; or "mean" and "median", (n,), which no constant beats in squares and in distances.
+        constant has a lower log loss; or "mean" and "median", (n,), the best constants for squares and for distances.
 
     Examples
     --------
@@ -70,8 +70,8 @@ def linear(
 
     Each column, and a target that is a number, is standardised by the training part. The weights W minimise the mean
     cross-entropy + Σ W² / 2n, or the mean square + Σ W² / n: the penalties of scikit-learn's `LogisticRegression` and
-    `Ridge`. They are found with Adam, in 1000 steps or some more, whose rate falls to 0 as a cosine. The same seed gives
-    the same predictions.
+    `Ridge`. They are found with Adam, in 1000 steps or some more, whose rate falls to 0 as a cosine. The same seed
+    gives the same predictions.
 
     Parameters
     ----------

@@ -125,8 +125,11 @@ def _columns(X: Any) -> tuple[list[str], Callable[[str, Integers], Any], int]:
         return _frame(X)
     array = np.asarray(X) if isinstance(X, list | tuple) else X
     if len(array.shape) != 2:
-        raise ValueError(f"got X of shape {tuple(array.shape)}, expected a table: a frame, dicts, or (n, columns) numbers")
-    return [str(j) for j in range(array.shape[1])], lambda name, order: _reordered(array, int(name), order), len(array)
+        raise ValueError(
+            f"got X of shape {tuple(array.shape)}, expected a table: a frame, dicts, or an array (n, columns)"
+        )
+    n, width = array.shape
+    return [str(j) for j in range(width)], lambda name, order: _reordered(array, int(name), order), int(n)
 
 
 def _frame(X: Any) -> tuple[list[str], Callable[[str, Integers], Any], int]:

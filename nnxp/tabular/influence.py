@@ -1,8 +1,8 @@
 """How far a score would move with other rows: the infinitesimal jackknife (Jaeckel 1972; Efron 1982, chapter 6).
 
-The influence of row i on a score T is ψᵢ = W ∂T/∂wᵢ, W = Σ w, so that Σ wψ = 0. The standard error of T is √Σ (wψ)² / W,
-and that of the difference of two scores on the same rows the same of ψ - ψ': what both find hard is in neither. Of a
-mean it is the textbook's, of a ratio the delta method's, of the area under the ROC curve DeLong's (1988).
+The influence of row i on a score T is ψᵢ = W ∂T/∂wᵢ, W = Σ w, so that Σ wψ = 0. The standard error of T is
+√Σ (wψ)² / W, and that of the difference of two scores on the same rows the same of ψ - ψ': what both find hard is in
+neither. Of a mean it is the textbook's, of a ratio the delta method's, of the area under the ROC curve DeLong's (1988).
 """
 
 from collections.abc import Iterable
@@ -20,6 +20,8 @@ from nnxp.typing import Floats, Integers
 
 BINS = 10
 """Of a calibration curve, each as wide."""
+ROUNDING = 1e-12
+"""What influences sum to where all are 0 but for rounding, as a share of the score."""
 
 
 class Estimate(NamedTuple):
@@ -31,7 +33,7 @@ class Estimate(NamedTuple):
     influence : numpy.ndarray, (n,)
         Of each row.
     least : float
-        The error where the rows show none, since they all agree: 1 / rows of a share, 0 of what has no bounds.
+        The error of a share that is 0 or 1, where the rows show none since they all agree: 1 / rows.
     """
 
     value: float
@@ -40,7 +42,10 @@ class Estimate(NamedTuple):
 
     def error(self, w: Floats) -> float:
         """The standard error, w the weights of the rows."""
-        return float(np.linalg.norm(w * self.influence) / np.sum(w)) or self.least
+        error = float(np.linalg.norm(w * self.influence) / np.sum(w))
+        if error > ROUNDING * abs(self.value):
+            return error
+        return self.least if abs(self.value - 0.5) + ROUNDING >= 0.5 else 0.0
 
     def plus(self, other: "Estimate") -> "Estimate":
         """The sum of two scores on the same rows."""
@@ -61,25 +66,19 @@ def difference(a: Estimate | None, b: Estimate | None, sign: int) -> Estimate | 
     return None if a is None or b is None else a.plus(b.times(-1))._replace(least=0.0).times(sign)
 
 
-def ratio(a: Floats, b: Floats, w: Floats, least: float = 0.0) -> Estimate | None:
-    """Σ wa / Σ wb; None where there is nothing to divide by."""
+def ratio(a: Floats, b: Floats, w: Floats, is_share: bool = False) -> Estimate | None:
+    """Σ wa / Σ wb; None where there is nothing to divide by. Of a share, b counts rows."""
     whole = float(np.sum(w * b))
     if not whole > 0:
         return None
     value = float(np.sum(w * a)) / whole
-    return Estimate(value, (a - value * b) * (np.sum(w) / whole), least)
+    return Estimate(value, (a - value * b) * (np.sum(w) / whole), 1 / int(np.count_nonzero(w * b)) if is_share else 0.0)
 
 
 def average(a: Floats, w: Floats) -> Estimate:
     """Σ wa / Σ w."""
     value = float(np.average(a, weights=w))
     return Estimate(value, a - value)
-
-
-def share(part: Floats, whole: Floats, w: Floats) -> Estimate | None:
-    """What share of the rows that `whole` counts (1 or 0 each) are those that `part` counts."""
-    rows = np.count_nonzero(w * whole)
-    return ratio(part, whole, w, 1 / rows if rows else 0.0)
 
 
 def mean(estimates: Iterable[Estimate | None]) -> Estimate | None:
@@ -98,7 +97,7 @@ def of_classes(p: Floats, truth: Integers, w: Floats, eps: float) -> dict[str, E
     by_class = [of_class(guess, truth, w, k) for k in range(p.shape[1])]
     ranked = one_by_one(p, truth, w)
     return {
-        "accuracy": share((guess == truth) * one, one, w),
+        "accuracy": ratio((guess == truth) * one, one, w, is_share=True),
         "balanced_accuracy": mean(scores["recall"] for scores in by_class),
         "log_loss": average(surprise(p, truth, eps), w),
         "roc_auc": mean(_area(ranks, w) for ranks in ranked),
@@ -112,8 +111,11 @@ def of_class(guess: Integers, truth: Integers, w: Floats, k: int) -> dict[str, E
     """Recall, precision and F1 of class k."""
     taken, there = np.asarray(guess == k, dtype=np.float64), np.asarray(truth == k, dtype=np.float64)
     right = taken * there
-    f1 = ratio(2 * right, taken + there, w, 1 / max(1, np.count_nonzero(w * (taken + there))))
-    return {"recall": share(right, there, w), "precision": share(right, taken, w), "f1": f1}
+    return {
+        "recall": ratio(right, there, w, is_share=True),
+        "precision": ratio(right, taken, w, is_share=True),
+        "f1": ratio(2 * right, taken + there, w, is_share=True),
+    }
 
 
 def of_numbers(p: Floats, y: Floats, w: Floats) -> dict[str, Estimate | None]:
@@ -121,7 +123,7 @@ def of_numbers(p: Floats, y: Floats, w: Floats) -> dict[str, Estimate | None]:
     p - y."""
     off = p - y
     unit = float(unit_of(np.stack([off, y], axis=1)).max())  # so that squares neither overflow nor vanish
-    off, t, one = off / unit, y / unit, np.ones(len(y))
+    off, t = off / unit, y / unit
     centred = t - np.sum(w * t) / np.sum(w)
     varies = not constant(y[w > 0][:, None])[0]
     unexplained = ratio(off**2, centred**2, w) if varies else None
@@ -161,8 +163,8 @@ def _area(ranks: Ranks, w: Floats) -> Estimate:
 
 
 def _step_area(ranks: Ranks, w: Floats) -> Estimate:
-    """The average precision Σ own · P / Σ own, P = A / (A + B), the class's and the others' weights from there up: a row
-    moves its own P, and through A or B those of all scores up to its own."""
+    """The average precision Σ own · P / Σ own, P = A / (A + B), the class's and the others' weights from there up: a
+    row moves its own P, and through A or B those of all scores up to its own."""
     own, value = ranks.own.sum(), step_area(ranks)
     a, b = from_above(ranks.own), from_above(ranks.other)
     both = np.where(a + b > 0, a + b, 1)
