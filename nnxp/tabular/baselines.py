@@ -13,9 +13,9 @@ from nnxp.sequential import Sequential
 from nnxp.typing import Floats, HostArray
 
 LABELS = {
-    "shares": "always the most frequent class",
-    "mean": "always the mean",
-    "median": "always the median",
+    "shares": "the most frequent class",
+    "mean": "the mean",
+    "median": "the median",
     "linear": "a linear model",
 }
 """The baselines by name, for people."""

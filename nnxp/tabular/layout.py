@@ -31,9 +31,9 @@ class Contender(TypedDict):
     """The model or a baseline, on the same test rows."""
 
     name: str
-    """"model", "majority", "shares", "mean", "median", "linear"; a caller may bring others."""
+    """"model", "shares", "mean", "median", "linear"; a caller may bring others."""
     label: str
-    """For people: "the model", "always the most frequent class"."""
+    """For people: "the model", "the most frequent class"."""
     scores: dict[str, Score]
     """By the name of the metric."""
     model_better_by: dict[str, Score] | None

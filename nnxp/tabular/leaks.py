@@ -9,7 +9,7 @@ from nnxp.typing import Floats, HostArray, Integers
 
 ROWS = 20_000
 """The most rows that are looked at: half to learn from, half to score."""
-GROUPS, ROWS_A_GROUP = 64, 20
+GROUPS, ROWS_A_GROUP = 256, 4
 """Into how many groups of as many rows a column of numbers is cut, at most, and how many rows each has, at least."""
 
 
@@ -17,8 +17,9 @@ def alone(table: Table, y: HostArray, n_classes: int | None = None) -> dict[str,
     """How well each column predicts the target by itself, on rows that it did not learn from: its ROC AUC, or R².
 
     The rows, 20,000 by chance at most, are halved. The prediction for a row of the second half is the mean of the
-    target over the rows of the first that have the same word, or lie in the same of up to 64 groups by size; missing
-    cells are a group of their own. Of numbers a straight line is tried too, and the better of the two counts.
+    target over the rows of the first that have the same word or, where a column has more than 256 different numbers, lie
+    in the same of up to 256 groups by size; missing cells are a group of their own. Of numbers a straight line is tried
+    too, and the better of the two counts.
 
     Parameters
     ----------
@@ -62,11 +63,11 @@ def _guesses(column: Column, targets: Floats) -> list[Floats]:
     if isinstance(column, Words):
         return [_by_group(np.unique(column.codes, return_inverse=True)[1], targets)]
     values = _numbers(column)
-    known = ~np.isnan(values)
-    learned = known[:n]
-    bins = min(GROUPS, n // ROWS_A_GROUP)
-    edges = np.quantile(values[:n][learned], np.arange(1, bins) / bins) if learned.any() and bins > 1 else np.empty(0)
-    group = np.where(known, 1 + np.searchsorted(np.unique(edges), values), 0)
+    edges = np.unique(values[:n][~np.isnan(values[:n])])
+    if len(edges) > GROUPS:
+        bins = max(1, min(GROUPS, n // ROWS_A_GROUP))
+        edges = np.unique(np.quantile(values[:n][~np.isnan(values[:n])], np.arange(1, bins) / bins))
+    group = np.where(np.isnan(values), 0, 1 + np.searchsorted(edges, values))
     return [_by_group(group, targets), _by_line(values, targets)]
 
 

@@ -74,7 +74,7 @@ def _document(target: str, X: np.ndarray, y: np.ndarray, classes: list[str] | No
 
 @cache
 def doubtful(rows: bool = True) -> Document:
-    """What every warning is about: chance predicted from few rows, learned by heart, and a column that is the target."""
+    """What every warning is about: chance learned by heart from few rows, and a column that is the target."""
     X = random.normal(random.key(4, "data"), (80, 4))
     y = np.arange(80) % 13 // 6
     train, test = nnxp.data.split(y, 0.25, seed=0)
