@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nnxp import metrics
-from nnxp.metrics.pairs import numbers_of, on_host, probabilities_of, rounding, same, weights_of
+from nnxp.metrics.pairs import numbers_of, probabilities_of, rounding, same, weights_of
 from nnxp.metrics.probability import bin_of, events
 from nnxp.tabular import influence
 from nnxp.tabular.baselines import LABELS
@@ -84,7 +84,7 @@ def findings(
     validation_rows : int, optional
         How many rows early stopping looked at.
     history : mapping, optional
-        As `Sequential.fit` returns it.
+        As `Sequential.fit` returns it; the seconds, which differ from run to run, are left out.
     best_epoch : int, optional
         The epoch whose weights the model has, the first being 1.
     importance : PermutationImportance, optional
@@ -130,7 +130,7 @@ def findings(
         confusion=None,
         calibration=None,
         ranges=_ranges(model) if classes is None else None,
-        history=None if history is None else {name: _finite(values) for name, values in history.items()},
+        history=None if history is None else _curves(history),
         best_epoch=best_epoch,
         importance=None if importance is None else _importance(importance),
         worst=_worst(model, lines, classes) if rows else None,
@@ -261,7 +261,7 @@ def _importance(found: PermutationImportance) -> Importance:
 
 
 def _worst(model: _Scored, lines: Sequence[int] | HostArray | None, classes: Sequence[str] | None) -> list[WorstRow]:
-    places = model.kept if lines is None else on_host(lines)[model.kept]
+    places = model.kept if lines is None else np.asarray(lines)[model.kept]
     if classes is None:
         badness: Floats = np.abs(model.p - model.y)
     else:
@@ -277,5 +277,9 @@ def _worst(model: _Scored, lines: Sequence[int] | HostArray | None, classes: Seq
     return found
 
 
-def _finite(values: Sequence[float]) -> list[float | None]:
-    return [float(value) if math.isfinite(value) else None for value in values]
+def _curves(history: Mapping[str, Sequence[float]]) -> dict[str, list[float | None]]:
+    return {
+        name: [float(value) if math.isfinite(value) else None for value in values]
+        for name, values in history.items()
+        if name != "seconds"
+    }

@@ -17,9 +17,9 @@ def alone(table: Table, y: HostArray, n_classes: int | None = None) -> dict[str,
     """How well each column predicts the target by itself, on rows that it did not learn from: its ROC AUC, or R².
 
     The rows, 20,000 by chance at most, are halved. The prediction for a row of the second half is the mean of the
-    target over the rows of the first that have the same word or, where a column has more than 256 different numbers, lie
-    in the same of up to 256 groups by size; missing cells are a group of their own. Of numbers a straight line is tried
-    too, and the better of the two counts.
+    target over the rows of the first that have the same word or number, or, where a column has more than 256 different
+    numbers, lie in the same of up to 256 groups by size; missing cells are a group of their own. Of numbers a straight
+    line is tried too, and the better of the two counts.
 
     Parameters
     ----------
