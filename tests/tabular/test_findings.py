@@ -25,7 +25,7 @@ DOCUMENTS = {
     "regression": examples.regression,
     "doubtful": examples.doubtful,
 }
-P = np.array([[0.9, 0.1], [0.6, 0.4], [0.2, 0.8], [0.3, 0.7], [0.55, 0.45], [0.05, 0.95]])
+P = np.array([[0.9, 0.1], [0.6, 0.4], [0.2, 0.8], [0.3, 0.7], [0.62, 0.38], [0.05, 0.95]])
 Y = np.array([0, 1, 1, 1, 0, 1])
 
 
