@@ -241,3 +241,10 @@ def test_weights_count_a_row_as_so_many() -> None:
     a, b = values.T
     for measure in (rmse, r2, mean_absolute_error, median_absolute_error):
         assert math.isclose(measure(a, b, sample_weight=times), measure(a[rows], b[rows]), rel_tol=1e-12)
+
+
+@pytest.mark.parametrize(("weight", "n"), [(0.1, 14), (0.1, 6), (0.3, 6), (1 / 3, 10)])
+def test_a_median_of_equal_weights_is_the_median(weight: float, n: int) -> None:
+    """Also where half of the sum of the weights is above, or below, the sum of half of them by a rounding."""
+    errors = np.arange(float(n)) ** 2
+    assert median_absolute_error(errors, np.zeros(n), sample_weight=np.full(n, weight)) == np.median(errors)

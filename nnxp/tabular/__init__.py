@@ -1,1 +1,5 @@
 """A person's own table, from the file to the matrix that a network learns from, and back."""
+
+from nnxp.tabular.importance import permutation_importance
+
+__all__ = ["permutation_importance"]

@@ -25,7 +25,7 @@ def spelled(value: float | None, error: float | None = None) -> str:
     Examples
     --------
     >>> spelled(0.93147, 0.0123), spelled(12345.6, 234.5), spelled(0.5), spelled(None), spelled(2e-7, 1e-8)
-    ('0.931 ± 0.012', '12346 ± 234', '0.5', '-', '2.00e-07 ± 1.00e-08')
+    ('0.931 ± 0.012', '12,346 ± 234', '0.5', '-', '2.00e-07 ± 1.00e-08')
     """
     if value is None or not math.isfinite(value):
         return "-"
@@ -36,7 +36,7 @@ def spelled(value: float | None, error: float | None = None) -> str:
     decimals = max(0, 1 - math.floor(math.log10(error)))
     if decimals > 6 or max(abs(value), error) >= 1e7:
         return f"{value:.2e} ± {error:.2e}"
-    return f"{value:.{decimals}f} ± {error:.{decimals}f}"
+    return f"{value:,.{decimals}f} ± {error:,.{decimals}f}"
 
 
 def told(score: Score) -> str:

@@ -224,7 +224,7 @@ def test_what_is_told(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_numbers_in_words() -> None:
-    assert spelled(0.5, 0.25) == "0.50 ± 0.25" and spelled(-1234.5, 99.9) == "-1234 ± 100"
+    assert spelled(0.5, 0.25) == "0.50 ± 0.25" and spelled(-1234.5, 99.9) == "-1,234 ± 100"
     assert spelled(math.nan) == spelled(None, 1.0) == "-" and spelled(3.14159) == "3.142"
     assert spelled(1e12, 1e10) == "1.00e+12 ± 1.00e+10" and spelled(0.5, 0.0) == "0.5 ± 0"
 
