@@ -99,7 +99,7 @@ def quantile(values: Floats, share: float, w: Floats) -> float:
     sums = np.cumsum(w[order])
     near = len(values) * float(np.finfo(np.float64).eps)
     low = np.searchsorted(sums, share * sums[-1] * (1 - near))
-    high = min(np.searchsorted(sums, share * sums[-1] * (1 + near), side="right"), len(values) - 1)
+    high = min(np.searchsorted(sums, share * sums[-1] * (1 + near)), len(values) - 1)
     return float(values[order[low]] / 2 + values[order[high]] / 2)
 
 
