@@ -196,6 +196,9 @@ def _classified(estimator: Any, y: ArrayLike) -> tuple[HostArray, Callable[[Any]
     places = {label: k for k, label in enumerate(np.asarray(classes).tolist())}
 
     def indices(labels: Any) -> Integers:
-        return np.array([places[label] for label in np.asarray(labels).tolist()], dtype=np.int64)
+        found = np.asarray(labels).tolist()
+        if unknown := [label for label in found if label not in places]:
+            raise ValueError(f"got y with {unknown[0]!r}, expected classes of the estimator: leave such rows out")
+        return np.array([places[label] for label in found], dtype=np.int64)
 
     return indices(truth), getattr(estimator, "predict_proba", lambda X: indices(predict(X)))

@@ -129,6 +129,8 @@ def test_estimators_of_every_kind() -> None:
     assert permutation_importance(network, ROWS, (y == "yes").astype(int)).metric == "accuracy"
     found = permutation_importance(ridge, ROWS, y, metric=lambda guess, y: -float(np.mean(guess != y)))
     assert found.mean == pytest.approx(by_score.mean, abs=1e-15)
+    with pytest.raises(ValueError, match="got y with 'perhaps', expected classes of the estimator"):
+        permutation_importance(ridge, ROWS, ["perhaps"] * 30, metric="accuracy")
 
 
 def test_the_seed_and_the_name_decide() -> None:
