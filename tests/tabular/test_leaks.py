@@ -33,14 +33,16 @@ FAR = 1e300 * X
         (Numbers(-FAR), TWO, 2),
         (Numbers(X), (np.abs(X) > 1).astype(int), 2),  # at both ends
         (Numbers(HIDDEN), TWO, 2),
+        (Numbers(np.where(TWO == 1, 5.0, np.nan)), TWO, 2),
         (Numbers(np.digitize(X, [-1, 0, 1]).astype(float)), np.digitize(X, [-1, 0, 1]), 4),
         (words(np.digitize(X, [-1, 0, 1])), np.digitize(X, [-1, 0, 1]), 4),
         (Moments((X * 1e15).astype("datetime64[us]")), TWO, 2),
         (Numbers(X), 1e6 * X - 3, None),
         (Numbers(X), np.tanh(X), None),
+        (Numbers(X**5), X**5, None),  # a few rows far out, which no group holds
         (words(np.digitize(np.tanh(X), np.linspace(-1, 1, 50))), np.tanh(X), None),
     ],
-    ids="line reversed ends missing numbers words moments values curve bins".split(),
+    ids="line reversed ends missing known numbers words moments values curve tails bins".split(),
 )
 def test_a_leak_is_found(column: Column, y: np.ndarray, n_classes: int | None) -> None:
     assert score(column, y, n_classes) >= 0.99
