@@ -242,3 +242,9 @@ def test_numbers_in_words() -> None:
 def test_bad_input(call: Callable[[], Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_a_certain_mistake_costs_what_the_dtype_says() -> None:
+    p = np.array([[1.0, 0.0], [0.5, 0.5]], dtype=np.float32)
+    found = findings(Part([1, 0], p), classes=["a", "b"])["contenders"][0]["scores"]["log_loss"]["value"]
+    assert found == pytest.approx(metrics.log_loss(p, [1, 0]), rel=1e-12)
