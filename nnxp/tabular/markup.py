@@ -1,0 +1,141 @@
+"""Elements of a page, and how numbers and people's words stand in them: the one place where text is escaped."""
+
+import html
+import math
+import re
+import unicodedata
+
+NOTHING = "–"
+"""Stands where there is no number."""
+_unfit = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
+_raised = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+class Markup(str):
+    """Text that is markup already: `element` escapes all other text."""
+
+    __slots__ = ()
+
+
+def element(name: str, *children: str, **attributes: object) -> Markup:
+    """An element with its children; text that is no `Markup` is escaped, and an attribute that is None left out.
+
+    Attributes are spelled with `_` for `-`, and a trailing one where Python has the word: `class_`.
+
+    Examples
+    --------
+    >>> element("td", "<b>", class_="number")
+    '<td class="number">&lt;b&gt;</td>'
+    """
+    options = "".join(
+        f' {key.rstrip("_").replace("_", "-")}="{escape(str(value))}"'
+        for key, value in attributes.items()
+        if value is not None
+    )
+    return Markup(f"<{name}{options}>{joined(*children)}</{name}>")
+
+
+def joined(*parts: str) -> Markup:
+    """The parts one after the other, escaped where they are no `Markup`."""
+    return Markup("".join(part if isinstance(part, Markup) else escape(part) for part in parts))
+
+
+def escape(text: str) -> str:
+    r"""Text as it stands in an element or an attribute.
+
+    Control characters, half pairs of UTF-16 and marks that turn the direction of what follows become U+FFFD: no page
+    may hold the former, and the latter would reorder the words beside them.
+
+    Examples
+    --------
+    >>> escape('a < "b"'), escape("bell\x07") == "bell\ufffd"
+    ('a &lt; &quot;b&quot;', True)
+    """
+    return html.escape(_unfit.sub("\ufffd", text))
+
+
+def given(text: str) -> Markup:
+    """A word of a person's data: whatever direction it is written in, what stands beside it stays where it is."""
+    return element("bdi", text)
+
+
+def number(value: float | None, digits: int = 4) -> str:
+    """A number for people: so many digits, whole ones with all of theirs; `NOTHING` for None and NaN.
+
+    Examples
+    --------
+    >>> number(0.85123), number(1234567.8), number(12), number(-0.5), number(1.5e-7), number(None)
+    ('0.8512', '1,234,568', '12', '−0.5', '1.5·10⁻⁷', '–')
+    >>> number(0.0123456, 2), number(float("inf"))
+    ('0.012', '∞')
+    """
+    if value is None or math.isnan(value):
+        return NOTHING
+    if math.isinf(value):
+        text = "∞" if value > 0 else "-∞"
+    elif isinstance(value, int):
+        text = f"{value:,}"
+    else:
+        mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
+        power = int(exponent)
+        if -5 < power < 9:
+            text = _short(f"{value:,.{max(0, digits - 1 - power)}f}")
+        else:
+            text = f"{_short(mantissa)}·10{str(power).translate(_raised)}"
+    return "0" if text == "-0" else text.replace("-", "−")
+
+
+def with_error(value: float | None, error: float | None) -> str:
+    """A number and its standard error, where there is one.
+
+    Examples
+    --------
+    >>> with_error(0.85123, 0.0123), with_error(0.85123, None)
+    ('0.8512 ± 0.012', '0.8512')
+    """
+    return number(value) if error is None or math.isnan(error) else f"{number(value)} ± {number(error, 2)}"
+
+
+def share(value: float | None, error: float | None = None) -> str:
+    """A share of 1 as a percentage, and its standard error, where there is one.
+
+    Examples
+    --------
+    >>> share(0.85123), share(0.85123, 0.0123), share(None)
+    ('85.1 %', '85.1 ± 1.2 %', '–')
+    """
+    if value is None or math.isnan(value):
+        return NOTHING
+    text = number(100 * value, 3)
+    return f"{text} %" if error is None or math.isnan(error) else f"{text} ± {number(100 * error, 2)} %"
+
+
+def columns(text: str) -> int:
+    """About how many letters wide a text is: the wide ones of East Asia count for two.
+
+    Examples
+    --------
+    >>> columns("Kyoto"), columns("京都")
+    (5, 4)
+    """
+    return sum(1 + (unicodedata.east_asian_width(letter) in "WF") for letter in text)
+
+
+def cut(text: str, most: int) -> str:
+    """A text of at most so many columns, with an ellipsis where there was more.
+
+    Examples
+    --------
+    >>> cut("sepal length", 12), cut("sepal length", 8)
+    ('sepal length', 'sepal l…')
+    """
+    if columns(text) <= most:
+        return text
+    while columns(text) >= most:
+        text = text[:-1]
+    return text + "…"
+
+
+def _short(decimal: str) -> str:
+    """A decimal number without zeros at its end."""
+    return decimal.rstrip("0").rstrip(".") if "." in decimal else decimal
