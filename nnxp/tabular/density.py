@@ -44,6 +44,5 @@ def density(prediction: HostArray, truth: HostArray) -> Density | None:
     low, high = float(both.min()), float(both.max())
     is_log = low > 0 and high > 10**DECADES * low
     edges = np.geomspace(low, high, CELLS + 1) if is_log else np.linspace(low, high, CELLS + 1)
-    edges[0], edges[-1] = low, high
     counts, _, _ = np.histogram2d(both[: len(prediction)], both[len(prediction) :], [edges, edges])
     return {"edges": edges.tolist(), "is_log": is_log, "counts": counts.astype(np.int64).tolist()}

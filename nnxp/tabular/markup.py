@@ -7,6 +7,8 @@ import unicodedata
 
 NOTHING = "–"
 """Stands where there is no number."""
+DECIMALS = 6
+"""Where an error is smaller, it does not say how many digits its number has."""
 _unfit = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
 _raised = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
@@ -79,35 +81,42 @@ def number(value: float | None, digits: int = 4) -> str:
         mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
         power = int(exponent)
         if -5 < power < 9:
-            text = _short(f"{value:,.{max(0, digits - 1 - power)}f}")
+            text = _short(f"{value:z,.{max(0, digits - 1 - power)}f}")
         else:
             text = f"{_short(mantissa)}·10{str(power).translate(_raised)}"
-    return "0" if text == "-0" else text.replace("-", "−")
+    return text.replace("-", "−")
 
 
 def with_error(value: float | None, error: float | None) -> str:
-    """A number and its standard error, where there is one.
+    """A number with its standard error: both to two digits of the error.
 
     Examples
     --------
-    >>> with_error(0.85123, 0.0123), with_error(0.85123, None)
-    ('0.8512 ± 0.012', '0.8512')
+    >>> with_error(0.85123, 0.0123), with_error(12345.6, 234.5), with_error(0.85123, None)
+    ('0.851 ± 0.012', '12,346 ± 234', '0.8512')
+    >>> with_error(2.34e-7, 1e-9), with_error(1.0, 0.0)
+    ('2.34·10⁻⁷ ± 1·10⁻⁹', '1 ± 0')
     """
-    return number(value) if error is None or math.isnan(error) else f"{number(value)} ± {number(error, 2)}"
+    text = number(value)
+    if text == NOTHING or value is None or error is None or not math.isfinite(error):
+        return text
+    decimals = 1 - int(f"{error:.1e}".split("e")[1])
+    if error == 0 or decimals > DECIMALS or "·" in text:
+        return f"{text} ± {number(error, 2)}"
+    shown, bound = (f"{each:z,.{max(0, decimals)}f}" for each in (value, error))
+    return f"{shown.replace('-', '−')} ± {bound}"
 
 
 def share(value: float | None, error: float | None = None) -> str:
-    """A share of 1 as a percentage, and its standard error, where there is one.
+    """A share of 1 as a percentage, with its standard error where there is one.
 
     Examples
     --------
     >>> share(0.85123), share(0.85123, 0.0123), share(None)
-    ('85.1 %', '85.1 ± 1.2 %', '–')
+    ('85.12 %', '85.1 ± 1.2 %', '–')
     """
-    if value is None or math.isnan(value):
-        return NOTHING
-    text = number(100 * value, 3)
-    return f"{text} %" if error is None or math.isnan(error) else f"{text} ± {number(100 * error, 2)} %"
+    text = with_error(*(None if each is None else 100 * each for each in (value, error)))
+    return text if text == NOTHING else f"{text} %"
 
 
 def columns(text: str) -> int:

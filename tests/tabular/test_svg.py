@@ -36,7 +36,8 @@ def test_a_number_is_rounded_to_its_digits(x: float, digits: int) -> None:
     [
         (0, "0"), (0.0, "0"), (-0.0, "0"), (1, "1"), (1234567, "1,234,567"), (-1234567.4, "−1,234,567"), (0.5, "0.5"),
         (999.96, "1,000"), (99.996, "100"), (0.00012345, "0.0001234"), (0.000012345, "1.234·10⁻⁵"), (1e9, "1·10⁹"),
-        (999999999.0, "1·10⁹"), (10**12, "1,000,000,000,000"), (float("nan"), "–"), (None, "–"), (-math.inf, "−∞"),
+        (999999999.0, "1·10⁹"), (123456789.0, "123,456,789"),
+        (10**12, "1,000,000,000,000"), (float("nan"), "–"), (None, "–"), (-math.inf, "−∞"),
         (5e-324, "4.941·10⁻³²⁴"),
     ],
 )  # fmt: skip
@@ -44,9 +45,21 @@ def test_numbers_as_people_read_them(x: float | None, text: str) -> None:
     assert number(x) == text
 
 
-def test_numbers_with_their_error() -> None:
-    assert with_error(1.0, float("nan")) == "1" and with_error(None, None) == "–"
-    assert share(1.0, 0.0) == "100 ± 0 %" and share(float("nan"), 0.1) == "–"
+@pytest.mark.parametrize(
+    ("x", "error", "text"),
+    [
+        (0.5, 0.0999, "0.50 ± 0.10"), (-0.0012, 0.0123, "−0.001 ± 0.012"), (1234567.8, 1234.5, "1,234,568 ± 1,234"),
+        (1.0, math.nan, "1"), (None, None, "–"), (None, 0.1, "–"), (math.nan, 0.1, "–"),
+        (1e12, 1e10, "1·10¹² ± 1·10¹⁰"), (0.1, 1e-9, "0.1 ± 1·10⁻⁹"), (0.0, 0.0, "0 ± 0"), (0.0, 0.5, "0.00 ± 0.50"),
+        (-0.001, 0.5, "0.00 ± 0.50"),
+    ],
+)  # fmt: skip
+def test_numbers_with_their_error(x: float | None, error: float | None, text: str) -> None:
+    assert with_error(x, error) == text
+
+
+def test_shares_with_their_error() -> None:
+    assert share(1.0, 0.0) == "100 ± 0 %" and share(math.nan, 0.1) == "–" and share(1 / 3) == "33.33 %"
 
 
 @given(st.text())
