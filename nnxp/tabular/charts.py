@@ -17,17 +17,21 @@ LABEL = 18
 
 SHADE = 0.5
 """How opaque the darkest cell of a matrix is: its letters are read on it, on light paper and on dark."""
+CORNER = "↓ true class"
 CLASSES = ("one", "two")
 """What the style sheet calls the lines of a plane, the first first."""
 
 
 @dataclass(frozen=True)
 class Line:
-    """Points joined by a line; there is a gap where one has no number."""
+    """Points joined by a line; there is a gap where one has no number.
+
+    `errors` are those of y, one a point: the points of such a line are dots with whiskers, where they have one.
+    """
 
     name: str
     points: Points
-    with_dots: bool = False
+    errors: Sequence[float | None] = ()
 
 
 @dataclass(frozen=True)
@@ -71,11 +75,11 @@ def lines(
     mark : (float, str), optional
         A place along the x axis and what it is.
     diagonal : bool
-        Whether y = x is drawn, on axes of one range.
+        Whether y = x is drawn, on axes from 0 to 1.
     may_log : bool
         Whether the y axis is logarithmic where that shows more.
     """
-    points = [point for line in series for point in line.points]
+    points = [point for line in series for point in line.points] + [(0.0, 0.0), (1.0, 1.0)] * diagonal
     known = [y for x, y in points if x is not None and y is not None]
     is_log = may_log and max(known) > LOG_FROM * min(known) > 0
     plane = Plane.over(points, x_name, y_name, is_log=is_log, square=diagonal)
@@ -90,9 +94,14 @@ def lines(
     for line, class_ in zip(series, CLASSES, strict=False):
         dots = [(x, y) for x, y in line.points if x is not None and y is not None]
         parts.append(plane.path(line.points, f"line {class_}"))
-        if line.with_dots or len(dots) == 1:
+        if line.errors or len(dots) == 1:
             parts += [plane.dot(x, y, f"dot {class_}", f"{number(x)}, {number(y)}") for x, y in dots]
-        ends = dots if line.with_dots else dots[:: max(len(dots) - 1, 1)]
+        for (x, y), error in zip(line.points, line.errors, strict=False):
+            if x is not None and y is not None and error:
+                parts.append(
+                    plane.path([(x, max(y - error, plane.y.low)), (x, min(y + error, plane.y.high))], "whisker")
+                )
+        ends = dots if line.errors else dots[:: max(len(dots) - 1, 1)]
         alternative += f" {line.name}: {', '.join(f'{number(y)} at {number(x)}' for x, y in ends)}."
     if len(series) > 1:
         parts.append(legend([line.name for line in series]))
@@ -131,12 +140,13 @@ def bars(alternative: str, rows: Sequence[Bar]) -> Markup:
 def matrix(alternative: str, names: Sequence[str], counts: Sequence[Sequence[int]]) -> Markup:
     """How often each class was taken for which: a row for each true class, shaded by its share of the row."""
     labels = [cut(name, LABEL) for name in names]
-    left = max(LETTER * max(map(columns, labels)) + 14, 40)
+    longest = LETTER * max(map(columns, labels))
+    left = max(longest, LETTER * columns(CORNER)) + 14
     widest = max(columns(number(count)) for row in counts for count in row)
     side = max(28.0, LETTER * widest + 8)
-    top, n = left + 18, len(names)
+    top, n = longest + 32, len(names)
     width, height = left + n * side + 2, top + n * side + 2
-    parts = [text("taken for →", width, 12, "end", "name"), text("↓ true class", 2, top - 8, None, "name")]
+    parts = [text("taken for →", width, 12, "end", "name"), text(CORNER, 2, top - 8, None, "name")]
     for i, (name, label, row) in enumerate(zip(names, labels, counts, strict=True)):
         middle, all_of_it = (i + 0.5) * side, max(sum(row), 1)
         note = element("title", name)

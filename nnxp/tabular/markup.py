@@ -7,6 +7,8 @@ import unicodedata
 
 NOTHING = "–"
 """Stands where there is no number."""
+GROUPED = 9
+"""Numbers of more digits are written with a power of ten."""
 DECIMALS = 6
 """Where an error is smaller, it does not say how many digits its number has."""
 _unfit = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
@@ -80,7 +82,7 @@ def number(value: float | None, digits: int = 4) -> str:
     else:
         mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
         power = int(exponent)
-        if -5 < power < 9:
+        if -5 < power < GROUPED:
             text = _short(f"{value:z,.{max(0, digits - 1 - power)}f}")
         else:
             text = f"{_short(mantissa)}·10{str(power).translate(_raised)}"
@@ -101,7 +103,7 @@ def with_error(value: float | None, error: float | None) -> str:
     if text == NOTHING or value is None or error is None or not math.isfinite(error):
         return text
     decimals = 1 - int(f"{error:.1e}".split("e")[1])
-    if error == 0 or decimals > DECIMALS or "·" in text:
+    if error == 0 or decimals > DECIMALS or max(abs(value), error) >= 10**GROUPED:
         return f"{text} ± {number(error, 2)}"
     shown, bound = (f"{each:z,.{max(0, decimals)}f}" for each in (value, error))
     return f"{shown.replace('-', '−')} ± {bound}"

@@ -94,9 +94,9 @@ def _about(document: Document, data: str, date: str | None) -> Markup:
     """The task as it was understood, and the rows."""
     rows, classes = document["rows"], document["classes"]
     task = f"one of {number(len(classes))} classes" if classes is not None else "a number"
-    trained = "" if rows["training"] is None else f"Trained on {number(rows['training'])} rows, "
-    held_out = "" if not rows["validation"] else f"watched on {number(rows['validation'])} others, "
-    tested = f"{trained}{held_out}tested on {number(rows['test'])} rows that it has never seen."
+    trained = "" if rows["training"] is None else f"Trained on {number(rows['training'])} rows; "
+    watched = "" if not rows["validation"] else f"{number(rows['validation'])} rows decided when to stop; "
+    tested = f"{trained}{watched}tested on {number(rows['test'])} rows that it has never seen."
     weighted = " Scores are weighted by the rows' weights." if document["weighted"] else ""
     when = "" if date is None else f" {date}."
     words = joined(

@@ -191,12 +191,12 @@ def _calibration(found: Calibration) -> Markup:
     said = f"Whether the probability of {found['of']} comes true: on the dotted line, it does exactly."
     chart = charts.lines(
         said,
-        [charts.Line("observed at predicted", points, with_dots=True)],
+        [charts.Line("observed at predicted", points, [one["observed"]["error"] for one in found["bins"]])],
         "predicted probability",
         "how often it came true",
         diagonal=True,
     )
-    return _figure(chart, f"{said} The mean distance is {_score(found['error'])}.")
+    return _figure(chart, f"{said} The mean distance is {_score(found['error'])}. A whisker is a standard error.")
 
 
 def _by_class(found: Sequence[ClassFinding]) -> Markup:

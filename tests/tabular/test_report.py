@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from nnxp.tabular.charts import LABEL, SHADE
+from nnxp.tabular.charts import CORNER, LABEL, SHADE
 from nnxp.tabular.density import density
 from nnxp.tabular.markup import columns
 from nnxp.tabular.report import report
@@ -143,6 +143,7 @@ def test_charts_are_well_formed_say_what_they_show_and_cut_nothing(name: str) ->
             if turned:
                 x, y = float(turned[2]), -float(turned[1])
                 assert 0 <= x <= width and y <= height and y - wide >= 0 and columns(words) <= LABEL, words
+                assert x - 11 >= LETTER * columns(CORNER), words  # beside what stands in the corner
                 continue
             x, y = float(one.attrib["x"]), float(one.attrib["y"])
             start = x - wide * {None: 0, "middle": 0.5, "end": 1}[anchor]

@@ -50,7 +50,9 @@ def test_numbers_as_people_read_them(x: float | None, text: str) -> None:
     [
         (0.5, 0.0999, "0.50 ± 0.10"), (-0.0012, 0.0123, "−0.001 ± 0.012"), (1234567.8, 1234.5, "1,234,568 ± 1,234"),
         (1.0, math.nan, "1"), (None, None, "–"), (None, 0.1, "–"), (math.nan, 0.1, "–"),
-        (1e12, 1e10, "1·10¹² ± 1·10¹⁰"), (0.1, 1e-9, "0.1 ± 1·10⁻⁹"), (0.0, 0.0, "0 ± 0"), (0.0, 0.5, "0.00 ± 0.50"),
+        (1e12, 1e10, "1·10¹² ± 1·10¹⁰"), (0.1, 1e-9, "0.1 ± 1·10⁻⁹"),
+        (0.0, 0.0, "0 ± 0"), (-6.8e-5, 0.0013, "−0.0001 ± 0.0013"),
+        (0.0, 0.5, "0.00 ± 0.50"),
         (-0.001, 0.5, "0.00 ± 0.50"),
     ],
 )  # fmt: skip
@@ -131,6 +133,19 @@ def test_there_is_a_gap_where_there_is_no_number() -> None:
     chart = lines("a gap", [Line("", [(1, 1.0), (2, None), (3, 2.0), (4, 3.0)])], "x", "y")
     path = ElementTree.fromstring(chart).find("path[@class='line one']")
     assert path is not None and re.sub("[^ML]", "", path.attrib["d"]) == "MML"
+
+
+def test_whiskers_are_as_long_as_errors_and_end_with_the_axis() -> None:
+    chart = ElementTree.fromstring(
+        lines("", [Line("", [(0.2, 0.5), (0.4, 0.95), (0.6, 0.6)], [0.1, 0.2, None])], "p", "q", diagonal=True)
+    )
+    found = [re.findall(r"[ML](\S+?) ([\d.]+)", one.attrib["d"]) for one in chart.iterfind("path[@class='whisker']")]
+    (x0, low), (x1, high) = ((float(x), float(y)) for x, y in found[0])
+    assert len(found) == 2 and x0 == x1
+    (_, bottom), (_, top) = places(ElementTree.tostring(chart, encoding="unicode"), "rule")  # from (0, 0) to (1, 1)
+    assert (bottom - low) / (bottom - top) == pytest.approx(0.4, abs=1e-3)
+    assert (bottom - high) / (bottom - top) == pytest.approx(0.6, abs=1e-3)
+    assert float(found[1][1][1]) == top
 
 
 def test_bars_are_as_long_as_their_numbers() -> None:
