@@ -140,11 +140,11 @@ def bars(alternative: str, rows: Sequence[Bar]) -> Markup:
 def matrix(alternative: str, names: Sequence[str], counts: Sequence[Sequence[int]]) -> Markup:
     """How often each class was taken for which: a row for each true class, shaded by its share of the row."""
     labels = [cut(name, LABEL) for name in names]
-    longest = LETTER * max(map(columns, labels))
+    n, longest = len(names), LETTER * max(map(columns, labels))
     left = max(longest, LETTER * columns(CORNER)) + 14
     widest = max(columns(number(count)) for row in counts for count in row)
-    side = max(28.0, LETTER * widest + 8)
-    top, n = longest + 32, len(names)
+    side = max(min(44.0, 300 / n), 28.0, LETTER * widest + 8)
+    top = longest + 32
     width, height = left + n * side + 2, top + n * side + 2
     parts = [text("taken for →", width, 12, "end", "name"), text(CORNER, 2, top - 8, None, "name")]
     for i, (name, label, row) in enumerate(zip(names, labels, counts, strict=True)):
