@@ -86,12 +86,13 @@ def pages() -> Iterator[tuple[str, str]]:
     """Reports of every sort."""
     yield "classification", report(documents.classification(), **documents.BESIDE)
     truth = np.random.default_rng(0).lognormal(10, 0.5, 500)
-    for scale in (1.0, 1e9, 1e-9):
+    for scale in (1.0, 1e3, 1e9, 1e-9):
         found = density(truth * scale * 1.1, truth * scale)
         yield f"regression {scale}", report(documents.regression(scale), density=found, **documents.BESIDE)
     for count in (2, 30, 200):
         long = tuple(f"{'a long name of a class ' * 3}{k}"[-60:] for k in range(count))
         yield f"{count} classes", report(documents.classification(long, columns=count), **documents.BESIDE)
+    yield "short names", report(documents.classification(("a", "b")), **documents.BESIDE)
     yield "hostile", hostile(HOSTILE)
     nothing = documents.classification()
     for one in nothing["contenders"]:
