@@ -86,7 +86,7 @@ def pages() -> Iterator[tuple[str, str]]:
     """Reports of every sort."""
     yield "classification", report(documents.classification(), **documents.BESIDE)
     truth = np.random.default_rng(0).lognormal(10, 0.5, 500)
-    for scale in (1.0, 1e3, 1e9, 1e-9):
+    for scale in (1.0, 1e9, 1e-9):
         found = density(truth * scale * 1.1, truth * scale)
         yield f"regression {scale}", report(documents.regression(scale), density=found, **documents.BESIDE)
     for count in (2, 30, 200):

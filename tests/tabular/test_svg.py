@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from nnxp.tabular.charts import Bar, Line, bars, cells, lines
 from nnxp.tabular.density import CELLS, density
 from nnxp.tabular.markup import columns, cut, element, escape, number, share, with_error
-from nnxp.tabular.svg import HEIGHT, WIDTH, log_ticks, ticks
+from nnxp.tabular.svg import HEIGHT, LETTER, WIDTH, log_ticks, ticks
 
 SUPERSCRIPT = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
 finite = st.floats(min_value=-1e30, max_value=1e30)
@@ -93,6 +93,15 @@ def test_epochs_have_whole_ticks() -> None:
     chart = ElementTree.fromstring(lines("one epoch", [Line("loss", [(1, 0.5), (2, 0.4)])], "epoch", "loss"))
     shown = [one.text for one in chart.iterfind("text") if float(one.attrib["y"]) > HEIGHT - 30]
     assert shown == ["1", "2", "epoch"]
+
+
+def test_long_numbers_of_an_axis_do_not_meet() -> None:
+    chart = ElementTree.fromstring(cells("", [0.0, 2.5e7, 5e7], [[1, 0], [0, 1]], is_log=False))
+    shown = [one for one in chart.iterfind("text") if HEIGHT - 30 < float(one.attrib["y"]) < HEIGHT - 20]
+    assert 2 <= len(shown) <= 4
+    for one, after in itertools.pairwise(shown):
+        room = float(after.attrib["x"]) - float(one.attrib["x"])
+        assert room >= LETTER * (columns(one.text or "") + columns(after.text or "")) / 2
 
 
 @given(st.floats(1e-30, 1e30), st.floats(5.1, 1e20))
