@@ -28,3 +28,5 @@ Floats: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
 """A NumPy array of float64."""
 Integers: TypeAlias = np.ndarray[Any, np.dtype[np.int64]]
 """A NumPy array of int64."""
+EncoderState: TypeAlias = tuple[dict[str, Any], dict[str, Floats]]
+"""What makes an encoder of tables again: what JSON can hold, and arrays by name."""

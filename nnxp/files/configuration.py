@@ -17,6 +17,8 @@ from nnxp.optimizers import LBFGS, OPTIMIZERS
 from nnxp.schedules import SCHEDULES
 
 CONFIG = ("layers", "loss", "optimizer", "dtype", "seed", "classes", "preprocessing")
+OPTIONAL: dict[str, Any] = {"encoder": None}
+"""What only a file of format 2 has."""
 MOST_LAYERS = 10_000
 M = TypeVar("M", bound=Model)
 
@@ -32,6 +34,7 @@ def config_of(model: Model) -> dict[str, Any]:
         "seed": model.seed,
         "classes": model.classes,
         "preprocessing": model.preprocessing,
+        **({} if model.encoder is None else {"encoder": model.encoder[0]}),
     }
 
 
@@ -45,6 +48,8 @@ def check_config(config: dict[str, Any]) -> None:
         raise ModelFileError("its classes are no list, and not null")
     if not isinstance(config["preprocessing"], dict):
         raise ModelFileError("its preprocessing is no JSON object")
+    if not isinstance(config["encoder"], dict | None):
+        raise ModelFileError("its encoder is no JSON object")
 
 
 def build(kind: type[M], config: dict[str, Any], own: Mapping[str, type[Layer]]) -> M:

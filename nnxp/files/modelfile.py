@@ -1,8 +1,9 @@
-"""A model's file, format 1: what is said of a model, and how it is built again. docs/file-format.md specifies it.
+"""A model's file: what is said of a model, and how it is built again. docs/file-format.md specifies it.
 
 No pickle; tensors are host arrays, whatever trained them. `config` is what a model is made of, `state` where its
 training stands, both JSON texts; tensors are "0.weights", "0.biases", ..., the optimizer's "optimizer.momentum",
-"optimizer.cache", flat like the store, and what the training keeps beside them, "training.<name>".
+"optimizer.cache", flat like the store, what the training keeps beside them, "training.<name>", and what belongs to an
+encoder of tables, "encoder.<name>".
 """
 
 import contextlib
@@ -17,8 +18,8 @@ import numpy as np
 
 from nnxp.backends import PRECISIONS, get_backend
 from nnxp.errors import ModelFileError
-from nnxp.files import jsontext, tensorfile
-from nnxp.files.configuration import CONFIG, build, check_config, config_of
+from nnxp.files import encoding, jsontext, tensorfile
+from nnxp.files.configuration import CONFIG, OPTIONAL, build, check_config, config_of
 from nnxp.files.tensorfile import Place, Reader
 from nnxp.files.wholefile import whole_file
 from nnxp.layers import Layer
@@ -105,8 +106,9 @@ def _content(model: Model) -> tuple[dict[str, str], dict[str, Place]]:
         host = get_backend("numpy", fast=False)
         state["training"], arrays = model.course.state()
         places |= {f"training.{name}": Place(host, a.reshape(-1), a.shape) for name, a in arrays.items()}
-    config = _text("config", config_of(model))
-    return {"nnxp_version": __version__, "config": config, "state": _text("state", state)}, places
+    places |= encoding.places_of(model.encoder)
+    texts = {"nnxp_version": __version__, "config": _text("config", config_of(model)), "state": _text("state", state)}
+    return texts | {"format": encoding.format_of(model.encoder)}, places
 
 
 def _text(name: str, value: dict[str, Any]) -> str:
@@ -151,6 +153,8 @@ class Saved:
         with self.blamed():
             self.config = _parsed("config", self.reader.texts["config"])
             self.state = _parsed("state", self.reader.texts["state"])
+            if self.reader.texts["format"] != encoding.format_of(self.config["encoder"]):
+                raise ModelFileError("it has format 1 and an encoder, or format 2 and none")
 
     def model(self, kind: type[M], backend: Any = None, layers: Mapping[str, type[Layer]] | None = None) -> M:
         """The model, new, of a class `kind` (see `nnxp.load`)."""
@@ -165,7 +169,7 @@ class Saved:
         if backend is not None:
             model.bind_to(backend)
         with self.blamed():
-            self.restore(model)
+            model.encoder = encoding.encoder_in(self.config, self.restore(model))
         return model
 
     def fits(self, model: Model) -> None:
@@ -178,13 +182,14 @@ class Saved:
         }
         slots = {name for name in tensors if name.startswith("optimizer.")}
         training = {name for name in tensors if name.startswith("training.")}
-        got = {name: tensor.shape for name, tensor in tensors.items() if name not in slots | training}
+        encoder = encoding.names_of(self.config, tensors)
+        got = {name: tensor.shape for name, tensor in tensors.items() if name not in slots | training | encoder}
         if got != expected:
             wrong = sorted(set(got.items()) ^ set(expected.items()))[0][0]
             raise ModelFileError(
                 f"its tensor {wrong!r} has shape {got.get(wrong)}, its configuration says {expected.get(wrong)}"
             )
-        if any(tensor.dtype != dtype for name, tensor in tensors.items() if name not in training):
+        if any(tensor.dtype != dtype for name, tensor in tensors.items() if name not in training | encoder):
             raise ModelFileError(f"its tensors are not all {dtype}, as its configuration says")
         trained = (f"{i}.{name}" for i, layer in with_parts(model.layers) for name in layer.parameters)
         size = sum(math.prod(expected[name]) for name in trained)
@@ -196,7 +201,7 @@ class Saved:
             )
 
     def restore(self, model: Model) -> dict[str, HostArray]:
-        """Reads tensors and state into a model that they fit; gives the tensors of its training, by name.
+        """Reads tensors and state into a model that they fit; gives those of a training and an encoder.
 
         Raises
         ------
@@ -224,7 +229,7 @@ class Saved:
                     layer.adopt(name, arrays[f"{i}.{name}"])
             model.restore_optimizer({name: arrays[f"optimizer.{name}"] for name in slots})
         _restore(model, self.state)
-        return {name.partition(".")[2]: a for name, a in arrays.items() if name.startswith("training.")}
+        return {name: a for name, a in arrays.items() if name.startswith(("training.", encoding.PREFIX))}
 
     @contextlib.contextmanager
     def blamed(self) -> Iterator[None]:
@@ -235,14 +240,15 @@ class Saved:
             self.reader.check()
             text = str(error)
             if not isinstance(error, ModelFileError):
-                text = f"its configuration is not one of format {tensorfile.FORMAT} ({type(error).__name__}: {text})"
+                number = self.reader.texts["format"]
+                text = f"its configuration is not one of format {number} ({type(error).__name__}: {text})"
             cause = error.__cause__ if isinstance(error, ModelFileError) else error
             raise ModelFileError(text if len(text) < LONGEST else f"{text[:LONGEST]} …") from cause
 
 
 def _parsed(name: str, text: str) -> dict[str, Any]:
     """The object "config" or "state" with the keys that it has to have, and no other."""
-    required, defaults = (CONFIG, {}) if name == "config" else (STATE, STATE_DEFAULTS)
+    required, defaults = (CONFIG, OPTIONAL) if name == "config" else (STATE, STATE_DEFAULTS)
     value = jsontext.parse(text)
     if missing := {*required} - {*value}:
         raise ModelFileError(f"its {name} lacks {', '.join(sorted(missing))}")

@@ -20,8 +20,8 @@ from nnxp.errors import ModelFileError
 from nnxp.files import jsontext
 from nnxp.typing import Array
 
-FORMAT = "1"
-"""What is written, and all that is read. The next format is "2"; its reader reads "1" too."""
+FORMATS = ("1", "2")
+"""What is read. Who writes says which: "2" has an encoder of tables in it, "1" is without."""
 TEXTS = ("nnxp_version", "config", "state")
 """What the checksum covers beside the tensors."""
 KEYS = {"format", "sha256", *TEXTS}
@@ -66,7 +66,7 @@ def write(file: BinaryIO, texts: Mapping[str, str], places: Mapping[str, Place])
     file
         Where: empty, open for writing, able to seek.
     texts
-        The `TEXTS`.
+        The `TEXTS`, and the `format`.
     places
         The tensors by name, float32 or float64.
 
@@ -80,7 +80,7 @@ def write(file: BinaryIO, texts: Mapping[str, str], places: Mapping[str, Place])
     for name in sorted(places, key=lambda name: _order(name, kinds[name])):
         start, end = end, end + math.prod(places[name].shape) * KINDS[kinds[name]].itemsize
         tensors[name] = Tensor(kinds[name], places[name].shape, start, end)
-    metadata = {"sha256": "0" * 64, "format": FORMAT, **{name: texts[name] for name in TEXTS}}
+    metadata = {"sha256": "0" * 64, "format": texts["format"], **{name: texts[name] for name in TEXTS}}
     table = {
         name: {"dtype": t.kind, "shape": [*t.shape], "data_offsets": [t.start, t.stop]} for name, t in tensors.items()
     }
@@ -107,7 +107,7 @@ class Reader:
     Attributes
     ----------
     texts : dict of str
-        The `TEXTS`: not trusted before `read` or `check`.
+        The `TEXTS` and the `format`: not trusted before `read` or `check`.
     tensors : dict of Tensor
         In the order in which they lie in the file.
     sha256 : str
@@ -134,7 +134,7 @@ class Reader:
             raise
         except (ValueError, RecursionError) as error:
             raise ModelFileError(f"it is truncated, damaged, or no safetensors file ({error})") from None
-        self.texts = {name: metadata[name] for name in TEXTS}
+        self.texts = {name: metadata[name] for name in ("format", *TEXTS)}
         self.sha256 = metadata["sha256"]
 
     def check(self) -> None:
@@ -252,10 +252,10 @@ def _metadata(metadata: dict[str, str]) -> dict[str, str]:
     """The metadata, if they are a model's, of the format that is read here."""
     if "nnxp_version" not in metadata or "format" not in metadata:
         raise ModelFileError("it holds no nnxp model: save one with model.save(path)")
-    if metadata["format"] != FORMAT:
+    if metadata["format"] not in FORMATS:
         raise ModelFileError(
             f"it has format {metadata['format']!r:.20}, written by nnxp {metadata['nnxp_version']:.20}; this version "
-            f"reads format {FORMAT}: update nnxp"
+            f"reads formats {' and '.join(FORMATS)}: update nnxp"
         )
     if wrong := sorted({*metadata} ^ KEYS):
         raise ValueError(f"its metadata lack, or have too much: {', '.join(wrong):.60}")

@@ -20,7 +20,7 @@ from nnxp.network.architecture import as_layer, check_classes, check_loss, follo
 from nnxp.network.entrance import Entrance
 from nnxp.network.history import RunningFit
 from nnxp.optimizers import Optimizer, get_optimizer
-from nnxp.typing import Array, ArrayLike
+from nnxp.typing import Array, ArrayLike, EncoderState
 
 
 class Model(Entrance):
@@ -29,6 +29,8 @@ class Model(Entrance):
     _of_this_process: ClassVar[tuple[str, ...]] = ("_binding", "_predictions", "_course", "_made_of", "_wholes")
     """Attributes that no copy and no pickle takes over: see `_start_afresh`."""
     _unknown = "; what you note of a model belongs in its `preprocessing`, which is saved with it"
+    encoder: EncoderState | None = None
+    """What makes X of a table, as `nnxp.tabular.Encoder.state` gives it; saved with the model."""
 
     def __init__(
         self,
@@ -210,7 +212,7 @@ class Model(Entrance):
         twin = object.__new__(type(self))
         twin.__dict__.update(self.__dict__)
         twin._start_afresh()
-        for name in ("_store", "layers", "loss", "history", "_classes", "preprocessing"):
+        for name in ("_store", "layers", "loss", "history", "_classes", "preprocessing", "encoder"):
             setattr(twin, name, copy.deepcopy(getattr(self, name), memo))
         twin.optimizer = copy.copy(self.optimizer)
         twin.optimizer.resume(self.optimizer.progress())

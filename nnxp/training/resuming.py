@@ -99,7 +99,8 @@ def resume(model: Model, path: Any, asked: Mapping[str, Any], steps: int | None)
             for _, layer in with_parts(model.layers):
                 layer.seed = model.seed
             with saved.blamed():
-                arrays = saved.restore(model)
+                found = saved.restore(model).items()
+                arrays = {name.partition(".")[2]: a for name, a in found if name.startswith("training.")}
                 if not np.isfinite(arrays["sums"]).all():
                     raise ModelFileError("its training has sums of losses that are not finite")
                 if not all(0 <= number < math.inf for number in arrays.get("seen", ())):
@@ -161,7 +162,7 @@ def _check_tensors(training: Any, tensors: Mapping[str, Tensor], dtype: str, cal
     found = {name.partition(".")[2]: t for name, t in tensors.items() if name.startswith("training.")}
     own = {name: (t.shape, t.dtype) for name, t in found.items() if not name.startswith("callbacks.")}
     watched = tuple(f"callbacks.{number}." for number in range(callbacks))
-    size = sum(math.prod(t.shape) for name, t in tensors.items() if not name.startswith(("training.", "optimizer.")))
+    size = sum(math.prod(t.shape) for name, t in tensors.items() if name[:1].isdigit())  # the layers'
     expected: dict[str, tuple[tuple[int, ...], str]] = {"kept": ((size,), dtype), "sums": ((4,), "float64")}
     if "means" in own or "sizes" in own:
         rows = own["sizes"][0][0] if "sizes" in own and own["sizes"][0] else 0

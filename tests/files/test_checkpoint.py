@@ -51,7 +51,8 @@ def sealed(metadata: dict[str, str], tensors: Tensors) -> bytes:
     outline = [[name, str(tensor.dtype), [*tensor.shape]] for name, tensor in sorted(tensors.items())]
     covered = [metadata.get(name, "") for name in ("nnxp_version", "config", "state")]
     text = json.dumps([*covered, outline], separators=(",", ":"), ensure_ascii=False)
-    data = b"".join(tensor.tobytes() for _, tensor in sorted(tensors.items()))
+    order = sorted(tensors, key=lambda name: (-tensors[name].itemsize, name))
+    data = b"".join(tensors[name].tobytes() for name in order)
     digest = hashlib.sha256(text.encode() + data).hexdigest()
     return bytes(safetensors.numpy.save(tensors, metadata | {"sha256": digest}))
 
@@ -285,8 +286,8 @@ def test_files_that_are_no_model(content: bytes, message: str, tmp_path: Path) -
 
 def test_another_format_is_named_with_the_version_that_wrote_it(content: bytes) -> None:
     metadata, tensors = opened(content)
-    with pytest.raises(ModelFileError, match=r"format '2', written by nnxp 9\.1; this version reads format 1"):
-        modelfile.from_bytes(nnxp.Sequential, sealed(metadata | {"format": "2", "nnxp_version": "9.1"}, tensors))
+    with pytest.raises(ModelFileError, match=r"format '3', written by nnxp 9\.1; this version reads formats 1 and 2"):
+        modelfile.from_bytes(nnxp.Sequential, sealed(metadata | {"format": "3", "nnxp_version": "9.1"}, tensors))
 
 
 def test_a_key_that_occurs_twice(content: bytes) -> None:

@@ -460,7 +460,7 @@ def edited(change: Callable[[dict[str, Any], dict[str, Any]], None]) -> Callable
         texts, held = opened(path.read_bytes())
         state, held = json.loads(texts["state"]), {name: tensor.copy() for name, tensor in held.items()}
         change(state, held)
-        texts = {name: texts[name] for name in ("nnxp_version", "config")} | {"state": json.dumps(state)}
+        texts = {name: texts[name] for name in ("format", "nnxp_version", "config")} | {"state": json.dumps(state)}
         host = nnxp.get_backend("numpy")
         with path.open("wb") as file:
             places = {name: tensorfile.Place(host, a.reshape(-1), a.shape) for name, a in held.items()}
