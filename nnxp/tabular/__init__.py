@@ -3,3 +3,7 @@
 from nnxp.tabular.importance import permutation_importance
 
 __all__ = ["permutation_importance"]
+
+from nnxp.tabular.encoder import Encoder
+
+__all__ = ["Encoder"]

@@ -5,6 +5,7 @@ the very tensors that the file holds: those of the good file, or, where the chec
 safetensors library finds.
 """
 
+import contextlib
 import random
 import re
 import resource
@@ -22,6 +23,7 @@ import safetensors.numpy
 import nnxp
 from nnxp import ModelFileError
 from nnxp.files import modelfile
+from nnxp.tabular import Encoder
 from tests.helpers.models import Scale
 from tests.helpers.mutants import DAMAGES, KINDS, good, split
 
@@ -83,6 +85,9 @@ def check(mutant: bytes, original: bytes, tensors: dict[str, Any], backend: str 
         tensors = {**safetensors.numpy.load(mutant)}
     found = {f"{i}.{name}": getattr(layer, name) for i, layer in enumerate(model.layers) for name in layer.stored()}
     found |= {f"optimizer.{k}": v for k, v in model.optimizer.saved_state(model.store).items()}
+    found |= {f"encoder.{k}": v for k, v in (model.encoder or ({}, {}))[1].items()}
+    with contextlib.suppress(ModelFileError):
+        Encoder.of(model)
     expected = {name: a for name, a in tensors.items() if not name.startswith("training.")}
     assert found.keys() == expected.keys(), f"{found.keys()} and {expected.keys()}"
     for name, a in expected.items():

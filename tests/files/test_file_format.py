@@ -87,7 +87,7 @@ def test_to_pytorch_and_back(scope: dict[str, Any]) -> None:
 
 
 def test_the_tables_name_what_there_is() -> None:
-    assert first_column("key of config") == [*configuration.CONFIG]
+    assert first_column("key of config") == [*configuration.CONFIG, *configuration.OPTIONAL]
     assert {*first_column("key of state")} == {*modelfile.STATE, *modelfile.STATE_DEFAULTS}
     for number in (tensorfile.MOST_TENSORS, jsontext.MOST, configuration.MOST_LAYERS):
         assert f"{number:,}" in PAGE

@@ -14,6 +14,8 @@ import numpy as np
 import nnxp
 from nnxp import Sequential
 from nnxp.files import modelfile
+from nnxp.tabular import Encoder
+from nnxp.tabular.table import Numbers, Table, Words
 from tests.helpers.models import Scale
 
 Header = list[tuple[str, Any]]  # pairs, so that a key may occur twice
@@ -40,6 +42,9 @@ def good() -> list[bytes]:
         model = Sequential([*layers, "softmax"], "categorical_crossentropy", optimizer, dtype=dtype, seed=0)
         model.fit(X, y, epochs=3, batch_size=5, validation_data=(X, y))
         model.classes, model.preprocessing = ["a", "ü", "\t\x1f"], {"columns": [{"name": "x", "mean": 0.5}]}
+        if dtype == "float64":  # the one file is of format 1, the other of format 2
+            table = Table("x", {"x": Numbers(X[:, 0]), "w": Words(["a", "b", "c"], np.int32(y))}, range(12))
+            model.encoder = Encoder(scaling="quantile").fit(table).state()
         made.append(modelfile.to_bytes(model))
     return made
 
@@ -99,7 +104,7 @@ def edited(rng: random.Random, content: bytes) -> bytes:
         if name == "__metadata__":
             entry = {k: v for k, v in entry.items() if k != "sha256" or rng.random() < 0.9}
             entry[rng.choice((*entry, "note"))] = rng.choice(
-                ("", "1", "2", 1, None, [], {"a": 1}, "\ud800", "x" * 1000)
+                ("", "1", "2", "3", 1, None, [], {"a": 1}, "\ud800", "x" * 1000)
             )
             header[number] = name, entry
         elif choice < 0.1:
@@ -107,7 +112,9 @@ def edited(rng: random.Random, content: bytes) -> bytes:
         elif choice < 0.2:
             header.append(rng.choice(header))
         elif choice < 0.3:
-            other = rng.choice(("", "x", "1.weights", "optimizer.x", "training.x", "__metadata__", "\ud800", "n" * 700))
+            other = rng.choice(
+                ("", "x", "1.weights", "optimizer.x", "training.x", "encoder.x", "__metadata__", "\ud800", "n" * 700)
+            )
             header[number] = other, entry
         elif choice < 0.4:
             other = rng.randrange(len(header))

@@ -18,7 +18,7 @@ from nnxp import metrics
 from nnxp.cli.parser import parser
 from tests.helpers import pages
 
-RUN_HERE = {"by-hand.md", "estimators.md", "gpu.md", "speed.md", "training.md"}
+RUN_HERE = {"by-hand.md", "estimators.md", "gpu.md", "speed.md", "tables.md", "training.md"}
 
 
 @pytest.fixture
@@ -84,6 +84,14 @@ def test_estimators(scope: dict[str, Any], capsys: pytest.CaptureFixture[str]) -
     assert "mlpclassifier__dropout" in scope["search"].best_params_
     exec(words, scope)
     assert scope["words"].predict(["my cat", "your dog"]).tolist() == ["cat", "dog"]
+
+
+def test_tables(scope: dict[str, Any]) -> None:
+    (encoder,) = (block.code for block in pages.blocks("docs/tables.md", "python"))
+    exec(encoder, scope)
+    for said in (f"feature_names_out  # {scope['encoder'].feature_names_out}", f"notes  # {scope['notes']}"):
+        assert said in encoder
+    assert scope["X"].shape == (1, 6) and scope["X"].dtype == np.float32
 
 
 def test_by_hand(scope: dict[str, Any]) -> None:

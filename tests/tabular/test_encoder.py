@@ -1,0 +1,352 @@
+"""The encoder: what each kind of column becomes, missing and unknown, there and back, and as scikit-learn uses it."""
+
+import json
+import pickle
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import nnxp
+from nnxp import DataError, ModelFileError
+from nnxp.tabular import Encoder
+from nnxp.tabular.table import Moments, Numbers, Table, Words
+from nnxp.tabular.target import ClassTarget, NumberTarget
+
+NAN = float("nan")
+
+
+def words(*texts: str) -> Words:
+    different = {text: i for i, text in enumerate(dict.fromkeys(texts))}
+    return Words([*different], np.array([different[text] for text in texts], np.int32))
+
+
+def table(**columns: Any) -> Table:
+    """Numbers from lists of numbers, words from lists of texts, moments from arrays of them."""
+    made: dict[str, Any] = {}
+    for name, cells in columns.items():
+        if isinstance(cells, np.ndarray):
+            made[name] = Moments(cells.astype("datetime64[us]"))
+        else:
+            made[name] = words(*cells) if isinstance(cells[0], str) else Numbers(np.array(cells, np.float64))
+    n = len(next(iter(made.values())))
+    return Table("people.csv", made, range(2, n + 2))
+
+
+DAYS = np.arange("2020-01-01", "2020-01-21", dtype="datetime64[D]").astype("datetime64[us]")
+DAYS[3] = np.datetime64("NaT")
+PEOPLE = table(
+    age=[*range(20, 38), NAN, 40.0],
+    smokes=["yes", "no", "", "yes"] * 5,
+    sex=["F", "M"] * 10,
+    city=["Rome", "Oslo", "Bonn", "?", "Rome"] * 4,
+    born=DAYS,
+    same=["x"] * 20,
+)
+
+
+def by_name(encoder: Encoder, t: Table, **options: Any) -> dict[str, list[float]]:
+    matrix = encoder.transform(t, **options)
+    assert matrix.dtype == np.float32 and matrix.flags.c_contiguous and np.isfinite(matrix).all()
+    assert matrix.shape == (len(t), len(encoder.feature_names_out)) and matrix.nbytes == encoder.bytes_needed(len(t))
+    return dict(zip(encoder.feature_names_out, matrix.T.tolist(), strict=True))
+
+
+# --- what columns become ---------------------------------------------------------------------------------
+
+
+def test_numbers_then_flags_then_words_in_the_table_s_order() -> None:
+    assert Encoder(rare=1).fit(PEOPLE).feature_names_out == [
+        *("age", "born: days"),
+        *("age is missing", "smokes", "smokes is missing", "sex=M", "city is missing"),
+        *(f"born: {cycle} ({wave})" for cycle in ("day of week", "day of year") for wave in ("sin", "cos")),
+        *("born is missing", "city=Bonn", "city=Oslo", "city=Rome"),
+    ]
+
+
+def test_each_kind() -> None:
+    got = by_name(Encoder(rare=1).fit(PEOPLE), PEOPLE)
+    age = PEOPLE.columns["age"].values  # type: ignore[union-attr]
+    low, median, high = np.nanquantile(age, [0.25, 0.5, 0.75])
+    z = np.where(np.isnan(age), 0, (age - median) / (high - low))
+    np.testing.assert_allclose(got["age"], z / np.sqrt(1 + (z / 3) ** 2), rtol=0, atol=2.0**-23)
+    assert got["age is missing"] == [0.0] * 18 + [1.0, 0.0]
+    assert got["smokes"] == [1, -1, 0, 1] * 5 and got["smokes is missing"] == [0, 0, 1, 0] * 5
+    assert got["sex=M"] == [-1, 1] * 10
+    assert got["city=Rome"] == [1, 0, 0, 0, 1] * 4 and got["city=Oslo"] == [0, 1, 0, 0, 0] * 4
+    assert got["city is missing"] == [0, 0, 0, 1, 0] * 4
+    angle = 2 * np.pi * ((np.arange(20) + 2) % 7) / 7  # 2020 began with a Wednesday
+    angle[3] = NAN
+    np.testing.assert_allclose(got["born: day of week (sin)"], np.nan_to_num(np.sin(angle)), rtol=0, atol=2.0**-23)
+    assert got["born: days"][3] == 0 and np.flatnonzero(got["born is missing"]).tolist() == [3]
+    assert (np.diff(got["born: days"][4:]) > 0).all()
+
+
+@pytest.mark.parametrize("scaling", ["robust", "standard", "quantile", "none"])
+def test_only_numbers_are_scaled(scaling: str) -> None:
+    got = by_name(Encoder(scaling=scaling, rare=1).fit(PEOPLE), PEOPLE)
+    other = by_name(Encoder(rare=1).fit(PEOPLE), PEOPLE)
+    different = {name for name in got if got[name] != other[name]}
+    assert different == ({"age", "born: days"} if scaling != "robust" else set())
+
+
+def test_what_becomes_of_each_column_is_said() -> None:
+    said = {one.name: one.becomes for one in Encoder(rare=1).fit(PEOPLE).decisions}
+    flag = ", 1 column of 0 and 1 (missing)"
+    assert said == {
+        "age": "1 number" + flag,
+        "smokes": "1 column of -1 and 1" + flag,
+        "sex": "1 column of -1 and 1",
+        "city": "3 columns of 0 and 1" + flag,
+        "born": "5 numbers: days, day of week, day of year" + flag,
+        "same": "left out",
+    }
+    codes = {one.name: one.becomes for one in Encoder(rare=1, categories="codes").fit(PEOPLE).decisions}
+    assert codes["city"] == "1 column of codes, 0 to 3" and codes["sex"] == "1 column of codes, 0 to 2"
+
+
+def test_rare_words_are_gathered() -> None:
+    t = table(city=["a"] * 6 + ["b"] * 5 + ["c"] * 4 + ["d"] * 3 + ["", "a"], x=[*map(float, range(20))])
+    encoder = Encoder(rare=5).fit(t)
+    got = by_name(encoder, t)
+    assert [name for name in got if "=" in name] == ["city=a", "city=b", "city=other"]
+    assert got["city=other"] == [0] * 11 + [1] * 7 + [0, 0]
+    assert encoder.decisions[0].becomes.startswith('3 columns of 0 and 1, 2 rare words in one ("other")')
+    notes: list[str] = []
+    assert by_name(encoder, table(city=["d", "e"], x=[1.0, 2.0]), notes=notes)["city=other"] == [1, 0]
+    assert notes == ["city: 1 of 2 rows hold words not seen in training (e)"]
+    alone = Encoder(rare=4).fit(t)  # of one rare word nothing is gained
+    assert [name for name in alone.feature_names_out if "=" in name] == ["city=a", "city=b", "city=c", "city=d"]
+
+
+def test_codes() -> None:
+    encoder = Encoder(categories="codes", rare=1).fit(PEOPLE)
+    names = encoder.feature_names_out
+    assert "city is missing" not in names and not any("=" in name for name in names)
+    notes: list[str] = []
+    other = table(
+        age=[1.0] * 5,
+        smokes=["no"] * 5,
+        sex=["M", "F", "", "X", "M"],
+        city=["Rome", "Oslo", "Bonn", "", "Pa"],
+        born=DAYS[:5],
+    )
+    got = by_name(encoder, other, notes=notes)
+    assert got["city"] == [3, 2, 1, 0, 0] and got["sex"] == [2, 1, 0, 0, 2]
+    assert encoder.codes == {"sex": 3, "city": 4} and len(notes) == 2
+
+
+def test_words_come_in_the_order_of_numbers_where_they_are_numbers() -> None:
+    encoder = Encoder(kinds={"floor": "category"}).fit(table(floor=[10.0, 9.0, -1.0] * 9))
+    assert encoder.feature_names_out == ["floor=-1", "floor=9", "floor=10"]
+    spelled = by_name(encoder, table(floor=["9", "9.0", "10", "x"]))  # as another reader may have it
+    assert spelled["floor=9"] == [1, 1, 0, 0] and spelled["floor=10"] == [0, 0, 1, 0]
+    versions = Encoder(kinds={"v": "category"}).fit(table(v=["1.1", "1.10", "x"] * 9))
+    assert by_name(versions, table(v=["1.10", "1.1", "1.100"])) == {
+        "v=1.1": [0, 1, 1],
+        "v=1.10": [1, 0, 0],
+        "v=x": [0, 0, 0],
+    }
+
+
+def test_what_was_not_missing_in_training_may_be_missing_later() -> None:
+    encoder = Encoder(rare=1).fit(table(x=[1.0, 2.0, 5.0, 9.0], w=["a", "b", "c", "a"]))
+    assert encoder.feature_names_out == ["x", "w=a", "w=b", "w=c"]
+    assert encoder.transform(table(x=[NAN], w=["N/A"])).tolist() == [[0, 0, 0, 0]]
+
+
+def test_the_test_part_teaches_nothing() -> None:
+    rows = np.arange(20)
+    one = Encoder(rare=1).fit(PEOPLE.take(rows[:12]))
+    other = Encoder(rare=1).fit(PEOPLE.take(rows[:12]))
+    other.transform(PEOPLE)
+    assert pickle.dumps(one.state()) == pickle.dumps(other.state())
+
+
+# --- prediction ------------------------------------------------------------------------------------------
+
+
+def test_columns_are_found_by_name_and_extra_ones_passed_over_and_said_once() -> None:
+    encoder = Encoder(rare=1).fit(PEOPLE)
+    turned = Table("new.csv", {"id": PEOPLE.columns["age"], **dict([*PEOPLE.columns.items()][::-1])}, PEOPLE.lines)
+    notes: list[str] = []
+    np.testing.assert_array_equal(encoder.transform(turned, notes=notes), encoder.transform(PEOPLE))
+    assert notes == ["id: passed over, since the training had no such column"]
+    encoder.target = ClassTarget("id", ("a",))
+    encoder.transform(turned, notes=notes)
+    assert len(notes) == 1
+    dropping = Encoder(drop=["age"]).fit(PEOPLE)
+    dropping.transform(PEOPLE, notes=notes)  # a dropped one is no news
+    assert len(notes) == 1 and "age" not in dropping.feature_names_out
+
+
+def test_cells_that_do_not_fit_are_counted_and_named() -> None:
+    encoder = Encoder(rare=1).fit(PEOPLE)
+    texts = ["Paris", "Lima", "Rome", "Kyiv", "Lagos", "Paris"]
+    born = ["2020-01-05", "soon", "", "2020-01-06", "soon", "-"]
+    smokes = ["yes", "perhaps", "no", "", "no", "no"]
+    strange = table(age=["30", "old", "", "?", "31", "32"], smokes=smokes, sex=["F"] * 6, city=texts, born=born)
+    notes: list[str] = []
+    got = by_name(encoder, strange, notes=notes)
+    assert notes == [
+        "age: 1 of 6 rows hold what is no number, and count as missing (old)",
+        "smokes: 1 of 6 rows hold neither of the two words, and count as missing (perhaps)",
+        "city: 5 of 6 rows hold words not seen in training (Paris, Lima, Kyiv and 1 more)",
+        "born: 2 of 6 rows hold what is no date, and count as missing (soon)",
+    ]
+    assert got["age is missing"] == [0, 1, 1, 1, 0, 0] and got["city=Rome"] == [0, 0, 1, 0, 0, 0]
+    assert [sum(got[f"city={word}"]) for word in ("Bonn", "Oslo")] == [0, 0] and sum(got["city is missing"]) == 0
+    assert got["smokes"] == [1, 0, -1, 0, -1, -1] and got["born is missing"] == [0, 1, 1, 0, 1, 1]
+
+
+def test_of_two_words_a_third_is_between_them() -> None:
+    encoder = Encoder().fit(table(sex=["F", "M"] * 10))
+    assert encoder.transform(table(sex=["M", "X", "", "F"])).tolist() == [[1], [0], [0], [-1]]
+
+
+def test_a_lacking_column_is_named_with_what_was_perhaps_meant() -> None:
+    encoder = Encoder().fit(PEOPLE)
+    columns = {
+        ("City" if name == "city" else name): column for name, column in PEOPLE.columns.items() if name != "same"
+    }
+    with pytest.raises(DataError, match=r"new\.csv lacks the column 'city', .*did you mean 'City'\?; expected age, "):
+        encoder.transform(Table("new.csv", columns, PEOPLE.lines))
+    with pytest.raises(DataError, match="lacks the columns smokes, sex, city, born,"):
+        encoder.transform(table(age=[1.0]))
+
+
+def test_no_rows() -> None:
+    encoder = Encoder(rare=1).fit(PEOPLE)
+    assert encoder.transform(PEOPLE.take(slice(0, 0))).shape == (0, len(encoder.feature_names_out))
+    with pytest.raises(DataError, match=r"people\.csv has no rows"):
+        Encoder().fit(PEOPLE.take(slice(0, 0)))
+
+
+def test_what_cannot_be() -> None:
+    with pytest.raises(DataError, match=r"no column to learn from \(a \(constant\)\)"):
+        Encoder().fit(table(a=["x"] * 9))
+    with pytest.raises(ValueError, match="learned nothing, expected encoder.fit"):
+        Encoder().transform(PEOPLE)
+    for options, message in (
+        ({"scaling": "minmax"}, "got scaling='minmax', expected one of robust, standard, quantile, none"),
+        ({"categories": "target"}, "got categories='target', expected one of onehot, codes"),
+        ({"rare": 0}, "got rare=0, expected a whole number from 1 up"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            Encoder(**options).fit(PEOPLE)
+
+
+def test_a_wide_table() -> None:
+    numbers = {f"x{i}": [i + 2.0, 1.0, NAN] for i in range(500)}
+    wide = table(**numbers, **{f"w{i}": ["a", "b", "a"] for i in range(500)})
+    encoder = Encoder(rare=1).fit(wide)
+    got = by_name(encoder, wide)
+    assert len(got) == 1500 and encoder.feature_names_out[499] == "x499"
+    assert all(got[f"w{i}=b"] == [-1, 1, -1] and got[f"x{i}"][0] > 0 for i in range(500))
+
+
+# --- there and back --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("scaling", ["robust", "standard", "quantile", "none"])
+@pytest.mark.parametrize("categories", ["onehot", "codes"])
+def test_through_a_model_s_file_bit_by_bit(scaling: str, categories: str, tmp_path: Path) -> None:
+    encoder = Encoder(scaling=scaling, categories=categories, rare=1, drop=["same"], kinds={"sex": "category"})
+    encoder.fit(PEOPLE)
+    encoder.target = NumberTarget.of("income", np.geomspace(1, 1e6, 30))
+    expected = encoder.transform(PEOPLE)
+    model = nnxp.Sequential([nnxp.Dense(expected.shape[1], 1)], "mean_squared_error", seed=0)
+    assert Encoder.of(model) is None
+    model.encoder = encoder.state()
+    model.save(tmp_path / "m.safetensors")
+    loaded = Encoder.of(nnxp.load(tmp_path / "m.safetensors"))
+    assert loaded is not None and loaded.transform(PEOPLE).tobytes() == expected.tobytes()
+    assert (loaded.decisions, loaded.target, loaded.codes) == (encoder.decisions, encoder.target, encoder.codes)
+    assert loaded.feature_names_out == encoder.feature_names_out and loaded.get_params() == encoder.get_params()
+    assert json.dumps(loaded.state()[0]) == json.dumps(encoder.state()[0])
+    assert pickle.loads(pickle.dumps(encoder)).transform(PEOPLE).tobytes() == expected.tobytes()
+
+
+def test_what_is_no_encoder_s_state_is_refused() -> None:
+    """Every value of the document, and every array, exchanged for what does not belong there: refused, or an encoder
+    that says in words what it is."""
+    config, tensors = Encoder(scaling="quantile", rare=1).fit(PEOPLE).state()
+    text = json.dumps(config)
+    refused = 0
+
+    def places(value: Any) -> Any:
+        for key in [*value] if isinstance(value, dict) else range(len(value)):
+            yield value, key
+            if isinstance(value[key], dict | list):
+                yield from places(value[key])
+
+    count = len([*places(config)])
+    for number in range(count):
+        for other in (None, -1, 1e300, "x", [], {}, [None], {"a": 1}):
+            wrong = json.loads(text)
+            parent, key = [*places(wrong)][number]
+            parent[key] = other
+            try:
+                encoder = Encoder.from_state(wrong, tensors)
+            except ModelFileError:
+                refused += 1
+            else:
+                assert all(isinstance(name, str) for name in encoder.feature_names_out)
+    assert refused > 2 * count
+    for name in tensors:
+        for a in (np.zeros(0), tensors[name] * np.nan, tensors[name][:1], tensors[name].astype(np.float32)):
+            with pytest.raises(ModelFileError, match="its encoder is none of version 1"):
+                Encoder.from_state(json.loads(text), tensors | {name: a})
+    with pytest.raises(ModelFileError, match="its encoder has version 2, expected 1: update nnxp"):
+        Encoder.from_state(config | {"version": 2}, tensors)
+
+
+# --- as scikit-learn uses it -----------------------------------------------------------------------------
+
+
+def test_without_scikit_learn() -> None:
+    encoder = Encoder(rare=3)
+    assert encoder.set_params(rare=1, scaling="none") is encoder and encoder.get_params()["rare"] == 1
+    assert repr(encoder) == "Encoder(scaling='none', rare=1)"
+    with pytest.raises(
+        ValueError, match="got the parameter 'scale', expected one of kinds, .*; did you mean 'scaling'"
+    ):
+        encoder.set_params(scale=1)
+    assert (encoder.fit_transform(PEOPLE) == encoder.transform(PEOPLE)).all()
+    names = encoder.get_feature_names_out()
+    assert names.dtype == object and names.tolist() == encoder.feature_names_out
+    assert encoder.fit(PEOPLE, [1]) is encoder
+
+
+def test_it_loads_no_scikit_learn() -> None:
+    import subprocess
+
+    code = "import sys, nnxp.tabular; sys.exit(any(name in sys.modules for name in ('sklearn', 'pandas', 'polars')))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_in_a_pipeline() -> None:
+    sklearn = pytest.importorskip("sklearn", reason="needs scikit-learn")
+    pandas = pytest.importorskip("pandas", reason="a frame")
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import GridSearchCV, cross_val_score
+    from sklearn.pipeline import make_pipeline
+    from sklearn.utils.validation import check_is_fitted
+
+    rng = np.random.default_rng(0)
+    frame = pandas.DataFrame({"x": rng.standard_normal(120), "w": rng.choice([*"abc"], 120)})
+    y = (frame["x"] + (frame["w"] == "b") > 0.3).to_numpy()
+    encoder = Encoder(kinds={"w": "category"})
+    twin = sklearn.base.clone(encoder)
+    assert twin is not encoder and twin.get_params() == encoder.get_params()
+    with pytest.raises(sklearn.exceptions.NotFittedError):
+        check_is_fitted(encoder)
+    pipeline = make_pipeline(encoder, LogisticRegression())
+    assert cross_val_score(pipeline, frame, y, cv=3).min() > 0.9
+    search = GridSearchCV(pipeline, {"encoder__scaling": ["robust", "quantile"]}, cv=2).fit(frame, y)
+    assert search.predict(frame[["w", "x"]]).shape == (120,)
+    check_is_fitted(pipeline.fit(frame, y))
+    assert pipeline[:-1].get_feature_names_out().tolist() == ["x", "w=a", "w=b", "w=c"]
+    assert encoder.__sklearn_tags__().input_tags.allow_nan
