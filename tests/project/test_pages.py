@@ -87,7 +87,11 @@ def test_estimators(scope: dict[str, Any], capsys: pytest.CaptureFixture[str]) -
 
 
 def test_tables(scope: dict[str, Any]) -> None:
-    (encoder,) = (block.code for block in pages.blocks("docs/tables.md", "python"))
+    reading, encoder = (block.code for block in pages.blocks("docs/tables.md", "python"))
+    Path("measurements.csv").write_text("height;town\n1,5;Fez\n;Rome\n")
+    exec(reading, scope)
+    assert f"notes  # what was found out: {scope['table'].notes}" in reading
+    assert len(scope["rows"]) == len([*scope["blocks"]("measurements.csv", rows=1)]) == 2
     exec(encoder, scope)
     for said in (f"feature_names_out  # {scope['encoder'].feature_names_out}", f"notes  # {scope['notes']}"):
         assert said in encoder
