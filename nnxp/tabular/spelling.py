@@ -10,7 +10,7 @@ MISSING = frozenset(
     ["", *"na n/a #n/a #na null none nan -nan <na> nat ? - -- . -1.#ind 1.#ind -1.#qnan 1.#qnan".split()]
 )
 """What says that there is no value, in small letters."""
-PLAIN = r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]*)?(?:[eE][+-]?[0-9]{1,3})?"
+PLAIN = r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]*)?(?:[eE][+-]?[0-9]+)?"
 """A number as programs write it. What begins with zeros (a postcode) or a plus is text until its column says more."""
 EXACT = 2**53
 """Whole numbers from here on are not all numbers of float64: they stay text, since most are identifiers."""
