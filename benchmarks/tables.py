@@ -23,7 +23,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from nnxp.tabular.reading import read
+from nnxp.tabular.reading.reader import read
 
 ROWS, NUMBERS, WORDS = 300_000, 20, 10
 DIFFERENT = (3, 5, 8, 12, 20, 40, 60, 100, 2_000, 20_000)
@@ -113,7 +113,7 @@ def reading(path: Path, rows: int, rounds: int) -> list[Figure]:
         Figure("file to table, the core, to a bare csv.reader loop", core / loop, 5, f"{core:.2f} s / {loop:.2f} s"),
     ]
     for reader, wanted in (("polars", 3), ("core", 2)):
-        imports = "from nnxp.tabular.reading import read" + ("\nimport polars" if reader == "polars" else "")
+        imports = "from nnxp.tabular.reading.reader import read" + ("\nimport polars" if reader == "polars" else "")
         held = peak(imports, f"table = read({str(path)!r}, reader={reader!r})")
         spelled = f"{held / 1e6:.0f} MB / {total / 1e6:.0f} MB"
         figures.append(Figure(f"peak memory with {reader}, to file and matrix", held / total, wanted, spelled))

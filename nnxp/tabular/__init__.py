@@ -1,9 +1,8 @@
 """A person's own table, from the file to the matrix that a network learns from, and back."""
 
-from nnxp.tabular.importance import permutation_importance
+from nnxp.tabular.encoders.encoder import Encoder
+from nnxp.tabular.findings.importance import permutation_importance
+from nnxp.tabular.reading import blocks, read
+from nnxp.tabular.table import Table
 
-__all__ = ["permutation_importance"]
-
-from nnxp.tabular.encoder import Encoder
-
-__all__ = ["Encoder"]
+__all__ = ["Encoder", "Table", "blocks", "permutation_importance", "read"]

@@ -7,8 +7,8 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from nnxp.data.spelling import canonical
 from nnxp.errors import DataError
-from nnxp.tabular.spelling import canonical
 
 Indices: TypeAlias = NDArray[np.int64]
 

@@ -46,7 +46,10 @@ LATE = {
     ("nnxp/training/batches.py", "nnxp.data.split"): "its package brings all readers: for `validation_split` alone",
     ("nnxp/training/fitting.py", "nnxp.training.resuming"): "it reads files: for `resume` alone",
     ("nnxp/files/modelfile.py", "nnxp"): "the version, which is the package's own",
-    ("nnxp/tabular/encoder.py", "nnxp.tabular.frames"): "frames and rows: a table that was read needs none of it",
+    (
+        "nnxp/tabular/encoders/encoder.py",
+        "nnxp.tabular.reading.frames",
+    ): "frames and rows: a table that was read needs none of it",
     ("nnxp/cli/__init__.py", "nnxp.errors"): "where a command fails",
     ("nnxp/cli/__init__.py", "nnxp.memory.counting"): "where a command fails",
 }

@@ -7,11 +7,11 @@ import numpy as np
 import nnxp
 from nnxp import random
 from nnxp.callbacks import EarlyStopping
-from nnxp.tabular.baselines import linear, without_columns
-from nnxp.tabular.findings import Part, findings
-from nnxp.tabular.importance import permutation_importance
-from nnxp.tabular.layout import Document
-from nnxp.tabular.leaks import alone
+from nnxp.tabular.findings.baselines import linear, without_columns
+from nnxp.tabular.findings.document import Part, findings
+from nnxp.tabular.findings.importance import permutation_importance
+from nnxp.tabular.findings.layout import Document
+from nnxp.tabular.findings.leaks import alone
 from nnxp.tabular.table import Numbers, Table
 
 NAMES = ("age", "income", "visits", "height")

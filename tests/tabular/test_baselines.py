@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from nnxp.tabular.baselines import linear, without_columns
+from nnxp.tabular.findings.baselines import linear, without_columns
 
 
 def test_without_columns() -> None:

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from nnxp.tabular.cells import moments_of, values_of
-from nnxp.tabular.kinds import Decision, decide
+from nnxp.tabular.kinds.cells import moments_of, values_of
+from nnxp.tabular.kinds.deciding import Decision, decide
 from nnxp.tabular.table import Column, Moments, Numbers, Table, Words, words_of
 
 NUMBER = Decision("c", "number", "", 0)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nnxp.tabular.cycles import CYCLES, Parts, parts_of
+from nnxp.tabular.kinds.cycles import CYCLES, Parts, parts_of
 
 
 def moments(*texts: str) -> np.ndarray:

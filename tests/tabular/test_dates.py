@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nnxp.tabular import dates
-from nnxp.tabular.dates import DAYS, Manner
+from nnxp.tabular.kinds import dates
+from nnxp.tabular.kinds.dates import DAYS, Manner
 
 JANUARY = "2020-01-02"
 WRITTEN = [

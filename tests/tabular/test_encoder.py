@@ -12,8 +12,8 @@ import pytest
 import nnxp
 from nnxp import DataError, ModelFileError
 from nnxp.tabular import Encoder
+from nnxp.tabular.encoders.target import ClassTarget, NumberTarget
 from nnxp.tabular.table import Moments, Numbers, Table, Words
-from nnxp.tabular.target import ClassTarget, NumberTarget
 
 NAN = float("nan")
 

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from nnxp import metrics
-from nnxp.tabular import layout
-from nnxp.tabular.cautions import cautions
-from nnxp.tabular.findings import Part, findings
-from nnxp.tabular.importance import PermutationImportance
-from nnxp.tabular.layout import Document
-from nnxp.tabular.measures import CLASSES, NUMBERS
-from nnxp.tabular.telling import headline, spelled, tables, tell
+from nnxp.tabular.findings import layout
+from nnxp.tabular.findings.cautions import cautions
+from nnxp.tabular.findings.document import Part, findings
+from nnxp.tabular.findings.importance import PermutationImportance
+from nnxp.tabular.findings.layout import Document
+from nnxp.tabular.findings.measures import CLASSES, NUMBERS
+from nnxp.tabular.findings.telling import headline, spelled, tables, tell
 from tests.helpers.matrix import Target
 from tests.tabular import examples
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from nnxp.errors import DataError
-from nnxp.tabular.frames import as_table
-from nnxp.tabular.reading import blocks, read
+from nnxp.tabular.reading.frames import as_table
+from nnxp.tabular.reading.reader import blocks, read
 from nnxp.tabular.table import Moments, Numbers, Table
 from tests.tabular.test_reading import cells
 

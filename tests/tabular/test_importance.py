@@ -9,8 +9,8 @@ import pytest
 
 import nnxp
 from nnxp import random
-from nnxp.tabular import importance
-from nnxp.tabular.importance import permutation_importance
+from nnxp.tabular.findings import importance
+from nnxp.tabular.findings.importance import permutation_importance
 from nnxp.tabular.table import Numbers, Table, Words
 from tests.helpers.matrix import Target
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from nnxp import metrics
-from nnxp.tabular import influence
+from nnxp.tabular.findings import influence
 
 EPS = float(np.finfo(np.float64).eps)
 

@@ -8,7 +8,7 @@ import pytest
 
 from nnxp import printing
 from nnxp.errors import DataError
-from nnxp.tabular.kinds import HEADER, RULES, Decision, decide, printed
+from nnxp.tabular.kinds.deciding import HEADER, RULES, Decision, decide, printed
 from nnxp.tabular.table import Column, Moments, Numbers, Table, Words
 from tests.helpers import pages
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from nnxp.tabular import leaks
-from nnxp.tabular.leaks import alone
+from nnxp.tabular.findings import leaks
+from nnxp.tabular.findings.leaks import alone
 from nnxp.tabular.table import Column, Moments, Numbers, Table, Words
 
 N = 2000

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nnxp.tabular.growing import Growing
-from nnxp.tabular.parsing import parse
-from nnxp.tabular.spelling import canonical, is_missing, plain
+from nnxp.data.spelling import canonical, is_missing, plain
+from nnxp.tabular.reading.growing import Growing
+from nnxp.tabular.reading.parsing import parse
 from nnxp.tabular.table import Numbers, Words
 
 SPELLED = st.from_regex(r"-?(0|[1-9][0-9]{0,16})(\.[0-9]{0,16})?", fullmatch=True)

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nnxp.errors import DataError
-from nnxp.tabular import plaintext, scan, sources, textform
-from nnxp.tabular.reading import READERS, read
+from nnxp.tabular.reading import plaintext, scan, sources, textform
+from nnxp.tabular.reading.reader import READERS, read
 from nnxp.tabular.table import Numbers, Table, Words
 
 FASTER = [

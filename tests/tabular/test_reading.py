@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from nnxp.errors import DataError
-from nnxp.tabular.reading import blocks, read, size
+from nnxp.tabular.reading.reader import blocks, read, size
 from nnxp.tabular.table import Column, Moments, Numbers, Words
 
 

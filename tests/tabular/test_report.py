@@ -12,11 +12,11 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from nnxp.tabular.charts import CORNER, LABEL, SHADE
-from nnxp.tabular.density import density
-from nnxp.tabular.markup import columns
-from nnxp.tabular.report import report
-from nnxp.tabular.svg import LETTER
+from nnxp.tabular.report.charts import CORNER, LABEL, SHADE
+from nnxp.tabular.report.density import density
+from nnxp.tabular.report.markup import columns
+from nnxp.tabular.report.page import report
+from nnxp.tabular.report.svg import LETTER
 from tests.tabular import documents
 
 VOID = {"meta"}
@@ -314,7 +314,7 @@ def test_the_best_epoch_is_marked() -> None:
 
 def test_colours_can_be_told_from_the_paper_and_letters_be_read() -> None:
     """WCAG 2.2: 4.5 to 1 for letters, 3 to 1 for what is drawn; a cell of the matrix has letters on its colour."""
-    sheet = resources.files("nnxp.tabular").joinpath("report.css").read_text(encoding="utf-8")
+    sheet = resources.files("nnxp.tabular.report").joinpath("report.css").read_text(encoding="utf-8")
     assert sheet in report(documents.regression(), data="x.csv")
     schemes = re.findall(r":root \{(.*?)\}", sheet, re.DOTALL)
     assert len(schemes) == 2

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from nnxp.tabular.scaling import SCALINGS, Scaler, normal, quantiles_of
+from nnxp.tabular.encoders.scaling import SCALINGS, Scaler, normal, quantiles_of
 
 Floats = NDArray[np.float64]
 ULP = 2.0**-52

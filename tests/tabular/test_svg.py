@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nnxp.tabular.charts import Bar, Line, bars, cells, lines
-from nnxp.tabular.density import CELLS, density
-from nnxp.tabular.markup import columns, cut, element, escape, number, share, with_error
-from nnxp.tabular.svg import HEIGHT, LETTER, WIDTH, log_ticks, ticks
+from nnxp.tabular.report.charts import Bar, Line, bars, cells, lines
+from nnxp.tabular.report.density import CELLS, density
+from nnxp.tabular.report.markup import columns, cut, element, escape, number, share, with_error
+from nnxp.tabular.report.svg import HEIGHT, LETTER, WIDTH, log_ticks, ticks
 
 SUPERSCRIPT = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
 finite = st.floats(min_value=-1e30, max_value=1e30)

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from nnxp import DataError
+from nnxp.tabular.encoders.target import ClassTarget, NumberTarget, target_from
 from nnxp.tabular.table import Numbers, Words
-from nnxp.tabular.target import ClassTarget, NumberTarget, target_from
 
 RNG = np.random.default_rng(0)
 NORMAL = RNG.standard_normal(2000)

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from nnxp.errors import DataError
-from nnxp.tabular.cells import values_of
+from nnxp.tabular.kinds.cells import values_of
+from nnxp.tabular.kinds.tasks import RULE, Name, Task, task_of
 from nnxp.tabular.table import Column, Moments, Numbers, Table, Words
-from nnxp.tabular.tasks import RULE, Name, Task, task_of
 
 
 def words(*cells: str) -> Words:

@@ -1,0 +1,240 @@
+"""What one column of a table becomes in X: learned from the training's rows, then written for any rows."""
+
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nnxp.data.dataset import listing
+from nnxp.tabular.encoders.words import MISSING, UNKNOWN, Vocabulary
+from nnxp.tabular.kinds.cells import moments_of, values_of
+from nnxp.tabular.kinds.cycles import CYCLES, Parts, parts_of
+from nnxp.tabular.kinds.deciding import Decision
+from nnxp.tabular.table import Column, words_of
+from nnxp.typing import Floats
+
+Matrix = NDArray[np.float32]
+ODD = {
+    "number": "hold what is no number, and count as missing",
+    "yes/no": "hold neither of the two words, and count as missing",
+    "date": "hold what is no date, and count as missing",
+    "category": "hold words not seen in training",
+}
+"""What is said of cells that do not fit their column's kind."""
+
+
+class Cells(NamedTuple):
+    """The cells of a column as its kind has them.
+
+    Attributes
+    ----------
+    values : numpy.ndarray, (n,)
+        Numbers, NaN where one is missing; moments, NaT; or the codes of words: 0 missing, -1 not known, else from 1.
+    missing : numpy.ndarray of bool, (n,)
+    odd : dict of str to int
+        The texts that do not fit the kind, and how many cells have each.
+    """
+
+    values: NDArray[Any]
+    missing: NDArray[np.bool_]
+    odd: dict[str, int]
+
+
+class Names(NamedTuple):
+    """The columns of X that a column of the table becomes: what a `Scaler` scales, what is as it is, and a column a
+    word. X has the first of all columns, then the second, then the third."""
+
+    scaled: list[str]
+    plain: list[str]
+    words: list[str]
+
+
+@dataclass(frozen=True)
+class Learned:
+    """What a training knows of a column, and makes of it; this is all of a number, or of yes and no.
+
+    Attributes
+    ----------
+    decision : Decision
+    missing : bool
+        Whether cells were missing: a column of X says which, 0 or 1 ("age is missing").
+    """
+
+    decision: Decision
+    missing: bool
+
+    def names(self) -> Names:
+        """The columns of X, without the one that says which cells are missing."""
+        name = [self.decision.name]
+        return Names(name, [], []) if self.decision.kind == "number" else Names([], name, [])
+
+    def becomes(self) -> str:
+        """What the column is in X, for people."""
+        return "1 number" if self.decision.kind == "number" else "1 column of -1 and 1"
+
+    def read(self, column: Column) -> Cells:
+        """The cells of any rows."""
+        values, odd = values_of(column, self.decision)
+        return Cells(values, np.isnan(values), odd)
+
+    def numbers(self, cells: Cells) -> tuple[list[Floats], list[Floats]]:
+        """The columns to be scaled, and those that are as they are, (n,) each, NaN where a cell is missing."""
+        return ([cells.values], []) if self.decision.kind == "number" else ([], [2 * cells.values - 1])
+
+    def write(self, X: Matrix, plain: int, words: int, cells: Cells) -> list[Floats]:
+        """Writes all but what is to be scaled, which it gives, to X, where it is 0 and these columns are the first."""
+        scaled, columns = self.numbers(cells)
+        for j, column in enumerate(columns, plain):
+            X[:, j] = np.where(cells.missing, 0, column)
+        if self.missing:
+            X[:, plain + len(columns)] = cells.missing
+        return scaled
+
+    def remark(self, cells: Cells) -> list[str]:
+        """A sentence about the cells that do not fit the kind, if there are any."""
+        name, count, n = self.decision.name, sum(cells.odd.values()), len(cells.values)
+        what = f"{name}: {count:,} of {n:,} rows {ODD[self.decision.kind]} ({listing(cells.odd, 3)})"
+        return [what] if count else []
+
+    def document(self) -> dict[str, Any]:
+        """What JSON holds of it."""
+        return {"decision": self.decision.document(), "missing": self.missing}
+
+
+@dataclass(frozen=True)
+class LearnedDate(Learned):
+    """A date: its trend, which is scaled, and the cycles that vary, sine and cosine, 0 where it is missing."""
+
+    parts: Parts
+
+    def names(self) -> Names:
+        """The trend, and the cycles."""
+        trend, *cycles = self.parts.names(self.decision.name)
+        return Names([trend], cycles, [])
+
+    def becomes(self) -> str:
+        """Its parts."""
+        cycles = listing(["days", *self.parts.cycles])
+        return f"{1 + 2 * len(self.parts.cycles)} numbers: {cycles}" if self.parts.cycles else "1 number: days"
+
+    def read(self, column: Column) -> Cells:
+        """The moments."""
+        values, odd = moments_of(column, self.decision)
+        return Cells(values, np.isnat(values), odd)
+
+    def numbers(self, cells: Cells) -> tuple[list[Floats], list[Floats]]:
+        """The trend; the cycles."""
+        trend, *cycles = self.parts.columns(cells.values).T
+        return [trend], cycles
+
+    def document(self) -> dict[str, Any]:
+        """With its parts."""
+        return super().document() | {"parts": self.parts.document()}
+
+
+@dataclass(frozen=True)
+class LearnedWords(Learned):
+    """A category: a column a word; of two words one, +1 for the second and -1 for the first; or a column of codes."""
+
+    vocabulary: Vocabulary
+    as_codes: bool
+
+    def names(self) -> Names:
+        """A column a word, or one for all."""
+        words = [f"{self.decision.name}={word}" for word in self.vocabulary.values]
+        if self.as_codes:
+            return Names([], [self.decision.name], [])
+        return Names([], words[1:], []) if len(words) == 2 else Names([], [], words)
+
+    def becomes(self) -> str:
+        """How many columns, and how many words are gathered."""
+        count, rare = len(self.vocabulary.values), len(self.vocabulary.rare)
+        gathered = f', {rare:,} rare words in one ("other")' if rare else ""
+        if self.as_codes:
+            return f"1 column of codes, 0 to {count:,}{gathered}"
+        return "1 column of -1 and 1" if count == 2 else f"{count:,} columns of 0 and 1{gathered}"
+
+    def read(self, column: Column) -> Cells:
+        """The codes of the words."""
+        words = words_of(column)
+        codes = self.vocabulary.codes(words.texts)
+        counts = np.where(codes == UNKNOWN, words.counts(), 0)
+        odd = {words.texts[i]: int(counts[i]) for i in np.flatnonzero(counts)}
+        return Cells(codes[words.codes], (codes == MISSING)[words.codes], odd)
+
+    def numbers(self, cells: Cells) -> tuple[list[Floats], list[Floats]]:
+        """Nothing to be scaled; the codes, or which of two words it is."""
+        if self.as_codes:
+            return [], [np.maximum(cells.values, 0)]
+        two = np.array([0, -1, 1, 0], dtype=np.float32)  # missing, the first, the second; -1, unknown, is the last
+        return [], [two[cells.values]] if len(self.vocabulary.values) == 2 else []
+
+    def write(self, X: Matrix, plain: int, words: int, cells: Cells) -> list[Floats]:
+        """A 1 in each row whose word has a column, beside what a column of any kind writes."""
+        if self.names().words:
+            rows = np.flatnonzero(cells.values > 0)
+            X.reshape(-1)[rows * X.shape[1] + (words - 1) + cells.values[rows]] = 1
+        return super().write(X, plain, words, cells)
+
+    def document(self) -> dict[str, Any]:
+        """With its words."""
+        return super().document() | {"words": [*self.vocabulary.known], "rare": [*self.vocabulary.rare]}
+
+
+def learn(column: Column, decision: Decision, rare: int, as_codes: bool) -> Learned:
+    """What a training's rows say of a column; its decision says what becomes of it."""
+    learned = _learn(column, decision, rare, as_codes)
+    becomes = learned.becomes() + (", 1 column of 0 and 1 (missing)" if learned.missing else "")
+    return replace(learned, decision=replace(decision, becomes=becomes))
+
+
+def _learn(column: Column, decision: Decision, rare: int, as_codes: bool) -> Learned:
+    if decision.kind == "category":
+        vocabulary, missing = Vocabulary.of(words_of(column), rare)
+        return LearnedWords(decision, missing and not as_codes, vocabulary, as_codes)
+    if decision.kind == "date":
+        moments, _ = moments_of(column, decision)
+        return LearnedDate(decision, bool(np.isnat(moments).any()), parts_of(moments))
+    return Learned(decision, bool(np.isnan(values_of(column, decision).values).any()))
+
+
+def decision_from(document: dict[str, Any]) -> Decision:
+    """The decision that a document describes; TypeError or ValueError where it describes none."""
+    found = Decision(**document)
+    texts = (found.name, found.kind, found.why, found.becomes, found.decimal, found.unit)
+    flags = isinstance(found.day_first, bool | None) and isinstance(found.clock, bool)
+    if not all(isinstance(text, str) for text in texts) or type(found.missing) is not int or not flags:
+        raise ValueError(f"the column {found.name!r:.60} has a decision that is none")
+    if found.decimal not in (".", ","):
+        raise ValueError(f"the column {found.name!r:.60} has the decimal point {found.decimal!r:.20}")
+    return found
+
+
+def learned_from(document: dict[str, Any], decision: Decision, as_codes: bool) -> Learned:
+    """What a document says of a column; ValueError, or what Python raises, where it says nothing that can be used."""
+    missing, name = document["missing"], f"the column {decision.name!r:.60}"
+    if not isinstance(missing, bool):
+        raise ValueError(f"{name} says of missing cells neither true nor false")
+    if decision.kind == "category":
+        known, rare = tuple(document["words"]), tuple(document["rare"])
+        if not all(isinstance(word, str) for word in (*known, *rare)) or len({*known, *rare}) < len(known) + len(rare):
+            raise ValueError(f"{name} has words that are no texts, or one twice")
+        return LearnedWords(decision, missing, Vocabulary(known, rare), as_codes)
+    if decision.kind == "date":
+        parts = Parts.of(document["parts"])
+        if type(parts.origin) is not int or abs(parts.origin) >= 2**63 or not {*parts.cycles} <= {*CYCLES}:
+            raise ValueError(f"{name} has a first moment that is none, or a cycle that is not known")
+        return LearnedDate(decision, missing, parts)
+    return Learned(decision, missing)
+
+
+def layout(columns: list[Learned]) -> tuple[list[str], list[tuple[int, int]]]:
+    """The names of all columns of X, and where those of each column of the table begin in its second and third part."""
+    names = [column.names() for column in columns]
+    marked = [one.plain + [f"{c.decision.name} is missing"] * c.missing for one, c in zip(names, columns, strict=True)]
+    scaled = [name for one in names for name in one.scaled]
+    plain = np.cumsum([len(scaled), *map(len, marked)]).tolist()
+    words = np.cumsum([plain[-1], *(len(one.words) for one in names)]).tolist()
+    every = [*scaled, *(name for one in marked for name in one), *(word for one in names for word in one.words)]
+    return every, list(zip(plain[:-1], words[:-1], strict=True))

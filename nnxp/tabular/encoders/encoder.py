@@ -1,0 +1,300 @@
+"""A table as one matrix: learned from the training's rows, kept in the model's file, the same for every later row."""
+
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any, Self
+
+import numpy as np
+
+from nnxp.data.dataset import listing
+from nnxp.doors.describing import described
+from nnxp.doors.options import positive
+from nnxp.errors import DataError, ModelFileError, hint
+from nnxp.network.model import Model
+from nnxp.tabular.encoders.columns import Learned, LearnedWords, Matrix, decision_from, layout, learn, learned_from
+from nnxp.tabular.encoders.scaling import SCALINGS, Scaler
+from nnxp.tabular.encoders.target import Target, target_from
+from nnxp.tabular.encoders.transformer import Transformer
+from nnxp.tabular.kinds.deciding import Decision, decide
+from nnxp.tabular.table import Column, Table
+from nnxp.typing import EncoderState, Floats
+
+VERSION = 1
+"""Of what `Encoder.state` gives; written into every file."""
+CATEGORIES = ("onehot", "codes")
+RARE = 5
+"""Words with fewer rows are gathered: five are all of one of two equal classes by chance in 1 case of 16."""
+
+
+class Encoder(Transformer):
+    """Makes one float32 matrix of a table's numbers, yes and no, dates and words.
+
+    The columns of the matrix, in this order, each group in the table's order:
+
+    - numbers, scaled, and the trend of dates, scaled like a number; a missing one is the training's median;
+    - yes and no, and the second and the first of two words, as +1 and -1, 0 where it is missing or unknown; the cyclic
+      parts of dates, 0 where it is missing; where cells were missing in the training, "age is missing", 0 or 1;
+    - a column for each word of a category, 1 where the row has it ("city=Paris"), in the words' order, one for the
+      rare ones together ("city=other"), and "city is missing" where cells were missing in the training. A word that
+      the training has not seen is 0 in all of them.
+
+    Parameters
+    ----------
+    kinds : dict of str to str, optional
+        The kinds of columns, where they are not to be decided by their values: see `nnxp.tabular.kinds.decide`.
+    drop : sequence of str
+        Columns to leave out.
+    scaling : "robust", "standard", "quantile" or "none"
+        Of numbers: see `nnxp.tabular.encoders.scaling`.
+    categories : "onehot" or "codes"
+        With "codes" a category, also one of two words, is one column of whole numbers: 0 where the word is missing or
+        unknown, 1 for the first and so on (see `codes`).
+    rare : int
+        Words with fewer rows than this are gathered, where a column has two of them or more; 1: none.
+    day_first : bool, optional
+        Whether 01/02/2020 is the first of February; None: what the column shows.
+
+    Attributes
+    ----------
+    decisions : list of Decision
+        What was decided about every column of the training, those that are left out among them.
+    feature_names_out : list of str
+        The names of the matrix's columns.
+    codes : dict of str to int
+        With "codes", how many different numbers each category's column may have: 0 and one a word.
+    target : ClassTarget, NumberTarget or None
+        What is predicted, where somebody sets it: kept in the state, that a file says all.
+
+    Raises
+    ------
+    DataError
+        The table has no row, or no usable column; a column is missing.
+
+    Examples
+    --------
+    >>> from nnxp.tabular import Encoder
+    >>> rows = [{"age": 1, "city": "Rome"}, {"age": 3, "city": "Oslo"}, {"age": None, "city": "Bonn"}] * 5
+    >>> encoder = Encoder().fit(rows)
+    >>> encoder.feature_names_out
+    ['age', 'age is missing', 'city=Bonn', 'city=Oslo', 'city=Rome']
+    >>> notes = []
+    >>> encoder.transform([{"city": "Bonn", "age": 2}, {"city": "Lima", "age": ""}], notes=notes).tolist()
+    [[0.0, 0.0, 1.0, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0, 0.0]]
+    >>> notes
+    ['city: 1 of 2 rows hold words not seen in training (Lima)']
+    """
+
+    def __init__(
+        self,
+        *,
+        kinds: Mapping[str, str] | None = None,
+        drop: Collection[str] = (),
+        scaling: str = "robust",
+        categories: str = "onehot",
+        rare: int = RARE,
+        day_first: bool | None = None,
+    ) -> None:
+        self.kinds = kinds
+        self.drop = drop
+        self.scaling = scaling
+        self.categories = categories
+        self.rare = rare
+        self.day_first = day_first
+        self.target: Target | None = None
+
+    __repr__ = described
+
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Learns from the training's rows: a `Table`, a frame, or rows (see `nnxp.tabular.reading.frames.as_table`)."""
+        self._check_options()
+        table = self._table(X)
+        if len(table) == 0:
+            raise DataError(f"{table.source} has no rows, expected some to learn from")
+        decisions, learned = decide(table, kinds=self.kinds, drop=self.drop, day_first=self.day_first), list[Learned]()
+
+        def scaled() -> Iterator[Floats]:  # one column at a time is in memory
+            for i, decision in enumerate(decisions):
+                if decision.used:
+                    column = table.columns[decision.name]
+                    learned.append(learn(column, decision, self.rare, self.categories == "codes"))
+                    decisions[i] = learned[-1].decision
+                    yield from learned[-1].numbers(learned[-1].read(column))[0]
+
+        scaler = Scaler.fit(self.scaling, scaled(), len(table))
+        if not learned:
+            found = listing(f"{decision.name} ({decision.kind})" for decision in decisions)
+            raise DataError(f"{table.source} has no column to learn from ({found}): say what one is, with kinds=")
+        self._set(decisions, learned, scaler)
+        return self
+
+    def transform(self, X: Any, *, notes: list[str] | None = None) -> Matrix:
+        """The matrix of rows, float32 (n, m), finite.
+
+        Parameters
+        ----------
+        X : Table, frame or rows
+            Columns are found by name, in any order; those that the training did not have are passed over.
+        notes : list of str, optional
+            Takes a sentence for each column with unknown words, and one for columns that are passed over.
+
+        Raises
+        ------
+        DataError
+            A column is missing, or holds what cannot be read as what it was in the training.
+        MemoryError
+            The matrix does not fit: `bytes_needed` says before how large it is.
+        """
+        self._check_fitted()
+        table = self._table(X)
+        columns = self._columns(table)
+        n, m = len(table), len(self._names)
+        try:
+            matrix = np.zeros((n, m), np.float32)
+        except MemoryError:
+            raise MemoryError(
+                f"{n:,} rows of {m:,} columns take {self.bytes_needed(n) / 1e9:.1f} GB, more than there is: encode "
+                "fewer rows at a time"
+            ) from None
+        scaled, remarks = list[Floats](), list[str]()
+        for learned, column, (plain, words) in zip(self._learned, columns, self._places, strict=True):
+            cells = learned.read(column)
+            scaled += learned.write(matrix, plain, words, cells)
+            remarks += learned.remark(cells)
+        self._scaler.write(matrix, scaled)
+        if notes is not None:
+            notes += [*remarks, *self._passed_over(table)]
+        return matrix
+
+    def fit_transform(self, X: Any, y: Any = None) -> Matrix:
+        """`fit`, then `transform` of the same rows."""
+        table = self._table(X)
+        return self.fit(table).transform(table)
+
+    def bytes_needed(self, n: int) -> int:
+        """How many bytes the matrix of n rows has."""
+        self._check_fitted()
+        return n * len(self._names) * np.dtype(np.float32).itemsize
+
+    def _columns(self, table: Table) -> list[Column]:
+        """The table's columns that are used, in the training's order."""
+        names = [learned.decision.name for learned in self._learned]
+        if lacking := [name for name in names if name not in table.columns]:
+            meant = hint(lacking[0], [name for name in table.columns if name not in names])
+            what = f"the column {lacking[0]!r}" if len(lacking) == 1 else f"the columns {listing(lacking)}"
+            raise DataError(
+                f"{table.source} lacks {what}, which the training had{meant}; expected {listing(names)}, in any order"
+            )
+        return [table.columns[name] for name in names]
+
+    def _passed_over(self, table: Table) -> list[str]:
+        """A sentence about the table's columns that the training did not have, if there are any."""
+        known = {*self.drop, *(decision.name for decision in self.decisions), self.target and self.target.name}
+        extra = [name for name in table.columns if name not in known]
+        return [f"{listing(extra)}: passed over, since the training had no such column"] if extra else []
+
+    @property
+    def texts(self) -> list[str]:
+        """The columns to read as they are spelled: those that are said to be categories, where 1.10 is not 1.1."""
+        return [name for name, kind in (self.kinds or {}).items() if kind == "category"]
+
+    def _table(self, X: Any) -> Table:
+        if isinstance(X, Table):
+            return X
+        from nnxp.tabular.reading.frames import as_table
+
+        return as_table(X, texts=self.texts)
+
+    # --- what was learned --------------------------------------------------------------------------------
+
+    @property
+    def feature_names_out(self) -> list[str]:
+        """The names of the matrix's columns."""
+        self._check_fitted()
+        return [*self._names]
+
+    @property
+    def codes(self) -> dict[str, int]:
+        """How many different numbers the columns of codes may have, 0 among them."""
+        self._check_fitted()
+        return {
+            learned.decision.name: 1 + len(learned.vocabulary.values)
+            for learned in self._learned
+            if isinstance(learned, LearnedWords) and learned.as_codes
+        }
+
+    def _set(self, decisions: list[Decision], learned: list[Learned], scaler: Scaler) -> None:
+        self.decisions, self._learned, self._scaler = decisions, learned, scaler
+        self._names, self._places = layout(learned)
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "_scaler")
+
+    def _check_fitted(self) -> None:
+        if not self.__sklearn_is_fitted__():
+            raise ValueError("got an Encoder that has learned nothing, expected encoder.fit(table) before")
+
+    def _check_options(self) -> None:
+        for name, known in (("scaling", SCALINGS), ("categories", CATEGORIES)):
+            if getattr(self, name) not in known:
+                raise ValueError(f"got {name}={getattr(self, name)!r}, expected one of {', '.join(known)}")
+        positive("rare", self.rare)
+
+    # --- there and back ----------------------------------------------------------------------------------
+
+    def state(self) -> EncoderState:
+        """What makes the encoder again: a document that JSON can hold, and arrays of float64.
+
+        ``model.encoder = encoder.state()`` puts it into the model's file; `of` gives the encoder of a loaded model.
+        """
+        self._check_fitted()
+        options = {"kinds": self.kinds and dict(self.kinds), "drop": [*self.drop], "day_first": self.day_first}
+        used = {learned.decision.name: learned.document() for learned in self._learned}
+        config = {
+            "version": VERSION,
+            **options,
+            "scaling": self.scaling,
+            "categories": self.categories,
+            "rare": self.rare,
+            "columns": [used.get(one.name, {"decision": one.document()}) for one in self.decisions],
+            "target": self.target and self.target.document(),
+        }
+        return config, dict(self._scaler.tensors)
+
+    @classmethod
+    def from_state(cls, config: dict[str, Any], tensors: Mapping[str, Floats]) -> "Encoder":
+        """The encoder of which this is the state.
+
+        Raises
+        ------
+        ModelFileError
+            It is the state of none.
+        """
+        if config.get("version") != VERSION:
+            raise ModelFileError(f"its encoder has version {config.get('version')!r:.20}, expected 1: update nnxp")
+        try:
+            return cls._from_state(config, tensors)
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+            raise ModelFileError(
+                f"its encoder is none of version {VERSION} ({type(error).__name__}: {error!s:.200})"
+            ) from error
+
+    @classmethod
+    def _from_state(cls, config: dict[str, Any], tensors: Mapping[str, Floats]) -> "Encoder":
+        options = {"kinds", "drop", "day_first", "scaling", "categories", "rare"}
+        if wrong := {*config} ^ {*options, "version", "columns", "target"}:
+            raise ValueError(f"it lacks, or has too much: {', '.join(sorted(wrong))}")
+        encoder = cls(**{name: config[name] for name in options})
+        encoder._check_options()
+        _ = dict(encoder.kinds or {}), [*encoder.drop]
+        columns = [(decision_from(entry["decision"]), entry) for entry in config["columns"]]
+        codes = encoder.categories == "codes"
+        learned = [learned_from(entry, decision, codes) for decision, entry in columns if decision.used]
+        scaler = Scaler(encoder.scaling, dict(tensors))
+        encoder._set([decision for decision, _ in columns], learned, scaler)
+        scaler.check(sum(len(one.names().scaled) for one in learned))
+        encoder.target = config["target"] and target_from(config["target"])
+        return encoder
+
+    @classmethod
+    def of(cls, model: Model) -> "Encoder | None":
+        """The encoder that a model was saved with; None where it has none. Raises as `from_state` does."""
+        return None if model.encoder is None else cls.from_state(*model.encoder)

@@ -1,0 +1,186 @@
+"""How far a score would move with other rows: the infinitesimal jackknife (Jaeckel 1972; Efron 1982, chapter 6).
+
+The influence of row i on a score T is ψᵢ = W ∂T/∂wᵢ, W = Σ w, so that Σ wψ = 0. The standard error of T is
+√Σ (wψ)² / W, and that of the difference of two scores on the same rows the same of ψ - ψ': what both find hard is in
+neither. Of a mean it is the textbook's, of a ratio the delta method's, of the area under the ROC curve DeLong's (1988).
+"""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import numpy as np
+
+from nnxp.doors.units import constant, unit_of
+from nnxp.metrics.distance import quantile
+from nnxp.metrics.pairs import summed
+from nnxp.metrics.probability import bin_of, events, surprise
+from nnxp.metrics.ranking import Ranks, area, from_above, one_by_one, step_area
+from nnxp.tabular.findings.layout import Score
+from nnxp.typing import Floats, Integers
+
+BINS = 10
+"""Of a calibration curve, each as wide."""
+ROUNDING = 1e-12
+"""What influences sum to where all are 0 but for rounding, as a share of the score."""
+
+
+class Estimate(NamedTuple):
+    """A score on test rows.
+
+    Attributes
+    ----------
+    value : float
+    influence : numpy.ndarray, (n,)
+        Of each row.
+    least : float
+        The error of a share that is 0 or 1, where the rows show none since they all agree: 1 / rows.
+    """
+
+    value: float
+    influence: Floats
+    least: float = 0.0
+
+    def error(self, w: Floats) -> float:
+        """The standard error, w the weights of the rows."""
+        error = float(np.linalg.norm(w * self.influence) / np.sum(w))
+        if error > ROUNDING * abs(self.value):
+            return error
+        return self.least if abs(self.value - 0.5) + ROUNDING >= 0.5 else 0.0
+
+    def plus(self, other: "Estimate") -> "Estimate":
+        """The sum of two scores on the same rows."""
+        return Estimate(self.value + other.value, self.influence + other.influence, self.least + other.least)
+
+    def times(self, factor: float) -> "Estimate":
+        """The score in another unit."""
+        return Estimate(self.value * factor, self.influence * factor, self.least * abs(factor))
+
+
+def score(estimate: Estimate | None, w: Floats) -> Score:
+    """What is said of an estimate, or of a score that is not defined."""
+    return Score(value=None, error=None) if estimate is None else Score(value=estimate.value, error=estimate.error(w))
+
+
+def difference(a: Estimate | None, b: Estimate | None, sign: int) -> Estimate | None:
+    """sign · (a - b), of two scores on the same rows."""
+    return None if a is None or b is None else a.plus(b.times(-1))._replace(least=0.0).times(sign)
+
+
+def ratio(a: Floats, b: Floats, w: Floats, is_share: bool = False) -> Estimate | None:
+    """Σ wa / Σ wb; None where there is nothing to divide by. Of a share, b counts rows."""
+    whole = float(np.sum(w * b))
+    if not whole > 0:
+        return None
+    value = float(np.sum(w * a)) / whole
+    return Estimate(value, (a - value * b) * (np.sum(w) / whole), 1 / int(np.count_nonzero(w * b)) if is_share else 0.0)
+
+
+def average(a: Floats, w: Floats) -> Estimate:
+    """Σ wa / Σ w."""
+    value = float(np.average(a, weights=w))
+    return Estimate(value, a - value)
+
+
+def mean(estimates: Iterable[Estimate | None]) -> Estimate | None:
+    """That of the scores that are defined."""
+    total, n = None, 0
+    for one in (estimate for estimate in estimates if estimate is not None):  # one by one: classes may be many
+        n += 1
+        total = one if total is None else total.plus(one)
+    return None if total is None else total.times(1 / n)
+
+
+def of_classes(p: Floats, truth: Integers, w: Floats, eps: float) -> dict[str, Estimate | None]:
+    """The scores of probabilities (n, k) against class indices (n,), by their names in `nnxp.metrics`; eps is the
+    rounding of the probabilities' dtype."""
+    guess, one = p.argmax(axis=1), np.ones(len(truth))
+    by_class = [of_class(guess, truth, w, k) for k in range(p.shape[1])]
+    ranked = one_by_one(p, truth, w)
+    return {
+        "accuracy": ratio((guess == truth) * one, one, w, is_share=True),
+        "balanced_accuracy": mean(scores["recall"] for scores in by_class),
+        "log_loss": average(surprise(p, truth, eps), w),
+        "roc_auc": mean(_area(ranks, w) for ranks in ranked),
+        "average_precision": mean(_step_area(ranks, w) for ranks in ranked),
+        "f1": mean(scores["f1"] for scores in by_class),
+        "calibration_error": _calibration_error(*events(p, truth), w),
+    }
+
+
+def of_class(guess: Integers, truth: Integers, w: Floats, k: int) -> dict[str, Estimate | None]:
+    """Recall, precision and F1 of class k."""
+    taken, there = np.asarray(guess == k, dtype=np.float64), np.asarray(truth == k, dtype=np.float64)
+    right = taken * there
+    return {
+        "recall": ratio(right, there, w, is_share=True),
+        "precision": ratio(right, taken, w, is_share=True),
+        "f1": ratio(2 * right, taken + there, w, is_share=True),
+    }
+
+
+def of_numbers(p: Floats, y: Floats, w: Floats) -> dict[str, Estimate | None]:
+    """The scores of values (n,) against the truth (n,), by their names in `nnxp.metrics`, and the "bias", the mean of
+    p - y."""
+    off = p - y
+    unit = float(unit_of(np.stack([off, y], axis=1)).max())  # so that squares neither overflow nor vanish
+    off, t = off / unit, y / unit
+    centred = t - np.sum(w * t) / np.sum(w)
+    varies = not constant(y[w > 0][:, None])[0]
+    unexplained = ratio(off**2, centred**2, w) if varies else None
+    return {
+        "r2": None if unexplained is None else Estimate(1 - unexplained.value, -unexplained.influence),
+        "rmse": _root(average(off**2, w)).times(unit),
+        "mean_absolute_error": average(np.abs(off), w).times(unit),
+        "median_absolute_error": _median(np.abs(off), w).times(unit),
+        "bias": average(off, w).times(unit),
+    }
+
+
+def _root(squares: Estimate) -> Estimate:
+    """√T: ψ / 2√T."""
+    root = float(np.sqrt(squares.value))
+    return Estimate(root, squares.influence / (2 * root) if root else squares.influence)
+
+
+def _median(x: Floats, w: Floats) -> Estimate:
+    """The median: ± 1/2 over the density there, which is that between the values one standard error of the rank below
+    and above (Siddiqui 1960)."""
+    value, rows = quantile(x, 0.5, w), float(np.sum(w) ** 2 / np.sum(w**2))
+    rank = min(0.5, 0.5 / rows**0.5)
+    spread = quantile(x, 0.5 + rank, w) - quantile(x, 0.5 - rank, w)
+    return Estimate(value, np.sign(x - value) / 2 * (spread / (2 * rank)))
+
+
+def _area(ranks: Ranks, w: Floats) -> Estimate:
+    """The area under the ROC curve: of a row of the class, the share of the others below it, less the area; of another,
+    the share of the class above it, less the area; each over its part of the weights."""
+    own, other, total = ranks.own.sum(), ranks.other.sum(), np.sum(w)
+    below = (np.cumsum(ranks.other) - ranks.other / 2) / other
+    above = (from_above(ranks.own) - ranks.own / 2) / own
+    value = area(ranks)
+    at_own, at_other = (below - value) * (total / own), (above - value) * (total / other)
+    return _by_group(value, ranks, at_own, at_other)
+
+
+def _step_area(ranks: Ranks, w: Floats) -> Estimate:
+    """The average precision Σ own · P / Σ own, P = A / (A + B), the class's and the others' weights from there up: a
+    row moves its own P, and through A or B those of all scores up to its own."""
+    own, value = ranks.own.sum(), step_area(ranks)
+    a, b = from_above(ranks.own), from_above(ranks.other)
+    both = np.where(a + b > 0, a + b, 1)
+    through_a, through_b = np.cumsum(ranks.own * b / both**2), np.cumsum(-ranks.own * a / both**2)
+    scale = np.sum(w) / own
+    return _by_group(value, ranks, (a / both - value + through_a) * scale, through_b * scale)
+
+
+def _by_group(value: float, ranks: Ranks, at_own: Floats, at_other: Floats) -> Estimate:
+    influence = np.where(ranks.is_own, at_own[ranks.group], at_other[ranks.group])
+    return Estimate(value, influence, 1 / len(influence))
+
+
+def _calibration_error(p: Floats, came_true: Floats, w: Floats) -> Estimate:
+    """The expected calibration error Σ |Sₖ| / W, Sₖ = Σ w (p - came true) over bin k."""
+    bin, off = bin_of(p, BINS), p - came_true
+    sums, total = summed(bin, w * off, BINS), np.sum(w)
+    value = float(np.abs(sums).sum() / total)
+    return Estimate(value, np.sign(sums)[bin] * off - value)

@@ -1,0 +1,298 @@
+"""What each column of a table is: a number, a category, a date, ... Each kind has its rule, in one sentence."""
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nnxp.data.dataset import listing
+from nnxp.data.spelling import Spelling, canonical, is_code, plain, spelling_of
+from nnxp.errors import DataError, hint
+from nnxp.tabular.kinds import dates
+from nnxp.tabular.kinds.cycles import parts_of
+from nnxp.tabular.kinds.looks import Look
+from nnxp.tabular.table import Moments, Numbers, Table
+
+FEW = 20
+"""Up to so many different words are categories in a table of any length."""
+LONG = 50
+"""Words whose different values have more characters than this on average are sentences."""
+
+RULES = {
+    "constant": "The same value in every row, or no value in any.",
+    "yes/no": "The different values are yes and no, y and n, true and false, t and f, on and off, or 1 and 0.",
+    "identifier": "Every cell is different, and the column is called id or like customer_id; or there are "
+    f"{FEW} cells or more, and they count the rows from 0 or 1, or each is different and one word, no number or date.",
+    "date": "Every cell is a date, with or without a time, or every cell is a time of day.",
+    "number": "Every cell is a number in a usual spelling, with the same unit or none, and none is a code, which has "
+    "leading zeros or is beyond 2^53.",
+    "text": f"More than {FEW} different words, which are more than half as many as there are cells, or longer than "
+    f"{LONG} characters on average.",
+    "category": "All other words.",
+}
+"""The rule of each kind: the first that fits decides. But for a constant, a missing cell is none of the cells here."""
+
+PAIRS = (("no", "yes"), ("n", "y"), ("false", "true"), ("f", "t"), ("off", "on"), ("0", "1"))
+MEANING = {text: float(i) for pair in PAIRS for i, text in enumerate(pair)}
+"""What the words of a yes/no column mean, in small letters."""
+
+HEADER = ("column", "kind", "why", "missing", "becomes")
+
+NOTHING = "no value in any row"
+
+_called_id = re.compile(r"(?i:id|uuid|guid|rownames|(?:.*[^a-z])?id|id[^a-z].*)|.*[a-z](?:Id|ID)")
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What a column is, and how its cells are read.
+
+    Attributes
+    ----------
+    name, kind, why : str
+        The column, one of `RULES`, and what decided.
+    missing : int
+        How many cells have no value.
+    becomes : str
+        What the column is to a network, in words.
+    decimal, unit : str
+        Of numbers: as `nnxp.data.spelling.Spelling`.
+    day_first, clock
+        Of dates: as `nnxp.tabular.kinds.dates.Manner`.
+    """
+
+    name: str
+    kind: str
+    why: str
+    missing: int
+    becomes: str = "left out"
+    decimal: str = "."
+    unit: str = ""
+    day_first: bool | None = None
+    clock: bool = False
+
+    @property
+    def used(self) -> bool:
+        """Whether a network sees the column."""
+        return self.kind in ("number", "yes/no", "date", "category")
+
+    def document(self) -> dict[str, Any]:
+        """As JSON has it: ``Decision(**document)`` is the way back."""
+        return asdict(self)
+
+
+def decide(
+    table: Table,
+    *,
+    kinds: Mapping[str, str] | None = None,
+    drop: Collection[str] = (),
+    target: str | None = None,
+    day_first: bool | None = None,
+) -> list[Decision]:
+    """What each column of a table is, by `RULES`.
+
+    Parameters
+    ----------
+    table : Table
+    kinds : mapping of str to str, optional
+        The kinds of columns, by name, that are known better.
+    drop : collection of str
+        Columns that are passed over.
+    target : str, optional
+        The column to predict, which is passed over too: `nnxp.tabular.kinds.tasks.task_of` decides about it.
+    day_first : bool, optional
+        Whether 01/02/2020 is the first of February; by default the column's other cells say so, or else it is not.
+
+    Returns
+    -------
+    list of Decision
+        In the order of the table.
+
+    Raises
+    ------
+    DataError
+        A name or a kind that does not exist; a cell, by its row, that is not of the kind that was asked for.
+
+    Examples
+    --------
+    >>> from nnxp.tabular.table import Words
+    >>> prices = Words(["$5", "$1,200", ""], np.array([0, 1, 2, 1], np.int32))
+    >>> printed(decide(Table("prices.csv", {"price": prices}, range(2, 6))))
+    [('price', 'number', "numbers like '$5', all in $", '1', '1 number, 1 column of 0 and 1 (missing)')]
+    """
+    kinds = dict(kinds or {})
+    for word, names in (("kinds", kinds), ("drop", drop), ("target", () if target is None else (target,))):
+        for name in names:
+            if name not in table.columns:
+                known = f"expected columns of {table.source}: {listing(table.columns)}"
+                raise DataError(f"{word}: got {name!r}, {known}{hint(name, table.columns)}")
+    for name, kind in kinds.items():
+        if kind not in RULES:
+            expected = f"expected one of {listing(RULES)}{hint(kind, RULES)}"
+            raise DataError(f"kinds: got {kind!r} for the column {name!r}, {expected}")
+    return [
+        _asked(table, name, kinds[name], day_first) if name in kinds else _found(table, name, day_first)
+        for name in table.columns
+        if name not in drop and name != target
+    ]
+
+
+def printed(decisions: Sequence[Decision]) -> list[tuple[str, ...]]:
+    """The rows of a table for people, below `HEADER`."""
+    return [(one.name, one.kind, one.why, str(one.missing), one.becomes) for one in decisions]
+
+
+def _found(table: Table, name: str, day_first: bool | None) -> Decision:
+    """What the cells of a column say."""
+    column = table.columns[name]
+    if isinstance(column, Numbers):
+        return _of_numbers(name, column.values)
+    if isinstance(column, Moments):
+        return _of_moments(name, column.values)
+    return _of_words(Look(table, name), day_first)
+
+
+def _asked(table: Table, name: str, kind: str, day_first: bool | None) -> Decision:
+    """What was asked for, where the cells of a column allow it."""
+    column, why = table.columns[name], "as asked for"
+    if kind == "number" and isinstance(column, Numbers):
+        return _number(name, why, int(np.isnan(column.values).sum()))
+    if kind == "date" and isinstance(column, Moments):
+        return _date(name, why, column.values)
+    look = Look(table, name)
+    if not look.texts:
+        return Decision(name, "constant", NOTHING, look.missing)
+    if kind == "number":
+        spelling = spelling_of(look.texts)
+        for i in spelling.odd:
+            unit = f" with the unit {spelling.unit!r}" if spelling.unit else ""
+            raise look.complaint(i, f"is no number{unit}: correct it, or empty the cell, which counts as missing then")
+        return _spelled_number(look, why, spelling)
+    if kind == "date":
+        manner = dates.manner_of(look.texts, day_first)
+        if manner is None:
+            raise look.complaint(0, "is no date: write it like 2020-01-31, or empty the cell")
+        values = dates.read(look.texts, manner).values
+        for i in np.flatnonzero(np.isnat(values)).tolist():
+            raise look.complaint(i, "is no date as the column's others are: correct it, or empty the cell")
+        return _date(name, why, values, look.missing, manner)
+    if kind == "yes/no":
+        for i, text in enumerate(look.texts):
+            if text.lower() not in MEANING:
+                raise look.complaint(i, f"is none of {listing(MEANING, 20)}: correct it, or empty the cell")
+        return _yes_no(name, why, look.missing)
+    return _category(look, why) if kind == "category" else Decision(name, kind, why, look.missing)
+
+
+def _of_numbers(name: str, values: NDArray[np.float64]) -> Decision:
+    known = values[~np.isnan(values)]
+    missing = len(values) - len(known)
+    if not len(known):
+        return Decision(name, "constant", NOTHING, missing)
+    low, high = known.min(), known.max()
+    if low == high and not missing:
+        return Decision(name, "constant", f"{canonical(float(low))} in every row", 0)
+    if low == 0 and high == 1 and ((known == 0) | (known == 1)).all():
+        return _yes_no(name, "0 and 1", missing)
+    if low in (0, 1) and len(values) >= FEW and np.array_equal(values, low + np.arange(len(values))):
+        return Decision(name, "identifier", "counts the rows", 0)
+    if _called_id.fullmatch(name) and (known == np.trunc(known)).all() and len(np.unique(known)) == len(known):
+        return Decision(name, "identifier", "all are different, and it is called so", missing)
+    return _number(name, "numbers", missing)
+
+
+def _of_moments(name: str, values: NDArray[np.datetime64]) -> Decision:
+    known = values[~np.isnat(values)]
+    missing = len(values) - len(known)
+    if not len(known):
+        return Decision(name, "constant", NOTHING, missing)
+    if known.min() == known.max() and not missing:
+        return Decision(name, "constant", f"{known[0]} in every row", 0)
+    return _date(name, "dates", values)
+
+
+def _of_words(look: Look, day_first: bool | None) -> Decision:
+    name, texts, missing = look.name, look.texts, look.missing
+    if not texts:
+        return Decision(name, "constant", NOTHING, missing)
+    if len(texts) == 1 and not missing:
+        return Decision(name, "constant", f"{texts[0]!r} in every row", 0)
+    if len(texts) <= 2 * len(MEANING) and {text.lower() for text in texts} in map(set, PAIRS):
+        return _yes_no(name, " and ".join(texts), missing)
+    different = look.known == len(texts)
+    if different and _called_id.fullmatch(name):
+        return Decision(name, "identifier", "all are different, and it is called so", missing)
+    manner = dates.manner_of(texts, day_first)
+    but = ""
+    if manner is not None:
+        moments = dates.read(texts, manner)
+        odd = np.flatnonzero(np.isnat(moments.values))
+        if not len(odd):
+            why = f"{'times' if manner.clock else 'dates'} like {texts[0]!r}{manner.order(texts[0])}"
+            return _date(name, f"{why}{', in UTC' if moments.zoned else ''}", moments.values, missing, manner)
+        if odd[0] > 0:
+            but = f"; {texts[0]!r} is a date{manner.order(texts[0])}, but {look.named(int(odd[0]))} is none"
+    spelling = spelling_of(texts)
+    codes = [i for i, text in enumerate(texts) if is_code(text)]
+    if not spelling.odd and not codes:
+        return _spelled_number(look, None, spelling)
+    if spelling.nearly(len(texts)):
+        none, what = (spelling.odd[0], "is none") if spelling.odd else (codes[0], "is a code")
+        but = f"; numbers{f' in {spelling.unit}' if spelling.unit else ''}, but {look.named(none)} {what}"
+    if different and look.known >= FEW and all(len(text.split()) == 1 for text in texts):
+        return Decision(name, "identifier", f"all are different{but}", missing)
+    why = f"{len(texts)} different values{but}"
+    if len(texts) > FEW and (2 * len(texts) > look.known or sum(map(len, texts)) > LONG * len(texts)):
+        return Decision(name, "text", why, missing)
+    return _category(look, why)
+
+
+def _spelled_number(look: Look, why: str | None, spelling: Spelling) -> Decision:
+    """Numbers in another spelling, the infinite ones among the missing."""
+    infinite = int(look.counts[spelling.infinite].sum())
+    if infinite == look.known:
+        return Decision(look.name, "constant", NOTHING, look.missing + infinite)
+    if why is None:
+        like = next((text for text in look.texts if plain(text) is None), None)
+        why = f"numbers{f' like {like!r}' if like else ''}{f', all in {spelling.unit}' if spelling.unit else ''}"
+        why += ", with a decimal comma" if spelling.decimal == "," else ""
+    why += f"; {infinite} infinite, which count as missing" if infinite else ""
+    number = _number(look.name, why, look.missing + infinite)
+    return replace(number, decimal=spelling.decimal, unit=spelling.unit)
+
+
+def _number(name: str, why: str, missing: int) -> Decision:
+    return Decision(name, "number", why, missing, f"1 number{_flag(missing)}")
+
+
+def _yes_no(name: str, why: str, missing: int) -> Decision:
+    return Decision(name, "yes/no", why, missing, f"1 column of -1 and 1{_flag(missing)}")
+
+
+def _category(look: Look, why: str) -> Decision:
+    columns = len(look.texts)
+    becomes = "1 column of -1 and 1" if columns == 2 else f"{columns} column{'s' * (columns > 1)} of 0 and 1"
+    return Decision(look.name, "category", why, look.missing, becomes + _flag(look.missing))
+
+
+def _date(
+    name: str,
+    why: str,
+    values: NDArray[np.datetime64],
+    missing: int | None = None,
+    manner: dates.Manner = dates.DAYS,
+) -> Decision:
+    """Dates: of a typed column its moments, of words those of the different ones."""
+    missing = int(np.isnat(values).sum()) if missing is None else missing
+    cycles = parts_of(values).cycles
+    becomes = f"{1 + 2 * len(cycles)} numbers: {listing(['days', *cycles])}" if cycles else "1 number: days"
+    return Decision(
+        name, "date", why, missing, becomes + _flag(missing), day_first=manner.day_first, clock=manner.clock
+    )
+
+
+def _flag(missing: int) -> str:
+    return ", 1 column of 0 and 1 (missing)" if missing else ""

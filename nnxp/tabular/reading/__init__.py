@@ -1,0 +1,5 @@
+"""A table from a file, a frame or rows."""
+
+from nnxp.tabular.reading.reader import blocks, read, size
+
+__all__ = ["blocks", "read", "size"]
