@@ -2,19 +2,26 @@
 
 import argparse
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from nnxp import data
-from nnxp.cli import presentation, seen
+from nnxp.cli import account, dividing, opening, presentation, seen, table_options, tables
+from nnxp.cli.parser import UsageError
+from nnxp.cli.recipes import is_table
 from nnxp.cli.results import Result, fingerprint
 from nnxp.cli.runs import TRAINING_ROWS
-from nnxp.cli.saved import open_model
+from nnxp.cli.saved import as_spelled, open_model, wanted
 from nnxp.data.dataset import Array, listing
 from nnxp.data.npzfile import Arrays
-from nnxp.errors import DataError
+from nnxp.errors import DataError, hint
 from nnxp.sequential import Sequential
+from nnxp.tabular import Encoder, Notes
+from nnxp.tabular.encoders.target import ClassTarget
+from nnxp.tabular.findings.telling import tell
+from nnxp.tabular.kinds import Decision
+from nnxp.tabular.table import Table
 
 Rows = tuple[Array, Array]
 
@@ -22,22 +29,39 @@ Rows = tuple[Array, Array]
 def run(args: argparse.Namespace) -> None:
     """Tests the model and prints the result."""
     model, preprocessing = open_model(args.model, args.backend, args.precision)
-    (X, y), part = _test_rows(args, preprocessing, trained_here="format" in model.preprocessing)
-    score = Score.of(model, X, y)
+    encoder, table = Encoder.of(model), None
+    if encoder is None:
+        if wrong := table_options.given(args):
+            raise UsageError(f"{wrong[0]} is for a table, and {args.model} was not trained on one as they are read now")
+        (X, y), part = _test_rows(args, preprocessing, trained_here="format" in model.preprocessing)
+        truth, inverse = y, None
+    else:
+        table, part = _table_rows(args, encoder, preprocessing)
+        X, (y, truth), inverse = _encoded(table, encoder, preprocessing, quiet=args.json)
+
+    def scored(rows: Any) -> Score:
+        return Score.of(model, X[rows], y[rows], truth[rows], inverse)
+
+    score = scored(slice(None))
     known = seen.known(args.model, X, model.dtype)
     others = None
     if known is not None and not known.all():
-        others = Score.of(model, X[~known], y[~known]) if known.any() else score
+        others = scored(~known) if known.any() else score
     trained_on = None if known is None else int(known.sum())
+    document = None if table is None or encoder is None else account.of_test(model, encoder, table, X, truth)
     if args.json:
         figures = {"model": args.model, "data": args.data, "part": part, **score.document(), "trained_on": trained_on}
-        print(json.dumps(figures | {"others": others and others.document()}))
+        figures |= {"others": others and others.document()} | ({} if document is None else {"findings": document})
+        print(json.dumps(figures))
         return
     rounded = "; float32 products rounded to TF32" if model.backend.precision == "tf32" else ""
     print(f"{args.data}: {_PARTS[part].format(len(X))}{rounded}")
     print(score)
     print(_trained_on(trained_on, len(X), others))
-    presentation.confusions(score.result)
+    if document is None:
+        presentation.confusions(score.result)
+    else:
+        tell(document)
 
 
 class Score(NamedTuple):
@@ -47,9 +71,11 @@ class Score(NamedTuple):
     loss: float
 
     @classmethod
-    def of(cls, model: Sequential, X: Array, y: Array) -> "Score":
-        """The model's score on the rows."""
-        return cls(Result.of(model, X, y), float(model.evaluate(X, y)["loss"]))
+    def of(
+        cls, model: Sequential, X: Array, y: Array, truth: Array, inverse: Callable[[Array], Array] | None = None
+    ) -> "Score":
+        """The model's score on the rows, whose y is learned and whose truth is what `inverse` gives predictions of."""
+        return cls(Result.of(model, X, truth, inverse), float(model.evaluate(X, y)["loss"]))
 
     def document(self) -> dict[str, Any]:
         """For JSON."""
@@ -74,6 +100,42 @@ _PARTS = {
     "held out": "the {:,} samples that the model's own training set aside",
     "all": "all {:,} samples",
 }
+
+
+def _table_rows(args: argparse.Namespace, encoder: Encoder, preprocessing: Mapping[str, Any]) -> tuple[Table, str]:
+    """The rows of a table to test on, and which they are: "held out" or "all"."""
+    target, held_out = preprocessing["target"], dict(preprocessing.get("held_out", {}))
+    if not is_table(args.data):
+        raise DataError(f"{args.model} was trained on a table, and {args.data} is none: expected {table_options.TABLE}")
+    groups = held_out.get("split_by")
+    table = opening.opened(args, args.data, as_spelled(encoder, target, groups), quiet=args.json)
+    if target not in table.columns:
+        there = listing(table.columns)
+        raise DataError(
+            f"{table.source} has no target column {target!r}; there are {there}{hint(target, table.columns)}"
+        )
+    table = opening.with_target(table, target, quiet=args.json)
+    if not held_out or held_out.pop("sha256") != dividing.fingerprint(table):
+        return table, "all"
+    labels = None
+    if isinstance(encoder.target, ClassTarget):
+        labels = encoder.target.encode(table.columns[target])
+    return table.take(dividing.divided(table, labels, **held_out)[1]), "held out"
+
+
+def _encoded(
+    table: Table, encoder: Encoder, preprocessing: Mapping[str, Any], quiet: bool
+) -> tuple[Array, tuple[Array, Array], Callable[[Array], Array] | None]:
+    """X; y and the truth; and what gives predictions the truth's units."""
+    target, notes = wanted(encoder), Notes()
+    X = encoder.transform(table, notes=notes)
+    if not quiet:
+        for note in notes:
+            print(f"{'':9} {note}")
+    y, truth = tables.encoded_target(table, target, Decision(**preprocessing["decision"]))
+    if isinstance(target, ClassTarget):
+        return X, (y, truth), None
+    return X, (y[:, None], truth[:, None]), target.inverse
 
 
 def _test_rows(args: argparse.Namespace, preprocessing: Mapping[str, Any], trained_here: bool) -> tuple[Rows, str]:

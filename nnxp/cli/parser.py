@@ -5,11 +5,14 @@ import re
 from typing import Any, NoReturn
 
 from nnxp import __version__
-from nnxp.cli import values
+from nnxp.cli import table_options, values
 from nnxp.cli.recipes import RECIPES
 from nnxp.errors import hint
 
-DATA = "digits, spiral, moons, fashion-mnist, mnist, a .csv or .npz file, or a folder of IDX files (as MNIST's)"
+DATA = (
+    f"digits, spiral, moons, fashion-mnist, mnist, {table_options.TABLE}, an .npz file, or a folder of IDX files "
+    "(as MNIST's)"
+)
 
 EXAMPLES = """\
 examples:
@@ -102,8 +105,10 @@ def _train(command: argparse.ArgumentParser) -> None:
     data.add_argument(
         "--target",
         metavar="NAME",
-        help="what to predict: a column of the CSV file, or an array of the npz file (y)",
+        help="what to predict: a column of the table, or an array of the npz file (y)",
     )
+    table_options.reading(command)
+    table_options.understanding(command)
     data.add_argument(
         "--validation-split",
         type=values.share,
@@ -217,6 +222,7 @@ def _evaluate(command: argparse.ArgumentParser) -> None:
     command.add_argument("data", metavar="DATA", help=DATA)
     command.add_argument("--data-dir", metavar="DIR", help="the folder of the files of fashion-mnist or mnist")
     command.add_argument("--json", action="store_true", help="print the result as JSON")
+    table_options.reading(command)
     _backend(command)
 
 
@@ -225,8 +231,10 @@ def _predict(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "file",
         metavar="FILE",
-        help="a .csv or .npz file, or an IDX file of images, as the model was trained on",
+        help=f"{table_options.TABLE}, an .npz file, or an IDX file of images, as the model was trained on",
     )
+    table_options.reading(command)
+    table_options.joining(command)
     command.add_argument("--out", metavar="FILE", help="the CSV file to write (default: standard output)")
     command.add_argument("--overwrite", action="store_true", help="replace the file that is there already")
     _backend(command)

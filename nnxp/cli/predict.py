@@ -3,27 +3,105 @@
 import argparse
 import csv
 import io
-from collections.abc import Mapping
+import sys
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from nnxp import data
+from nnxp.cli import account, table_options
+from nnxp.cli.opening import reading_options
+from nnxp.cli.parser import UsageError
 from nnxp.cli.results import class_names, predict
 from nnxp.cli.runs import OutputFile
-from nnxp.cli.saved import open_model
-from nnxp.data.dataset import Array
+from nnxp.cli.saved import as_spelled, open_model, wanted
+from nnxp.data.dataset import Array, listing
+from nnxp.errors import DataError, hint
+from nnxp.sequential import Sequential
+from nnxp.tabular import Encoder, Notes, blocks
+from nnxp.tabular.encoders.target import ClassTarget
+from nnxp.tabular.table import words_of
 
 
 def run(args: argparse.Namespace) -> None:
     """Writes the predictions."""
     out = None if args.out is None else OutputFile(args.out, args.overwrite)
     model, preprocessing = open_model(args.model, args.backend, args.precision)
+    if (encoder := Encoder.of(model)) is not None:
+        of_table(args, model, encoder, out)
+        return
+    if wrong := table_options.given(args):
+        raise UsageError(f"{wrong[0]} is for a table, and {args.model} was not trained on one as they are read now")
     X = data.features(args.file, preprocessing)
     text = table(predict(model, X), class_names(model), preprocessing)
     if out is None:
         print(text, end="")  # which is silent where there is no standard output
     else:
-        out.write(text)
+        out.write([text])
         print(f"{len(X):,} predictions written to {out.path}")
+
+
+def of_table(args: argparse.Namespace, model: Sequential, encoder: Encoder, out: OutputFile | None) -> None:
+    """Writes the predictions of a table, a block of rows at a time; what is to be said goes to standard error."""
+    notes = Notes()
+    texts = _texts(args, model, encoder, notes)
+    if out is None:
+        for text in texts:
+            print(text, end="")  # which is silent where there is no standard output
+    else:
+        out.write(texts)
+    for note in notes:
+        print(f"nnxp: {note}", file=sys.stderr)
+    if out is not None:
+        print(f"{notes.rows:,} predictions written to {out.path}")
+
+
+def _texts(args: argparse.Namespace, model: Sequential, encoder: Encoder, notes: Notes) -> Iterator[str]:
+    """The predictions as CSV, in parts."""
+    texts: Collection[str] = _All() if args.with_input else as_spelled(encoder, *args.keep)
+    kept: list[str] | None = None
+    for block in blocks(args.file, **reading_options(args), texts=texts):
+        if kept is None:
+            kept = [*block.columns] if args.with_input else [*args.keep]
+            if lacking := [name for name in kept if name not in block.columns]:
+                there = f"there are {listing(block.columns)}{hint(lacking[0], block.columns)}"
+                raise DataError(f"--keep: {block.source} has no column {lacking[0]!r}; {there}")
+            yield _csv([[*_names(encoder), *kept]])
+        output = account.outputs(model, wanted(encoder), encoder.transform(block, notes=notes))
+        cells = [words_of(block.columns[name]) for name in kept]
+        beside = [[words.texts[code] for code in words.codes.tolist()] for words in cells]
+        yield _csv(zip(*_columns(encoder, output), *beside, strict=True))
+
+
+def _names(encoder: Encoder) -> list[str]:
+    target = wanted(encoder)
+    return ["class", *(f"p({name})" for name in target.classes)] if isinstance(target, ClassTarget) else [target.name]
+
+
+def _columns(encoder: Encoder, output: Array) -> list[Any]:
+    """What is predicted, first the prediction itself."""
+    target = wanted(encoder)
+    if not isinstance(target, ClassTarget):
+        return [output.tolist()]
+    return [[target.classes[k] for k in output.argmax(axis=1).tolist()], *output.T]
+
+
+def _csv(rows: Iterable[Iterable[Any]]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue()
+
+
+class _All(Collection[str]):
+    """The names of all columns, whatever they are."""
+
+    def __contains__(self, name: object) -> bool:
+        return True
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
 
 
 def table(output: Array, classes: list[str] | None, preprocessing: Mapping[str, Any]) -> str:

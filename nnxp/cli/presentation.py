@@ -5,7 +5,7 @@ import logging
 import math
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,8 @@ from nnxp.cli.recipes import Recipe
 from nnxp.cli.results import Result, library_version, predict
 from nnxp.cli.runs import FILES
 from nnxp.data import Dataset
-from nnxp.layers import Dense, Dropout
+from nnxp.layers import Dense, Dropout, Layer
+from nnxp.network.residual import Residual
 from nnxp.printing import print_table
 from nnxp.sequential import Sequential
 
@@ -38,12 +39,14 @@ def before(dataset: Dataset, model: Sequential, recipe: Recipe, loss: str, valid
     parts = f"{len(dataset.X) - validation:,} samples to train on, "
     parts += f"{validation:,} to follow, " if validation else ""
     parts += f"{len(dataset.X_test):,} to test on"
-    sizes = [features, *(layer.n_out for layer in model.layers if isinstance(layer, Dense))]
+    sizes = [features, *recipe.hidden, outputs if dataset.classes is None else len(dataset.classes)]
     network = ["-".join(map(str, sizes)), recipe.activation] if recipe.hidden else [f"{features}-{sizes[-1]}"]
     if recipe.hidden and recipe.normalization:
         network.append(f"{recipe.normalization} normalization")
     if recipe.hidden and recipe.dropout:
         network.append(f"dropout {recipe.dropout:g}")
+    if any(isinstance(layer, Residual) for layer in model.layers):
+        network.append("beside a linear model")
     options = [f"{name.replace('_', ' ')} {value:g}" for name, value in recipe.optimizer_options.items()]
     options += [recipe.schedule] if recipe.schedule else []
     where = f"{backend.title} ({backend.library} {library_version(backend.library)})"
@@ -73,10 +76,11 @@ def log(quiet: bool) -> Iterator[None]:
         logger.setLevel(level)
 
 
-def after(result: Result, summary: dict[str, Any], folder: Path, no_picture: str) -> None:
-    """Says what came out and where it is."""
-    print(f"test {figures(result)}")
-    confusions(result)
+def after(result: Result | None, summary: dict[str, Any], folder: Path, no_picture: str) -> None:
+    """Says what came out, unless that was said already, and where it is."""
+    if result is not None:
+        print(f"test {figures(result)}")
+        confusions(result)
     if "best_epoch" in summary:
         ended = "stopped after" if summary["stopped_early"] else "ran all"
         print(f"{ended} {summary['epochs']} epochs, with the weights of epoch {summary['best_epoch']}")
@@ -115,13 +119,19 @@ def confusions(result: Result) -> None:
 
 def architecture(model: Sequential) -> list[str]:
     """A short text for each layer."""
+    return _described(model.layers)
+
+
+def _described(layers: Sequence[Layer]) -> list[str]:
     texts = []
-    for layer in model.layers:
+    for layer in layers:
         options = ""
         if isinstance(layer, Dense):
             options = f"({layer.n_in}, {layer.n_out})"
         elif isinstance(layer, Dropout):
             options = f"({layer.rate:g})"
+        elif isinstance(layer, Residual):
+            options = f"({', '.join(_described(layer.layers))})"
         texts.append(type(layer).__name__ + options)
     return texts
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -14,6 +15,8 @@ from nnxp.losses import BinaryCrossentropy, SigmoidCrossentropy, SoftmaxCrossent
 from nnxp.sequential import Sequential
 
 TEST_SHARE = 0.2
+FOLLOWED = 0.1
+"""The share of the training rows that is held out where something follows them and nobody says how many."""
 
 
 @dataclass(frozen=True)
@@ -39,9 +42,10 @@ class Result:
     figures: dict[str, Any]
 
     @classmethod
-    def of(cls, model: Sequential, X: Any, y: Any) -> Self:
-        """The model's predictions for X against y."""
+    def of(cls, model: Sequential, X: Any, y: Any, inverse: Callable[[Array], Array] | None = None) -> Self:
+        """The model's predictions for X against y; `inverse` gives them the units of y."""
         output, classes = predict(model, X), class_names(model)
+        output = output if inverse is None else inverse(output)
         if classes is None:
             try:
                 r2 = metrics.r2(output, y)

@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -15,7 +15,7 @@ except ImportError:  # on Windows
     fcntl = None  # type: ignore[assignment]
 
 TRAINING_ROWS = "training_rows.npy"
-FILES = ("model.safetensors", "history.csv", "summary.json", "curves.png", TRAINING_ROWS)
+FILES = ("model.safetensors", "history.csv", "summary.json", "curves.png", "report.html", TRAINING_ROWS)
 CHECKPOINT = "checkpoint.safetensors"
 
 
@@ -208,7 +208,8 @@ class OutputFile:
         if not self.path.parent.is_dir():
             raise FileNotFoundError(f"cannot write {self.path}: there is no folder {self.path.parent}; create it first")
 
-    def write(self, text: str) -> None:
+    def write(self, texts: Iterable[str]) -> None:
         """Writes beside its place first, then renames."""
         with whole_file(self.path, "the predictions") as file:
-            file.write(text.encode())
+            for text in texts:
+                file.write(text.encode())

@@ -4,8 +4,12 @@ from pathlib import Path
 from typing import Any
 
 from nnxp.backends import get_backend
+from nnxp.cli.opening import AS_SPELLED
 from nnxp.cli.results import class_names
+from nnxp.errors import DataError
 from nnxp.sequential import Sequential, load
+from nnxp.tabular import Encoder
+from nnxp.tabular.encoders.target import Target
 
 
 def open_model(path: str, backend: str, precision: str | None) -> tuple[Sequential, dict[str, Any]]:
@@ -30,3 +34,17 @@ def open_model(path: str, backend: str, precision: str | None) -> tuple[Sequenti
         "task": "regression" if classes is None else "classification",
         "classes": None if classes is None else [str(k) for k in range(len(classes))],
     }
+
+
+def as_spelled(encoder: Encoder, *others: str | None) -> list[str]:
+    """The columns of a table that are read as they are spelled: what a person said are words, and others."""
+    return [name for name, kind in (encoder.kinds or {}).items() if kind in AS_SPELLED] + [
+        name for name in others if name is not None
+    ]
+
+
+def wanted(encoder: Encoder) -> Target:
+    """What a model's encoder says is predicted."""
+    if encoder.target is None:
+        raise DataError("the model's encoder does not say what is predicted: it is not one of nnxp train")
+    return encoder.target

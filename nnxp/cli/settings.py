@@ -7,8 +7,8 @@ import numpy as np
 
 from nnxp import data
 from nnxp.cli.parser import UsageError
-from nnxp.cli.recipes import Recipe, recipe_for
-from nnxp.cli.results import TEST_SHARE, fingerprint
+from nnxp.cli.recipes import PATIENCE, Recipe, is_table, recipe_for
+from nnxp.cli.results import FOLLOWED, TEST_SHARE, fingerprint
 from nnxp.data import Dataset
 from nnxp.doors.naming import snake_case
 from nnxp.doors.options import balanced, positive
@@ -20,8 +20,6 @@ LOSSES = {
     "regression": ("mean_squared_error", "mean_absolute_error", "huber"),
 }
 OPTIMIZER_OPTIONS = ("learning_rate", "decay", "momentum", "weight_decay", "clip_norm")
-FOLLOWED = 0.1
-"""The share of the training rows that is held out where something follows them and nobody says how many."""
 NUMBERS = {
     "inverse_time_decay": "decay",
     "step_decay": "every",
@@ -64,6 +62,8 @@ def settle(args: argparse.Namespace) -> Recipe:
     positive("batch_size", recipe.batch_size)
     if recipe.normalization == "none":
         recipe = recipe._replace(normalization=None)
+    if args.early_stopping is None and args.validation_split != 0 and is_table(args.data):
+        args.early_stopping = PATIENCE
     if args.early_stopping is not None:
         positive("early_stopping", args.early_stopping)
     follows = args.early_stopping is not None or (recipe.schedule or "").startswith("reduce_on_plateau")

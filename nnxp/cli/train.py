@@ -14,9 +14,9 @@ import nnxp
 from nnxp.activations import ACTIVATIONS, Activation, Softmax
 from nnxp.backends import Backend, get_backend
 from nnxp.callbacks import EarlyStopping, Interruption
-from nnxp.cli import presentation, seen, settings
+from nnxp.cli import account, opening, presentation, seen, settings, table_options, tables
 from nnxp.cli.parser import UsageError
-from nnxp.cli.recipes import Recipe
+from nnxp.cli.recipes import Recipe, is_table
 from nnxp.cli.results import Result, library_version
 from nnxp.cli.runs import RunFolder
 from nnxp.cli.unfinished import PatientCheckpoint, asked, check_finished, resumable
@@ -24,28 +24,42 @@ from nnxp.data import Dataset
 from nnxp.doors.naming import lookup
 from nnxp.doors.options import class_weights
 from nnxp.errors import DataError
+from nnxp.initializers import get_initializer
 from nnxp.layers import Dense, Dropout, Layer, Rescaling
 from nnxp.losses import StandardisedLoss, get_loss, units_of, unresolved
 from nnxp.network.architecture import hidden_layers
+from nnxp.network.residual import Residual
 from nnxp.optimizers import Optimizer, get_optimizer
 from nnxp.sequential import Sequential
+from nnxp.tabular.findings.telling import tell
 
 
 def run(args: argparse.Namespace) -> None:
     """Trains, tests, and writes and prints the results."""
+    of_table = is_table(args.data)
+    if not of_table and (wrong := table_options.given(args)):
+        raise UsageError(f"{wrong[0]} is for a table, and {args.data} is none: expected a {table_options.TABLE}")
+    if of_table and args.target is None:
+        opening.show_kinds(args)
+        return
     recipe = settings.settle(args)
     optimizer = get_optimizer(recipe.optimizer)
     keywords: dict[str, Any] = {**recipe.optimizer_options, **settings.schedule_for(recipe.schedule)}
     optimizer = type(optimizer)(**keywords)
     with presentation.log(quiet=True):  # the report says why "auto" chose what it did
         backend = get_backend(args.backend, args.dtype, precision=args.precision)
-    dataset, held_out = settings.load(args)
+    table = tables.prepared(args, opening.understood(args)) if of_table else None
+    dataset, held_out = settings.load(args) if table is None else (table.dataset, {"held_out": table.held_out})
     loss = settings.loss_for(args.loss, dataset)
     weights = settings.class_weight_for(args.class_weight, dataset)
     model = build(dataset, recipe, optimizer, loss, backend, args.seed, weights)
     model.classes = None if dataset.classes is None else list(dataset.classes)
     model.preprocessing = dataset.preprocessing | held_out
-    validation = round((args.validation_split or 0) * len(dataset.X))  # rows, as `data.split` counts
+    if table is not None:
+        model.encoder = table.encoder.state()
+        validation = table.followed
+    else:
+        validation = round((args.validation_split or 0) * len(dataset.X))  # rows, as `data.split` counts
     folder = RunFolder(args.out or Path("runs", dataset.name), args.overwrite, args.resume)
     wanted = asked(
         dataset,
@@ -61,25 +75,35 @@ def run(args: argparse.Namespace) -> None:
         return
     with folder, resumable(folder):
         if not args.quiet:
+            if table is not None:
+                tables.show(table)
             presentation.before(dataset, model, recipe, loss, validation)
-        stopping = _fit(args, recipe, model, dataset, folder.checkpoint)
-        followed = "validation" if args.validation_split else "test"
-        result = Result.of(model, dataset.X_test, dataset.y_test)
+        stopping = _fit(args, recipe, model, dataset, table, folder.checkpoint)
+        followed = "validation" if validation else "test"
+        result = Result.of(model, dataset.X_test, dataset.y_test) if table is None else account.result(model, table)
         history = {name.replace("val_", f"{followed}_", 1): values for name, values in model.history.items()}
         summary = _summary(args, recipe, model, dataset, loss, validation, result)
         if stopping is not None:
             summary |= {"best_epoch": stopping.best_epoch, "stopped_early": stopping.stopped}
         summary["asked"] = wanted
+        document = None if table is None else account.account(model, table, stopping, args.seed, rows=not args.no_rows)
         with folder.writing():
             model.save(folder.staging / "model.safetensors")
             seen.write(folder.staging, dataset.X, model.dtype)
             _write_history(history, folder.staging / "history.csv")
+            if table is not None and document is not None:
+                summary |= {"columns": [one.document() for one in table.encoder.decisions], "findings": document}
+                text = account.page(document, table, model, summary, args.data, folder.path / "model.safetensors")
+                (folder.staging / "report.html").write_text(text, encoding="utf-8")
             text = json.dumps(summary, indent=2, ensure_ascii=False) + "\n"
             (folder.staging / "summary.json").write_text(text, encoding="utf-8")
-            no_picture = presentation.draw(history, followed, model, dataset, result, folder.staging / "curves.png")
+            shown = dataset if table is None else table.in_units()
+            no_picture = presentation.draw(history, followed, model, shown, result, folder.staging / "curves.png")
             folder.publish()
     if not args.quiet:
-        presentation.after(result, summary, folder.path, no_picture)
+        if document is not None:
+            tell(document)
+        presentation.after(None if document else result, summary, folder.path, no_picture)
 
 
 def build(
@@ -100,17 +124,26 @@ def build(
         layers.append(Rescaling(scale, offset))
     if recipe.input_dropout:
         layers.append(Dropout(recipe.input_dropout))
-    width = dataset.X.shape[1]
+    features = dataset.X.shape[1]
     kind, dropout = recipe.normalization, recipe.dropout
-    layers += hidden_layers(
-        width, recipe.hidden, lambda: _activation(recipe.activation), normalization=kind, dropout=dropout
+    hidden = hidden_layers(
+        features, recipe.hidden, lambda: _activation(recipe.activation), normalization=kind, dropout=dropout
     )
-    width = (width, *recipe.hidden)[-1]
+    width, outputs = (features, *recipe.hidden)[-1], 1 if dataset.classes is None else len(dataset.classes)
+    if recipe.shortcut and hidden and features != outputs:
+        block = Residual([*hidden, Dense(width, outputs, initializer="zeros")])
+        assert block.shortcut is not None
+        block.shortcut.initializer = get_initializer("zeros")
+        last: list[Layer] = [block]
+    else:
+        layers, last = [*layers, *hidden], [Dense(width, outputs)]
     criterion = get_loss(loss)
     if dataset.classes is not None:
-        layers += [Dense(width, len(dataset.classes)), Softmax()]
+        layers += [*last, Softmax()]
         if class_weight is not None:
             criterion = type(criterion)(class_weight=class_weights(class_weight, len(dataset.classes)))  # type: ignore[call-arg]
+    elif dataset.preprocessing["format"] == "table":  # whose target is encoded
+        layers += last
     else:
         sigma, mu = (numbers.tolist() for numbers in units_of(dataset.y))
         if not all(sigma):
@@ -145,26 +178,31 @@ def _column(dataset: Dataset, i: int) -> str:
 
 
 def _fit(
-    args: argparse.Namespace, recipe: Recipe, model: Sequential, dataset: Dataset, checkpoint: Path
+    args: argparse.Namespace,
+    recipe: Recipe,
+    model: Sequential,
+    dataset: Dataset,
+    table: tables.Prepared | None,
+    checkpoint: Path,
 ) -> EarlyStopping | None:
     """Trains; gives what watched over it, if anything did."""
-    validation: dict[str, Any] = {"validation_data": (dataset.X_test, dataset.y_test)}
-    if args.validation_split:
-        validation = {"validation_split": args.validation_split}
+    given: dict[str, Any] = {"X": dataset.X, "y": dataset.y, "validation_data": (dataset.X_test, dataset.y_test)}
+    if table is not None:
+        given = table.given()
+    elif args.validation_split:
+        given = {"X": dataset.X, "y": dataset.y, "validation_split": args.validation_split}
     stopping = None if args.early_stopping is None else EarlyStopping(patience=args.early_stopping)
     callbacks: list[Any] = [] if stopping is None else [stopping]
     if args.checkpoint_every or args.resume:
         callbacks.append(PatientCheckpoint(checkpoint, **args.checkpoint_every or {}))
     with Interruption() as interruption, presentation.log(args.quiet):
         model.fit(
-            dataset.X,
-            dataset.y,
-            recipe.epochs,
-            recipe.batch_size,
+            epochs=recipe.epochs,
+            batch_size=recipe.batch_size,
             callbacks=[*callbacks, interruption],
             resume=checkpoint if args.resume else None,
             progress=False if args.quiet else None,
-            **validation,
+            **given,
         )
     return stopping
 

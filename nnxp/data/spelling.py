@@ -171,7 +171,7 @@ class Spelling(NamedTuple):
         return len(self.odd) <= (1 - NEARLY) * count
 
 
-def spelling_of(texts: Sequence[str]) -> Spelling:
+def spelling_of(texts: Sequence[str], decimal: str = ".") -> Spelling:
     """How the numbers of a column are spelled: with a decimal comma only where a point does not fit all of them.
 
     So "1,234" alone is 1234. Where dots stand between groups of three digits, each number has to show by a comma, or a
@@ -181,17 +181,19 @@ def spelling_of(texts: Sequence[str]) -> Spelling:
     ----------
     texts : sequence of str
         The different texts of the column that are not missing.
+    decimal : {".", ","}
+        What the source writes elsewhere: it is the one that is tried first.
 
     Examples
     --------
     >>> spelling_of(["3,5 mm", "7", "inf"]), spelling_of(["1,234", "x"])[:3]
     (Spelling(decimal=',', unit='mm', odd=[], infinite=[2]), ('.', '', [1]))
     """
-    point = _spelling(texts, ".")
-    if not point.odd:
-        return point
-    comma = _spelling(texts, ",")
-    return comma if len(comma.odd) < len(point.odd) else point
+    usual = _spelling(texts, decimal)
+    if not usual.odd:
+        return usual
+    other = _spelling(texts, "," if decimal == "." else ".")
+    return other if len(other.odd) < len(usual.odd) else usual
 
 
 def _spelling(texts: Sequence[str], decimal: str) -> Spelling:

@@ -44,14 +44,17 @@ class Words:
         has (any more) may be among them.
     codes : numpy.ndarray of int32, (n,)
         The index in `texts` of each cell.
+    decimal : {".", ","}
+        How the source writes numbers, where the texts are as they are spelled there.
     """
 
     texts: list[str]
     codes: NDArray[np.int32]
+    decimal: str = "."
 
     def take(self, rows: Indices | slice) -> "Words":
         """Some of the cells."""
-        return Words(self.texts, self.codes[rows])
+        return replace(self, codes=self.codes[rows])
 
     def counts(self) -> NDArray[np.int64]:
         """How many cells have each text."""

@@ -11,7 +11,7 @@ import pytest
 
 import nnxp
 from nnxp import DataError, ModelFileError
-from nnxp.tabular import Encoder
+from nnxp.tabular import Encoder, Notes
 from nnxp.tabular.encoders.target import ClassTarget, NumberTarget
 from nnxp.tabular.table import Moments, Numbers, Table, Words
 
@@ -114,9 +114,9 @@ def test_rare_words_are_gathered() -> None:
     assert [name for name in got if "=" in name] == ["city=a", "city=b", "city=other"]
     assert got["city=other"] == [0] * 11 + [1] * 7 + [0, 0]
     assert encoder.decisions[0].becomes.startswith('3 columns of 0 and 1, 2 rare words in one ("other")')
-    notes: list[str] = []
+    notes = Notes()
     assert by_name(encoder, table(city=["d", "e"], x=[1.0, 2.0]), notes=notes)["city=other"] == [1, 0]
-    assert notes == ["city: 1 of 2 rows hold words not seen in training (e)"]
+    assert [*notes] == ["city: 1 of 2 rows hold words not seen in training (e)"]
     alone = Encoder(rare=4).fit(t)  # of one rare word nothing is gained
     assert [name for name in alone.feature_names_out if "=" in name] == ["city=a", "city=b", "city=c", "city=d"]
 
@@ -125,7 +125,7 @@ def test_codes() -> None:
     encoder = Encoder(categories="codes", rare=1).fit(PEOPLE)
     names = encoder.feature_names_out
     assert "city is missing" not in names and not any("=" in name for name in names)
-    notes: list[str] = []
+    notes = Notes()
     other = table(
         age=[1.0] * 5,
         smokes=["no"] * 5,
@@ -171,9 +171,9 @@ def test_the_test_part_teaches_nothing() -> None:
 def test_columns_are_found_by_name_and_extra_ones_passed_over_and_said_once() -> None:
     encoder = Encoder(rare=1).fit(PEOPLE)
     turned = Table("new.csv", {"id": PEOPLE.columns["age"], **dict([*PEOPLE.columns.items()][::-1])}, PEOPLE.lines)
-    notes: list[str] = []
+    notes = Notes()
     np.testing.assert_array_equal(encoder.transform(turned, notes=notes), encoder.transform(PEOPLE))
-    assert notes == ["id: passed over, since the training had no such column"]
+    assert [*notes] == ["id: passed over, since the training had no such column"]
     encoder.target = ClassTarget("id", ("a",))
     encoder.transform(turned, notes=notes)
     assert len(notes) == 1
@@ -188,9 +188,9 @@ def test_cells_that_do_not_fit_are_counted_and_named() -> None:
     born = ["2020-01-05", "soon", "", "2020-01-06", "soon", "-"]
     smokes = ["yes", "perhaps", "no", "", "no", "no"]
     strange = table(age=["30", "old", "", "?", "31", "32"], smokes=smokes, sex=["F"] * 6, city=texts, born=born)
-    notes: list[str] = []
+    notes = Notes()
     got = by_name(encoder, strange, notes=notes)
-    assert notes == [
+    assert [*notes] == [
         "age: 1 of 6 rows hold what is no number, and count as missing (old)",
         "smokes: 1 of 6 rows hold neither of the two words, and count as missing (perhaps)",
         "city: 5 of 6 rows hold words not seen in training (Paris, Lima, Kyiv and 1 more)",

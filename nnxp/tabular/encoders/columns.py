@@ -15,13 +15,6 @@ from nnxp.tabular.table import Column, words_of
 from nnxp.typing import Floats
 
 Matrix = NDArray[np.float32]
-ODD = {
-    "number": "hold what is no number, and count as missing",
-    "yes/no": "hold neither of the two words, and count as missing",
-    "date": "hold what is no date, and count as missing",
-    "category": "hold words not seen in training",
-}
-"""What is said of cells that do not fit their column's kind."""
 
 
 class Cells(NamedTuple):
@@ -90,12 +83,6 @@ class Learned:
         if self.missing:
             X[:, plain + len(columns)] = cells.missing
         return scaled
-
-    def remark(self, cells: Cells) -> list[str]:
-        """A sentence about the cells that do not fit the kind, if there are any."""
-        name, count, n = self.decision.name, sum(cells.odd.values()), len(cells.values)
-        what = f"{name}: {count:,} of {n:,} rows {ODD[self.decision.kind]} ({listing(cells.odd, 3)})"
-        return [what] if count else []
 
     def document(self) -> dict[str, Any]:
         """What JSON holds of it."""

@@ -11,6 +11,7 @@ from nnxp.doors.options import positive
 from nnxp.errors import DataError, ModelFileError, hint
 from nnxp.network.model import Model
 from nnxp.tabular.encoders.columns import Learned, LearnedWords, Matrix, decision_from, layout, learn, learned_from
+from nnxp.tabular.encoders.notes import Notes
 from nnxp.tabular.encoders.scaling import SCALINGS, Scaler
 from nnxp.tabular.encoders.target import Target, target_from
 from nnxp.tabular.encoders.transformer import Transformer
@@ -71,15 +72,15 @@ class Encoder(Transformer):
 
     Examples
     --------
-    >>> from nnxp.tabular import Encoder
+    >>> from nnxp.tabular import Encoder, Notes
     >>> rows = [{"age": 1, "city": "Rome"}, {"age": 3, "city": "Oslo"}, {"age": None, "city": "Bonn"}] * 5
     >>> encoder = Encoder().fit(rows)
     >>> encoder.feature_names_out
     ['age', 'age is missing', 'city=Bonn', 'city=Oslo', 'city=Rome']
-    >>> notes = []
+    >>> notes = Notes()
     >>> encoder.transform([{"city": "Bonn", "age": 2}, {"city": "Lima", "age": ""}], notes=notes).tolist()
     [[0.0, 0.0, 1.0, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0, 0.0]]
-    >>> notes
+    >>> [*notes]
     ['city: 1 of 2 rows hold words not seen in training (Lima)']
     """
 
@@ -126,14 +127,14 @@ class Encoder(Transformer):
         self._set(decisions, learned, scaler)
         return self
 
-    def transform(self, X: Any, *, notes: list[str] | None = None) -> Matrix:
+    def transform(self, X: Any, *, notes: Notes | None = None) -> Matrix:
         """The matrix of rows, float32 (n, m), finite.
 
         Parameters
         ----------
         X : Table, frame or rows
             Columns are found by name, in any order; those that the training did not have are passed over.
-        notes : list of str, optional
+        notes : Notes, optional
             Takes a sentence for each column with unknown words, and one for columns that are passed over.
 
         Raises
@@ -154,14 +155,15 @@ class Encoder(Transformer):
                 f"{n:,} rows of {m:,} columns take {self.bytes_needed(n) / 1e9:.1f} GB, more than there is: encode "
                 "fewer rows at a time"
             ) from None
-        scaled, remarks = list[Floats](), list[str]()
+        scaled, odd = list[Floats](), dict[str, dict[str, int]]()
         for learned, column, (plain, words) in zip(self._learned, columns, self._places, strict=True):
             cells = learned.read(column)
             scaled += learned.write(matrix, plain, words, cells)
-            remarks += learned.remark(cells)
+            odd[learned.decision.name] = cells.odd
         self._scaler.write(matrix, scaled)
         if notes is not None:
-            notes += [*remarks, *self._passed_over(table)]
+            kinds = {learned.decision.name: learned.decision.kind for learned in self._learned}
+            notes.take(n, self.passed_over(table), kinds, odd)
         return matrix
 
     def fit_transform(self, X: Any, y: Any = None) -> Matrix:
@@ -185,11 +187,10 @@ class Encoder(Transformer):
             )
         return [table.columns[name] for name in names]
 
-    def _passed_over(self, table: Table) -> list[str]:
-        """A sentence about the table's columns that the training did not have, if there are any."""
+    def passed_over(self, table: Table) -> list[str]:
+        """The table's columns that the training did not have."""
         known = {*self.drop, *(decision.name for decision in self.decisions), self.target and self.target.name}
-        extra = [name for name in table.columns if name not in known]
-        return [f"{listing(extra)}: passed over, since the training had no such column"] if extra else []
+        return [name for name in table.columns if name not in known]
 
     @property
     def texts(self) -> list[str]:

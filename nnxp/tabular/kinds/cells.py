@@ -67,7 +67,7 @@ def values_of(column: Column, decision: Decision) -> Values:
     values, odd = np.full(len(words.texts), np.nan), {}
     for i, (text, count) in enumerate(zip(words.texts, counts, strict=True)):
         if count and not is_missing(text):
-            value = _meaning(text, decision)
+            value = _meaning(text, decision, words.decimal)
             if value is None:
                 odd[text] = count
             elif np.isfinite(value):
@@ -105,7 +105,7 @@ def moments_of(column: Column, decision: Decision) -> Times:
     return Times(values[words.codes], odd)
 
 
-def _meaning(text: str, decision: Decision) -> float | None:
+def _meaning(text: str, decision: Decision, decimal: str) -> float | None:
     if decision.kind == "yes/no":
         return MEANING.get(text.lower())
-    return value_of(text, decision.decimal, decision.unit)
+    return value_of(text, "," if "," in (decimal, decision.decimal) else ".", decision.unit)

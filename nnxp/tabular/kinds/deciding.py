@@ -166,7 +166,7 @@ def _asked(table: Table, name: str, kind: str, day_first: bool | None) -> Decisi
     if not look.texts:
         return Decision(name, "constant", NOTHING, look.missing)
     if kind == "number":
-        spelling = spelling_of(look.texts)
+        spelling = spelling_of(look.texts, look.decimal)
         for i in spelling.odd:
             unit = f" with the unit {spelling.unit!r}" if spelling.unit else ""
             raise look.complaint(i, f"is no number{unit}: correct it, or empty the cell, which counts as missing then")
@@ -235,7 +235,7 @@ def _of_words(look: Look, day_first: bool | None) -> Decision:
             return _date(name, f"{why}{', in UTC' if moments.zoned else ''}", moments.values, missing, manner)
         if odd[0] > 0:
             but = f"; {texts[0]!r} is a date{manner.order(texts[0])}, but {look.named(int(odd[0]))} is none"
-    spelling = spelling_of(texts)
+    spelling = spelling_of(texts, look.decimal)
     codes = [i for i, text in enumerate(texts) if is_code(text)]
     if not spelling.odd and not codes:
         return _spelled_number(look, None, spelling)

@@ -16,6 +16,8 @@ class Look:
         Those that at least one cell has, in the order in which they come first.
     counts : numpy.ndarray of int64
         How many cells have each.
+    decimal : {".", ","}
+        How the source writes numbers.
     known, missing : int
         How many cells have a value, and how many have none.
     """
@@ -24,6 +26,7 @@ class Look:
         self.table = table
         self.name = name
         self._words = words_of(table.columns[name])
+        self.decimal = self._words.decimal
         counts = self._words.counts().tolist()
         self._places = [i for i, text in enumerate(self._words.texts) if counts[i] and not is_missing(text)]
         self.texts = [self._words.texts[i] for i in self._places]

@@ -85,7 +85,7 @@ def task_of(table: Table, target: str, task: Name | None = None) -> Task:
             f"{what} holds dates, which are neither classes nor numbers: put a number in their place, such as the days "
             "from a date on, or ask for classes, task='classification'"
         )
-    spelling = spelling_of(look.texts)
+    spelling = spelling_of(look.texts, look.decimal)
     if not spelling.odd:
         if not all(map(_whole.fullmatch, look.texts)):
             return _regression(table, target, "numbers")

@@ -64,6 +64,7 @@ class Codes(dict[str, int]):
         super().__init__()
         self.texts: dict[str, int] = {}
         self.decimal = decimal
+        self._spelled = decimal if as_spelled else "."  # how numbers are written in the texts
         self._first = frozenset("" if as_spelled else "-0123456789")  # what a number begins with
 
     def __missing__(self, cell: str) -> int:
@@ -76,6 +77,10 @@ class Codes(dict[str, int]):
     def of(self, cells: Sequence[str]) -> NDArray[np.int32]:
         """The codes of some cells."""
         return np.fromiter(map(self.__getitem__, cells), np.int32, len(cells))
+
+    def words(self, codes: NDArray[np.int32]) -> Words:
+        """The column of these codes."""
+        return Words(list(self.texts), codes, self._spelled)
 
     def of_texts(self, texts: Sequence[str]) -> NDArray[np.int32]:
         """The codes of texts that are in their one spelling already."""
@@ -122,7 +127,7 @@ class Growing:
             if sum(map(len, self._values)) > len(self._gaps):
                 return Numbers(np.concatenate(self._values))
             self._turn(self._values)
-        return Words(list(self._codes.texts), np.concatenate([np.zeros(0, np.int32), *self._parts]))
+        return self._codes.words(np.concatenate([np.zeros(0, np.int32), *self._parts]))
 
     def _turn(self, parts: list[Values]) -> None:
         """From numbers to words."""

@@ -10,7 +10,7 @@ from nnxp.data.spelling import EXACT, PLAIN
 from nnxp.tabular.reading.growing import Codes, values_of
 from nnxp.tabular.reading.scan import Plain
 from nnxp.tabular.reading.textform import Form
-from nnxp.tabular.table import Column, Numbers, Words
+from nnxp.tabular.table import Column, Numbers
 
 HEAD = 100
 """So many cells tell at once that most columns of words are some."""
@@ -47,7 +47,7 @@ def _column(cells: Any, decimal: str, as_spelled: bool) -> Column:
             return numbers
     codes, found = Codes(decimal, as_spelled), cells.dictionary_encode()
     new = codes.of(found.dictionary.to_pylist())
-    return Words(list(codes.texts), new[found.indices.to_numpy()])
+    return codes.words(new[found.indices.to_numpy()])
 
 
 def _numbers(cells: Any, decimal: str) -> Numbers | None:

@@ -10,7 +10,7 @@ from nnxp.data.spelling import EXACT, PLAIN
 from nnxp.tabular.reading.growing import Codes, values_of
 from nnxp.tabular.reading.scan import Plain
 from nnxp.tabular.reading.textform import Form
-from nnxp.tabular.table import Column, Numbers, Words
+from nnxp.tabular.table import Column, Numbers
 
 if TYPE_CHECKING:
     import polars
@@ -102,7 +102,7 @@ def _column(series: "polars.Series", decimal: str, as_spelled: bool) -> Column:
     else:
         new = codes.of(distinct.to_list())
         found = new[series.cast(polars.Enum(distinct)).to_physical().to_numpy()]
-    return Words(list(codes.texts), found)
+    return codes.words(found)
 
 
 def _numbers(series: "polars.Series", decimal: str) -> Numbers | None:

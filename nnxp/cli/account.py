@@ -1,0 +1,151 @@
+"""What is said about a model on a table, once: on the terminal, in summary.json and in report.html."""
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nnxp.callbacks import EarlyStopping
+from nnxp.cli.results import Result, predict
+from nnxp.cli.tables import Part, Prepared
+from nnxp.data.dataset import Array
+from nnxp.sequential import Sequential
+from nnxp.tabular import Encoder
+from nnxp.tabular.encoders.target import ClassTarget, Target
+from nnxp.tabular.findings import Part as Predicted
+from nnxp.tabular.findings import baselines, findings, leaks
+from nnxp.tabular.findings.importance import PermutationImportance, permutation_importance
+from nnxp.tabular.findings.layout import Document
+from nnxp.tabular.report import report
+from nnxp.tabular.report.density import density
+from nnxp.tabular.table import Table
+
+MOST = 2000
+"""Rows, drawn from the test part, that importance is taken on: beyond, a standard error of chance is small anyway."""
+REPEATS = 5
+
+
+def outputs(model: Sequential, target: Target, X: Array) -> Array:
+    """Probabilities (n, classes), or values in the target's own units (n,)."""
+    output = predict(model, X)
+    return output if isinstance(target, ClassTarget) else target.inverse(output[:, 0])
+
+
+def result(model: Sequential, prepared: Prepared) -> Result:
+    """The test, in the target's units."""
+    target, test = prepared.target, prepared.test
+    inverse = None if isinstance(target, ClassTarget) else target.inverse
+    return Result.of(model, test.X, test.truth if inverse is None else test.truth[:, None], inverse)
+
+
+def account(
+    model: Sequential, prepared: Prepared, stopping: EarlyStopping | None, seed: int, rows: bool = True
+) -> Document:
+    """Scores beside baselines, with their errors, and what else there is to say of a training.
+
+    Parameters
+    ----------
+    rows : bool
+        Whether the worst-predicted rows are named.
+    """
+    target, test = prepared.target, prepared.test
+    classes = target.classes if isinstance(target, ClassTarget) else None
+    trained = len(prepared.training.y) - prepared.followed
+    train = _head(prepared.training, trained)
+    count = None if classes is None else len(classes)
+    others = dict(baselines.without_columns(train.truth, len(test.y), count, train.weights))
+    straight = baselines.linear(train.X, train.y, test.X, count, train.weights, seed)
+    others["linear"] = straight if isinstance(target, ClassTarget) else target.inverse(straight)
+    return findings(
+        Predicted(test.truth, outputs(model, target, test.X), test.weights),
+        classes=classes,
+        target=target.name,
+        baselines=others,
+        training=Predicted(train.truth, outputs(model, target, train.X), train.weights),
+        validation_rows=prepared.followed,
+        history={name: values for name, values in model.history.items() if name not in ("learning_rate", "seconds")},
+        best_epoch=None if stopping is None else stopping.best_epoch,
+        importance=importance(model, prepared.encoder, test, seed),
+        alone=leaks.alone(_inputs(prepared.encoder, train.table), train.truth, count),
+        lines=np.asarray(test.table.lines),
+        rows=rows,
+    )
+
+
+def of_test(model: Sequential, encoder: Encoder, table: Table, X: Array, truth: Array) -> Document:
+    """The scores of later rows, which no baseline was trained for."""
+    target = encoder.target
+    assert target is not None
+    classes = target.classes if isinstance(target, ClassTarget) else None
+    truth = truth if classes is not None else truth[:, 0]
+    return findings(
+        Predicted(truth, outputs(model, target, X)), classes=classes, target=target.name, lines=np.asarray(table.lines)
+    )
+
+
+def importance(model: Sequential, encoder: Encoder, test: Part, seed: int) -> PermutationImportance | None:
+    """How much worse the model is where a column's cells are shuffled among the test rows."""
+    target = encoder.target
+    assert target is not None
+    some = np.linspace(0, len(test.y) - 1, min(MOST, len(test.y))).astype(np.int64)
+    if len(np.unique(test.truth[some])) < 2:
+        return None  # of one class or value nothing can be lost
+    weights = None if test.weights is None else test.weights[some]
+    table = _inputs(encoder, test.table.take(some))
+
+    def predicted(table: Table) -> Array:
+        return outputs(model, target, encoder.transform(table))
+
+    metric = "accuracy" if isinstance(target, ClassTarget) else "r2"
+    return permutation_importance(
+        predicted, table, test.truth[some], repeats=REPEATS, seed=seed, metric=metric, sample_weight=weights
+    )
+
+
+def page(
+    document: Document, prepared: Prepared, model: Sequential, summary: Mapping[str, Any], name: str, path: Path
+) -> str:
+    """The report of a run, as HTML."""
+    target, test = prepared.target, prepared.test
+    is_class = isinstance(target, ClassTarget)
+    learned = [] if isinstance(target, ClassTarget) else [target.sentence]
+    optimizer = summary["optimizer"]
+    settings = {
+        "network": " ".join(summary["architecture"]),
+        "parameters": f"{summary['parameters']:,}",
+        "loss": summary["loss"],
+        "optimizer": " ".join([optimizer["class"], *(f"{k}={v}" for k, v in optimizer.items() if k != "class")]),
+        "batches": f"of {summary['batch_size']} rows",
+        "epochs": f"{summary['epochs']}",
+        "scaling": prepared.encoder.scaling,
+        "seed": f"{summary['seed']}",
+    }
+    return report(
+        document,
+        data=name,
+        notes=[*test.table.notes, f"{target.name}: {prepared.why}", *learned],
+        kinds=[_decided(decision.document()) for decision in prepared.encoder.decisions],
+        density=None if is_class else density(outputs(model, target, test.X), test.truth),
+        settings=settings,
+        command=f"nnxp predict {shlex.quote(str(path))} new.csv --out predictions.csv",
+        versions=summary["versions"],
+    )
+
+
+def _decided(document: dict[str, Any]) -> Any:
+    return {name: document[name] for name in ("name", "kind", "why", "missing", "becomes")}
+
+
+def _head(part: Part, n: int) -> Part:
+    """The first n rows."""
+    weights = None if part.weights is None else part.weights[:n]
+    return Part(part.table.take(slice(0, n)), part.X[:n], part.y[:n], part.truth[:n], weights)
+
+
+def _inputs(encoder: Encoder, table: Table) -> Table:
+    """The columns that the model sees."""
+    used = {decision.name for decision in encoder.decisions if decision.used}
+    return replace(table, columns={name: column for name, column in table.columns.items() if name in used})

@@ -1,0 +1,228 @@
+"""A table divided into parts and encoded, for `nnxp train`."""
+
+import argparse
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nnxp.cli.dividing import divided, fingerprint
+from nnxp.cli.opening import Understood, print_kinds
+from nnxp.cli.results import FOLLOWED, TEST_SHARE
+from nnxp.data import Dataset
+from nnxp.data.dataset import listing
+from nnxp.errors import DataError
+from nnxp.tabular import Encoder, kinds
+from nnxp.tabular.encoders.target import ClassTarget, NumberTarget, Target
+from nnxp.tabular.kinds.cells import values_of
+from nnxp.tabular.table import Indices, Table
+from nnxp.typing import Floats, HostArray
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """Rows, and what a network sees of them.
+
+    Attributes
+    ----------
+    table : Table
+    X : numpy.ndarray of float32, (n, m)
+    y : numpy.ndarray
+        Class indices (n,), or values as they are learned (n,).
+    truth : numpy.ndarray
+        Class indices, or values as they are in the table.
+    weights : numpy.ndarray, (n,), or None
+    """
+
+    table: Table
+    X: HostArray
+    y: HostArray
+    truth: HostArray
+    weights: Floats | None
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A table that is ready to be learned from.
+
+    Attributes
+    ----------
+    dataset : Dataset
+        Its training and its test part.
+    encoder : Encoder
+        Learned from the training part; its target too.
+    training, test : Part
+    followed : int
+        How many of the last rows of the training part are not trained on: early stopping looks at them.
+    held_out : dict
+        By what the test part is found again; see `divided`.
+    why : str
+        Why the task is what it is.
+    """
+
+    dataset: Dataset
+    encoder: Encoder
+    training: Part
+    test: Part
+    followed: int
+    held_out: dict[str, Any]
+    why: str
+
+    @property
+    def target(self) -> Target:
+        """What is predicted."""
+        assert self.encoder.target is not None
+        return self.encoder.target
+
+    def in_units(self) -> Dataset:
+        """The data set whose test targets are as they are in the table."""
+        truth = self.test.truth
+        return replace(self.dataset, y_test=truth if self.dataset.classes is not None else truth[:, None])
+
+    def given(self) -> dict[str, Any]:
+        """The data, as `Sequential.fit` takes them."""
+        part, n = self.training, len(self.training.y) - self.followed
+        weights = (None, None) if part.weights is None else (part.weights[:n], part.weights[n:])
+        last = (part.X[n:], part.y[n:], weights[1]) if self.followed else (self.test.X, self.test.y, self.test.weights)
+        return {"X": part.X[:n], "y": part.y[:n], "sample_weight": weights[0], "validation_data": last}
+
+
+def show(found: Prepared) -> None:
+    """Says what was understood."""
+    print_kinds(found.encoder.decisions)
+    target = found.target
+    print(f"{'target':9} {target.name}: {found.dataset.task} ({found.why})")
+    if not isinstance(target, ClassTarget):
+        print(f"{'':9} {target.sentence}")
+
+
+def prepared(args: argparse.Namespace, found: Understood) -> Prepared:
+    """Divides the rows, learns the encoding from those that are not tested on, and encodes."""
+    by = {"split_by": args.split_by, "time": args.time, "seed": args.seed, "share": TEST_SHARE}
+    if found.other is not None:
+        return encoded(args, found, np.arange(len(found.table)), found.other)
+    train, test = divided(found.table, found.labels, **by)
+    held_out = by | {"sha256": fingerprint(found.table)}
+    return encoded(args, found, train, found.table.take(test), held_out)
+
+
+def encoded(
+    args: argparse.Namespace, found: Understood, train: Indices, test: Table, held_out: dict[str, Any] | None = None
+) -> Prepared:
+    """The parts of a table, encoded by what the training part says."""
+    share, followed = FOLLOWED if args.validation_split is None else args.validation_split, 0
+    if share:
+        labels = None if found.labels is None else found.labels[train]
+        by = {"split_by": args.split_by, "time": args.time, "seed": args.seed, "share": share}
+        first, last = divided(found.table.take(train), labels, **by)
+        train, followed = np.concatenate([train[first], train[last]]), len(last)
+    table, decision = found.table.take(train), found.task.decision
+    target: Target
+    if found.labels is not None:
+        target = ClassTarget.of(args.target, found.table.columns[args.target])
+    else:
+        truth = values_of(table.columns[args.target], decision).values[: len(table) - followed]
+        target = NumberTarget.of(args.target, truth, args.target_transform or "auto")
+        if truth.min() == truth.max():
+            raise DataError(f"the target is {truth[0]:g} in every training row: there is nothing to learn")
+    encoder = Encoder(
+        kinds=_kinds(args), drop=_drop(args, table), scaling=args.scaling or "robust", day_first=args.day_first
+    )
+    encoder.fit(table)
+    encoder.target = target
+    _check_memory(args, encoder, len(table) + len(test))
+    training, tested = (_part(args, encoder, decision, part) for part in (table, test))
+    classes = target.classes if isinstance(target, ClassTarget) else None
+    dataset = Dataset(
+        "input" if args.data == "-" else Path(args.data.removesuffix(".gz")).stem,
+        training.X,
+        training.y,
+        tested.X,
+        tested.y,
+        classes,
+        found.task.task,
+        {
+            "format": "table",
+            "target": args.target,
+            "task": found.task.task,
+            "classes": classes and [*classes],
+            "decision": decision.document(),
+        },
+        None,
+    )
+    return Prepared(dataset, encoder, training, tested, followed, held_out or {}, found.task.why)
+
+
+def encoded_target(table: Table, target: Target, decision: kinds.Decision) -> tuple[HostArray, HostArray]:
+    """What is learned of a table's targets, none of them missing, and the truth.
+
+    Raises
+    ------
+    DataError
+        A class that the training has not, a cell that is no number: by its row.
+    """
+    column = table.columns[target.name]
+    if isinstance(target, ClassTarget):
+        y = target.encode(column)
+        if len(y) and y.min() < 0:
+            row = int(np.argmin(y))
+            known = listing(target.classes)
+            raise table.complaint(row, target.name, f"a class that the training did not have; it had {known}")
+        return y, y
+    truth = values_of(column, decision).values
+    if np.isnan(truth).any():
+        raise table.complaint(int(np.isnan(truth).argmax()), target.name, "is no number, as the target was in training")
+    return target.encode(truth), truth
+
+
+def _part(args: argparse.Namespace, encoder: Encoder, decision: kinds.Decision, table: Table) -> Part:
+    assert encoder.target is not None
+    y, truth = encoded_target(table, encoder.target, decision)
+    return Part(table, encoder.transform(table), y, truth, _weights(args, table))
+
+
+def _weights(args: argparse.Namespace, table: Table) -> Floats | None:
+    if args.weights is None:
+        return None
+    (decision,) = kinds.decide(
+        replace(table, columns={args.weights: table.columns[args.weights]}), kinds={args.weights: "number"}
+    )
+    weights = values_of(table.columns[args.weights], decision).values
+    if not np.all(weights >= 0):
+        row = int((~(weights >= 0)).argmax())
+        raise table.complaint(row, args.weights, "a weight is a number from 0 up, and not missing")
+    return weights
+
+
+def _kinds(args: argparse.Namespace) -> dict[str, str]:
+    others = (args.target, args.weights, args.split_by)
+    return {name: kind for name, kind in args.kind if name not in others}
+
+
+def _drop(args: argparse.Namespace, table: Table) -> list[str]:
+    """What is no input: what was named so, and what has another role."""
+    return [name for name in table.columns if name in (*args.drop, args.target, args.weights, args.split_by)]
+
+
+def _check_memory(args: argparse.Namespace, encoder: Encoder, rows: int) -> None:
+    """Raises where the matrix would not fit; says its size where it is large."""
+    needed, there = encoder.bytes_needed(rows), _free()
+    size = f"{rows:,} rows of {len(encoder.feature_names_out):,} encoded columns take {needed / 1e9:.2g} GB"
+    if there is not None and needed > there:
+        fewer = max(1, int(rows * there / needed / 2))
+        raise DataError(
+            f"{size}, and {there / 1e9:.2g} GB of memory are free: train on some of the rows, --rows {fewer}, or leave "
+            "columns of many words out with --drop"
+        )
+    if needed > 5e8 and not args.quiet:
+        print(f"{'':9} {size}", flush=True)
+
+
+def _free() -> float | None:
+    """Bytes of memory that are free, where the system says so."""
+    try:
+        with open("/proc/meminfo", encoding="ascii") as lines:
+            return next(1024.0 * int(line.split()[1]) for line in lines if line.startswith("MemAvailable:"))
+    except (OSError, StopIteration, ValueError):
+        return None
