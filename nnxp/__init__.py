@@ -31,7 +31,7 @@ _HOMES = {
 _HOME = {name: module for module, names in _HOMES.items() for name in names.split()}
 _MODULES = (
     "activations backends callbacks data errors estimators initializers kernels layers losses metrics nnfs optimizers "
-    "plots random schedules"
+    "plots random schedules tabular"
 ).split()
 
 

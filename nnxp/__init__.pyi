@@ -14,6 +14,7 @@ from nnxp import optimizers as optimizers
 from nnxp import plots as plots
 from nnxp import random as random
 from nnxp import schedules as schedules
+from nnxp import tabular as tabular
 from nnxp.activations import ELU as ELU
 from nnxp.activations import GELU as GELU
 from nnxp.activations import SELU as SELU

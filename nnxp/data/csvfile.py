@@ -1,4 +1,4 @@
-"""CSV files: numbers, words and a target, read with the standard library."""
+"""CSV files of numbers, words and a target, strictly: `nnxp.tabular` takes what people write beside them."""
 
 import csv as csv_format
 import os
@@ -12,6 +12,7 @@ import numpy as np
 
 from nnxp.data.dataset import Array, Dataset, did_you_mean, listing, standardisation
 from nnxp.data.dialect import advice
+from nnxp.data.spelling import is_missing, spelling_of
 from nnxp.errors import DataError
 
 PathLike = str | os.PathLike[str]
@@ -19,9 +20,10 @@ Rows = Sequence[Mapping[str, object]]
 
 NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 WHOLE = re.compile(r"[+-]?[0-9]{1,18}")  # what int64 holds
-MISSING = {"", "nan"}
 MOST_NUMBERED_CLASSES = 20
 MOST_CATEGORIES = 1000
+TABLES = "nnxp train or nnxp.tabular.Encoder"
+"""What takes tables as people have them, where this module takes numbers and words alone."""
 
 
 @dataclass(frozen=True)
@@ -39,9 +41,11 @@ class Table:
     def cells(self, name: str) -> list[str]:
         """One column, no cell of it missing."""
         cells = self.columns[name]
-        if not MISSING.isdisjoint(map(str.lower, cells)):
-            i = [cell.lower() in MISSING for cell in cells].index(True)
-            raise self.complaint(i, name, f"the cell is missing (it holds {cells[i]!r}); fill it or remove the row")
+        absent = {cell for cell in set(cells) if is_missing(cell)}
+        if absent:
+            i = [cell in absent for cell in cells].index(True)
+            fix = f"fill it, remove the row, or use {TABLES}, which takes it"
+            raise self.complaint(i, name, f"the cell is missing (it holds {cells[i]!r}); {fix}")
         return cells
 
     def holds_numbers(self, name: str) -> bool:
@@ -60,6 +64,13 @@ class Table:
                 f"{cells[odd]!r} is {what}, but {many} cells of this column are {others}; correct it, remove "
                 "the row, or turn every cell of the column into words",
             )
+        spelling = spelling_of([*dict.fromkeys(cells)]) if not count else None
+        if spelling and not spelling.odd:
+            raise self.complaint(
+                0,
+                name,
+                f"{cells[0]!r} is a number in another spelling; write it as 1234.5, or use {TABLES}, which reads it",
+            )
         return count > 0
 
     def numbers(self, name: str) -> Array:
@@ -77,9 +88,10 @@ class Table:
     def indices(self, name: str, categories: Sequence[str]) -> Array:
         """One column of words or whole numbers, as int64 indices into the known ones."""
         index = {category: k for k, category in enumerate(categories)}
-        cells = [_whole(cell) for cell in self.cells(name)]
+        cells = [_whole(cell) for cell in self.columns[name]]
         for i, cell in enumerate(cells):
-            if cell not in index:
+            if cell not in index:  # models from before may know "NA" as a word
+                self.cells(name)
                 known = f"{self.columns[name][i]!r} is not among the known ones: {listing(categories)}."
                 raise self.complaint(i, name, known + did_you_mean(cell, categories))
         return np.array([index[cell] for cell in cells], dtype=np.int64)
@@ -218,7 +230,7 @@ def read_table(path: PathLike) -> Table:
     rows: list[int] = []
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
-            for row, record in enumerate(csv_format.reader(file, strict=True), start=1):
+            for row, record in enumerate(csv_format.reader(file, strict=True, skipinitialspace=True), start=1):
                 cells = [cell.strip() for cell in record]
                 if not any(cells) and len(cells) < 2:
                     continue
