@@ -41,20 +41,11 @@ def result(model: Sequential, prepared: Prepared) -> Result:
     return Result.of(model, test.X, test.truth if inverse is None else test.truth[:, None], inverse)
 
 
-def account(
-    model: Sequential, prepared: Prepared, stopping: EarlyStopping | None, seed: int, rows: bool = True
-) -> Document:
-    """Scores beside baselines, with their errors, and what else there is to say of a training.
-
-    Parameters
-    ----------
-    rows : bool
-        Whether the worst-predicted rows are named.
-    """
+def scores(model: Sequential, prepared: Prepared, seed: int, **more: Any) -> Document:
+    """Scores beside baselines, with their errors; `more` as `findings` takes it."""
     target, test = prepared.target, prepared.test
     classes = target.classes if isinstance(target, ClassTarget) else None
-    trained = len(prepared.training.y) - prepared.followed
-    train = _head(prepared.training, trained)
+    train = _head(prepared.training, len(prepared.training.y) - prepared.followed)
     count = None if classes is None else len(classes)
     others = dict(baselines.without_columns(train.truth, len(test.y), count, train.weights))
     straight = baselines.linear(train.X, train.y, test.X, count, train.weights, seed)
@@ -66,11 +57,31 @@ def account(
         baselines=others,
         training=Predicted(train.truth, outputs(model, target, train.X), train.weights),
         validation_rows=prepared.followed,
+        lines=np.asarray(test.table.lines),
+        **more,
+    )
+
+
+def account(
+    model: Sequential, prepared: Prepared, stopping: EarlyStopping | None, seed: int, rows: bool = True
+) -> Document:
+    """All that there is to say of a training.
+
+    Parameters
+    ----------
+    rows : bool
+        Whether the worst-predicted rows are named.
+    """
+    train = _head(prepared.training, len(prepared.training.y) - prepared.followed)
+    count = len(prepared.target.classes) if isinstance(prepared.target, ClassTarget) else None
+    return scores(
+        model,
+        prepared,
+        seed,
         history={name: values for name, values in model.history.items() if name not in ("learning_rate", "seconds")},
         best_epoch=None if stopping is None else stopping.best_epoch,
-        importance=importance(model, prepared.encoder, test, seed),
+        importance=importance(model, prepared.encoder, prepared.test, seed),
         alone=leaks.alone(_inputs(prepared.encoder, train.table), train.truth, count),
-        lines=np.asarray(test.table.lines),
         rows=rows,
     )
 

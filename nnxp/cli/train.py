@@ -14,7 +14,7 @@ import nnxp
 from nnxp.activations import ACTIVATIONS, Activation, Softmax
 from nnxp.backends import Backend, get_backend
 from nnxp.callbacks import EarlyStopping, Interruption
-from nnxp.cli import account, opening, presentation, seen, settings, table_options, tables
+from nnxp.cli import account, crossvalidation, opening, presentation, seen, settings, table_options, tables
 from nnxp.cli.parser import UsageError
 from nnxp.cli.recipes import Recipe, is_table
 from nnxp.cli.results import Result, library_version
@@ -42,18 +42,15 @@ def run(args: argparse.Namespace) -> None:
     if of_table and args.target is None:
         opening.show_kinds(args)
         return
+    crossvalidation.check(args)
     recipe = settings.settle(args)
-    optimizer = get_optimizer(recipe.optimizer)
-    keywords: dict[str, Any] = {**recipe.optimizer_options, **settings.schedule_for(recipe.schedule)}
-    optimizer = type(optimizer)(**keywords)
     with presentation.log(quiet=True):  # the report says why "auto" chose what it did
         backend = get_backend(args.backend, args.dtype, precision=args.precision)
-    table = tables.prepared(args, opening.understood(args)) if of_table else None
+    found = opening.understood(args) if of_table else None
+    table = None if found is None else tables.prepared(args, found)
     dataset, held_out = settings.load(args) if table is None else (table.dataset, {"held_out": table.held_out})
     loss = settings.loss_for(args.loss, dataset)
-    weights = settings.class_weight_for(args.class_weight, dataset)
-    model = build(dataset, recipe, optimizer, loss, backend, args.seed, weights)
-    model.classes = None if dataset.classes is None else list(dataset.classes)
+    model = _made(args, recipe, backend, dataset)
     model.preprocessing = dataset.preprocessing | held_out
     if table is not None:
         model.encoder = table.encoder.state()
@@ -78,6 +75,9 @@ def run(args: argparse.Namespace) -> None:
             if table is not None:
                 tables.show(table)
             presentation.before(dataset, model, recipe, loss, validation)
+        parts = None
+        if found is not None and args.cv is not None:
+            parts = crossvalidation.cross_validated(args, found, lambda part: _trained(args, recipe, backend, part))
         stopping = _fit(args, recipe, model, dataset, table, folder.checkpoint)
         followed = "validation" if validation else "test"
         result = Result.of(model, dataset.X_test, dataset.y_test) if table is None else account.result(model, table)
@@ -93,6 +93,7 @@ def run(args: argparse.Namespace) -> None:
             _write_history(history, folder.staging / "history.csv")
             if table is not None and document is not None:
                 summary |= {"columns": [one.document() for one in table.encoder.decisions], "findings": document}
+                summary |= {} if parts is None else {"cv": parts}
                 text = account.page(document, table, model, summary, args.data, folder.path / "model.safetensors")
                 (folder.staging / "report.html").write_text(text, encoding="utf-8")
             text = json.dumps(summary, indent=2, ensure_ascii=False) + "\n"
@@ -103,7 +104,28 @@ def run(args: argparse.Namespace) -> None:
     if not args.quiet:
         if document is not None:
             tell(document)
+        if parts is not None:
+            crossvalidation.show(parts)
         presentation.after(None if document else result, summary, folder.path, no_picture)
+
+
+def _made(args: argparse.Namespace, recipe: Recipe, backend: Backend, dataset: Dataset) -> Sequential:
+    """The model that the options ask for."""
+    keywords: dict[str, Any] = {**recipe.optimizer_options, **settings.schedule_for(recipe.schedule)}
+    optimizer = type(get_optimizer(recipe.optimizer))(**keywords)
+    loss = settings.loss_for(args.loss, dataset)
+    weights = settings.class_weight_for(args.class_weight, dataset)
+    model = build(dataset, recipe, optimizer, loss, backend, args.seed, weights)
+    model.classes = None if dataset.classes is None else list(dataset.classes)
+    return model
+
+
+def _trained(args: argparse.Namespace, recipe: Recipe, backend: Backend, part: tables.Prepared) -> Sequential:
+    """A model of a part of the rows, trained."""
+    model = _made(args, recipe, backend, part.dataset)
+    stopping = [] if args.early_stopping is None else [EarlyStopping(patience=args.early_stopping)]
+    model.fit(epochs=recipe.epochs, batch_size=recipe.batch_size, callbacks=stopping, progress=False, **part.given())
+    return model
 
 
 def build(

@@ -1,0 +1,58 @@
+"""`nnxp train --cv`: every row is tested on once."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nnxp import plots
+from nnxp.cli import main
+
+SHORT = ["--epochs", "2", "--hidden", "8", "--out", "run"]
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(plots, "training", lambda *args, **rest: None)
+    generator = np.random.default_rng(0)
+    rows = [f"{a:.3f},{w},{'no' if i % 4 else 'yes'}" for i, (a, w) in enumerate(zip(
+        generator.normal(size=120), generator.integers(0, 12, 120), strict=True
+    ))]  # fmt: skip
+    Path("t.csv").write_text("\n".join(["a,who,y", *rows]) + "\n")
+    return tmp_path
+
+
+def test_the_mean_over_the_parts_and_its_error(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "t.csv", "--target", "y", "--cv", "4", *SHORT]) == 0
+    out = capsys.readouterr().out
+    assert out.count("trained on 90 rows, tested on 30") == 4
+    found = json.loads(Path("run/summary.json").read_text())["cv"]
+    assert found["parts"] == 4 and next(iter(found["scores"])) == "the model"
+    # Of 30 "yes" over 4 parts of 30 rows, two parts have 7 and two 8: s = 0.5 / 30 · √(4 / 3), divided by √4.
+    constant = found["scores"]["the most frequent class"]["accuracy"]
+    assert constant["value"] == pytest.approx(0.75)
+    assert constant["error"] == pytest.approx(0.5 / 30 / np.sqrt(3))
+    assert 0 < found["scores"]["the model"]["log_loss"]["error"] < 0.2
+    assert "Mean over 4 parts" in out
+
+
+def test_groups_stay_together_in_the_parts(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "t.csv", "--target", "a", "--cv", "3", "--split-by", "who", *SHORT]) == 0
+    assert capsys.readouterr().out.count(" of 3: trained on ") == 3
+    assert main(["train", "t.csv", "--target", "a", "--cv", "13", "--split-by", "who", *SHORT, "--overwrite"]) == 2
+    assert "fewer groups than 13 parts" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "what"),
+    [
+        (["--cv", "3", "--time", "a"], "--cv tests on every row once"),
+        (["--cv", "1"], "expected a number of parts from 2"),
+    ],
+)
+def test_refused(words: list[str], what: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "t.csv", "--target", "y", *words, *SHORT]) == 2
+    out, err = capsys.readouterr()
+    assert what in err and out == "" and not Path("run").exists()
