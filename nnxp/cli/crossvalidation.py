@@ -14,7 +14,7 @@ from nnxp.cli.tables import Prepared
 from nnxp.printing import print_table
 from nnxp.sequential import Sequential
 from nnxp.tabular import splitting
-from nnxp.tabular.findings.telling import spelled
+from nnxp.tabular.findings.numerals import with_error
 
 
 def check(args: argparse.Namespace) -> None:
@@ -63,7 +63,7 @@ def show(result: dict[str, Any]) -> None:
     print(f"\nMean over {result['parts']} parts, each tested on once, ± its standard error")
     labels = [*result["scores"]]
     rows = [
-        [name.replace("_", " "), *(spelled(*result["scores"][label][name].values()) for label in labels)]
+        [name.replace("_", " "), *(with_error(*result["scores"][label][name].values()) for label in labels)]
         for name in result["metrics"]
     ]
     print_table(["", *labels], rows)

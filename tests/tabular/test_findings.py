@@ -16,7 +16,8 @@ from nnxp.tabular.findings.document import Part, findings
 from nnxp.tabular.findings.importance import PermutationImportance
 from nnxp.tabular.findings.layout import Document
 from nnxp.tabular.findings.measures import CLASSES, NUMBERS
-from nnxp.tabular.findings.telling import headline, spelled, tables, tell
+from nnxp.tabular.findings.numerals import with_error
+from nnxp.tabular.findings.telling import headline, tables, tell
 from tests.helpers.matrix import Target
 from tests.tabular import examples
 
@@ -142,7 +143,7 @@ def test_undefined_scores_are_none() -> None:
     assert constant["contenders"][0]["scores"]["r2"]["value"] is None
     for document in (found, constant):
         json.dumps(document, allow_nan=False)
-        assert "-" in tables(document)[0].rows[3][1] or "-" in tables(document)[0].rows[0][1]
+        assert "–" in tables(document)[0].rows[3][1] or "–" in tables(document)[0].rows[0][1]
 
 
 def warned(document: Document, alone: dict[str, float] | None = None) -> dict[str, str]:
@@ -159,7 +160,7 @@ def test_every_warning_names_its_number() -> None:
     texts = {warning["kind"]: warning["text"] for warning in document["warnings"]}
     assert texts.keys() == {"baseline", "gap", "leak", "rare class", "few rows"}
     model = document["contenders"][0]
-    assert f"{spelled(model['scores']['log_loss']['value'])} against" in texts["baseline"]
+    assert f"{with_error(model['scores']['log_loss']['value'])} against" in texts["baseline"]
     assert "no better than the most frequent class" in texts["baseline"] and "worse by" in texts["baseline"]
     assert "'answer_code' predicts 'answer' by itself: ROC AUC 1.0000" in texts["leak"]
     assert "accuracy 1.000 ± 0.017 on the rows that it was trained on" in texts["gap"]
@@ -224,9 +225,9 @@ def test_what_is_told(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_numbers_in_words() -> None:
-    assert spelled(0.5, 0.25) == "0.50 ± 0.25" and spelled(-1234.5, 99.9) == "-1,234 ± 100"
-    assert spelled(math.nan) == spelled(None, 1.0) == "-" and spelled(3.14159) == "3.142"
-    assert spelled(1e12, 1e10) == "1.00e+12 ± 1.00e+10" and spelled(0.5, 0.0) == "0.5 ± 0"
+    assert with_error(0.5, 0.25) == "0.50 ± 0.25" and with_error(-1234.5, 99.9) == "−1,234 ± 100"
+    assert with_error(math.nan) == with_error(None, 1.0) == "–" and with_error(3.14159) == "3.142"
+    assert with_error(1e12, 1e10) == "1·10¹² ± 1·10¹⁰" and with_error(0.5, 0.0) == "0.5 ± 0"
 
 
 @pytest.mark.parametrize(

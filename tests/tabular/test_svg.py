@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nnxp.tabular.findings.numerals import number, share, with_error
 from nnxp.tabular.report.charts import Bar, Line, bars, cells, lines
 from nnxp.tabular.report.density import CELLS, density
-from nnxp.tabular.report.markup import columns, cut, element, escape, number, share, with_error
+from nnxp.tabular.report.markup import columns, cut, element, escape
 from nnxp.tabular.report.svg import HEIGHT, LETTER, WIDTH, log_ticks, ticks
 
 SUPERSCRIPT = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 
 from nnxp.tabular.findings.layout import Document, Score, Warned
 from nnxp.tabular.findings.measures import BY_NAME
-from nnxp.tabular.findings.telling import spelled, told
+from nnxp.tabular.findings.numerals import with_error
+from nnxp.tabular.findings.telling import told
 
 SURE = 2
 """A difference of fewer standard errors may be chance."""
@@ -56,9 +57,9 @@ def _baselines(document: Document) -> list[Warned]:
         label, (ours, theirs) = BY_NAME[loss]["label"], (c["scores"][loss]["value"] for c in (model, baseline))
         how = "worse by" if value < 0 else "better by only"
         text = (
-            f"The model is no better than {baseline['label']}: its {label} is {spelled(ours)} against "
-            f"{spelled(theirs)}, {how} {spelled(abs(value), error)}. Take the simpler one, bring columns that say more "
-            "about the target, or more rows."
+            f"The model is no better than {baseline['label']}: its {label} is {with_error(ours)} against "
+            f"{with_error(theirs)}, {how} {with_error(abs(value), error)}. Take the simpler one, bring columns that say "
+            "more about the target, or more rows."
         )
         found.append(Warned(kind="baseline", text=text))
     return found
@@ -77,7 +78,7 @@ def _gap(document: Document) -> list[Warned]:
         return []
     numbers = (
         f"{BY_NAME[main]['label']} {told(seen)} on the rows that it was trained on, {told(new)} on the test part, "
-        f"{spelled(abs(gap), error)} {'less' if gap > 0 else 'more'}"
+        f"{with_error(abs(gap), error)} {'less' if gap > 0 else 'more'}"
     )
     text = (
         f"The model has learned its rows by heart: {numbers}. Early stopping, dropout, weight decay, a smaller network "

@@ -1,11 +1,11 @@
 """The document in words: the tables and sentences that the terminal prints and the report shows."""
 
-import math
 from typing import NamedTuple
 
 from nnxp.printing import print_table
 from nnxp.tabular.findings.layout import Document, Score
 from nnxp.tabular.findings.measures import BY_NAME
+from nnxp.tabular.findings.numerals import with_error
 
 MOST_CLASSES = 12
 """A confusion matrix of more classes is not printed."""
@@ -19,29 +19,9 @@ class Shown(NamedTuple):
     rows: list[list[str]]
 
 
-def spelled(value: float | None, error: float | None = None) -> str:
-    """A number as people are told it: with its standard error, to two digits of that; else to four digits.
-
-    Examples
-    --------
-    >>> spelled(0.93147, 0.0123), spelled(12345.6, 234.5), spelled(0.5), spelled(None), spelled(2e-7, 1e-8)
-    ('0.931 ± 0.012', '12,346 ± 234', '0.5', '-', '2.00e-07 ± 1.00e-08')
-    """
-    if value is None or not math.isfinite(value):
-        return "-"
-    if error is None or not math.isfinite(error):
-        return f"{value:.4g}"
-    if error == 0:
-        return f"{value:.4g} ± 0"
-    decimals = max(0, 1 - math.floor(math.log10(error)))
-    if decimals > 6 or max(abs(value), error) >= 1e7:
-        return f"{value:.2e} ± {error:.2e}"
-    return f"{value:,.{decimals}f} ± {error:,.{decimals}f}"
-
-
 def told(score: Score) -> str:
     """A score as people are told it."""
-    return spelled(score["value"], score["error"])
+    return with_error(score["value"], score["error"])
 
 
 def tables(document: Document) -> list[Shown]:
@@ -149,10 +129,9 @@ def _worst(document: Document) -> Shown | None:
         return None
     is_class = document["task"] == "classification"
     header = ["row", "truth", "prediction", *(["probability of the truth"] if is_class else [])]
-    rows = [
-        [str(w["row"]), _cell(w["truth"]), _cell(w["prediction"]), *([spelled(w["probability"])] if is_class else [])]
-        for w in document["worst"]
-    ]
+    rows = [[str(w["row"]), _cell(w["truth"]), _cell(w["prediction"])] for w in document["worst"]]
+    if is_class:
+        rows = [[*row, with_error(w["probability"])] for row, w in zip(rows, document["worst"], strict=True)]
     return Shown("Test rows that the model got most wrong", header, rows)
 
 

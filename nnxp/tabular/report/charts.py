@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from nnxp.plots import LOG_FROM
-from nnxp.tabular.report.markup import Markup, columns, cut, element, joined, number
+from nnxp.tabular.findings.numerals import number
+from nnxp.tabular.report.markup import Markup, columns, cut, element, joined
 from nnxp.tabular.report.svg import LETTER, WIDTH, Axis, Plane, Points, picture, text
 
 LABEL = 18

@@ -1,16 +1,17 @@
 """The report of a model on a table: one page that needs nothing beside itself, no script and no network.
 
-Its numbers are those of the document (`nnxp.tabular.findings.layout`), spelled by `nnxp.tabular.report.markup` alone.
-What the document lacks, the page leaves out.
+Its numbers are those of the document (`nnxp.tabular.findings.layout`), written by `nnxp.tabular.findings.numerals`
+alone. What the document lacks, the page leaves out.
 """
 
 from collections.abc import Mapping, Sequence
 from importlib import resources
 
 from nnxp.tabular.findings.layout import Contender, Document
+from nnxp.tabular.findings.numerals import number, share, with_error
 from nnxp.tabular.report import sections
 from nnxp.tabular.report.density import Density
-from nnxp.tabular.report.markup import Markup, element, given, joined, number, share, with_error
+from nnxp.tabular.report.markup import Markup, element, given, joined
 from nnxp.tabular.report.sections import Decided
 
 SHARES = {"accuracy": "is right for {} of", "r2": "explains {} of the variance in"}

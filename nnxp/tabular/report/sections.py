@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from typing import TypedDict
 
 from nnxp.tabular.findings.layout import Calibration, ClassFinding, Document, Range, Score, Warned
+from nnxp.tabular.findings.numerals import number, with_error
 from nnxp.tabular.report import charts
 from nnxp.tabular.report.density import Density
-from nnxp.tabular.report.markup import Markup, element, given, joined, number, with_error
+from nnxp.tabular.report.markup import Markup, element, given, joined
 
 EMPTY = Markup("")
 SHOWN = 20

@@ -5,7 +5,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from nnxp.tabular.report.markup import Markup, columns, element, joined, number
+from nnxp.tabular.findings.numerals import number
+from nnxp.tabular.report.markup import Markup, columns, element, joined
 
 WIDTH, HEIGHT = 420, 270
 LETTER = 6.6
