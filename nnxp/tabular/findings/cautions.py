@@ -58,8 +58,8 @@ def _baselines(document: Document) -> list[Warned]:
         how = "worse by" if value < 0 else "better by only"
         text = (
             f"The model is no better than {baseline['label']}: its {label} is {with_error(ours)} against "
-            f"{with_error(theirs)}, {how} {with_error(abs(value), error)}. Take the simpler one, bring columns that say "
-            "more about the target, or more rows."
+            f"{with_error(theirs)}, {how} {with_error(abs(value), error)}. Take the simpler one, bring more rows, or "
+            "columns that say more about the target."
         )
         found.append(Warned(kind="baseline", text=text))
     return found
