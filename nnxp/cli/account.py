@@ -78,7 +78,7 @@ def account(
         model,
         prepared,
         seed,
-        history={name: values for name, values in model.history.items() if name not in ("learning_rate", "seconds")},
+        history={name: v for name, v in prepared.history(model).items() if name not in ("learning_rate", "seconds")},
         best_epoch=None if stopping is None else stopping.best_epoch,
         importance=importance(model, prepared.encoder, prepared.test, seed),
         alone=leaks.alone(_inputs(prepared.encoder, train.table), train.truth, count),

@@ -107,6 +107,7 @@ def _table_rows(args: argparse.Namespace, encoder: Encoder, preprocessing: Mappi
     target, held_out = preprocessing["target"], dict(preprocessing.get("held_out", {}))
     if not is_table(args.data):
         raise DataError(f"{args.model} was trained on a table, and {args.data} is none: expected {table_options.TABLE}")
+    table_options.no_folder(args)
     groups = held_out.get("split_by")
     table = opening.opened(args, args.data, as_spelled(encoder, target, groups), quiet=args.json)
     if target not in table.columns:
@@ -148,8 +149,7 @@ def _test_rows(args: argparse.Namespace, preprocessing: Mapping[str, Any], train
     ):
         return arrays.examples(preprocessing, "_test"), "test"
     if path.suffix.lower() in (".csv", ".npz"):
-        if args.data_dir is not None:
-            raise DataError(f"--data-dir is the folder of fashion-mnist or mnist; {args.data} takes none")
+        table_options.no_folder(args)
         X, y = data.examples(path, preprocessing)
     else:
         dataset = data.load(args.data, args.data_dir)

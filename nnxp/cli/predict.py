@@ -60,16 +60,17 @@ def _texts(args: argparse.Namespace, model: Sequential, encoder: Encoder, notes:
     texts: Collection[str] = _All() if args.with_input else as_spelled(encoder, *args.keep)
     kept: list[str] | None = None
     for block in blocks(args.file, **reading_options(args), texts=texts):
+        head = []
         if kept is None:
             kept = [*block.columns] if args.with_input else [*args.keep]
             if lacking := [name for name in kept if name not in block.columns]:
                 there = f"there are {listing(block.columns)}{hint(lacking[0], block.columns)}"
                 raise DataError(f"--keep: {block.source} has no column {lacking[0]!r}; {there}")
-            yield _csv([[*_names(encoder), *kept]])
+            head = [[*_names(encoder), *kept]]
         output = account.outputs(model, wanted(encoder), encoder.transform(block, notes=notes))
         cells = [words_of(block.columns[name]) for name in kept]
         beside = [[words.texts[code] for code in words.codes.tolist()] for words in cells]
-        yield _csv(zip(*_columns(encoder, output), *beside, strict=True))
+        yield _csv([*head, *zip(*_columns(encoder, output), *beside, strict=True)])
 
 
 def _names(encoder: Encoder) -> list[str]:

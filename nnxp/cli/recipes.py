@@ -91,7 +91,7 @@ def recipe_for(data: str) -> Recipe:
     Examples
     --------
     >>> recipe_for("fashion_mnist").hidden, recipe_for("digits.csv").hidden
-    ((1024, 512), (64, 64))
+    ((1024, 512), (128,))
     """
     if recipe := RECIPES.get(data.lower().replace("_", "-")):
         return recipe

@@ -4,6 +4,7 @@ import argparse
 from typing import Any
 
 from nnxp.cli import values
+from nnxp.errors import DataError
 
 TABLE = "a table: .csv, .tsv, .txt (also .gz), .parquet, .feather, .arrow, .xlsx, or - for CSV from standard input"
 
@@ -65,6 +66,12 @@ def joining(command: argparse.ArgumentParser) -> None:
     group = command.add_argument_group("beside a table's predictions")
     group.add_argument("--keep", type=values.names, default=(), metavar="NAME,...", help="these columns, as read")
     group.add_argument("--with-input", action="store_true", help="all columns of the file")
+
+
+def no_folder(args: argparse.Namespace) -> None:
+    """Raises where a folder of other data is named."""
+    if args.data_dir is not None:
+        raise DataError(f"--data-dir is the folder of fashion-mnist or mnist; {args.data} takes none")
 
 
 def given(args: argparse.Namespace) -> list[str]:

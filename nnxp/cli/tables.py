@@ -9,10 +9,12 @@ import numpy as np
 
 from nnxp.cli.dividing import divided, fingerprint
 from nnxp.cli.opening import Understood, print_kinds
+from nnxp.cli.parser import UsageError
 from nnxp.cli.results import FOLLOWED, TEST_SHARE
 from nnxp.data import Dataset
 from nnxp.data.dataset import listing
 from nnxp.errors import DataError
+from nnxp.sequential import Sequential
 from nnxp.tabular import Encoder, kinds
 from nnxp.tabular.encoders.target import ClassTarget, NumberTarget, Target
 from nnxp.tabular.kinds.cells import values_of
@@ -80,6 +82,16 @@ class Prepared:
         truth = self.test.truth
         return replace(self.dataset, y_test=truth if self.dataset.classes is not None else truth[:, None])
 
+    def history(self, model: Sequential) -> dict[str, list[float]]:
+        """A training's, errors in the target's units; without them where logarithms are learned, which have others."""
+        target, history = self.target, model.history
+        if isinstance(target, ClassTarget):
+            return history
+        errors = {name: [target.deviation * e for e in history[name]] for name in history if name.endswith("rmse")}
+        if target.transform == "log":
+            return {name: values for name, values in history.items() if name not in errors}
+        return history | errors
+
     def given(self) -> dict[str, Any]:
         """The data, as `Sequential.fit` takes them."""
         part, n = self.training, len(self.training.y) - self.followed
@@ -120,6 +132,8 @@ def encoded(
     table, decision = found.table.take(train), found.task.decision
     target: Target
     if found.labels is not None:
+        if args.target_transform is not None:
+            raise UsageError(f"--target-transform is for numbers, and the target {args.target!r} has classes")
         target = ClassTarget.of(args.target, found.table.columns[args.target])
     else:
         truth = values_of(table.columns[args.target], decision).values[: len(table) - followed]

@@ -39,6 +39,8 @@ def run(args: argparse.Namespace) -> None:
     of_table = is_table(args.data)
     if not of_table and (wrong := table_options.given(args)):
         raise UsageError(f"{wrong[0]} is for a table, and {args.data} is none: expected a {table_options.TABLE}")
+    if of_table:
+        table_options.no_folder(args)
     if of_table and args.target is None:
         opening.show_kinds(args)
         return
@@ -81,7 +83,8 @@ def run(args: argparse.Namespace) -> None:
         stopping = _fit(args, recipe, model, dataset, table, folder.checkpoint)
         followed = "validation" if validation else "test"
         result = Result.of(model, dataset.X_test, dataset.y_test) if table is None else account.result(model, table)
-        history = {name.replace("val_", f"{followed}_", 1): values for name, values in model.history.items()}
+        history = model.history if table is None else table.history(model)
+        history = {name.replace("val_", f"{followed}_", 1): values for name, values in history.items()}
         summary = _summary(args, recipe, model, dataset, loss, validation, result)
         if stopping is not None:
             summary |= {"best_epoch": stopping.best_epoch, "stopped_early": stopping.stopped}
@@ -142,7 +145,7 @@ def build(
     rescale = recipe.rescale or dataset.rescale
     if rescale is not None:
         scale, offset = rescale
-        _check_resolution(offset, backend.dtype, lambda i: f"feature {i + 1}{_column(dataset, i)}")
+        _check_resolution(offset, backend.dtype, lambda i: f"feature {i + 1}")
         layers.append(Rescaling(scale, offset))
     if recipe.input_dropout:
         layers.append(Dropout(recipe.input_dropout))
@@ -189,14 +192,6 @@ def _check_resolution(ratios: Any, dtype: str, name: Any) -> None:
             f"{name(found[0])} has a mean {found[1]:.0f} times its standard deviation, differences that "
             f"{dtype} rounds away: use {fix}"
         )
-
-
-def _column(dataset: Dataset, i: int) -> str:
-    """The name of the column of numbers that feature i comes from, where it has one."""
-    names = [
-        column["name"] for column in dataset.preprocessing.get("columns", ()) for _ in column.get("categories", (None,))
-    ]
-    return f" ({names[i]!r})" if names else ""
 
 
 def _fit(

@@ -17,13 +17,19 @@ import pytest
 import nnxp
 from nnxp import data, plots
 from nnxp.cli import main, runs
-from nnxp.cli.recipes import RECIPES, recipe_for
+from nnxp.cli.recipes import RECIPES, is_table, recipe_for
+from nnxp.cli.results import fingerprint
 from nnxp.cli.runs import FILES
 from nnxp.losses import StandardisedLoss
+from nnxp.tabular import Encoder, read
 from tests.helpers.matrix import Target
 
 ROOT = Path(__file__).resolve().parents[2]
+EPS = float(np.finfo(np.float32).eps)
 SHORT = ("--epochs", "2", "--hidden", "8", "--quiet")
+OF_A_TABLE = "report.html"
+WRITTEN = sorted({*FILES} - {OF_A_TABLE})
+"""What a run on anything but a table leaves."""
 
 Command = Callable[..., str]
 
@@ -63,14 +69,19 @@ def nnxp_ok(capsys: pytest.CaptureFixture[str]) -> Command:
 
 @pytest.fixture
 def nnxp_fails(capsys: pytest.CaptureFixture[str], here: Path) -> Command:
-    """Runs a command that has to fail in one line and leave every file as it was; gives the line."""
+    """Runs a command that has to fail in one line and leave every file as it was; gives the line.
+
+    Of a table, what was read of it may have been said before.
+    """
 
     def run(*words: object) -> str:
         before = tree(here)
         capsys.readouterr()
         code = main([str(word) for word in words])
         out, err = capsys.readouterr()
-        assert (code, out) == (2, "")
+        reads = "--quiet" not in words and any(is_table(str(word)) for word in words)
+        said = [line for line in out.splitlines() if not reads or not line.startswith(("reading   ", " " * 10))]
+        assert (code, said) == (2, [])
         assert err.startswith("nnxp: error: ") and err.endswith("\n") and err.count("\n") == 1
         assert tree(here) == before
         return err
@@ -115,7 +126,8 @@ def prices(path: Path, scale: float, n: int = 120) -> Path:
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Trained models, digits.safetensors and flowers.safetensors, and flowers.csv; copied by who changes them."""
+    """Trained models, digits.safetensors, flowers.safetensors and older.safetensors, and flowers.csv; copied by who
+    changes them."""
     folder = tmp_path_factory.mktemp("models")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(plots, "training", lambda *args, **rest: None)
@@ -128,7 +140,25 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 main(["train", *words, "--out", str(folder / name), "--epochs", "8", "--hidden", "16", "--quiet"]) == 0
             )
             (folder / name / "model.safetensors").rename(folder / f"{name}.safetensors")
+    older(folder / "flowers.csv", "species").save(folder / "older.safetensors")
     return folder
+
+
+def older(path: Path, target: str) -> nnxp.Sequential:
+    """A model of a table's columns as `nnxp train` made and saved them before there were encoders."""
+    dataset = data.load(str(path), target=target)
+    held_out = {"share": 0.2, "seed": 0, "sha256": fingerprint(dataset.X, dataset.y)}
+    parts = dataset.hold_out(0.2, 0)
+    assert parts.rescale is not None
+    width, outputs = parts.X.shape[1], 1 if parts.classes is None else len(parts.classes)
+    layers: list[Any] = [nnxp.Rescaling(*parts.rescale), nnxp.Dense(width, 16), "relu", nnxp.Dense(16, outputs)]
+    layers += [] if parts.classes is None else ["softmax"]
+    loss = "mean_squared_error" if parts.classes is None else "categorical_crossentropy"
+    model = nnxp.Sequential(layers, loss, nnxp.Adam(0.05), backend="numpy", seed=0)
+    model.fit(parts.X, parts.y, epochs=8)
+    model.classes = None if parts.classes is None else list(parts.classes)
+    model.preprocessing = parts.preprocessing | {"held_out": held_out}
+    return model
 
 
 # --- help and version --------------------------------------------------------------------------------
@@ -187,7 +217,7 @@ def test_run_folder(backend: Target, nnxp_ok: Command) -> None:
     training = ("--epochs", "3", "--batch-size", "100", "--seed", "5", "--backend", backend.spec)
     text = nnxp_ok("train", "digits", *network, *training)
     folder = Path("runs/digits")
-    assert sorted(os.listdir(folder)) == sorted(FILES)
+    assert sorted(os.listdir(folder)) == WRITTEN
     summary = json.loads((folder / "summary.json").read_text())
     expected = {
         "data": "digits", "task": "classification", "features": 64, "classes": list("0123456789"),
@@ -272,7 +302,8 @@ def test_no_hidden_layers(nnxp_ok: Command) -> None:
 
 def test_recipes_go_by_name_not_by_file(here: Path) -> None:
     assert recipe_for("Fashion_MNIST") is RECIPES["fashion-mnist"]
-    assert recipe_for("digits.csv") is RECIPES["a file"]
+    assert recipe_for("digits.csv") is recipe_for("DIGITS.TXT.gz") is recipe_for("-") is RECIPES["a table"]
+    assert recipe_for("digits.npz") is RECIPES["a file"]
     assert recipe_for(str(here)) is RECIPES["a folder"]
 
 
@@ -300,7 +331,8 @@ def test_validation_split_is_taken_from_the_training_rows(nnxp_ok: Command) -> N
     assert "validation_accuracy" in history[0] and "test_accuracy" not in history[0]
 
 
-def test_columns_are_standardised_by_the_training_rows_only(here: Path, nnxp_ok: Command) -> None:
+def test_columns_are_scaled_by_the_training_rows_only(here: Path, nnxp_ok: Command) -> None:
+    """By their median m and quartiles: z = (x - m)/(q75 - q25), clipped to z / sqrt(1 + (z/3)^2)."""
     flowers(here / "flowers.csv")
     text = nnxp_ok("train", "flowers.csv", "--target", "species", "--epochs", "1", "--out", "run")
     assert "[/b]꽃" in text and "vir$gin$ica" in text  # the confusion matrix of three classes
@@ -308,16 +340,21 @@ def test_columns_are_standardised_by_the_training_rows_only(here: Path, nnxp_ok:
     names = sorted({row["species"] for row in rows})
     train = data.split(np.array([names.index(row["species"]) for row in rows]), 0.2, 0)[0]
     length = np.array([float(rows[i]["length"]) for i in train])
-    rescaling = nnxp.load("run/model.safetensors").layers[0].config()
-    assert rescaling["scale"][0] == pytest.approx(1 / length.std(), rel=1e-12)
-    assert rescaling["offset"][0] == pytest.approx(-length.mean() / length.std(), rel=1e-12)
-    assert rescaling["scale"][2:] == [1.0, 1.0] and rescaling["offset"][2:] == [0.0, 0.0]
+    encoder = Encoder.of(nnxp.load("run/model.safetensors"))
+    assert encoder is not None and encoder.feature_names_out == ["length", "width", "place=valley"]
+    low, median, high = np.quantile(length, [0.25, 0.5, 0.75])
+    assert abs(median - np.median([float(row["length"]) for row in rows])) > 1e-3  # that of all rows is another
+    z = (length - median) / (high - low)
+    X = encoder.transform(read("flowers.csv"))
+    assert X[train, 0] == pytest.approx(z / np.sqrt(1 + (z / 3) ** 2), rel=2 * EPS, abs=4e-15)  # rounded to float32
+    assert X[:, 2].tolist() == [1.0 if row["place"] == "valley" else -1.0 for row in rows]
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam", "adagrad"])
 @pytest.mark.parametrize("loss", ["mean_squared_error", "huber"])
 def test_regression_does_not_depend_on_units(here: Path, nnxp_ok: Command, optimizer: str, loss: str) -> None:
-    """Scaling by a power of two is exact, so everything is equal to the last bit."""
+    """Scaling by a power of two is exact, so everything is equal to the last bit: losses, which are of the target in
+    standard deviations, and in its units the errors and what is predicted."""
     records = {}
     for scale in (1.0, 2.0**13, 2.0**-10):
         prices(here / "prices.csv", scale)
@@ -334,12 +371,40 @@ def test_regression_does_not_depend_on_units(here: Path, nnxp_ok: Command, optim
             [float(row["rmse"]) / scale for row in history],
             summary["test_rmse"] / scale,
             summary["test_r2"],
-            [float(np.float32(text)) / scale for text in predicted[1:]],
+            [float(text) / scale for text in predicted[1:]],
         )
     assert records[1.0] == records[2.0**13] == records[2.0**-10]
     if optimizer == "adam":
         truth = np.array([float(row["price"]) for row in read_csv(prices(here / "p.csv", 1.0).read_text())])
         assert np.std(np.array(records[1.0][4]) - truth) < 0.75 * np.std(truth)  # and it learns
+
+
+def test_a_history_has_the_units_of_its_run(here: Path, nnxp_ok: Command) -> None:
+    """The last epoch's error on the test rows is the run's, but for logarithms, whose errors have no such unit."""
+    r = np.random.default_rng(6)
+    a = r.normal(size=100)
+    write_csv(here / "t.csv", {"a": a.tolist(), "price": (3000 + 400 * a).tolist(), "size": np.exp(3 * a).tolist()})
+    for target, drop in (("price", "size"), ("size", "price")):
+        words = ("--target", target, "--drop", drop, "--validation-split", 0, "--epochs", 3, "--out", target, "--quiet")
+        nnxp_ok("train", "t.csv", *words)
+    last = read_csv(Path("price/history.csv").read_text())[-1]
+    summary = json.loads(Path("price/summary.json").read_text())
+    assert float(last["test_rmse"]) == pytest.approx(summary["test_rmse"], rel=100 * EPS)  # of 20 squares in float32
+    assert not any("rmse" in name for name in read_csv(Path("size/history.csv").read_text())[0])
+
+
+def test_a_logarithm_does_not_depend_on_units(here: Path, nnxp_ok: Command) -> None:
+    """log(cy) = log c + log y: what is learned is the same but for float64's rounding of logarithms up to 40, which
+    float32 mostly rounds away, and a few steps do not make large."""
+    r = np.random.default_rng(7)
+    a, found = r.normal(size=100), {}
+    for scale in (1.0, 2.0**40):
+        write_csv(here / "t.csv", {"a": a.tolist(), "y": (np.exp(3 * a) * scale).tolist()})
+        said = nnxp_ok("train", "t.csv", "--target", "y", "--epochs", 3, "--out", "run", "--overwrite")
+        assert "y: its logarithm is learned" in said
+        predicted = read_csv(nnxp_ok("predict", "run/model.safetensors", "t.csv"))
+        found[scale] = np.array([float(row["y"]) for row in predicted]) / scale
+    assert found[2.0**40] == pytest.approx(found[1.0], rel=1e4 * EPS)
 
 
 def test_standardised_loss_has_the_gradient_of_its_definition(backend: Target) -> None:
@@ -382,18 +447,26 @@ def test_npz_with_a_test_part(here: Path, nnxp_ok: Command) -> None:
     assert "all 30 samples" in nnxp_ok("evaluate", "run/model.safetensors", "new.npz")
 
 
-def test_a_far_column_asks_for_float64(here: Path, nnxp_ok: Command, nnxp_fails: Command) -> None:
+def test_a_far_array_asks_for_float64(here: Path, nnxp_ok: Command, nnxp_fails: Command) -> None:
     """1.7e9 ± 10: float32 knows steps of 128 there."""
     r = np.random.default_rng(4)
     near, far = r.normal(size=60), 1.7e9 + 10 * r.normal(size=60)
-    for name, columns in (
-        ("feature", {"near": near, "time": far, "y": near + 0.5}),
-        ("target", {"near": near, "y": far}),
-    ):
-        write_csv(here / f"{name}.csv", {key: value.tolist() for key, value in columns.items()})
-        error = nnxp_fails("train", f"{name}.csv", "--target", "y", *SHORT)
-        assert "--dtype float64" in error and ("feature 2 ('time')" in error) == (name == "feature")
-        nnxp_ok("train", f"{name}.csv", "--target", "y", *SHORT, "--dtype", "float64")
+    for name, X, y in (("feature", np.stack([near, far], axis=1), near + 0.5), ("target", near[:, None], far)):
+        np.savez(here / f"{name}.npz", X=X, y=y)
+        error = nnxp_fails("train", f"{name}.npz", *SHORT)
+        assert "--dtype float64" in error and ("feature 2" in error) == (name == "feature")
+        nnxp_ok("train", f"{name}.npz", *SHORT, "--dtype", "float64")
+
+
+def test_a_far_column_of_a_table_is_no_problem(here: Path, nnxp_ok: Command) -> None:
+    """It is scaled in float64: 1.7e9 ± 10 is learned from, and learned, in float32."""
+    r = np.random.default_rng(4)
+    a = r.normal(size=200)
+    write_csv(here / "far.csv", {"time": (1.7e9 + 10 * a).tolist(), "y": (1.7e9 + 5 * a).tolist()})
+    nnxp_ok("train", "far.csv", "--target", "y", "--quiet", "--out", "run", "--dropout", 0)
+    assert json.loads(Path("run/summary.json").read_text())["test_r2"] > 0.9
+    got = [float(row["y"]) for row in read_csv(nnxp_ok("predict", "run/model.safetensors", "far.csv"))]
+    assert np.std(np.array(got) - (1.7e9 + 5 * a)) < 0.3 * 5
 
 
 def test_a_folder_of_images_and_its_picture(here: Path, nnxp_ok: Command, real_pictures: None) -> None:
@@ -428,7 +501,7 @@ def test_without_matplotlib(monkeypatch: pytest.MonkeyPatch, nnxp_ok: Command, r
     text = nnxp_ok("train", "spiral", "--epochs", "1")
     (line,) = [line for line in text.splitlines() if "nnxp[plot]" in line]
     assert line == 'no curves.png: pictures need matplotlib: pip install "nnxp[plot]"'
-    assert sorted(os.listdir("runs/spiral")) == sorted(set(FILES) - {"curves.png"})
+    assert sorted(os.listdir("runs/spiral")) == sorted({*WRITTEN} - {"curves.png"})
     assert nnxp_ok("evaluate", "runs/spiral/model.safetensors", "spiral")
 
 
@@ -439,7 +512,7 @@ def test_a_picture_that_fails_does_not_cost_the_model(monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(plots, "training", fail)
     assert "no curves.png: drawing it failed (RuntimeError: no font)" in nnxp_ok("train", "spiral", "--epochs", "1")
-    assert sorted(os.listdir("runs/spiral")) == sorted(set(FILES) - {"curves.png"})
+    assert sorted(os.listdir("runs/spiral")) == sorted({*WRITTEN} - {"curves.png"})
 
 
 # --- evaluating and predicting -----------------------------------------------------------------------
@@ -465,7 +538,9 @@ def test_predict_gives_classes_and_probabilities(here: Path, models: Path, nnxp_
     assert list(predictions[0]) == ["class", *(f"p({name})" for name in names)]
     assert [p["class"] for p in predictions] == [row["species"] for row in rows]
     model = nnxp.load(models / "flowers.safetensors")
-    expected = model.predict(data.features(models / "flowers.csv", model.preprocessing))
+    encoder = Encoder.of(model)
+    assert encoder is not None
+    expected = model.predict(encoder.transform(read(models / "flowers.csv")))
     got = np.array([[np.float32(p[f"p({name})"]) for name in names] for p in predictions])
     assert np.array_equal(got, expected)  # nothing is lost in the text
 
@@ -474,6 +549,61 @@ def test_predict_gives_classes_and_probabilities(here: Path, models: Path, nnxp_
     Path("p.csv").write_text("old")
     nnxp_ok("predict", models / "flowers.safetensors", "new.csv", "--out", "p.csv", "--overwrite")
     assert Path("p.csv").read_text() == text and sorted(os.listdir()) == ["new.csv", "p.csv"]
+
+
+def test_a_model_from_before_encoders_still_works(here: Path, models: Path, nnxp_ok: Command) -> None:
+    """Its file says nothing of kinds: it is read, tested and predicted with as it was made."""
+    for name, target in (("flowers", "species"), ("prices", "price")):
+        (flowers(here / "flowers.csv") if name == "flowers" else prices(here / "prices.csv", 1.0))
+        model, dataset = older(here / f"{name}.csv", target), data.load(f"{name}.csv", target=target)
+        model.save("model.safetensors")
+        test = dataset.hold_out(0.2, 0)
+        result = json.loads(nnxp_ok("evaluate", "model.safetensors", f"{name}.csv", "--json"))
+        assert (result["part"], result["samples"]) == ("held out", len(test.X_test))
+        assert result["loss"] == pytest.approx(model.evaluate(test.X_test, test.y_test)["loss"], rel=1e-6)
+        assert "findings" not in result
+        text = nnxp_ok("evaluate", "model.safetensors", f"{name}.csv")
+        assert text.startswith(f"{name}.csv: the {len(test.X_test)} samples that the model's own training set aside")
+        rows, output = read_csv(nnxp_ok("predict", "model.safetensors", f"{name}.csv")), model.predict(dataset.X)
+        columns = [f"p({label})" for label in dataset.classes] if dataset.classes else ["price"]
+        assert list(rows[0]) == (["class"] if dataset.classes else []) + columns
+        assert np.array_equal([[np.float32(row[column]) for column in columns] for row in rows], output)
+
+
+def test_what_was_refused_and_now_trains(here: Path, nnxp_ok: Command, capsys: pytest.CaptureFixture[str]) -> None:
+    """A cell that is missing, a word among numbers, a class of one row, another ending; and unknown words later."""
+    r = np.random.default_rng(5)
+    rows = [[f"{r.normal():.3f}", ["hill", "valley"][i % 2], ["oak", "elm"][i % 2]] for i in range(60)]
+    rows[3][0], rows[4][1], rows[5][2] = "", "NA", "rose"
+    text = "size,place,kind\n" + "".join(",".join(row) + "\n" for row in rows)
+    (here / "trees.txt").write_text(text)
+    said = nnxp_ok("train", "trees.txt", "--target", "kind", "--epochs", 30, "--learning-rate", 0.05)
+    assert "3 classes" in said
+    (here / "new.txt").write_text("place,size\nmoor,1\nhill,NA\nvalley,high\n,2\n")
+    capsys.readouterr()
+    assert main(["predict", "runs/trees/model.safetensors", "new.txt"]) == 0
+    out, err = capsys.readouterr()
+    assert [row["class"] in ("oak", "elm", "rose") for row in read_csv(out)] == [True] * 4
+    assert read_csv(out)[1]["class"] == "oak"  # which is what stands on every hill
+    assert err.splitlines() == [
+        "nnxp: size: 1 of 4 rows hold what is no number, and count as missing (high)",
+        "nnxp: place: 1 of 4 rows hold words not seen in training (moor)",
+    ]
+
+
+def test_json_alone_is_printed(models: Path, nnxp_ok: Command) -> None:
+    """Of a table too, whose reading is said otherwise."""
+    document = nnxp_ok("evaluate", models / "flowers.safetensors", models / "flowers.csv", "--json")
+    assert document.count("\n") == 1 and json.loads(document)["samples"] == 18
+    assert nnxp_ok("evaluate", models / "flowers.safetensors", models / "flowers.csv").startswith("reading   ")
+
+
+def test_without_a_target_a_table_s_columns_are_shown(models: Path, here: Path, nnxp_ok: Command) -> None:
+    said = nnxp_ok("train", models / "flowers.csv")
+    assert "--target NAME says which column to predict" in said
+    found = [line.split()[:2] for line in said.splitlines()]
+    assert ["length", "number"] in found and ["place", "category"] in found
+    assert tree(here) == {}
 
 
 def python_model(last: list[Any], loss: Any, classes: list[str] | None = None) -> nnxp.Sequential:
@@ -533,7 +663,7 @@ def test_an_existing_run_is_replaced_only_when_asked(here: Path, nnxp_ok: Comman
         Path("runs/spiral", name).write_text("old")
         assert name in (error := nnxp_fails("train", "spiral", *SHORT)) and "--overwrite" in error
     nnxp_ok("train", "spiral", *SHORT, "--overwrite")
-    assert sorted(os.listdir("runs/spiral")) == sorted([*FILES, "notes.txt"])
+    assert sorted(os.listdir("runs/spiral")) == sorted([*WRITTEN, "notes.txt"])
     assert json.loads(Path("runs/spiral/summary.json").read_text())["epochs"] == 2
     assert Path("runs/spiral/notes.txt").read_text() == "mine"
 
@@ -542,7 +672,7 @@ def test_an_overwritten_run_leaves_no_old_picture(monkeypatch: pytest.MonkeyPatc
     nnxp_ok("train", "spiral", *SHORT)
     monkeypatch.setattr(plots, "training", lambda *args, **rest: None)
     nnxp_ok("train", "spiral", *SHORT, "--overwrite")
-    assert sorted(os.listdir("runs/spiral")) == sorted(set(FILES) - {"curves.png"})
+    assert sorted(os.listdir("runs/spiral")) == sorted({*WRITTEN} - {"curves.png"})
 
 
 def test_a_run_that_appears_meanwhile_is_not_overwritten(
@@ -591,7 +721,7 @@ def test_an_interrupt_while_moving_the_files(
 
     monkeypatch.setattr(runs.os, "replace", interrupted)
     nnxp_ok("train", "spiral", "--epochs", "1", "--quiet", "--overwrite")
-    assert sorted(os.listdir("runs/spiral")) == sorted(FILES)
+    assert sorted(os.listdir("runs/spiral")) == WRITTEN
     assert json.loads(Path("runs/spiral/summary.json").read_text())["epochs"] == 1
     assert len(read_csv(Path("runs/spiral/history.csv").read_text())) == 1
 
@@ -750,15 +880,37 @@ def test_predictions_for_nobody(here: Path, models: Path, monkeypatch: pytest.Mo
         ("train digits --data-dir .", "--data-dir"),
         ("train digits --target y", "--target"),
         ("train fashion-mnist --data-dir missing", "apt install dataset-fashion-mnist"),
-        ("train missing.csv --target y", "missing.csv: No such file or directory"),
-        ("train good.csv", "--target"),
-        ("train good.csv --target z", "no column 'z'"),
-        ("train nan.csv --target y", "row 3, column 'a'"),
-        ("train flat.csv --target y", "nothing to learn"),
-        ("train one.csv --target y", "leaves"),
-        ("train lonely.csv --target y", "class 'rose' has one row only"),
-        ("train lonely.csv --target y --validation-split 0.5", "class 'rose' has one row only"),
-        ("train notes.txt --target y", "a file has to be .csv or .npz; got .txt"),
+        ("train missing.csv --target y", "there is no file missing.csv"),
+        ("train good.csv --target z", "--target: good.csv has no column 'z'; there are a, y"),
+        ("train flowers.csv --target specis", "did you mean 'species'?"),
+        ("train flowers.csv --target species --drop widht", "--drop: flowers.csv has no column 'widht'"),
+        ("train flowers.csv --target species --kind widht=number", "did you mean 'width'?"),
+        ("train flowers.csv --target species --kind width=numbr", "did you mean 'number'?"),
+        ("train flowers.csv --target species --kind width", "--kind: got 'width', expected a column and its kind"),
+        ("train flowers.csv --target species --task regression", "row 2, column 'species': 'setosa' is no"),
+        ("train flowers.csv --target species --weights place", "row 2, column 'place': 'hill' is no number"),
+        ("train flowers.csv --target species --split-by kind", "--split-by: flowers.csv has no column 'kind'"),
+        ("train flowers.csv --target species --time place", "--time: got 'place', whose cells are category"),
+        ("train flowers.csv --target species --target-transform log", "--target-transform is for numbers"),
+        ("train flowers.csv --target species --class-weight 1,2", "expected 3 numbers, one for each class"),
+        ("train flowers.csv --target species --loss huber", "whose target is classes"),
+        ("train flowers.csv --target species --data-dir .", "--data-dir is the folder of fashion-mnist or mnist"),
+        ("train flowers.csv --target species --test missing.csv", "there is no file missing.csv"),
+        ("train flowers.csv --target species --test unknown.csv", "column 'species': a class that the"),
+        ("train good.csv --target y --drop a", "good.csv has no column to learn from (all are left out)"),
+        ("train good.csv --target y --optimizer sgd --learning-rate 1e30 --quiet", "lower the learning rate"),
+        ("train id.csv --target y", "id.csv has no column to learn from (id (identifier)): say what one is"),
+        ("train alone.csv --target y", "alone.csv has only the target column 'y'"),
+        ("train nan.csv --target y", "holding out 0.2 of 2 rows leaves 2 to train on and 0 held out"),
+        ("train flat.csv --target y", "flat.csv, target column 'y' holds '2.5' in every row"),
+        ("train oaks.csv --target y", "oaks.csv, target column 'y' holds 'oak' in every row"),
+        ("train one.csv --target y", "one.csv, target column 'y' holds '2.5' in every row"),
+        ("train gone.csv --target y", "gone.csv, target column 'y' holds no value in any row"),
+        ("train notes.txt --target y", "notes.txt has only the column names 'a', 'y'; expected rows below"),
+        ("train empty.csv --target y", "empty.csv is empty; expected a row of column names"),
+        ("train ragged.csv --target y", "ragged.csv, row 3 has 3 cells, expected 2"),
+        ("train junk.csv --target y", "junk.csv is no text"),
+        ("train digits --drop a", "--drop is for a table, and digits is none"),
         ("predict run good.csv", "run is a run's folder, expected the model's file in it: run/model.safetensors"),
         ("evaluate run digits", "run is a run's folder, expected the model's file in it: run/model.safetensors"),
         ("train bad.npz", "bad.npz is not an .npz file"),
@@ -774,13 +926,23 @@ def test_predictions_for_nobody(here: Path, models: Path, monkeypatch: pytest.Mo
         ("evaluate digits.safetensors good.csv", "good.csv"),
         ("evaluate digits.safetensors good.csv --data-dir .", "--data-dir"),
         ("evaluate digits.safetensors missing.npz", "missing.npz: No such file or directory"),
-        ("evaluate flowers.safetensors good.csv", "no column 'length'"),
-        ("evaluate flowers.safetensors unknown.csv", "'rose' is not among the known ones"),
+        ("evaluate flowers.safetensors good.csv", "good.csv has no target column 'species'; there are a, y"),
+        ("evaluate flowers.safetensors lacking.csv", "lacking.csv lacks the column 'length', which the training had"),
+        ("evaluate flowers.safetensors unknown.csv", "row 2, column 'species': a class that the training did not have"),
+        ("evaluate flowers.safetensors digits", "was trained on a table, and digits is none"),
+        ("evaluate flowers.safetensors flowers.csv --data-dir .", "--data-dir"),
+        ("evaluate older.safetensors good.csv", "no column 'length'"),
+        ("evaluate older.safetensors unknown.csv", "'rose' is not among the known ones"),
+        ("evaluate older.safetensors flowers.csv --separator ,", "--separator is for a table, and older.safetensors"),
         ("evaluate digits.safetensors digits --backend cupy:x", "cupy"),
         ("predict digits.safetensors", "FILE"),
         ("predict digits.safetensors missing.npz", "missing.npz: No such file or directory"),
-        ("predict flowers.safetensors good.csv", "no column 'length'"),
-        ("predict flowers.safetensors huge.csv", "sample 1 is not finite"),
+        ("predict flowers.safetensors good.csv", "good.csv lacks the columns length, width, place"),
+        ("predict flowers.safetensors notes.txt", "notes.txt has only the column names 'a', 'y'"),
+        ("predict flowers.safetensors flowers.csv --keep lenght", "did you mean 'length'?"),
+        ("predict older.safetensors good.csv", "no column 'length'"),
+        ("predict older.safetensors huge.csv", "sample 1 is not finite"),
+        ("predict older.safetensors flowers.csv --keep place", "--keep is for a table, and older.safetensors"),
         ("predict flowers.safetensors flowers.csv --out good.csv", "good.csv is there already"),
         ("predict flowers.safetensors flowers.csv --out .", "is a folder"),
         ("predict flowers.safetensors flowers.csv --out missing/p.csv", "there is no folder missing"),
@@ -788,14 +950,21 @@ def test_predictions_for_nobody(here: Path, models: Path, monkeypatch: pytest.Mo
     ],
 )  # fmt: skip
 def test_failures(here: Path, models: Path, nnxp_fails: Command, words: str, expected: str) -> None:
-    for name in ("digits.safetensors", "flowers.safetensors", "flowers.csv"):
+    for name in ("digits.safetensors", "flowers.safetensors", "older.safetensors", "flowers.csv"):
         (here / name).write_bytes((models / name).read_bytes())
     (here / "truncated.safetensors").write_bytes((models / "digits.safetensors").read_bytes()[:2000])
     (here / "bad.npz").write_text("no zip file")
     (here / "good.csv").write_text("a,y\n" + "".join(f"{i},{i}.5\n" for i in range(20)))
     (here / "nan.csv").write_text("a,y\n1,2.5\nnan,3.5\n")
     (here / "flat.csv").write_text("a,y\n" + "".join(f"{i},2.5\n" for i in range(20)))
-    (here / "lonely.csv").write_text("a,y\n" + "".join(f"{i},oak\n" for i in range(20)) + "20,rose\n")
+    (here / "oaks.csv").write_text("a,y\n" + "".join(f"{i},oak\n" for i in range(20)))
+    (here / "gone.csv").write_text("a,y\n1,\n2,NA\n")
+    (here / "id.csv").write_text("id,y\n" + "".join(f"{i},{i % 2}\n" for i in range(20)))
+    (here / "alone.csv").write_text("y\n" + "".join(f"{i % 2}\n" for i in range(20)))
+    (here / "lacking.csv").write_text("species,width,place\nsetosa,2,hill\n")
+    (here / "empty.csv").write_text("")
+    (here / "ragged.csv").write_text("a,y\n1,2\n1,2,3\n")
+    (here / "junk.csv").write_bytes(bytes(range(256)) * 4)
     (here / "notes.txt").write_text("a,y\n")
     (here / "run").mkdir()
     (here / "run" / "model.safetensors").write_bytes((models / "digits.safetensors").read_bytes())

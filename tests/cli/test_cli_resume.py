@@ -17,6 +17,8 @@ from nnxp import plots
 from nnxp.callbacks import Interruption, State
 from nnxp.cli import main, runs, train
 from nnxp.cli.runs import CHECKPOINT, FILES
+from nnxp.tabular import Encoder
+from tests.cli.test_cli import WRITTEN
 from tests.training.test_interruption import SIGNALS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -90,7 +92,7 @@ def test_a_run_that_broke_off_goes_on(every: str, meanwhile: Any, capsys: pytest
     said = capsys.readouterr().out
     done = "1 epochs and 12 steps" if every == "3" else "2 epochs and 13 steps"  # the 12th is its epoch's last
     assert f"going on from run/{CHECKPOINT}: {done} are done" in said
-    assert sorted(os.listdir("run")) == sorted(FILES)
+    assert sorted(os.listdir("run")) == WRITTEN
     assert result("run") == result("whole")
 
 
@@ -106,7 +108,7 @@ def test_a_signal_saves_and_says_how_to_go_on(
     assert capsys.readouterr() == ("", f"nnxp: {word}; {expected}")
     assert os.listdir("run") == [CHECKPOINT]
     assert main([*WORDS, "--out", "run", "--checkpoint-every", "1000", "--resume", "--quiet"]) == 0
-    assert result("run") == result("whole") and sorted(os.listdir("run")) == sorted(FILES)
+    assert result("run") == result("whole") and sorted(os.listdir("run")) == WRITTEN
 
 
 @pytest.mark.parametrize(("number", "exception", "code"), SIGNALS)
@@ -133,7 +135,7 @@ def test_a_signal_outside_the_training_names_the_last_checkpoint(
     monkeypatch.setattr(plots, "training", draw)
     assert main([*WORDS, "--out", "run", "--resume"]) == 0
     assert "is of a fit that has finished: nothing is left to train" in capsys.readouterr().out
-    assert sorted(os.listdir("run")) == sorted(FILES)
+    assert sorted(os.listdir("run")) == WRITTEN
 
 
 def test_without_a_checkpoint_it_begins_afresh_and_says_so(capsys: pytest.CaptureFixture[str]) -> None:
@@ -191,6 +193,79 @@ def test_other_data_are_refused(meanwhile: Any, here: Path, capsys: pytest.Captu
     assert "it is of another training: got " in capsys.readouterr().err
 
 
+def table(changed: str = "") -> list[str]:
+    """A table of 90 rows with what tables have, and a training of six steps an epoch that would stop early."""
+    rng = np.random.default_rng(0)
+    cells = [
+        [f"{x:.4f}", ["hill", "moor"][i % 2], ["oak", "elm", "ash"][i % 3]] for i, x in enumerate(rng.normal(size=90))
+    ]
+    cells[3][0], cells[4][1] = changed, ""
+    Path("t.csv").write_text("size,place,kind\n" + "".join(",".join(row) + "\n" for row in cells))
+    return ["train", "t.csv", "--target", "kind", "--epochs", "6", "--batch-size", "12", "--out", "run"]
+
+
+def test_a_table_s_run_goes_on(meanwhile: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """To the same files, its report's too, and the same line of how to go on."""
+    words = table()
+    assert main([*words[:-1], "whole", "--quiet"]) == 0
+    meanwhile.done = staticmethod(lambda: os.kill(os.getpid(), signal.SIGINT))
+    capsys.readouterr()
+    assert main([*words, "--checkpoint-every", "5", "--quiet"]) == 130
+    expected = f"step 14 is saved, to resume from run/{CHECKPOINT}; the same command with --resume goes on\n"
+    assert capsys.readouterr() == ("", f"nnxp: interrupted; {expected}") and os.listdir("run") == [CHECKPOINT]
+    assert Encoder.of(nnxp.load(Path("run", CHECKPOINT))) is not None
+    assert main([*words, "--resume"]) == 0
+    assert f"going on from run/{CHECKPOINT}: 2 epochs and 14 steps are done" in capsys.readouterr().out
+    assert result("run") == result("whole") and sorted(os.listdir("run")) == sorted(FILES)
+    pages = [Path(folder, "report.html").read_text().replace("run/", "whole/") for folder in ("run", "whole")]
+    assert pages[0] == pages[1]
+    before = contents(Path("run"))
+    assert main([*words, "--resume", "--quiet"]) == 0 and contents(Path("run")) == before
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("every", [(), ("--checkpoint-every", "1000")])
+def test_a_signal_on_a_table_leaves_what_it_should(
+    every: tuple[str, ...], meanwhile: Any, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = table()
+    meanwhile.done = staticmethod(lambda: os.kill(os.getpid(), signal.SIGTERM))
+    assert main([*words, *every, "--quiet"]) == 143
+    assert [path.name for path in here.rglob("*") if path.is_file()] == [*([CHECKPOINT] if every else []), "t.csv"][
+        ::-1
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "changed", "difference"),
+    [
+        ((), "0.5", "got "),
+        (("--scaling", "standard"), "", "got "),
+        (("--drop", "place"), "", "got "),
+        (("--early-stopping", "4"), "", "4, expected 20"),
+        (("--validation-split", "0.2"), "", "got "),
+    ],
+)
+def test_another_run_on_a_table_is_told(
+    words: tuple[str, ...], changed: str, difference: str, meanwhile: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Broken off, and complete: what differs in the rows or the options is an error, and nothing changes."""
+    same = [*table(), "--resume", "--quiet"]
+    meanwhile.done = staticmethod(fail)
+    assert main([*same, "--checkpoint-every", "3"]) == 2
+    for complete in (False, True):
+        if complete:
+            table()
+            assert main(same) == 0
+        before = contents(Path("run"))
+        table(changed)
+        capsys.readouterr()
+        assert main([*same, *words]) == 2
+        out, error = capsys.readouterr()
+        assert (out, error.count("\n")) == ("", 1) and difference in error and "--overwrite" in error
+        assert contents(Path("run")) == before
+
+
 def test_a_training_that_is_not_over_is_not_overwritten(meanwhile: Any, capsys: pytest.CaptureFixture[str]) -> None:
     meanwhile.done = staticmethod(fail)
     main([*WORDS, "--out", "run", "--checkpoint-every", "3", "--quiet"])
@@ -201,19 +276,19 @@ def test_a_training_that_is_not_over_is_not_overwritten(meanwhile: Any, capsys: 
         assert "run holds a training that is not over" in (error := capsys.readouterr().err) and "--resume" in error
         assert Path("run", CHECKPOINT).read_bytes() == before
     assert main([*WORDS, "--out", "run", "--quiet", "--overwrite"]) == 0
-    assert sorted(os.listdir("run")) == sorted(FILES)
+    assert sorted(os.listdir("run")) == WRITTEN
 
 
 def test_an_overwriting_run_that_broke_off_needs_no_second_permission(meanwhile: Any) -> None:
     """The files of the run that it replaces are there until it is through."""
     assert main([*WORDS, "--out", "run", "--quiet", "--seed", "5"]) == 0
-    before = {name: Path("run", name).read_bytes() for name in FILES}
+    before = {name: Path("run", name).read_bytes() for name in WRITTEN}
     meanwhile.done = staticmethod(fail)
     assert main([*WORDS, "--out", "run", "--quiet", "--overwrite", "--checkpoint-every", "3"]) == 2
-    assert {name: Path("run", name).read_bytes() for name in FILES} == before
+    assert {name: Path("run", name).read_bytes() for name in WRITTEN} == before
     assert main([*WORDS, "--out", "run", "--quiet", "--resume"]) == 0
     assert main([*WORDS, "--out", "whole", "--quiet"]) == 0
-    assert result("run") == result("whole") and sorted(os.listdir("run")) == sorted(FILES)
+    assert result("run") == result("whole") and sorted(os.listdir("run")) == WRITTEN
 
 
 NO_INTERVALS = (
@@ -327,7 +402,7 @@ def test_a_checkpoint_from_before_is_not_taken_for_this_training_s(
     assert main([*new, "--overwrite", "--checkpoint-every", "1000"]) == 130
     expected = f"step 14 is saved, to resume from run/{CHECKPOINT}; the same command with --resume goes on\n"
     assert capsys.readouterr().err == f"nnxp: interrupted; {expected}"
-    assert main([*new, "--overwrite", "--resume"]) == 0 and sorted(os.listdir("run")) == sorted(FILES)
+    assert main([*new, "--overwrite", "--resume"]) == 0 and sorted(os.listdir("run")) == WRITTEN
 
 
 def test_one_training_at_a_time_in_a_folder(meanwhile: Any, capsys: pytest.CaptureFixture[str]) -> None:
@@ -342,7 +417,7 @@ def test_one_training_at_a_time_in_a_folder(meanwhile: Any, capsys: pytest.Captu
 
     meanwhile.done = staticmethod(others)
     assert main([*WORDS, "--out", "run", "--quiet", "--checkpoint-every", "3"]) == 0
-    assert codes == [2, 2, 2, 2] and sorted(os.listdir("run")) == sorted(FILES)
+    assert codes == [2, 2, 2, 2] and sorted(os.listdir("run")) == WRITTEN
     assert main([*WORDS, "--out", "run", "--quiet", "--overwrite"]) == 0  # the folder is free again
 
 

@@ -40,7 +40,8 @@ def evaluate(capsys: pytest.CaptureFixture[str], file: object, model: str = MODE
         capsys.readouterr()
         assert main(["evaluate", model, str(file), *more]) == 0
         found.append(capsys.readouterr().out)
-    return json.loads(found[0]), found[1].splitlines()[2]
+    (line,) = [line for line in found[1].splitlines() if "the model was trained on" in line]
+    return json.loads(found[0]), line
 
 
 def blobs(n: int, seed: int, noise: float = 1.5) -> tuple[Any, Any]:

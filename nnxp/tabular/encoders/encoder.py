@@ -122,8 +122,8 @@ class Encoder(Transformer):
 
         scaler = Scaler.fit(self.scaling, scaled(), len(table))
         if not learned:
-            found = listing(f"{decision.name} ({decision.kind})" for decision in decisions)
-            raise DataError(f"{table.source} has no column to learn from ({found}): say what one is, with kinds=")
+            found = listing(f"{one.name} ({one.kind})" for one in decisions) or "all are left out"
+            raise DataError(f"{table.source} has no column to learn from ({found}): say what one is, kinds= (--kind)")
         self._set(decisions, learned, scaler)
         return self
 
@@ -287,8 +287,7 @@ class Encoder(Transformer):
         encoder._check_options()
         _ = dict(encoder.kinds or {}), [*encoder.drop]
         columns = [(decision_from(entry["decision"]), entry) for entry in config["columns"]]
-        codes = encoder.categories == "codes"
-        learned = [learned_from(entry, decision, codes) for decision, entry in columns if decision.used]
+        learned = [learned_from(entry, one, encoder.categories == "codes") for one, entry in columns if one.used]
         scaler = Scaler(encoder.scaling, dict(tensors))
         encoder._set([decision for decision, _ in columns], learned, scaler)
         scaler.check(sum(len(one.names().scaled) for one in learned))
