@@ -571,15 +571,21 @@ def test_a_model_from_before_encoders_still_works(here: Path, models: Path, nnxp
 
 
 def test_what_was_refused_and_now_trains(here: Path, nnxp_ok: Command, capsys: pytest.CaptureFixture[str]) -> None:
-    """A cell that is missing, a word among numbers, a class of one row, another ending; and unknown words later."""
+    """A cell that is missing, words beside numbers, a class of one row, another ending; and unknown words later."""
     r = np.random.default_rng(5)
-    rows = [[f"{r.normal():.3f}", ["hill", "valley"][i % 2], ["oak", "elm"][i % 2]] for i in range(60)]
-    rows[3][0], rows[4][1], rows[5][2] = "", "NA", "rose"
-    text = "size,place,kind\n" + "".join(",".join(row) + "\n" for row in rows)
+    rows = [
+        [f"{r.normal():.3f}", ["hill", "valley"][i % 2], ["1", "2", "clay"][i % 3], ["oak", "elm"][i % 2]]
+        for i in range(60)
+    ]
+    rows[3][0], rows[4][1], rows[5][3] = "", "NA", "rose"
+    text = "size,place,soil,kind\n" + "".join(",".join(row) + "\n" for row in rows)
     (here / "trees.txt").write_text(text)
     said = nnxp_ok("train", "trees.txt", "--target", "kind", "--epochs", 30, "--learning-rate", 0.05)
     assert "3 classes" in said
-    (here / "new.txt").write_text("place,size\nmoor,1\nhill,NA\nvalley,high\n,2\n")
+    result = json.loads(nnxp_ok("evaluate", "runs/trees/model.safetensors", "trees.txt", "--json"))
+    summary = json.loads(Path("runs/trees/summary.json").read_text())
+    assert (result["part"], result["correct"]) == ("held out", summary["test_correct"])
+    (here / "new.txt").write_text("place,size,soil\nmoor,1,2\nhill,NA,clay\nvalley,high,1\n,2,\n")
     capsys.readouterr()
     assert main(["predict", "runs/trees/model.safetensors", "new.txt"]) == 0
     out, err = capsys.readouterr()
