@@ -104,7 +104,7 @@ def test_rules(kind: str, column: Column) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["id", "ID", "customer_id", "customer id", "customerId", "PassengerId", "id_2", "uuid"]
+    "name", ["id", "ID", "customer_id", "customer id", "customerId", "PassengerId", "id_2", "uuid", "pid"]
 )
 def test_a_column_called_id_of_different_values_is_one(name: str) -> None:
     assert one(numbers(31, 17, 5), name).kind == one(words("b", "a", "1"), name).kind == "identifier"

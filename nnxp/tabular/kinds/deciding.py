@@ -13,8 +13,8 @@ from nnxp.data.spelling import Spelling, canonical, is_code, plain, spelling_of
 from nnxp.errors import DataError, hint
 from nnxp.tabular.kinds import dates
 from nnxp.tabular.kinds.cycles import parts_of
-from nnxp.tabular.kinds.looks import Look
-from nnxp.tabular.table import Moments, Numbers, Table
+from nnxp.tabular.kinds.looks import Look, counts_rows
+from nnxp.tabular.table import Indices, Moments, Numbers, Table
 
 FEW = 20
 """Up to so many different words are categories in a table of any length."""
@@ -24,8 +24,9 @@ LONG = 50
 RULES = {
     "constant": "The same value in every row, or no value in any.",
     "yes/no": "The different values are yes and no, y and n, true and false, t and f, on and off, or 1 and 0.",
-    "identifier": "Every cell is different, and the column is called id or like customer_id; or there are "
-    f"{FEW} cells or more, and they count the rows from 0 or 1, or each is different and one word, no number or date.",
+    "identifier": "Every cell is different, and the column is called id or like customer_id, or is the first and "
+    f"nameless; or there are {FEW} cells or more, and they count the rows from 0 or 1, all or those drawn from a file, "
+    "or each is different and one word, no number or date.",
     "date": "Every cell is a date, with or without a time, or every cell is a time of day.",
     "number": "Every cell is a number in a usual spelling, with the same unit or none, and none is a code, which has "
     "leading zeros or is beyond 2^53.",
@@ -43,7 +44,9 @@ HEADER = ("column", "kind", "why", "missing", "becomes")
 
 NOTHING = "no value in any row"
 
-_called_id = re.compile(r"(?i:id|uuid|guid|rownames|(?:.*[^a-z])?id|id[^a-z].*)|.*[a-z](?:Id|ID)")
+_called_id = re.compile(
+    r"(?i:[pu]?id|uuid|guid|rownames|column 1|unnamed: 0|\.\.\.1|(?:.*[^a-z])?id|id[^a-z].*)|.*[a-z](?:Id|ID)"
+)
 
 
 @dataclass(frozen=True)
@@ -149,7 +152,7 @@ def _found(table: Table, name: str, day_first: bool | None) -> Decision:
     """What the cells of a column say."""
     column = table.columns[name]
     if isinstance(column, Numbers):
-        return _of_numbers(name, column.values)
+        return _of_numbers(name, column.values, table.lines)
     if isinstance(column, Moments):
         return _of_moments(name, column.values)
     return _of_words(Look(table, name), day_first)
@@ -187,7 +190,7 @@ def _asked(table: Table, name: str, kind: str, day_first: bool | None) -> Decisi
     return _category(look, why) if kind == "category" else Decision(name, kind, why, look.missing)
 
 
-def _of_numbers(name: str, values: NDArray[np.float64]) -> Decision:
+def _of_numbers(name: str, values: NDArray[np.float64], lines: Sequence[int] | Indices) -> Decision:
     known = values[~np.isnan(values)]
     missing = len(values) - len(known)
     if not len(known):
@@ -197,7 +200,7 @@ def _of_numbers(name: str, values: NDArray[np.float64]) -> Decision:
         return Decision(name, "constant", f"{canonical(float(low))} in every row", 0)
     if low == 0 and high == 1 and ((known == 0) | (known == 1)).all():
         return _yes_no(name, "0 and 1", missing)
-    if low in (0, 1) and len(values) >= FEW and np.array_equal(values, low + np.arange(len(values))):
+    if len(values) >= FEW and counts_rows(values, lines):
         return Decision(name, "identifier", "counts the rows", 0)
     if _called_id.fullmatch(name) and (known == np.trunc(known)).all() and len(np.unique(known)) == len(known):
         return Decision(name, "identifier", "all are different, and it is called so", missing)

@@ -1,10 +1,16 @@
-"""A look at a column of words: its different texts, and where they are."""
+"""A look at a column: of words its different texts, and where they are; of numbers, whether they are the rows'."""
+
+from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nnxp.data.spelling import is_missing
 from nnxp.errors import DataError
-from nnxp.tabular.table import Table, words_of
+from nnxp.tabular.table import Indices, Table, words_of
+
+MOST_ABOVE = 3
+"""Rows of a source that may stand above the first, numbered 0: one that says the separator, and the names."""
 
 
 class Look:
@@ -45,3 +51,22 @@ class Look:
     def complaint(self, i: int, what: str) -> DataError:
         """The error about one of the texts."""
         return self.table.complaint(self.row(i), self.name, f"{self.texts[i]!r} {what}")
+
+
+def counts_rows(values: NDArray[np.float64], lines: Sequence[int] | Indices) -> bool:
+    """Whether numbers are those of the rows, from 0 or 1: of all rows, or of some that were drawn from a source.
+
+    Parameters
+    ----------
+    values : numpy.ndarray of float64, (n,)
+    lines : sequence of int
+        `Table.lines`.
+
+    Examples
+    --------
+    >>> counts_rows(np.array([7.0, 2, 4]), [8, 3, 5]), counts_rows(np.array([1990.0, 1991]), [2, 3])
+    (True, False)
+    """
+    above = np.asarray(lines) - values  # the rows that stand above the first: one of names, or further ones
+    drawn = 0 <= above[0] <= MOST_ABOVE and bool((above == above[0]).all())
+    return drawn or (values[0] in (0, 1) and np.array_equal(values, values[0] + np.arange(len(values))))
