@@ -41,15 +41,14 @@ def result(model: Sequential, prepared: Prepared) -> Result:
     return Result.of(model, test.X, test.truth if inverse is None else test.truth[:, None], inverse)
 
 
-def scores(model: Sequential, prepared: Prepared, seed: int, **more: Any) -> Document:
+def scores(model: Sequential, prepared: Prepared, **more: Any) -> Document:
     """Scores beside baselines, with their errors; `more` as `findings` takes it."""
     target, test = prepared.target, prepared.test
     classes = target.classes if isinstance(target, ClassTarget) else None
     train = _head(prepared.training, len(prepared.training.y) - prepared.followed)
     count = None if classes is None else len(classes)
     others = dict(baselines.without_columns(train.truth, len(test.y), count, train.weights))
-    straight = baselines.linear(train.X, train.y, test.X, count, train.weights, seed)
-    others["linear"] = straight if isinstance(target, ClassTarget) else target.inverse(straight)
+    others["linear"] = outputs(prepared.linear, target, test.X)
     return findings(
         Predicted(test.truth, outputs(model, target, test.X), test.weights),
         classes=classes,
@@ -62,9 +61,7 @@ def scores(model: Sequential, prepared: Prepared, seed: int, **more: Any) -> Doc
     )
 
 
-def account(
-    model: Sequential, prepared: Prepared, stopping: EarlyStopping | None, seed: int, rows: bool = True
-) -> Document:
+def account(model: Sequential, prepared: Prepared, stopping: EarlyStopping | None, rows: bool = True) -> Document:
     """All that there is to say of a training.
 
     Parameters
@@ -77,10 +74,9 @@ def account(
     return scores(
         model,
         prepared,
-        seed,
         history={name: v for name, v in prepared.history(model).items() if name not in ("learning_rate", "seconds")},
         best_epoch=None if stopping is None else stopping.best_epoch,
-        importance=importance(model, prepared.encoder, prepared.test, seed),
+        importance=importance(model, prepared.encoder, prepared.test, prepared.seed),
         alone=leaks.alone(_inputs(prepared.encoder, train.table), train.truth, count),
         rows=rows,
     )

@@ -45,7 +45,7 @@ def cross_validated(
                 f"{'part':9} {number} of {args.cv}: trained on {len(train):,} rows, tested on {len(test):,}", flush=True
             )
         part = tables.encoded(args, found, train, found.table.take(test))
-        document = account.scores(trained(part), part, args.seed)
+        document = account.scores(trained(part), part)
         shown = [metric["name"] for metric in document["metrics"]]
         for contender in document["contenders"]:
             own = scores.setdefault(contender["label"], {})

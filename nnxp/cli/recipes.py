@@ -18,7 +18,8 @@ class Recipe(NamedTuple):
     dropout: float = 0.0
     input_dropout: float = 0.0
     shortcut: bool = False
-    """Whether the inputs are also mapped to the outputs by one dense layer: what is linear is learned as such."""
+    """Whether the inputs are also mapped to the outputs by one dense layer, which begins as the linear model that a
+    table's results are compared with (as 0 with class weights, which that has not)."""
     rescale: tuple[float, float] | None = None
     """Scale and offset of the inputs, where others than the data set's own do better."""
     optimizer: str = "adam"
@@ -49,6 +50,7 @@ TABLE = Recipe(
     shortcut=True,
     optimizer="adamw",
     optimizer_options={"learning_rate": 1e-3, "weight_decay": 0.1},
+    batch_size=128,
     epochs=200,
 )
 PLANE = Recipe(optimizer_options={"learning_rate": 1e-2}, epochs=200)

@@ -2,6 +2,7 @@
 
 import argparse
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from nnxp.errors import DataError
 from nnxp.sequential import Sequential
 from nnxp.tabular import Encoder, kinds
 from nnxp.tabular.encoders.target import ClassTarget, NumberTarget, Target
+from nnxp.tabular.findings.baselines import linear_model
 from nnxp.tabular.kinds.cells import values_of
 from nnxp.tabular.table import Indices, Table
 from nnxp.typing import Floats, HostArray
@@ -61,6 +63,7 @@ class Prepared:
         By what the test part is found again; see `divided`.
     why : str
         Why the task is what it is.
+    seed : int
     """
 
     dataset: Dataset
@@ -70,12 +73,21 @@ class Prepared:
     followed: int
     held_out: dict[str, Any]
     why: str
+    seed: int
 
     @property
     def target(self) -> Target:
         """What is predicted."""
         assert self.encoder.target is not None
         return self.encoder.target
+
+    @cached_property
+    def linear(self) -> Sequential:
+        """A linear model of the rows that are trained on: what the network begins with, and is measured by."""
+        given, classes = self.given(), self.dataset.classes
+        return linear_model(
+            given["X"], given["y"], None if classes is None else len(classes), given["sample_weight"], self.seed
+        )
 
     def in_units(self) -> Dataset:
         """The data set whose test targets are as they are in the table."""
@@ -165,7 +177,7 @@ def encoded(
         },
         None,
     )
-    return Prepared(dataset, encoder, training, tested, followed, held_out or {}, found.task.why)
+    return Prepared(dataset, encoder, training, tested, followed, held_out or {}, found.task.why, args.seed)
 
 
 def encoded_target(table: Table, target: Target, decision: kinds.Decision) -> tuple[HostArray, HostArray]:

@@ -31,6 +31,7 @@ from nnxp.network.architecture import hidden_layers
 from nnxp.network.residual import Residual
 from nnxp.optimizers import Optimizer, get_optimizer
 from nnxp.sequential import Sequential
+from nnxp.tabular.findings.baselines import coefficients
 from nnxp.tabular.findings.telling import tell
 
 
@@ -52,7 +53,7 @@ def run(args: argparse.Namespace) -> None:
     table = None if found is None else tables.prepared(args, found)
     dataset, held_out = settings.load(args) if table is None else (table.dataset, {"held_out": table.held_out})
     loss = settings.loss_for(args.loss, dataset)
-    model = _made(args, recipe, backend, dataset)
+    model = _made(args, recipe, backend, dataset, table)
     model.preprocessing = dataset.preprocessing | held_out
     if table is not None:
         model.encoder = table.encoder.state()
@@ -89,7 +90,7 @@ def run(args: argparse.Namespace) -> None:
         if stopping is not None:
             summary |= {"best_epoch": stopping.best_epoch, "stopped_early": stopping.stopped}
         summary["asked"] = wanted
-        document = None if table is None else account.account(model, table, stopping, args.seed, rows=not args.no_rows)
+        document = None if table is None else account.account(model, table, stopping, rows=not args.no_rows)
         with folder.writing():
             model.save(folder.staging / "model.safetensors")
             seen.write(folder.staging, dataset.X, model.dtype)
@@ -112,20 +113,26 @@ def run(args: argparse.Namespace) -> None:
         presentation.after(None if document else result, summary, folder.path, no_picture)
 
 
-def _made(args: argparse.Namespace, recipe: Recipe, backend: Backend, dataset: Dataset) -> Sequential:
-    """The model that the options ask for."""
+def _made(
+    args: argparse.Namespace, recipe: Recipe, backend: Backend, dataset: Dataset, table: tables.Prepared | None
+) -> Sequential:
+    """The model that the options ask for, before it is trained."""
     keywords: dict[str, Any] = {**recipe.optimizer_options, **settings.schedule_for(recipe.schedule)}
     optimizer = type(get_optimizer(recipe.optimizer))(**keywords)
     loss = settings.loss_for(args.loss, dataset)
     weights = settings.class_weight_for(args.class_weight, dataset)
     model = build(dataset, recipe, optimizer, loss, backend, args.seed, weights)
     model.classes = None if dataset.classes is None else list(dataset.classes)
+    if table is not None and weights is None:
+        for layer in model.layers:
+            if isinstance(layer, Residual) and layer.shortcut is not None:  # the other branch is 0 at first
+                layer.shortcut.weights, layer.shortcut.biases = coefficients(table.linear)
     return model
 
 
 def _trained(args: argparse.Namespace, recipe: Recipe, backend: Backend, part: tables.Prepared) -> Sequential:
     """A model of a part of the rows, trained."""
-    model = _made(args, recipe, backend, part.dataset)
+    model = _made(args, recipe, backend, part.dataset, part)
     stopping = [] if args.early_stopping is None else [EarlyStopping(patience=args.early_stopping)]
     model.fit(epochs=recipe.epochs, batch_size=recipe.batch_size, callbacks=stopping, progress=False, **part.given())
     return model

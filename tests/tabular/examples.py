@@ -7,7 +7,7 @@ import numpy as np
 import nnxp
 from nnxp import random
 from nnxp.callbacks import EarlyStopping
-from nnxp.tabular.findings.baselines import linear, without_columns
+from nnxp.tabular.findings.baselines import linear_model, without_columns
 from nnxp.tabular.findings.document import Part, findings
 from nnxp.tabular.findings.importance import permutation_importance
 from nnxp.tabular.findings.layout import Document
@@ -47,6 +47,7 @@ def _document(target: str, X: np.ndarray, y: np.ndarray, classes: list[str] | No
     model = nnxp.Sequential([nnxp.Dense(4, 32), "relu", *end], loss, nnxp.Adam(0.02), seed=0, dtype="float64")
     stopping = EarlyStopping(patience=5)
     history = model.fit(X[train], y[train], 60, 32, validation_split=0.2, callbacks=[stopping])
+    straight = linear_model(X[train], y[train], k).predict(X[test])
     columns = {name: Numbers(column) for name, column in zip(NAMES, X[train].T, strict=True)}
     return findings(
         Part(y[test], model.predict(X[test])),
@@ -54,7 +55,7 @@ def _document(target: str, X: np.ndarray, y: np.ndarray, classes: list[str] | No
         target=target,
         baselines={
             **without_columns(y[train], len(test), k),
-            "linear": linear(X[train], y[train], X[test], k),
+            "linear": straight if k else straight[:, 0],
         },
         training=Part(y[train], model.predict(X[train])),
         validation_rows=round(0.2 * len(train)),

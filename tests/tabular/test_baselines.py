@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from nnxp.tabular.findings.baselines import linear, without_columns
+from nnxp.tabular.findings.baselines import coefficients, linear_model, without_columns
 
 
 def test_without_columns() -> None:
@@ -32,12 +32,16 @@ def test_a_linear_model_of_classes_is_scikit_learns(weighted: bool) -> None:
     Z = (X - X.mean(axis=0)) / np.maximum(X.std(axis=0), 1e-9)
     y = (Z[:, :3] * 2 + rng.gumbel(size=(900, 3))).argmax(axis=1)
     w = rng.integers(0, 3, 900).astype(float) if weighted else np.ones(900)
-    p = linear(X, y, X, 3, w if weighted else None)
+    model = linear_model(X, y, 3, w if weighted else None)
+    p = model.predict(X)
     expected = models.LogisticRegression(tol=1e-8, max_iter=1000).fit(Z, y, w).predict_proba(Z)
     losses = [-np.average(np.log(q[np.arange(900), y]), weights=w) for q in (p, expected)]
     assert abs(losses[0] - losses[1]) < 0.01 * losses[1]
     assert np.mean(p.argmax(axis=1) == expected.argmax(axis=1)) > 0.97
-    assert np.array_equal(p, linear(X, y, X, 3, w if weighted else None))  # by the seed
+    assert np.array_equal(p, linear_model(X, y, 3, w if weighted else None).predict(X))  # by the seed
+    W, b = coefficients(model)
+    logits = X @ W + b - np.log(p)
+    assert np.abs(logits - logits[:, :1]).max() < 1e-6  # 500 and 1000 are subtracted in float64, the data are float32
 
 
 @pytest.mark.parametrize("unit", [1.0, 1e6])
@@ -49,4 +53,8 @@ def test_a_linear_model_of_numbers_is_scikit_learns(unit: float) -> None:
     Z = (X - X.mean(axis=0)) / np.maximum(X.std(axis=0), 1e-9)
     y = unit * (Z @ np.arange(8) + 50 + rng.normal(size=900))
     expected = models.Ridge(1.0).fit(Z, y).predict(Z[:100])
-    assert np.sqrt(np.mean((linear(X, y, X[:100]) - expected) ** 2)) < 0.047 * unit
+    model = linear_model(X, y)
+    p = model.predict(X[:100])[:, 0]
+    assert np.sqrt(np.mean((p - expected) ** 2)) < 0.047 * unit
+    W, b = coefficients(model)
+    assert np.abs((X[:100] @ W + b)[:, 0] - p).max() < 1e-6 * np.abs(p).max()

@@ -58,24 +58,19 @@ def without_columns(
     return {"mean": np.full(n, np.average(values, weights=w)), "median": np.full(n, quantile(values, 0.5, w))}
 
 
-def linear(
-    X: HostArray,
-    y: HostArray,
-    X_test: HostArray,
-    n_classes: int | None = None,
-    sample_weight: Floats | None = None,
-    seed: int = 0,
-) -> Floats:
-    """Predictions for X_test of a network without hidden layer: logistic, or linear, regression.
+def linear_model(
+    X: HostArray, y: HostArray, n_classes: int | None = None, sample_weight: Floats | None = None, seed: int = 0
+) -> Sequential:
+    """A network without hidden layer: logistic, or linear, regression.
 
     Each column, and a target that is a number, is standardised by the training part. The weights W minimise the mean
     cross-entropy + Σ W² / 2n, or the mean square + Σ W² / n: the penalties of scikit-learn's `LogisticRegression` and
     `Ridge`. They are found with Adam, in 1000 steps or some more, whose rate falls to 0 as a cosine. The same seed
-    gives the same predictions.
+    gives the same model.
 
     Parameters
     ----------
-    X, X_test : numpy.ndarray, (n, features), (m, features)
+    X : numpy.ndarray, (n, features)
         The encoded columns, words one-hot.
     y : numpy.ndarray, (n,)
         Class indices; or values, as the model learns them (their logarithm, say).
@@ -88,14 +83,14 @@ def linear(
 
     Returns
     -------
-    numpy.ndarray, (m, n_classes) or (m,)
-        Probabilities, or values.
+    Sequential
+        Of float64: it predicts probabilities (m, n_classes), or values (m, 1).
 
     Examples
     --------
     >>> X = np.linspace(-1, 1, 50)[:, None]
-    >>> linear(X, 3 * X[:, 0] + 1, X[:1]).round(1).tolist()
-    [-1.9]
+    >>> linear_model(X, 3 * X[:, 0] + 1).predict(X[:1]).round(1).tolist()
+    [[-1.9]]
     """
     n, features = X.shape
     deviation, mean = units_of(X, sample_weight)
@@ -112,5 +107,26 @@ def linear(
     optimizer = Adam(learning_rate=0.05, schedule="cosine")
     model = Sequential(layers, loss, optimizer, backend="numpy", dtype="float64", seed=seed)
     model.fit(X, y, epochs, batch, sample_weight=sample_weight, progress=False, verbose=False)
-    output = np.asarray(model.predict(X_test), dtype=np.float64)
-    return output if n_classes is not None else output[:, 0]
+    return model
+
+
+def coefficients(model: Sequential) -> tuple[Floats, Floats]:
+    """W (features, outputs) and b (outputs,) of a `linear_model`, of the columns as they are: XW + b are its values,
+    or what softmax makes its probabilities.
+
+    Examples
+    --------
+    >>> X = np.linspace(-1, 1, 50)[:, None]
+    >>> model = linear_model(X, 3 * X[:, 0] + 1)
+    >>> W, b = coefficients(model)
+    >>> bool(np.allclose(X @ W + b, model.predict(X)))
+    True
+    """
+    before, dense, after = model.layers
+    assert isinstance(before, Rescaling) and isinstance(dense, Dense)
+    weights, biases = np.asarray(dense.weights), np.asarray(dense.biases)
+    W, b = np.asarray(before.scale)[:, None] * weights, biases + np.asarray(before.offset) @ weights
+    if isinstance(after, Rescaling):
+        sigma = np.asarray(after.scale)
+        W, b = W * sigma, b * sigma + np.asarray(after.offset)
+    return W, b

@@ -44,9 +44,7 @@ HEADER = ("column", "kind", "why", "missing", "becomes")
 
 NOTHING = "no value in any row"
 
-_called_id = re.compile(
-    r"(?i:[pu]?id|uuid|guid|rownames|column 1|unnamed: 0|\.\.\.1|(?:.*[^a-z])?id|id[^a-z].*)|.*[a-z](?:Id|ID)"
-)
+_called_id = re.compile(r"(?i:[pu]?id|[ug]uid|rownames|column 1|unnamed: 0|\.{3}1|.*[^a-z]id|id[^a-z].*)|.*[a-z]I[dD]")
 
 
 @dataclass(frozen=True)
