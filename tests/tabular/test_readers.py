@@ -55,6 +55,9 @@ TEXTS = {
     "large": "a,b\n9007199254740993,1e400\n2,3\n",
 }
 LONG = "id,code,size,town\n" + "".join(f"{k},{k:05d},{k / 7},{'Fez Rome Kyiv'.split()[k % 3]}\n" for k in range(3000))
+HEAD = "a,b\n" + "1,2\n" * 200
+LATE = {"a late code": f"{HEAD}007,2\n", "a late large number": f"{HEAD}9007199254740993,2\n"}
+"""Columns that are numbers until it is too late to read them as such."""
 
 
 def same(found: Table, expected: Table) -> None:
@@ -115,7 +118,7 @@ def test_columns_are_parsed_together_or_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("reader", FASTER)
-@pytest.mark.parametrize("text", [*TEXTS.values(), LONG], ids=[*TEXTS, "long"])
+@pytest.mark.parametrize("text", [*TEXTS.values(), LONG, *LATE.values()], ids=[*TEXTS, "long", *LATE])
 def test_all_readers_give_the_same(tmp_path: Path, text: str, reader: str) -> None:
     path = tmp_path / "data.csv"
     for encoding in ("utf-8", "utf-16"):

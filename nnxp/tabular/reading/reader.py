@@ -1,6 +1,7 @@
 """A person's table from a file: what kind of file it is, and how it is written, is found out."""
 
 from collections.abc import Callable, Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -150,14 +151,16 @@ def _text(found: Source, how: Form, texts: Collection[str], reader: str | None) 
 def _quickly(
     found: Source, how: Form, texts: Collection[str], columns: Callable[..., dict[str, Column] | None]
 ) -> dict[str, Column] | None:
-    """The columns by a library's reader; None where the core has to read the file, or to say what is wrong with it."""
+    """The columns by a library's reader; None where the core has to read the file, or to say what is wrong with it.
+
+    The bytes are looked at in a thread of its own while the library reads them.
+    """
     is_utf8 = how.encoding in ("utf-8", "utf-8-sig")
     whole = found.whole()
     try:
         content = whole if is_utf8 else bytes(whole).decode(how.encoding).encode()
     except UnicodeError:
         return None
-    plain = scan.look(content, how)
-    if plain is None:
-        return None
-    return columns(found.path if is_utf8 and found.path is not None else content, how, plain, texts)
+    with ThreadPoolExecutor(1) as beside:
+        looking = beside.submit(scan.look, content, how)
+        return columns(found.path if is_utf8 and found.path is not None else content, how, looking.result, texts)

@@ -1,6 +1,6 @@
 """Text files read by pyarrow, to the same table as `plaintext` reads."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,10 @@ HEAD = 100
 """So many cells tell at once that most columns of words are some."""
 
 
-def columns(where: Path | bytes, form: Form, plain: Plain, texts: Collection[str]) -> dict[str, Column] | None:
-    """The columns of a UTF-8 text; None where pyarrow refuses it, or cuts it into other rows."""
+def columns(
+    where: Path | bytes, form: Form, looked: Callable[[], Plain | None], texts: Collection[str]
+) -> dict[str, Column] | None:
+    """The columns of a UTF-8 text; None where it is not plain, pyarrow refuses it, or cuts it into other rows."""
     import pyarrow
     import pyarrow.csv
 
@@ -32,7 +34,8 @@ def columns(where: Path | bytes, form: Form, plain: Plain, texts: Collection[str
         )
     except pyarrow.ArrowException:
         return None
-    if table.num_rows != plain.rows:
+    plain = looked()
+    if plain is None or table.num_rows != plain.rows:
         return None
     return {
         name: _column(column.combine_chunks(), form.decimal, name in texts)

@@ -1,6 +1,6 @@
 """Text files read by polars, to the same table as `plaintext` reads."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,25 +17,29 @@ if TYPE_CHECKING:
 
 HEAD = 100
 """So many cells tell which columns may be numbers."""
-FEW = 1000
-"""So many different words are looked up by polars; more, by Python."""
+SHARE = 0.5
+"""Up to this share of different cells, they are looked up by polars; beyond it, by Python."""
 
 
-def columns(where: Path | bytes, form: Form, plain: Plain, texts: Collection[str]) -> dict[str, Column] | None:
-    """The columns of a UTF-8 text; None where polars refuses it, or cuts it into other rows.
+def columns(
+    where: Path | bytes, form: Form, looked: Callable[[], Plain | None], texts: Collection[str]
+) -> dict[str, Column] | None:
+    """The columns of a UTF-8 text; None where it is not plain, polars refuses it, or cuts it into other rows.
 
     Columns that seem to be numbers are read as such, and as text where a cell of theirs is spelled in another way.
+    What the look at the bytes has found is asked for last: it goes on beside the reading.
     """
     text = _Text(where, form)
-    seeming = set() if form.decimal == "," else text.seeming_numbers(texts) - plain.odd
+    seeming = set() if form.decimal == "," else text.seeming_numbers(texts)
     frame = text.read(seeming)
     if frame is None and seeming:
         seeming = set()
         frame = text.read(seeming)
-    if frame is None or frame.height != plain.rows:
+    plain = looked()
+    if frame is None or plain is None or frame.height != plain.rows:
         return None
     found: dict[int, Column] = {}
-    for place in seeming:
+    for place in seeming - plain.odd:
         numbers = frame.to_series(place).fill_nan(None)
         if numbers.null_count() < len(numbers) and (numbers.abs().max() or 0.0) < EXACT:
             found[place] = Numbers(numbers.fill_null(np.nan).to_numpy())
@@ -66,7 +70,7 @@ class _Text:
                 separator=self.form.separator,
                 has_header=False,
                 schema=schema,
-                columns=None if only is None else [str(place) for place in sorted(only)],
+                columns=None if only is None else sorted(only),
                 skip_rows=1,
                 n_rows=rows,
                 glob=False,
@@ -97,7 +101,7 @@ def _column(series: "polars.Series", decimal: str, as_spelled: bool) -> Column:
             return numbers
     codes = Codes(decimal, as_spelled)
     distinct = series.unique(maintain_order=True)
-    if len(distinct) > FEW:
+    if len(distinct) > SHARE * len(series):
         found = codes.of(series.to_list())
     else:
         new = codes.of(distinct.to_list())
