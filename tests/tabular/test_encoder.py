@@ -13,6 +13,7 @@ import nnxp
 from nnxp import DataError, ModelFileError
 from nnxp.tabular import Encoder, Notes
 from nnxp.tabular.encoders.target import ClassTarget, NumberTarget
+from nnxp.tabular.encoders.words import Vocabulary
 from nnxp.tabular.table import Moments, Numbers, Table, Words
 
 NAN = float("nan")
@@ -119,6 +120,26 @@ def test_rare_words_are_gathered() -> None:
     assert [*notes] == ["city: 1 of 2 rows hold words not seen in training (e)"]
     alone = Encoder(rare=4).fit(t)  # of one rare word nothing is gained
     assert [name for name in alone.feature_names_out if "=" in name] == ["city=a", "city=b", "city=c", "city=d"]
+
+
+def test_of_many_words_the_most_frequent_have_columns() -> None:
+    """100 of them, as the docstring says; among equally frequent ones the first in order."""
+    counts = {f"w{k:03}": 7 if k >= 95 else 6 for k in range(105)}
+    t = table(city=[word for word, n in counts.items() for _ in range(n)], x=[*map(float, range(640))])
+    names = [name for name in Encoder().fit(t).feature_names_out if "=" in name]
+    assert names == [f"city=w{k:03}" for k in [*range(90), *range(95, 105)]] + ["city=other"]
+    assert Encoder(categories="codes").fit(t).codes == {"city": 106}
+
+
+def test_only_the_words_of_the_rows_are_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A few rows of a table of many words cost what a few rows cost."""
+    t = table(city=[f"w{k:03}" for k in range(150) for _ in range(2)], x=[*map(float, range(300))])
+    encoder = Encoder(rare=1).fit(t)
+    looked: list[str] = []
+    codes = Vocabulary.codes
+    monkeypatch.setattr(Vocabulary, "codes", lambda self, texts: looked.extend(texts) or codes(self, texts))
+    encoder.transform(t.take(slice(4, 7)))
+    assert looked == ["w002", "w003"]
 
 
 def test_codes() -> None:

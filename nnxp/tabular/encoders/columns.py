@@ -16,6 +16,9 @@ from nnxp.typing import Floats
 
 Matrix = NDArray[np.float32]
 
+ONE_HOT = 100
+"""So many words of a category, the most frequent ones, have a column each at most: 20,000 words would be 20,000."""
+
 
 class Cells(NamedTuple):
     """The cells of a column as its kind has them.
@@ -145,9 +148,10 @@ class LearnedWords(Learned):
     def read(self, column: Column) -> Cells:
         """The codes of the words."""
         words = words_of(column)
-        codes = self.vocabulary.codes(words.texts)
-        counts = np.where(codes == UNKNOWN, words.counts(), 0)
-        odd = {words.texts[i]: int(counts[i]) for i in np.flatnonzero(counts)}
+        counts, codes = words.counts(), np.full(len(words.texts), MISSING, np.int32)
+        there = np.flatnonzero(counts)  # a few rows have few of 20,000 words
+        codes[there] = self.vocabulary.codes([words.texts[i] for i in there.tolist()])
+        odd = {words.texts[i]: int(counts[i]) for i in np.flatnonzero(codes == UNKNOWN).tolist()}
         return Cells(codes[words.codes], (codes == MISSING)[words.codes], odd)
 
     def numbers(self, cells: Cells) -> tuple[list[Floats], list[Floats]]:
@@ -178,7 +182,7 @@ def learn(column: Column, decision: Decision, rare: int, as_codes: bool) -> Lear
 
 def _learn(column: Column, decision: Decision, rare: int, as_codes: bool) -> Learned:
     if decision.kind == "category":
-        vocabulary, missing = Vocabulary.of(words_of(column), rare)
+        vocabulary, missing = Vocabulary.of(words_of(column), rare, None if as_codes else ONE_HOT)
         return LearnedWords(decision, missing and not as_codes, vocabulary, as_codes)
     if decision.kind == "date":
         moments, _ = moments_of(column, decision)

@@ -50,7 +50,7 @@ class Encoder(Transformer):
         With "codes" a category, also one of two words, is one column of whole numbers: 0 where the word is missing or
         unknown, 1 for the first and so on (see `codes`).
     rare : int
-        Words with fewer rows than this are gathered, where a column has two of them or more; 1: none.
+        Words of fewer rows are gathered, if a column has two such; 1: none. One-hot, all but the 100 most frequent are.
     day_first : bool, optional
         Whether 01/02/2020 is the first of February; None: what the column shows.
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,11 +46,12 @@ class Vocabulary:
     rare: tuple[str, ...]
 
     @classmethod
-    def of(cls, words: Words, rare: int) -> tuple["Vocabulary", bool]:
-        """The vocabulary of a training's rows, and whether a cell has no word."""
+    def of(cls, words: Words, rare: int, most: int | None = None) -> tuple["Vocabulary", bool]:
+        """The vocabulary of a training's rows, of so many words at most, and whether a cell has no word."""
         counts = {text: int(n) for text, n in zip(words.texts, words.counts(), strict=True) if n}
         there = in_order(text for text in counts if not is_missing(text))
-        few = [text for text in there if counts[text] < rare]
+        told = {*sorted(there, key=counts.__getitem__, reverse=True)[:most]}
+        few = [text for text in there if counts[text] < rare or text not in told]
         gathered = {*few} if len(few) > 1 else set()
         known = tuple(text for text in there if text not in gathered)
         return cls(known, tuple(few) if gathered else ()), any(map(is_missing, counts))
@@ -60,15 +61,21 @@ class Vocabulary:
         """What the codes from 1 on are called."""
         return (*self.known, "other") if self.rare else self.known
 
-    def codes(self, texts: list[str]) -> NDArray[np.int32]:
-        """The code of each text. One that is spelled as no word of the training is the word of the same number, "3.0"
-        the word "3", if there is one."""
+    @cached_property
+    def _codes(self) -> tuple[dict[str, int], dict[float | None, int]]:
+        """The codes by text, and by the number of a text that is one."""
         exact = {text: 1 + i for i, text in enumerate(self.known)}
         exact |= dict.fromkeys(self.rare, 1 + len(self.known))
-        equal: dict[Any, int] = {}
+        equal: dict[float | None, int] = {}
         for text, code in exact.items():
             if (value := plain(text)) is not None:
                 equal.setdefault(value, code)
+        return exact, equal
+
+    def codes(self, texts: list[str]) -> NDArray[np.int32]:
+        """The code of each text. One that is spelled as no word of the training is the word of the same number, "3.0"
+        the word "3", if there is one."""
+        exact, equal = self._codes
         found = [MISSING if is_missing(text) else exact.get(text, UNKNOWN) for text in texts]
         if equal:
             found = [
