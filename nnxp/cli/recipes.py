@@ -1,5 +1,6 @@
 """The settings of a training for which none are given, by data set."""
 
+import math
 import os
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -98,6 +99,19 @@ def recipe_for(data: str) -> Recipe:
     if recipe := RECIPES.get(data.lower().replace("_", "-")):
         return recipe
     return RECIPES["a table" if is_table(data) else "a folder" if os.path.isdir(data) else "a file"]
+
+
+def batch_for(rows: int) -> int:
+    """Rows of one step of a training on a table: 32 for up to 10,000, then 1 of 320, as a power of two, 1,024 at most.
+
+    So an epoch has some 300 steps, however long the table is.
+
+    Examples
+    --------
+    >>> [batch_for(rows) for rows in (50, 10_000, 25_000, 300_000, 10**7)]
+    [32, 32, 64, 1024, 1024]
+    """
+    return 1 << min(max(round(math.log2(rows / 320)), 5), 10)
 
 
 def is_table(name: str) -> bool:

@@ -16,7 +16,7 @@ from nnxp.backends import Backend, get_backend
 from nnxp.callbacks import EarlyStopping, Interruption
 from nnxp.cli import account, crossvalidation, opening, presentation, seen, settings, table_options, tables
 from nnxp.cli.parser import UsageError
-from nnxp.cli.recipes import Recipe, is_table
+from nnxp.cli.recipes import Recipe, batch_for, is_table
 from nnxp.cli.results import Result, library_version
 from nnxp.cli.runs import RunFolder
 from nnxp.cli.unfinished import PatientCheckpoint, asked, check_finished, resumable
@@ -52,6 +52,8 @@ def run(args: argparse.Namespace) -> None:
     found = opening.understood(args) if of_table else None
     table = None if found is None else tables.prepared(args, found)
     dataset, held_out = settings.load(args) if table is None else (table.dataset, {"held_out": table.held_out})
+    if table is not None and args.batch_size is None:
+        recipe = recipe._replace(batch_size=batch_for(len(dataset.X) - table.followed))
     loss = settings.loss_for(args.loss, dataset)
     model = _made(args, recipe, backend, dataset, table)
     model.preprocessing = dataset.preprocessing | held_out
