@@ -112,6 +112,23 @@ def importance(model: Sequential, encoder: Encoder, test: Part, seed: int) -> Pe
     )
 
 
+def attempted(
+    model: Sequential,
+    prepared: Prepared,
+    stopping: EarlyStopping | None,
+    summary: Mapping[str, Any],
+    name: str,
+    path: Path,
+    rows: bool,
+) -> tuple[Document | None, str, str]:
+    """The account and its page; or the line that says why there is none, which is no reason to lose a trained model."""
+    try:
+        document = account(model, prepared, stopping, rows)
+        return document, page(document, prepared, model, summary, name, path), ""
+    except Exception as error:
+        return None, "", f"no report.html: making it failed ({type(error).__name__}: {error})"
+
+
 def page(
     document: Document, prepared: Prepared, model: Sequential, summary: Mapping[str, Any], name: str, path: Path
 ) -> str:

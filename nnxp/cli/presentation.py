@@ -76,7 +76,7 @@ def log(quiet: bool) -> Iterator[None]:
         logger.setLevel(level)
 
 
-def after(result: Result | None, summary: dict[str, Any], folder: Path, no_picture: str) -> None:
+def after(result: Result | None, summary: dict[str, Any], folder: Path, *lacking: str) -> None:
     """Says what came out, unless that was said already, and where it is."""
     if result is not None:
         print(f"test {figures(result)}")
@@ -87,8 +87,8 @@ def after(result: Result | None, summary: dict[str, Any], folder: Path, no_pictu
     print(f"trained for {summary['wall_seconds']:.1f} s, {summary['samples_per_second']:,.0f} samples a second")
     files = [name for name in FILES if (folder / name).exists()]
     print(f"written to {folder}: {', '.join(files)}")
-    if no_picture:
-        print(no_picture)
+    for why in filter(None, lacking):
+        print(why)
 
 
 def figures(result: Result) -> str:

@@ -92,16 +92,20 @@ def run(args: argparse.Namespace) -> None:
         if stopping is not None:
             summary |= {"best_epoch": stopping.best_epoch, "stopped_early": stopping.stopped}
         summary["asked"] = wanted
-        document = None if table is None else account.account(model, table, stopping, rows=not args.no_rows)
+        document, report, no_report = None, "", ""
+        if table is not None:
+            summary["columns"] = [one.document() for one in table.encoder.decisions]
+            path = folder.path / "model.safetensors"
+            document, report, no_report = account.attempted(
+                model, table, stopping, summary, args.data, path, rows=not args.no_rows
+            )
+            summary |= ({} if document is None else {"findings": document}) | ({} if parts is None else {"cv": parts})
         with folder.writing():
             model.save(folder.staging / "model.safetensors")
             seen.write(folder.staging, dataset.X, model.dtype)
             _write_history(history, folder.staging / "history.csv")
-            if table is not None and document is not None:
-                summary |= {"columns": [one.document() for one in table.encoder.decisions], "findings": document}
-                summary |= {} if parts is None else {"cv": parts}
-                text = account.page(document, table, model, summary, args.data, folder.path / "model.safetensors")
-                (folder.staging / "report.html").write_text(text, encoding="utf-8")
+            if report:
+                (folder.staging / "report.html").write_text(report, encoding="utf-8")
             text = json.dumps(summary, indent=2, ensure_ascii=False) + "\n"
             (folder.staging / "summary.json").write_text(text, encoding="utf-8")
             shown = dataset if table is None else table.in_units()
@@ -112,7 +116,7 @@ def run(args: argparse.Namespace) -> None:
             tell(document)
         if parts is not None:
             crossvalidation.show(parts)
-        presentation.after(None if document else result, summary, folder.path, no_picture)
+        presentation.after(None if document else result, summary, folder.path, no_report, no_picture)
 
 
 def _made(

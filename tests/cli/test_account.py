@@ -1,4 +1,4 @@
-"""`nnxp train --cv`: every row is tested on once."""
+"""What is said of a training on a table: K trainings of its parts (`--cv`), and findings that fail."""
 
 import json
 from pathlib import Path
@@ -56,3 +56,16 @@ def test_refused(words: list[str], what: str, capsys: pytest.CaptureFixture[str]
     assert main(["train", "t.csv", "--target", "y", *words, *SHORT]) == 2
     out, err = capsys.readouterr()
     assert what in err and out == "" and not Path("run").exists()
+
+
+def test_findings_that_fail_do_not_cost_the_model(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fails(*args: object, **rest: object) -> None:
+        raise ZeroDivisionError("of something")
+
+    monkeypatch.setattr("nnxp.cli.account.findings", fails)
+    assert main(["train", "t.csv", "--target", "y", *SHORT]) == 0
+    assert "no report.html: making it failed (ZeroDivisionError: of something)" in capsys.readouterr().out
+    assert Path("run/model.safetensors").is_file() and not Path("run/report.html").exists()
+    assert "findings" not in json.loads(Path("run/summary.json").read_text())
