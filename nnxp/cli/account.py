@@ -26,6 +26,8 @@ from nnxp.tabular.table import Table
 MOST = 2000
 """Rows, drawn from the test part, that importance is taken on: beyond, a standard error of chance is small anyway."""
 REPEATS = 5
+ENCODED = 100_000
+"""Columns, times those that each shuffle of one has to encode, that importance is taken of: 300, or 10 of 10,000."""
 
 
 def outputs(model: Sequential, target: Target, X: Array) -> Array:
@@ -71,13 +73,14 @@ def account(model: Sequential, prepared: Prepared, stopping: EarlyStopping | Non
     """
     train = _head(prepared.training, len(prepared.training.y) - prepared.followed)
     count = len(prepared.target.classes) if isinstance(prepared.target, ClassTarget) else None
+    alone = leaks.alone(_inputs(prepared.encoder, train.table), train.truth, count)
     return scores(
         model,
         prepared,
         history={name: v for name, v in prepared.history(model).items() if name not in ("learning_rate", "seconds")},
         best_epoch=None if stopping is None else stopping.best_epoch,
-        importance=importance(model, prepared.encoder, prepared.test, prepared.seed),
-        alone=leaks.alone(_inputs(prepared.encoder, train.table), train.truth, count),
+        importance=importance(model, prepared.encoder, prepared.test, alone, prepared.seed),
+        alone=alone,
         rows=rows,
     )
 
@@ -93,18 +96,29 @@ def of_test(model: Sequential, encoder: Encoder, table: Table, X: Array, truth: 
     )
 
 
-def importance(model: Sequential, encoder: Encoder, test: Part, seed: int) -> PermutationImportance | None:
-    """How much worse the model is where a column's cells are shuffled among the test rows."""
+def importance(
+    model: Sequential, encoder: Encoder, test: Part, alone: Mapping[str, float], seed: int
+) -> PermutationImportance | None:
+    """How much worse the model is where a column's cells are shuffled among the test rows.
+
+    Parameters
+    ----------
+    alone : mapping of str to float
+        How well each column predicts the target by itself: of very many columns, the first by it are shuffled.
+    """
     target = encoder.target
     assert target is not None
     some = np.linspace(0, len(test.y) - 1, min(MOST, len(test.y))).astype(np.int64)
     if len(np.unique(test.truth[some])) < 2:
         return None  # of one class or value nothing can be lost
     weights = None if test.weights is None else test.weights[some]
-    table = _inputs(encoder, test.table.take(some))
+    whole = _inputs(encoder, test.table.take(some))
+    best = sorted(whole.columns, key=lambda name: -alone.get(name, -np.inf))
+    shuffled = set(best[: ENCODED // len(best) or 1])
+    table = replace(whole, columns={name: column for name, column in whole.columns.items() if name in shuffled})
 
     def predicted(table: Table) -> Array:
-        return outputs(model, target, encoder.transform(table))
+        return outputs(model, target, encoder.transform(replace(whole, columns={**whole.columns, **table.columns})))
 
     metric = "accuracy" if isinstance(target, ClassTarget) else "r2"
     return permutation_importance(

@@ -13,11 +13,18 @@ from nnxp.typing import Floats, Integers
 
 
 def divided(
-    table: Table, labels: Integers | None, *, share: float, seed: int, split_by: str | None, time: str | None
+    table: Table,
+    labels: Integers | None,
+    *,
+    share: float,
+    seed: int,
+    split_by: str | None,
+    time: str | None,
+    day_first: bool | None,
 ) -> splitting.Parts:
     """The rows to train on and those held out, by the options of `nnxp train`."""
     if time is not None:
-        return splitting.by_time(_times(table, time), share)
+        return splitting.by_time(_times(table, time, day_first), share)
     if split_by is not None:
         return splitting.by_group(group_numbers(table, split_by), share, seed)
     return splitting.at_random(len(table) if labels is None else labels, share, seed)
@@ -44,9 +51,9 @@ def fingerprint(table: Table) -> str:
     return digest.hexdigest()
 
 
-def _times(table: Table, name: str) -> Floats:
+def _times(table: Table, name: str, day_first: bool | None) -> Floats:
     """What increases with time: seconds of a date, or a number."""
-    (decision,) = kinds.decide(replace(table, columns={name: table.columns[name]}))
+    (decision,) = kinds.decide(replace(table, columns={name: table.columns[name]}), day_first=day_first)
     column = table.columns[name]
     if isinstance(column, Numbers) or decision.kind == "number":
         return column.values if isinstance(column, Numbers) else values_of(column, decision).values

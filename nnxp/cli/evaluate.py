@@ -115,9 +115,15 @@ def _table_rows(args: argparse.Namespace, encoder: Encoder, preprocessing: Mappi
         raise DataError(
             f"{table.source} has no target column {target!r}; there are {there}{hint(target, table.columns)}"
         )
-    table = opening.with_target(table, target, quiet=args.json)
-    if not held_out or held_out.pop("sha256") != dividing.fingerprint(table):
-        return table, "all"
+    whole = opening.with_target(table, target, quiet=args.json)
+    if not held_out:
+        return whole, "all"
+    if (rows := held_out.pop("rows")) is not None:
+        table = opening.with_target(opening.drawn(table, rows, held_out["seed"]), target, quiet=True)
+    else:
+        table = whole
+    if held_out.pop("sha256") != dividing.fingerprint(table):
+        return whole, "all"
     labels = None
     if isinstance(encoder.target, ClassTarget):
         labels = encoder.target.encode(table.columns[target])

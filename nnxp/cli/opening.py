@@ -19,6 +19,8 @@ from nnxp.tabular.reading import read
 from nnxp.tabular.table import Indices, Moments, Table, Words
 from nnxp.typing import Integers
 
+MANY = 1000
+"""Columns from which on people are told that a training takes time."""
 AS_SPELLED = ("category", "yes/no", "identifier", "text")
 """Kinds whose cells are taken as they are spelled, where somebody says that a column is one."""
 
@@ -79,17 +81,31 @@ def understood(args: argparse.Namespace) -> Understood:
     """Reads the table, and finds out what is to be predicted for which rows."""
     whole = opened(args, args.data, _as_spelled(args))
     _check_columns(args, whole)
+    if len(whole.columns) >= MANY and not args.quiet:
+        print(
+            f"{'':9} so many columns take about {len(whole.columns) / 160:.0f} s, and more with many rows: "
+            "--drop leaves columns out",
+            flush=True,
+        )
     if args.rows is not None and args.rows < len(whole):
-        drawn = random.permutation(random.key(args.seed, "split", 4), len(whole))[: args.rows]
-        whole = whole.take(np.sort(drawn))
+        whole = drawn(whole, args.rows, args.seed)
         if not args.quiet:
             print(f"{'':9} {args.rows:,} rows of them are drawn")
     task, table = task_of(whole, args.target, args.task), with_target(whole, args.target, args.quiet)
     labels = _labels(table, args.target) if task.task == "classification" else None
-    other = (
-        None if args.test is None else with_target(opened(args, args.test, _as_spelled(args)), args.target, args.quiet)
-    )
+    other = None
+    if args.test is not None:
+        other = opened(args, args.test, _as_spelled(args))
+        _check_there(other, {"--target": [args.target], "--weights": [args.weights]})
+        other = with_target(other, args.target, args.quiet)
     return Understood(table, other, labels, task)
+
+
+def drawn(table: Table, rows: int | None, seed: int) -> Table:
+    """So many of the rows, in their order; all of them where there are no more."""
+    if rows is None or rows >= len(table):
+        return table
+    return table.take(np.sort(random.permutation(random.key(seed, "split", 4), len(table))[:rows]))
 
 
 def with_target(table: Table, name: str, quiet: bool) -> Table:
@@ -125,7 +141,7 @@ def _as_spelled(args: argparse.Namespace) -> list[str]:
 
 
 def _check_columns(args: argparse.Namespace, table: Table) -> None:
-    roles: Mapping[str, Iterable[str | None]] = {
+    roles = {
         "--target": [args.target],
         "--weights": [args.weights],
         "--split-by": [args.split_by],
@@ -133,6 +149,15 @@ def _check_columns(args: argparse.Namespace, table: Table) -> None:
         "--drop": args.drop,
         "--kind": [name for name, _ in args.kind],
     }
+    _check_there(table, roles)
+    if len(table.columns) == 1:
+        raise DataError(
+            f"{table.source} has only the target column {args.target!r}: there is nothing to predict it from"
+        )
+
+
+def _check_there(table: Table, roles: Mapping[str, Iterable[str | None]]) -> None:
+    """Raises where the table lacks a column that an option names."""
     for option, names in roles.items():
         for name in names:
             if name is not None and name not in table.columns:
@@ -140,10 +165,6 @@ def _check_columns(args: argparse.Namespace, table: Table) -> None:
                 raise DataError(
                     f"{option}: {table.source} has no column {name!r}; there are {there}{hint(name, table.columns)}"
                 )
-    if len(table.columns) == 1:
-        raise DataError(
-            f"{table.source} has only the target column {args.target!r}: there is nothing to predict it from"
-        )
 
 
 def _size(name: str) -> str:

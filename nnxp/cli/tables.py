@@ -20,7 +20,7 @@ from nnxp.tabular import Encoder, kinds
 from nnxp.tabular.encoders.target import ClassTarget, NumberTarget, Target
 from nnxp.tabular.findings.baselines import linear_model
 from nnxp.tabular.kinds.cells import values_of
-from nnxp.tabular.table import Indices, Table
+from nnxp.tabular.table import Indices, Table, words_of
 from nnxp.typing import Floats, HostArray
 
 
@@ -123,11 +123,11 @@ def show(found: Prepared) -> None:
 
 def prepared(args: argparse.Namespace, found: Understood) -> Prepared:
     """Divides the rows, learns the encoding from those that are not tested on, and encodes."""
-    by = {"split_by": args.split_by, "time": args.time, "seed": args.seed, "share": TEST_SHARE}
+    by = _by(args, TEST_SHARE)
     if found.other is not None:
         return encoded(args, found, np.arange(len(found.table)), found.other)
     train, test = divided(found.table, found.labels, **by)
-    held_out = by | {"sha256": fingerprint(found.table)}
+    held_out = by | {"rows": args.rows, "sha256": fingerprint(found.table)}
     return encoded(args, found, train, found.table.take(test), held_out)
 
 
@@ -138,17 +138,19 @@ def encoded(
     share, followed = FOLLOWED if args.validation_split is None else args.validation_split, 0
     if share:
         labels = None if found.labels is None else found.labels[train]
-        by = {"split_by": args.split_by, "time": args.time, "seed": args.seed, "share": share}
-        first, last = divided(found.table.take(train), labels, **by)
+        first, last = divided(found.table.take(train), labels, **_by(args, share))
         train, followed = np.concatenate([train[first], train[last]]), len(last)
     table, decision = found.table.take(train), found.task.decision
+    trained = table.take(slice(0, len(table) - followed))
+    weights = _weights(args, trained)
     target: Target
     if found.labels is not None:
         if args.target_transform is not None:
             raise UsageError(f"--target-transform is for numbers, and the target {args.target!r} has classes")
         target = ClassTarget.of(args.target, found.table.columns[args.target])
     else:
-        truth = values_of(table.columns[args.target], decision).values[: len(table) - followed]
+        truth = values_of(trained.columns[args.target], decision).values
+        truth = truth if weights is None else truth[weights > 0]
         target = NumberTarget.of(args.target, truth, args.target_transform or "auto")
         if truth.min() == truth.max():
             raise DataError(f"the target is {truth[0]:g} in every training row: there is nothing to learn")
@@ -180,6 +182,12 @@ def encoded(
     return Prepared(dataset, encoder, training, tested, followed, held_out or {}, found.task.why, args.seed)
 
 
+def _by(args: argparse.Namespace, share: float) -> dict[str, Any]:
+    """By what the rows are divided."""
+    names = ("split_by", "time", "day_first", "seed")
+    return {name: getattr(args, name) for name in names} | {"share": share}
+
+
 def encoded_target(table: Table, target: Target, decision: kinds.Decision) -> tuple[HostArray, HostArray]:
     """What is learned of a table's targets, none of them missing, and the truth.
 
@@ -192,9 +200,11 @@ def encoded_target(table: Table, target: Target, decision: kinds.Decision) -> tu
     if isinstance(target, ClassTarget):
         y = target.encode(column)
         if len(y) and y.min() < 0:
-            row = int(np.argmin(y))
-            known = listing(target.classes)
-            raise table.complaint(row, target.name, f"a class that the training did not have; it had {known}")
+            row, words = int(np.argmin(y)), words_of(column)
+            text, known = words.texts[words.codes[row]], listing(target.classes)
+            raise table.complaint(
+                row, target.name, f"{text!r} is a class that the training did not have: it had {known}"
+            )
         return y, y
     truth = values_of(column, decision).values
     if np.isnan(truth).any():
@@ -218,6 +228,11 @@ def _weights(args: argparse.Namespace, table: Table) -> Floats | None:
     if not np.all(weights >= 0):
         row = int((~(weights >= 0)).argmax())
         raise table.complaint(row, args.weights, "a weight is a number from 0 up, and not missing")
+    if not weights.any():
+        raise DataError(
+            f"--weights: {args.weights!r} is 0 in all {len(table):,} rows that are trained on, or tested on, "
+            "expected a weight above 0 in each of the two: give some, or divide the rows otherwise"
+        )
     return weights
 
 

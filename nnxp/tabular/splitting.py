@@ -40,6 +40,8 @@ def at_random(labels: NDArray[Any] | int, share: float, seed: int) -> Parts:
     if isinstance(labels, int):
         return data.split(labels, share, seed)
     several = np.flatnonzero(np.bincount(labels)[labels] > 1)
+    if not len(several):
+        raise DataError(f"got {len(labels)} rows, each of another class, expected two of one at least: bring more rows")
     held_out = several[data.split(labels[several], share, seed)[1]]
     return np.setdiff1d(np.arange(len(labels)), held_out), held_out
 
