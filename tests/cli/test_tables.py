@@ -427,7 +427,7 @@ def test_a_row_of_weight_zero_teaches_nothing(wild: str, ok: Command) -> None:
     write("test.csv", age=sizes(10), w=[1] * 10, y=sizes(10, seed=3))
     for name in "abc":
         words = ("--target", "y", "--weights", "w", "--test", "test.csv", "--validation-split", "0")
-        train(ok, f"{name}.csv", *words, "--target-transform", "none", out=name)
+        train(ok, f"{name}.csv", *words, out=name)
         assert kinds(name) == {"age": "number"}
     a, b, c = (ok("predict", f"{name}/model.safetensors", "test.csv").out for name in "abc")
     assert a == b
