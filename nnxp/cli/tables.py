@@ -202,9 +202,7 @@ def encoded_target(table: Table, target: Target, decision: kinds.Decision) -> tu
         if len(y) and y.min() < 0:
             row, words = int(np.argmin(y)), words_of(column)
             text, known = words.texts[words.codes[row]], listing(target.classes)
-            raise table.complaint(
-                row, target.name, f"{text!r} is a class that the training did not have: it had {known}"
-            )
+            raise table.complaint(row, target.name, f"a class that the training did not have, {text!r}; it had {known}")
         return y, y
     truth = values_of(column, decision).values
     if np.isnan(truth).any():

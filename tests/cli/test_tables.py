@@ -273,7 +273,7 @@ def imbalanced() -> Quirk:
 
 def decades() -> Quirk:
     income = [f"{10 ** (1 + 5 * i / N):.4g}" for i in range(N)]
-    text = text_of(["a", "income"], [[i * 1.5 for i in range(N)], income])
+    text = text_of(["a", "income"], [[i + 0.5 for i in range(N)], income])
     return Quirk("l.csv", text.encode(), "income", {"a": "number"}, ("regression", "logarithm"), None)
 
 

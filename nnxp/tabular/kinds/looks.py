@@ -68,5 +68,5 @@ def counts_rows(values: NDArray[np.float64], lines: Sequence[int] | Indices) -> 
     (True, False)
     """
     above = np.asarray(lines) - values  # the rows that stand above the first: one of names, or further ones
-    drawn = 0 <= above[0] <= MOST_ABOVE and bool((above == above[0]).all())
+    drawn = above[0] in range(MOST_ABOVE + 1) and bool((above == above[0]).all())
     return drawn or (values[0] in (0, 1) and np.array_equal(values, values[0] + np.arange(len(values))))
