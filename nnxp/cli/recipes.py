@@ -101,17 +101,17 @@ def recipe_for(data: str) -> Recipe:
     return RECIPES["a table" if is_table(data) else "a folder" if os.path.isdir(data) else "a file"]
 
 
-def batch_for(rows: int) -> int:
-    """Rows of one step of a training on a table: 32 for up to 10,000, then 1 of 320, as a power of two, 1,024 at most.
+def batch_for(rows: int, least: int) -> int:
+    """Rows of one step of a training on a table: 1 of 320, as a power of two, from `least` to 1,024.
 
     So an epoch has some 300 steps, however long the table is.
 
     Examples
     --------
-    >>> [batch_for(rows) for rows in (50, 10_000, 25_000, 300_000, 10**7)]
-    [32, 32, 64, 1024, 1024]
+    >>> [batch_for(rows, 128) for rows in (50, 40_000, 80_000, 300_000, 10**7)]
+    [128, 128, 256, 1024, 1024]
     """
-    return 1 << min(max(round(math.log2(rows / 320)), 5), 10)
+    return max(least, 1 << min(max(round(math.log2(rows / 320)), 0), 10))
 
 
 def is_table(name: str) -> bool:

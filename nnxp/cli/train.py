@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> None:
     table = None if found is None else tables.prepared(args, found)
     dataset, held_out = settings.load(args) if table is None else (table.dataset, {"held_out": table.held_out})
     if table is not None and args.batch_size is None:
-        recipe = recipe._replace(batch_size=batch_for(len(dataset.X) - table.followed))
+        recipe = recipe._replace(batch_size=batch_for(len(dataset.X) - table.followed, recipe.batch_size))
     loss = settings.loss_for(args.loss, dataset)
     model = _made(args, recipe, backend, dataset, table)
     model.preprocessing = dataset.preprocessing | held_out

@@ -1057,10 +1057,10 @@ def test_a_reader_that_leaves_is_no_error(name: str, here: Path, models: Path) -
 
 
 def test_batches_of_a_table_grow_with_its_rows(here: Path, nnxp_ok: Command) -> None:
-    """18,000 of 25,000 rows are trained on: a 320th of them is 56, and 64 the power of two next to it."""
-    rows = "".join(f"{k % 97},{k % 89},{'no' if k % 3 else 'yes'}\n" for k in range(25_000))
+    """64,800 of 90,000 rows are trained on: a 320th of them is 203, and 256 the power of two next to it."""
+    rows = "".join(f"{k % 97},{k % 89},{'no' if k % 3 else 'yes'}\n" for k in range(90_000))
     Path("long.csv").write_text("a,b,y\n" + rows)
     words = ["train", "long.csv", "--target", "y", "--epochs", "1", "--hidden", "2", "--out", "run"]
-    assert "batches of 64," in nnxp_ok(*words)
-    assert json.loads(Path("run/summary.json").read_text())["batch_size"] == 64
+    assert "batches of 256," in nnxp_ok(*words)
+    assert json.loads(Path("run/summary.json").read_text())["batch_size"] == 256
     assert "batches of 48," in nnxp_ok(*words, "--batch-size", "48", "--overwrite")
