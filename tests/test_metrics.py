@@ -151,6 +151,7 @@ def test_classes_as_scikit_learn_has_them(backend: Target, seed: int, n: int, k:
 def test_numbers_as_scikit_learn_has_them(backend: Target, seed: int, n: int, weighted: bool) -> None:
     """R² divides by a variance that may be small: the draws' is above 0.1."""
     theirs = pytest.importorskip("sklearn.metrics", reason="compares with scikit-learn's")
+    version = tuple(map(int, pytest.importorskip("sklearn").__version__.split(".")[:2]))
     _, _, weights, values = drawn(seed, n, 2)
     w = weights if weighted else None
     p, y = values.T
@@ -162,6 +163,8 @@ def test_numbers_as_scikit_learn_has_them(backend: Target, seed: int, n: int, we
         (median_absolute_error, "median_absolute_error"),
         (r2, "r2_score"),
     ):
+        if w is not None and "median" in name and version < (1, 8):
+            continue  # it took the lower of two values in the middle
         expected = getattr(theirs, name)(y, p, sample_weight=w)
         assert math.isclose(ours(*arrays, **given), expected, rel_tol=1e-12), name
 

@@ -22,11 +22,7 @@ from tests.estimators.test_estimators import TOLERANCE, converged, weights
 from tests.helpers.matrix import Target
 from tests.helpers.models import problem
 
-pytestmark = [
-    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
-    # scikit-learn 1.7 asks SciPy for what that has deprecated since.
-    pytest.mark.filterwarnings("ignore:scipy.optimize. The `disp` and `iprint` options:DeprecationWarning"),
-]
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
 PAIRS = [
     pytest.param(getattr(nnxp, name), getattr(neural_network, name), id=name)
