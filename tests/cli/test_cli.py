@@ -134,7 +134,10 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
         flowers(folder / "flowers.csv")
         for name, words in (
             ("digits", ["digits", "--seed", "3"]),
-            ("flowers", [str(folder / "flowers.csv"), "--target", "species", "--learning-rate", "0.05"]),
+            (
+                "flowers",
+                [str(folder / "flowers.csv"), "--target", "species", "--learning-rate", "0.05", "--batch-size", "16"],
+            ),
         ):
             assert (
                 main(["train", *words, "--out", str(folder / name), "--epochs", "8", "--hidden", "16", "--quiet"]) == 0
