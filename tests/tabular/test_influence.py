@@ -122,6 +122,14 @@ def test_rows_that_all_agree() -> None:
     assert influence.of_numbers(np.ones(3), np.ones(3), np.ones(3))["r2"] is None
 
 
+def test_means_of_shares_that_are_all_0() -> None:
+    """Twenty recalls of one row each, ± 1, which have no row in common: their mean has the error 1 / √20, not 1."""
+    y = np.arange(20)
+    estimates = influence.of_classes(np.eye(20)[(y + 1) % 20], y, np.ones(20), EPS)
+    found = influence.score(estimates["balanced_accuracy"], np.ones(20))
+    assert found == {"value": 0.0, "error": pytest.approx(20**-0.5)}
+
+
 def test_a_difference_is_taken_row_by_row() -> None:
     """What two models find hard alike is in neither: the error of the difference is that of the rows' differences."""
     p, y, w = classes(6, 50, 3)

@@ -5,6 +5,7 @@ The influence of row i on a score T is ψᵢ = W ∂T/∂wᵢ, W = Σ w, so that
 neither. Of a mean it is the textbook's, of a ratio the delta method's, of the area under the ROC curve DeLong's (1988).
 """
 
+import math
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -21,7 +22,7 @@ from nnxp.typing import Floats, Integers
 BINS = 10
 """Of a calibration curve, each as wide."""
 ROUNDING = 1e-12
-"""What influences sum to where all are 0 but for rounding, as a share of the score."""
+"""What an error comes to where it is 0 but for rounding, as a share of the score."""
 
 
 class Estimate(NamedTuple):
@@ -48,8 +49,9 @@ class Estimate(NamedTuple):
         return self.least if abs(self.value - 0.5) + ROUNDING >= 0.5 else 0.0
 
     def plus(self, other: "Estimate") -> "Estimate":
-        """The sum of two scores on the same rows."""
-        return Estimate(self.value + other.value, self.influence + other.influence, self.least + other.least)
+        """The sum of two scores on the same rows; of two shares each has rows of its own: their errors are independent."""
+        least = math.hypot(self.least, other.least)
+        return Estimate(self.value + other.value, self.influence + other.influence, least)
 
     def times(self, factor: float) -> "Estimate":
         """The score in another unit."""
