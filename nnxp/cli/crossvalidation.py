@@ -14,6 +14,8 @@ from nnxp.cli.tables import Prepared
 from nnxp.printing import print_table
 from nnxp.sequential import Sequential
 from nnxp.tabular import splitting
+from nnxp.tabular.findings.influence import ROUNDING
+from nnxp.tabular.findings.measures import BY_NAME
 from nnxp.tabular.findings.numerals import with_error
 
 
@@ -63,7 +65,7 @@ def show(result: dict[str, Any]) -> None:
     print(f"\nMean over {result['parts']} parts, each tested on once, ± its standard error")
     labels = [*result["scores"]]
     rows = [
-        [name.replace("_", " "), *(with_error(*result["scores"][label][name].values()) for label in labels)]
+        [BY_NAME[name]["label"], *(with_error(*result["scores"][label][name].values()) for label in labels)]
         for name in result["metrics"]
     ]
     print_table(["", *labels], rows)
@@ -74,5 +76,6 @@ def _mean(values: list[float]) -> dict[str, float | None]:
     known = np.array([value for value in values if np.isfinite(value)])
     if not len(known):
         return {"value": None, "error": None}
+    value = float(known.mean())
     error = float(known.std(ddof=1) / np.sqrt(len(known))) if len(known) > 1 else None
-    return {"value": float(known.mean()), "error": error}
+    return {"value": value, "error": 0.0 if error is not None and error <= ROUNDING * abs(value) else error}

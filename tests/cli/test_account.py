@@ -8,6 +8,7 @@ import pytest
 
 from nnxp import plots
 from nnxp.cli import main
+from nnxp.cli.crossvalidation import _mean
 
 SHORT = ["--epochs", "2", "--hidden", "8", "--out", "run"]
 
@@ -35,7 +36,14 @@ def test_the_mean_over_the_parts_and_its_error(capsys: pytest.CaptureFixture[str
     assert constant["value"] == pytest.approx(0.75)
     assert constant["error"] == pytest.approx(0.5 / 30 / np.sqrt(3))
     assert 0 < found["scores"]["the model"]["log_loss"]["error"] < 0.2
-    assert "Mean over 4 parts" in out
+    table = out.partition("Mean over 4 parts")[2]
+    assert "  ROC AUC " in table and "  F1 " in table, "named as in the other tables"
+
+
+def test_parts_that_agree_have_no_error_of_rounding() -> None:
+    """Three times 0.1, one of them by another sum: not 0.1 ± 9.8·10⁻¹⁸."""
+    assert _mean([0.1, 0.1, 0.3 - 0.2])["error"] == 0.0
+    assert _mean([0.1, 0.2]) == {"value": pytest.approx(0.15), "error": pytest.approx(0.05)}
 
 
 def test_groups_stay_together_in_the_parts(capsys: pytest.CaptureFixture[str]) -> None:
