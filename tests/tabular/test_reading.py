@@ -66,6 +66,7 @@ def test_a_separator_is_not_taken_from_the_cells_of_a_column(tmp_path: Path) -> 
     """Commas of decimals and of sentences are in the rows; the names tell them from what separates."""
     assert list(read(wrote(tmp_path, "x;y\n1,5;2,5\n3,5;4,5\n")).columns) == ["x", "y"]
     table = read(wrote(tmp_path, "place\nParis, France\nRome, Italy\n"))
+    assert table.notes == ("one column, decimal points, utf-8",), "no separator is said, for it was not split"
     assert cells(table.columns["place"]) == ["Paris, France", "Rome, Italy"]
     table = read(wrote(tmp_path, 'said,x\n"a;b;c",1\n"say ""hi"", you",2\n'))
     assert cells(table.columns["said"]) == ["a;b;c", 'say "hi", you']
@@ -162,6 +163,9 @@ def test_the_size_is_known_before_reading(tmp_path: Path) -> None:
         (b"\x7fELF\x02\x01\x00\x00\x00\x00", "is no text: it has bytes that are zero"),
         (b"a,b\n1,\x81\x8d\n", "is neither UTF-8 nor cp1252 text: say what it is, encoding="),
         (b"%PDF-1.7 ...", "is a file of PDF; expected CSV, Excel, Parquet or Arrow"),
+        ("<!doctype html>\n<p>Log in</p>\n", "is a file of HTML"),
+        ('{"a": 1, "b": 2}\n{"a": 3, "b": 4}\n', "is a file of JSON"),
+        ('[{"a": 1},\n{"a": 3}]\n', "is a file of JSON"),
         (gzip.compress(b"a,b\n1,2\n" * 99, mtime=0)[:-12], "cannot be unpacked"),
     ],
 )

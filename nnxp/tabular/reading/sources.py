@@ -33,6 +33,9 @@ FORMATS = {
     b"\xd0\xcf\x11\xe0": "Excel of before 2007",
     b"SQLite format 3": "SQLite",
     b"%PDF": "PDF",
+    **dict.fromkeys((b"<!DOCTYPE", b"<!doctype", b"<html", b"<HTML"), "HTML"),
+    b"<?xml": "XML",
+    **dict.fromkeys((b'{"', b"[{"), "JSON"),
 }
 """What files of other formats begin with, whatever they are named."""
 

@@ -98,7 +98,8 @@ def find(source: Source, separator: str | None, decimal: str | None, encoding: s
     given = [*[""] * unnamed, *header]
     names = headers.distinct(given)
     decimal = decimal or _decimal(rows)
-    words = [f"{SEPARATORS.get(separator, repr(separator))} between the cells", f"decimal {_SIGNS[decimal]}", codec]
+    between = f"{SEPARATORS.get(separator, repr(separator))} between the cells" if len(names) > 1 else "one column"
+    words = [between, f"decimal {_SIGNS[decimal]}", codec]
     notes = (", ".join(words), *headers.renamed(given, names))
     one_line = place == 0 and said is None and not any("\n" in name or "\r" in name for name in header)
     return Form(separator, decimal, codec, names, place + 1 + (said is not None), one_line, unnamed, notes)
