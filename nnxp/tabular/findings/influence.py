@@ -49,7 +49,7 @@ class Estimate(NamedTuple):
         return self.least if abs(self.value - 0.5) + ROUNDING >= 0.5 else 0.0
 
     def plus(self, other: "Estimate") -> "Estimate":
-        """The sum of two scores on the same rows; of two shares each has rows of its own: their errors are independent."""
+        """The sum of two scores on the same rows; shares have rows of their own each, whose errors are independent."""
         least = math.hypot(self.least, other.least)
         return Estimate(self.value + other.value, self.influence + other.influence, least)
 
