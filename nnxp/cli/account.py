@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from nnxp.callbacks import EarlyStopping
+from nnxp.cli.dividing import group_numbers
 from nnxp.cli.results import Result, predict
 from nnxp.cli.tables import Part, Prepared
 from nnxp.data.dataset import Array
@@ -46,7 +47,7 @@ def result(model: Sequential, prepared: Prepared) -> Result:
 def scores(model: Sequential, prepared: Prepared, **more: Any) -> Document:
     """Scores beside baselines, with their errors; `more` as `findings` takes it."""
     target, test = prepared.target, prepared.test
-    classes = target.classes if isinstance(target, ClassTarget) else None
+    classes = target.classes
     train = _head(prepared.training, len(prepared.training.y) - prepared.followed)
     count = None if classes is None else len(classes)
     others = dict(baselines.without_columns(train.truth, len(test.y), count, train.weights))
@@ -72,8 +73,11 @@ def account(model: Sequential, prepared: Prepared, stopping: EarlyStopping | Non
         Whether the worst-predicted rows are named.
     """
     train = _head(prepared.training, len(prepared.training.y) - prepared.followed)
-    count = len(prepared.target.classes) if isinstance(prepared.target, ClassTarget) else None
-    alone = leaks.alone(_inputs(prepared.encoder, train.table), train.truth, count)
+    classes, split_by = prepared.target.classes, prepared.held_out.get("split_by")
+    groups = None if split_by is None else group_numbers(train.table, split_by)
+    alone = leaks.alone(
+        _inputs(prepared.encoder, train.table), train.truth, None if classes is None else len(classes), groups
+    )
     return scores(
         model,
         prepared,
@@ -89,7 +93,7 @@ def of_test(model: Sequential, encoder: Encoder, table: Table, X: Array, truth: 
     """The scores of later rows, which no baseline was trained for."""
     target = encoder.target
     assert target is not None
-    classes = target.classes if isinstance(target, ClassTarget) else None
+    classes = target.classes
     truth = truth if classes is not None else truth[:, 0]
     return findings(
         Predicted(truth, outputs(model, target, X)), classes=classes, target=target.name, lines=np.asarray(table.lines)

@@ -21,6 +21,7 @@ from nnxp.tabular import Encoder, Notes
 from nnxp.tabular.encoders.target import ClassTarget
 from nnxp.tabular.findings.telling import tell
 from nnxp.tabular.kinds import Decision
+from nnxp.tabular.splitting import drawn
 from nnxp.tabular.table import Table
 
 Rows = tuple[Array, Array]
@@ -119,7 +120,7 @@ def _table_rows(args: argparse.Namespace, encoder: Encoder, preprocessing: Mappi
     if not held_out:
         return whole, "all"
     if (rows := held_out.pop("rows")) is not None:
-        table = opening.with_target(opening.drawn(table, rows, held_out["seed"]), target, quiet=True)
+        table = opening.with_target(drawn(table, rows, held_out["seed"]), target, quiet=True)
     else:
         table = whole
     if held_out.pop("sha256") != dividing.fingerprint(table):

@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nnxp import random
 from nnxp.data.dataset import listing
 from nnxp.data.spelling import is_missing
 from nnxp.errors import DataError, hint
@@ -16,6 +15,7 @@ from nnxp.tabular import kinds
 from nnxp.tabular.encoders.target import ClassTarget
 from nnxp.tabular.kinds.tasks import Task, task_of
 from nnxp.tabular.reading import read
+from nnxp.tabular.splitting import drawn
 from nnxp.tabular.table import Indices, Moments, Table, Words
 from nnxp.typing import Integers
 
@@ -99,13 +99,6 @@ def understood(args: argparse.Namespace) -> Understood:
         _check_there(other, {"--target": [args.target], "--weights": [args.weights]})
         other = with_target(other, args.target, args.quiet)
     return Understood(table, other, labels, task)
-
-
-def drawn(table: Table, rows: int | None, seed: int) -> Table:
-    """So many of the rows, in their order; all of them where there are no more."""
-    if rows is None or rows >= len(table):
-        return table
-    return table.take(np.sort(random.permutation(random.key(seed, "split", 4), len(table))[:rows]))
 
 
 def with_target(table: Table, name: str, quiet: bool) -> Table:

@@ -4,7 +4,7 @@ import argparse
 import csv
 import io
 import sys
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from nnxp import data
@@ -18,7 +18,6 @@ from nnxp.data.dataset import Array, listing
 from nnxp.errors import DataError, hint
 from nnxp.sequential import Sequential
 from nnxp.tabular import Encoder, Notes, blocks
-from nnxp.tabular.encoders.target import ClassTarget
 from nnxp.tabular.table import words_of
 
 
@@ -57,6 +56,7 @@ def of_table(args: argparse.Namespace, model: Sequential, encoder: Encoder, out:
 
 def _texts(args: argparse.Namespace, model: Sequential, encoder: Encoder, notes: Notes) -> Iterator[str]:
     """The predictions as CSV, in parts."""
+    target = wanted(encoder)
     texts: Collection[str] = _All() if args.with_input else as_spelled(encoder, *args.keep)
     kept: list[str] | None = None
     for block in blocks(args.file, **reading_options(args), texts=texts):
@@ -66,24 +66,11 @@ def _texts(args: argparse.Namespace, model: Sequential, encoder: Encoder, notes:
             if lacking := [name for name in kept if name not in block.columns]:
                 there = f"there are {listing(block.columns)}{hint(lacking[0], block.columns)}"
                 raise DataError(f"--keep: {block.source} has no column {lacking[0]!r}; {there}")
-            head = [[*_names(encoder), *kept]]
-        output = account.outputs(model, wanted(encoder), encoder.transform(block, notes=notes))
+            head = [[*names(target.classes, target.name, 1), *kept]]
+        output = account.outputs(model, target, encoder.transform(block, notes=notes))
         cells = [words_of(block.columns[name]) for name in kept]
         beside = [[words.texts[code] for code in words.codes.tolist()] for words in cells]
-        yield _csv([*head, *zip(*_columns(encoder, output), *beside, strict=True)])
-
-
-def _names(encoder: Encoder) -> list[str]:
-    target = wanted(encoder)
-    return ["class", *(f"p({name})" for name in target.classes)] if isinstance(target, ClassTarget) else [target.name]
-
-
-def _columns(encoder: Encoder, output: Array) -> list[Any]:
-    """What is predicted, first the prediction itself."""
-    target = wanted(encoder)
-    if not isinstance(target, ClassTarget):
-        return [output.tolist()]
-    return [[target.classes[k] for k in output.argmax(axis=1).tolist()], *output.T]
+        yield _csv([*head, *zip(*columns(output, target.classes), *beside, strict=True)])
 
 
 def _csv(rows: Iterable[Iterable[Any]]) -> str:
@@ -118,14 +105,19 @@ def table(output: Array, classes: list[str] | None, preprocessing: Mapping[str, 
     y0,y1
     1.5,2.0
     """
-    text = io.StringIO()
-    rows = csv.writer(text, lineterminator="\n")
+    head = names(classes, preprocessing.get("target", ""), output.shape[1])
+    return _csv([head, *zip(*columns(output, classes), strict=True)])
+
+
+def names(classes: Sequence[str] | None, target: str, outputs: int) -> list[str]:
+    """What the columns are called."""
     if classes is not None:
-        rows.writerow(["class", *(f"p({name})" for name in classes)])
-        guesses = output.argmax(axis=1).tolist()
-        rows.writerows([classes[guess], *map(str, row)] for guess, row in zip(guesses, output, strict=True))
-    else:
-        name = preprocessing["target"]
-        rows.writerow([name] if output.shape[1] == 1 else [f"{name}{i}" for i in range(output.shape[1])])
-        rows.writerows(map(str, row) for row in output)  # the shortest text that gives the same float again
-    return text.getvalue()
+        return ["class", *(f"p({name})" for name in classes)]
+    return [target] if outputs == 1 else [f"{target}{i}" for i in range(outputs)]
+
+
+def columns(output: Array, classes: Sequence[str] | None) -> list[Any]:
+    """What is predicted, first the prediction itself; each number in the shortest text that gives it again."""
+    if classes is None:
+        return [[*map(str, values)] for values in (output.T if output.ndim == 2 else [output])]
+    return [[classes[k] for k in output.argmax(axis=1).tolist()], *([*map(str, values)] for values in output.T)]

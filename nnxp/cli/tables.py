@@ -161,7 +161,7 @@ def encoded(
     encoder.target = target
     _check_memory(args, encoder, len(table) + len(test))
     training, tested = (_part(args, encoder, decision, part) for part in (table, test))
-    classes = target.classes if isinstance(target, ClassTarget) else None
+    classes = target.classes
     dataset = Dataset(
         "input" if args.data == "-" else Path(args.data.removesuffix(".gz")).stem,
         training.X,

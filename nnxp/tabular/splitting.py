@@ -7,9 +7,16 @@ from numpy.typing import NDArray
 
 from nnxp import data, random
 from nnxp.errors import DataError
-from nnxp.tabular.table import Indices
+from nnxp.tabular.table import Indices, Table
 
 Parts: TypeAlias = tuple[Indices, Indices]
+
+
+def drawn(table: Table, rows: int | None, seed: int) -> Table:
+    """So many of a table's rows, drawn, in their order; all of them where there are no more."""
+    if rows is None or rows >= len(table):
+        return table
+    return table.take(np.sort(random.permutation(random.key(seed, "split", 4), len(table))[:rows]))
 
 
 def at_random(labels: NDArray[Any] | int, share: float, seed: int) -> Parts:

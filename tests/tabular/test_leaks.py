@@ -83,3 +83,17 @@ def test_many_rows_are_not_all_looked_at(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(leaks.metrics, "roc_auc", lambda p, y: seen.append(len(y)) or 0.5)
     score(Numbers(np.arange(30_001.0)), np.arange(30_001) % 2, 2)
     assert seen == [10_000, 10_000]  # half of 20,000, by groups and by a line
+
+
+def test_to_know_a_group_again_is_not_to_predict() -> None:
+    """60 patients with four visits each, a date that says which patient it is, and an outcome by chance."""
+    generator = np.random.default_rng(3)
+    patient = np.repeat(np.arange(60), 4)
+    outcome, date = generator.integers(0, 2, 60)[patient], generator.permutation(60)[patient].astype(float)
+    visits = Table("t.csv", {"date": Numbers(date), "told": Numbers(outcome * 3.0)}, range(240))
+    assert alone(visits, outcome, 2)["date"] > 0.9
+    apart = alone(visits, outcome, 2, patient)
+    assert apart["date"] < 0.8 and apart["told"] == 1.0  # 0.5 ± √(31 / (12 · 15 · 15)) = 0.11, of 15 patients each
+    first_is_most = np.repeat([0, 1], [200, 40])
+    assert alone(visits, outcome, 2, first_is_most)["told"] == 1.0
+    assert alone(visits, outcome, 2, np.zeros(240, np.int64)) == {}

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from nnxp.errors import DataError
-from nnxp.tabular.reading.reader import blocks, read, size
+from nnxp.tabular.reading.reader import blocks, read
 from nnxp.tabular.table import Column, Moments, Numbers, Words
 
 
@@ -141,10 +141,6 @@ def test_some_rows_at_random(tmp_path: Path) -> None:
     assert list(some.lines) == list(again.lines) == sorted({*some.lines}) != list(other.lines)
     assert cells(some.columns["a"]) == [line - 2 for line in some.lines]
     assert len(read(path, rows=50)) == 50
-
-
-def test_the_size_is_known_before_reading(tmp_path: Path) -> None:
-    assert size(wrote(tmp_path, "a,b\n1,2\n")) == 8 and size("-") is None
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """What is to be predicted: classes by their names, or numbers on a scale that can be learned, and back."""
 
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -69,6 +69,7 @@ class NumberTarget:
         The least target of the training: what is below it, and perhaps has no logarithm, is learned as if it were this.
     """
 
+    classes: ClassVar[None] = None
     name: str
     transform: Literal["standard", "log", "none"]
     mean: float

@@ -13,7 +13,7 @@ GROUPS, ROWS_A_GROUP = 256, 4
 """Into how many groups of as many rows a column of numbers is cut, at most, and how many rows each has, at least."""
 
 
-def alone(table: Table, y: HostArray, n_classes: int | None = None) -> dict[str, float]:
+def alone(table: Table, y: HostArray, n_classes: int | None = None, groups: Integers | None = None) -> dict[str, float]:
     """How well each column predicts the target by itself, on rows that it did not learn from: its ROC AUC, or R².
 
     The rows, 20,000 by chance at most, are halved. The prediction for a row of the second half is the mean of the
@@ -29,6 +29,8 @@ def alone(table: Table, y: HostArray, n_classes: int | None = None) -> dict[str,
         Class indices, or values.
     n_classes : int, optional
         Of a classification.
+    groups : numpy.ndarray of int64, (n,), optional
+        Rows of one number, a patient's say, are in one half: to know them again is not to predict.
 
     Returns
     -------
@@ -43,8 +45,8 @@ def alone(table: Table, y: HostArray, n_classes: int | None = None) -> dict[str,
     >>> found["x"] > 0.99, found["same"]
     (True, 0.5)
     """
-    chosen = random.permutation(random.key(0, "split"), len(y))[:ROWS]
-    n, truth = len(chosen) // 2, y[chosen]
+    chosen, n = _halves(len(y), groups)
+    truth = y[chosen]
     targets = truth.astype(np.float64)[:, None] if n_classes is None else np.eye(n_classes)[truth]
     found = {}
     for name, column in table.columns.items():
@@ -55,6 +57,18 @@ def alone(table: Table, y: HostArray, n_classes: int | None = None) -> dict[str,
         except ValueError:  # the truth does not vary there
             continue
     return found
+
+
+def _halves(rows: int, groups: Integers | None) -> tuple[Integers, int]:
+    """Rows by chance, those of a group beside each other, and how many of them are the first half."""
+    order = random.permutation(random.key(0, "split"), rows)
+    if groups is None:
+        return order[:ROWS], min(rows, ROWS) // 2
+    place = random.permutation(random.key(0, "split", 1), int(groups.max()) + 1)[groups[order]]
+    chosen = order[np.argsort(place, kind="stable")][:ROWS]
+    place = np.sort(place)[: len(chosen)]
+    half = place[len(chosen) // 2]  # the group that the middle is in goes to the second half, but for the first group
+    return chosen, int(np.searchsorted(place, half, side="left" if half > place[0] else "right"))
 
 
 def _guesses(column: Column, targets: Floats) -> list[Floats]:

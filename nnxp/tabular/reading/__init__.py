@@ -1,5 +1,5 @@
 """A table from a file, a frame or rows."""
 
-from nnxp.tabular.reading.reader import blocks, read, size
+from nnxp.tabular.reading.reader import blocks, read
 
-__all__ = ["blocks", "read", "size"]
+__all__ = ["blocks", "read"]

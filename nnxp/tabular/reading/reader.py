@@ -4,12 +4,11 @@ from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
-import numpy as np
-
 from nnxp.errors import DataError
 from nnxp.tabular.reading import columnar, plaintext, scan, sources, textform, with_arrow, with_polars, workbook
 from nnxp.tabular.reading.sources import PathLike, Source, installed
 from nnxp.tabular.reading.textform import Form
+from nnxp.tabular.splitting import drawn
 from nnxp.tabular.table import Column, Table
 
 BLOCK = 1 << 16
@@ -58,8 +57,9 @@ def read(
     reader : {"core", "polars", "pyarrow"}, optional
         What reads a text; all give the same table. The fastest that is installed where not given.
     rows : int, optional
-        So many rows alone, drawn at random.
+        So many rows alone, drawn at random, in their order.
     seed : int
+        The same gives the same rows.
 
     Returns
     -------
@@ -90,8 +90,7 @@ def read(
         table = _text(found, textform.find(found, separator, decimal, encoding), texts, reader)
     if rows is None or rows >= len(table):
         return table
-    drawn = np.random.default_rng(seed).choice(len(table), rows, replace=False)
-    return replace(table.take(np.sort(drawn)), notes=(*table.notes, f"{rows} of {len(table)} rows, drawn at random"))
+    return replace(drawn(table, rows, seed), notes=(*table.notes, f"{rows} of {len(table)} rows, drawn at random"))
 
 
 def blocks(
@@ -115,11 +114,6 @@ def blocks(
         return
     for start in range(0, len(table), rows):
         yield table.take(slice(start, start + rows))
-
-
-def size(source: PathLike) -> int | None:
-    """The bytes of a file, before anything of it is read; None of standard input."""
-    return None if str(source) == "-" else sources.find(source).size()
 
 
 def _typed(found: Source, sheet: str | int | None, texts: Collection[str], reader: str | None) -> Table | None:
