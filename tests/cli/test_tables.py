@@ -349,7 +349,7 @@ def through(ok: Command, quirk: Quirk) -> None:
         assert {row[0] for row in predictions} <= {*quirk.classes}
 
 
-@pytest.mark.skipif(importlib.util.find_spec("openpyxl") is None, reason="needs openpyxl")
+@pytest.mark.skipif(importlib.util.find_spec("openpyxl") is None, reason="needs openpyxl, of the extra tables")
 def test_a_workbook_and_the_sheet_that_is_named(ok: Command, fails: Callable[..., str]) -> None:
     import openpyxl
 
@@ -367,7 +367,7 @@ def test_a_workbook_and_the_sheet_that_is_named(ok: Command, fails: Callable[...
     assert "peple" in fails("predict", MODEL, "p.xlsx", "--sheet", "peple")
 
 
-@pytest.mark.skipif(importlib.util.find_spec("polars") is None, reason="needs polars")
+@pytest.mark.skipif(importlib.util.find_spec("polars") is None, reason="needs polars, of the extra tables")
 def test_parquet(ok: Command) -> None:
     import polars
 

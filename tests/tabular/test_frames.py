@@ -17,7 +17,7 @@ from tests.tabular.test_reading import cells
 
 narwhals = pytest.importorskip("narwhals", reason="needs narwhals")
 pandas = pytest.importorskip("pandas", reason="needs pandas")
-polars = pytest.importorskip("polars", reason="needs polars")
+polars = pytest.importorskip("polars", reason="needs polars, of the extra tables")
 pyarrow = pytest.importorskip("pyarrow", reason="needs pyarrow")
 
 DAY = datetime.date(2020, 2, 29)
@@ -160,7 +160,7 @@ def test_files_of_typed_columns(tmp_path: Path, kind: str, reader: str) -> None:
 
 
 def test_workbooks(tmp_path: Path) -> None:
-    openpyxl = pytest.importorskip("openpyxl", reason="needs openpyxl")
+    openpyxl = pytest.importorskip("openpyxl", reason="needs openpyxl, of the extra tables")
     book = openpyxl.Workbook()
     book.active.title = "first"
     sheet = book.create_sheet("second")
