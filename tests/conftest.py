@@ -3,6 +3,7 @@
 import os
 import signal
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -48,6 +49,12 @@ def backend(request: pytest.FixtureRequest) -> matrix.Target:
     """One target of the backend matrix."""
     target: matrix.Target = request.param
     return target
+
+
+@pytest.fixture(autouse=True)
+def same_draws() -> None:
+    """An estimator without `random_state` draws its seed from NumPy's global generator: the same one in every run."""
+    np.random.seed(0)
 
 
 @pytest.hookimpl(tryfirst=True)  # before `-m` selects
