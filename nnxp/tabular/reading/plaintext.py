@@ -3,10 +3,12 @@
 import csv
 import io
 import itertools
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
 
 import numpy as np
 
+from nnxp.data.longcells import long_cells
 from nnxp.errors import DataError
 from nnxp.tabular.reading.growing import Growing, add
 from nnxp.tabular.reading.sources import Source
@@ -25,59 +27,90 @@ def table(source: Source, form: Form, texts: Collection[str], cells: int = CELLS
 
 def tables(source: Source, form: Form, texts: Collection[str], rows: int | None, cells: int = CELLS) -> Iterator[Table]:
     """The rows of a file, so many a table, or all in one, while no more than some cells are held as text."""
-    records = _records(source, form)
-    width = len(form.names)
-    several = max(cells // width, 1)
-    while first := next(records, None):
-        block = itertools.chain([first], records if rows is None else itertools.islice(records, rows - 1))
-        columns = [Growing(form.decimal, name in texts) for name in form.names]
-        lines: list[int] = []
-        while some := list(itertools.islice(block, several)):
-            lines += [line for line, _ in some]
-            add(columns, list(zip(*(record for _, record in some), strict=True)))
-        named = {name: column.column() for name, column in zip(form.names, columns, strict=True)}
-        yield Table(source.name, named, np.array(lines, np.int64), form.notes)
+    several = max(cells // len(form.names), 1)
+    with _opened(source, form) as left:
+        while True:
+            columns = [Growing(form.decimal, name in texts) for name in form.names]
+            lines: list[int] = []
+            while some := left.take(several if rows is None else min(several, rows - len(lines))):
+                lines += some.keys()
+                add(columns, list(zip(*some.values(), strict=True)))
+            if not lines:
+                return
+            named = {name: column.column() for name, column in zip(form.names, columns, strict=True)}
+            yield Table(source.name, named, np.array(lines, np.int64), form.notes)
 
 
-def _records(source: Source, form: Form) -> Iterator[tuple[int, Record]]:
-    """The rows, all of one width, each with its number in the file."""
-    width, line = len(form.names), 0
+@contextmanager
+def _opened(source: Source, form: Form) -> Iterator["_Rows"]:
+    """The rows of a file, and what is said where they cannot be read."""
     with source.opened() as stream, io.TextIOWrapper(stream, form.encoding, newline="") as text:
-        lines = _Lines(text)
+        rows = _Rows(source, form, text)
         try:
-            for line, record in enumerate(reader(lines, form.separator), 1):
-                if lines.ended:
-                    raise DataError(
-                        f'{source.name}: a quote in row {line} or before is never closed; expected one (") at the end '
-                        "of each quoted cell, and two for one within it: close it, or remove it"
-                    )
-                if len(record) == width and line > form.before:
-                    yield line, record
-                elif line > form.before and not is_blank(record, width):
-                    raise _ragged(source, form, line, record)
+            yield rows
         except UnicodeError as error:
             raise DataError(
-                f"{source.name}, after row {line}, is not {form.encoding} text ({error}): say what it is, "
+                f"{source.name}, after row {rows.line}, is not {form.encoding} text ({error}): say what it is, "
                 "encoding='...' (--encoding)"
             ) from None
         except csv.Error as error:
             raise DataError(
-                f"{source.name} cannot be read after row {line} ({error}): a quote there is perhaps never closed, or "
-                "the file is no CSV"
+                f"{source.name} cannot be read after row {rows.line} ({error}): a quote there is perhaps never closed, "
+                "or the file is no CSV"
             ) from None
 
 
-class _Lines(Iterator[str]):
-    """The lines of a text, and whether a reader has asked for more of them than there are."""
+class _Rows:
+    """The rows of a text, taken from it in order.
 
-    def __init__(self, text: Iterator[str]) -> None:
-        self.text, self.ended = text, False
+    Attributes
+    ----------
+    line : int
+        So many records were read.
+    """
 
-    def __next__(self) -> str:
-        for line in self.text:
-            return line
-        self.ended = True
-        raise StopIteration
+    def __init__(self, source: Source, form: Form, text: Iterable[str]) -> None:
+        self.source, self.form, self.line = source, form, 0
+        self._records = reader(itertools.chain(text, self._end()), form.separator)
+        self._ended = False
+
+    def take(self, most: int) -> dict[int, Record]:
+        """The next rows, so many at most, all of one width, each by its number in the file; none at the end."""
+        width = len(self.form.names)
+        while records := self._read(most):
+            found = dict(zip(range(self.line - len(records) + 1, self.line + 1), records, strict=True))
+            if {*map(len, records)} != {width} or self.line - len(records) < self.form.before:
+                found = {line: record for line, record in found.items() if self._is_row(line, record)}
+            if found:
+                return found
+        return {}
+
+    def _read(self, most: int) -> list[Record]:
+        """The next records. All rows at once: what is done for each in Python takes as long as the reading."""
+        records: list[Record] = []
+        try:
+            with long_cells():
+                records.extend(itertools.islice(self._records, most))
+        finally:
+            self.line += len(records)  # also those before one that cannot be read
+        if self._ended and records and records[-1]:
+            raise DataError(
+                f'{self.source.name}: a quote in row {self.line} or before is never closed; expected one (") at the '
+                "end of each quoted cell, and two for one within it: close it, or remove it"
+            )
+        return records
+
+    def _end(self) -> Iterator[str]:
+        """A last line, which is a record by itself, an empty one, but where a quote is open."""
+        yield ""
+        self._ended = True
+
+    def _is_row(self, line: int, record: Record) -> bool:
+        if line <= self.form.before or is_blank(record, len(self.form.names)):
+            return False
+        if len(record) != len(self.form.names):
+            raise _ragged(self.source, self.form, line, record)
+        return True
 
 
 def _ragged(source: Source, form: Form, line: int, record: Record) -> DataError:
