@@ -35,6 +35,9 @@ TEXTS = {
     "a quote at an end": 'a,b\n1,x"\n2,y\n3,"z\n4,w"\n',
     "quotes in two cells": 'a,b\nx",y\nz,"w\n',
     "blank lines": "\na,b\n\n1,x\n   \n2,y\n\n",
+    "comments": "# by X\n#\n\na,b\n1,x\n2,y\n",
+    "names in a comment": "# by X\n#a,b\n1,x\n2,y\n",
+    "a long cell": "a,b\n1," + "x" * 140_000 + "\n2,y\n",
     "byte order mark": "\ufeffa,b\n1,x\n",
     "quoted after a mark": '\ufeff"a","b"\n1,x\n',
     "text after a quote": 'a,b\n"x"z,1\ny,2\n',
@@ -94,7 +97,7 @@ def everyone_agrees(path: Path, reader: str, texts: tuple[str, ...] = ()) -> Non
 
 def test_what_readers_may_cut_differently_is_left_to_the_core(tmp_path: Path) -> None:
     path = tmp_path / "data.csv"
-    for name in ("lone returns", "a return within", "blank lines", "text after a quote", "quotes within", "said",
+    for name in ("lone returns", "a return within", "blank lines", "comments", "text after a quote", "quotes within", "said",
                  "a blank before a quote", "a quote at an end", "names in two lines", "one column"):  # fmt: skip
         path.write_bytes(TEXTS[name].encode())
         source = sources.find(path)

@@ -1,5 +1,6 @@
 """What is found out about a file, and what is said where it cannot be read."""
 
+import csv
 import gzip
 import io
 import sys
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from nnxp.data import longcells
 from nnxp.errors import DataError
 from nnxp.tabular.reading.reader import blocks, read
 from nnxp.tabular.table import Column, Moments, Numbers, Words
@@ -72,6 +74,55 @@ def test_a_separator_is_not_taken_from_the_cells_of_a_column(tmp_path: Path) -> 
     assert cells(table.columns["said"]) == ["a;b;c", 'say "hi", you']
 
 
+@pytest.mark.parametrize(
+    ("above", "said"),
+    [
+        ("# exported by X\n", "1 line of comment before the names"),
+        ("# exported, by X; on Monday\n\n#it's \"so\n \n", "2 lines of comment before the names"),
+        ("#a,b\n", "1 line of comment before the names"),
+    ],
+)
+def test_comments_before_the_names_are_passed_over(tmp_path: Path, above: str, said: str) -> None:
+    """Those of other lines are cells; a line above is counted, so that rows are where an editor shows them."""
+    path = wrote(tmp_path, f"{above}n,w\n1,x\n#2,y\n")
+    lines = above.count("\n")
+    for reader in ("core", None):
+        table = read(path, reader=reader)
+        assert table.notes == (f"commas between the cells, decimal points, utf-8, {said}",)
+        assert {name: cells(column) for name, column in table.columns.items()} == {"n": ["1", "#2"], "w": ["x", "y"]}
+        assert list(table.lines) == [lines + 2, lines + 3]
+    wrote(tmp_path, f"{above}n,w\n1,x\n2\n")
+    with pytest.raises(DataError, match=f"row {lines + 3} has 1 cells"):
+        read(path)
+
+
+def test_names_may_stand_in_a_comment(tmp_path: Path) -> None:
+    """As VCF, BED and `numpy.savetxt` write them: above a row of as many cells with a number among them."""
+    assert list(read(wrote(tmp_path, "##one\n#chrom\tpos\nchr1\t5\nchr2\t7\n")).columns) == ["#chrom", "pos"]
+    assert list(read(wrote(tmp_path, "# a;b\n1,5;2,5\n3;4\n")).columns) == ["# a", "b"]
+    assert list(read(wrote(tmp_path, "#,name\n1,x\n2,y\n")).columns) == ["#", "name"]
+    assert list(read(wrote(tmp_path, '"#",name\nx,y\n')).columns) == ["#", "name"], "a quoted # begins no comment"
+
+
+def test_a_title_is_no_name_of_a_column(tmp_path: Path) -> None:
+    table = "town;sold\nFez;1\nRome;2\n"
+    for title in ("Sales of May\n", "Sales of May\n\n", "Sales of May\nby town\n \n"):
+        for separator in ";,\t|":
+            with pytest.raises(DataError, match=r"data.csv: the first line is 'Sales of May', one cell, while .* sep.*"
+                               r"2 cells further down \(town, sold\).*: remove the lines above"):  # fmt: skip
+                read(wrote(tmp_path, title + table.replace(";", separator)))
+    with pytest.raises(DataError, match="a blank line follows the first, and the rows after it have one cell more"):
+        read(wrote(tmp_path, "Sales, May\n\ntown,sold,left\nFez,1,2\n"))
+    wrote(tmp_path, "said\nno,never\nyes,always\n")
+    assert list(read(tmp_path / "data.csv", separator=";").columns) == ["said"]
+
+
+@pytest.mark.parametrize("rows", ["1,5\n2,5\n", "Paris, France\nRome, Italy\n", "a,b\nc\n", "\n1,234\n2,345\n"])
+def test_commas_within_the_cells_of_one_column(tmp_path: Path, rows: str) -> None:
+    """Decimals, sentences, thousands: no table below a title."""
+    assert list(read(wrote(tmp_path, "x\n" + rows)).columns) == ["x"]
+
+
 def test_thousands_are_no_decimals(tmp_path: Path) -> None:
     assert "decimal points" in read(wrote(tmp_path, "a\tb\n1,234\tx\n12,345\ty\n")).notes[0]
     assert cells(read(wrote(tmp_path, "a;b\n1.234,5;x\n-2,5;y\n1.234;z\n")).columns["a"]) == [1234.5, -2.5, 1234.0]
@@ -113,6 +164,23 @@ def test_lines_count_names_and_blank_lines(tmp_path: Path) -> None:
         raise read(wrote(tmp_path, "sep=,\n\na,b\n1,2\n\n  \n3,4\n")).complaint(1, "a", "this")
 
 
+def test_cells_are_as_long_as_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Longer than the 131,072 characters of `csv`, whose own limit stays, also after an error."""
+    before, long = csv.field_size_limit(), "x, y\n" * 40_000
+    path = wrote(tmp_path, f'a,b\n1,"{long}"\n2,"{long}"\n')
+    for reader in ("core", None):
+        table = read(path, reader=reader)
+        assert cells(table.columns["a"]) == [1.0, 2.0] and cells(table.columns["b"]) == [long.strip()] * 2
+        assert csv.field_size_limit() == before
+    blocks_left = blocks(path, rows=1)
+    next(blocks_left)
+    assert csv.field_size_limit() == before, "a reading that was begun holds nothing"
+    monkeypatch.setattr(longcells, "LONGEST", 150_000)
+    with pytest.raises(DataError, match=r"cannot be read after row 1 \(field larger .*never closed"):
+        read(path)
+    assert csv.field_size_limit() == before
+
+
 def test_standard_input(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     class Stdin:
         buffer = io.BytesIO(b"a;b\n1,5;x\n")
@@ -147,7 +215,9 @@ def test_some_rows_at_random(tmp_path: Path) -> None:
     ("content", "message"),
     [
         ("", "data.csv is empty; expected a row of column names"),
-        ("\n\n  \n", "nothing but blank lines"),
+        ("\n\n  \n", "nothing but blank lines;"),
+        (b"\xef\xbb\xbf", "nothing but blank lines;"),
+        ("# by X\n\n", "nothing but blank lines and comments"),
         ("a,b\n", "has only the column names 'a', 'b'; expected rows below"),
         ("1,2\n3,4\n", "the first row has to name the columns; got the numbers 1, 2: write a row of names"),
         ("a,b\n1,2\n3\n", "row 3 has 1 cells, expected 2, as the first row names: add what is missing"),

@@ -66,12 +66,12 @@ class _Rows:
     Attributes
     ----------
     line : int
-        So many records were read.
+        So many records were read, the lines above the names among them.
     """
 
     def __init__(self, source: Source, form: Form, text: Iterable[str]) -> None:
-        self.source, self.form, self.line = source, form, 0
-        self._records = reader(itertools.chain(text, self._end()), form.separator)
+        self.source, self.form, self.line = source, form, form.above
+        self._records = reader(itertools.chain(itertools.islice(text, form.above, None), self._end()), form.separator)
         self._ended = False
 
     def take(self, most: int) -> dict[int, Record]:
