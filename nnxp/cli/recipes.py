@@ -115,5 +115,10 @@ def batch_for(rows: int, least: int) -> int:
 
 
 def is_table(name: str) -> bool:
-    """Whether a name is that of a table's file, or of the standard input."""
-    return name == "-" or os.path.splitext(name.lower().removesuffix(".gz"))[1] in TABLES
+    """Whether a name is that of a table's file, or of the standard input: any file that is there, but for an .npz.
+
+    What a file holds is found out when it is read, and said.
+    """
+    suffix = os.path.splitext(name.lower().removesuffix(".gz"))[1]
+    named = name.lower().replace("_", "-") in RECIPES
+    return name == "-" or suffix in TABLES or (suffix != ".npz" and not named and os.path.isfile(name))

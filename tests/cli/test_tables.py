@@ -367,6 +367,14 @@ def test_a_workbook_and_the_sheet_that_is_named(ok: Command, fails: Callable[...
     assert "peple" in fails("predict", MODEL, "p.xlsx", "--sheet", "peple")
 
 
+def test_what_a_file_is_does_not_depend_on_its_ending(ok: Command, fails: Callable[..., str]) -> None:
+    Path("export.dat").write_text("a;b\n1,5;x\n2,5;y\n")
+    assert "semicolons between the cells, decimal commas" in ok("train", "export.dat").out
+    Path("old.xls").write_bytes(b"\xd0\xcf\x11\xe0" + bytes(99))
+    assert "old.xls is a file of Excel of before 2007" in fails("train", "old.xls")
+    assert "there is no data set, file or folder 'gone.dat'" in fails("train", "gone.dat")
+
+
 @pytest.mark.skipif(importlib.util.find_spec("polars") is None, reason="needs polars, of the extra tables")
 def test_parquet(ok: Command) -> None:
     import polars

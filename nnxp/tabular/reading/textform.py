@@ -78,7 +78,7 @@ def find(source: Source, separator: str | None, decimal: str | None, encoding: s
     lines = list(io.StringIO(text, newline=""))
     said = _said.match(text)
     known = separator or (said and said[1])
-    above = bool(said)
+    above = int(said is not None)
     while above < len(lines) and (lines[above].startswith(COMMENT) or not lines[above].strip()):
         above += 1
     separator = known or _separator("".join(lines[above:]))
