@@ -2,6 +2,7 @@
 
 import datetime
 import sys
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -119,9 +120,29 @@ def test_infinite_numbers_are_said() -> None:
 
 
 def test_names_and_texts_of_frames() -> None:
-    table = as_table(pandas.DataFrame([[1, "1.0"]], columns=[0, "0"]), texts=["0 (2)"])
-    assert list(table.columns) == ["0", "0 (2)"] and cells(table.columns["0 (2)"]) == ["1.0"]
+    table = as_table(pandas.DataFrame([[1, "1.0", 2]], columns=[0, " a\n (mm) ", ""]), texts=["a (mm)"])
+    assert list(table.columns) == ["0", "a (mm)", "column 3"] and cells(table.columns["a (mm)"]) == ["1.0"]
     assert as_table(table) is table
+    assert list(as_table({" a\r\nb": [1.0]}).columns) == ["a b"]
+
+
+@pytest.mark.parametrize(
+    ("data", "got"),
+    [
+        (lambda: pandas.DataFrame([[1, 2]], columns=["a", "a"]), "'a', 'a'"),
+        (lambda: pandas.DataFrame([[1, 2]], columns=[0, "0"]), "'0', '0'"),
+        (lambda: pandas.DataFrame([[1, 2]], columns=["", ""]), "'', ''"),
+        (lambda: pyarrow.table([[1], [2]], names=["a", "a"]), "'a', 'a'"),
+        (lambda: polars.DataFrame({"a ": [1], " a": [2], "b": [3]}), "'a ', ' a'"),
+        (lambda: {"a": [1], "a\n": [2]}, r"'a', 'a\\n'"),
+        (lambda: [{1: 1, "1": 2}], "'1', '1'"),
+    ],
+    ids=["pandas", "numbers", "none", "pyarrow", "blanks", "lists", "dicts"],
+)
+def test_names_of_a_frame_that_are_the_same(data: Callable[[], object], got: str) -> None:
+    """Which of them is meant cannot be said later, when a model looks for it."""
+    with pytest.raises(DataError, match=f"the table given: got columns named {got}; expected names .*: rename one"):
+        as_table(data())
 
 
 def test_rows_of_texts_are_read_as_a_file_is() -> None:

@@ -97,8 +97,9 @@ def everyone_agrees(path: Path, reader: str, texts: tuple[str, ...] = ()) -> Non
 
 def test_what_readers_may_cut_differently_is_left_to_the_core(tmp_path: Path) -> None:
     path = tmp_path / "data.csv"
-    for name in ("lone returns", "a return within", "blank lines", "comments", "text after a quote", "quotes within",
-                 "said", "a blank before a quote", "a quote at an end", "names in two lines", "one column"):  # fmt: skip
+    for name in ("lone returns", "a return within", "blank lines", "comments", "text after a quote", "said",
+                 "quotes within", "a blank before a quote", "a quote at an end", "names in two lines",
+                 "one column"):  # fmt: skip
         path.write_bytes(TEXTS[name].encode())
         source = sources.find(path)
         assert scan.look(source.whole(), textform.find(source, None, None, None)) is None, name

@@ -148,6 +148,13 @@ def test_names_are_all_different(tmp_path: Path) -> None:
     )
 
 
+def test_names_are_on_one_line(tmp_path: Path) -> None:
+    """So that a file whose names a spreadsheet has broken fits a model that was trained on one with others."""
+    table = read(wrote(tmp_path, '" a\n(mm)",b ,"a \r\n (mm)"\n1,2,3\n'))
+    assert list(table.columns) == ["a (mm)", "b", "a (mm) (2)"]
+    assert table.notes[1].endswith("are called 'a (mm) (2)'")
+
+
 def test_rows_have_names_as_r_writes_them(tmp_path: Path) -> None:
     table = read(wrote(tmp_path, '"x","y"\n"r1",5,"a"\n"r2",6,"b"\n'))
     assert {name: cells(column) for name, column in table.columns.items()} == {

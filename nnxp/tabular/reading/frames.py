@@ -30,7 +30,7 @@ def as_table(data: object, *, texts: Collection[str] = (), name: str = "the tabl
     ----------
     data : Table, frame, list of dicts or dict of lists
         A frame of pandas, polars or pyarrow, which need narwhals (``pip install "nnxp[tables]"``). Every dict of a list
-        has the same keys, all lists of a dict are of one length.
+        has the same keys, all lists of a dict are of one length. Names differ by more than the blanks around them.
     texts : collection of str
         The columns that stay as they are spelled.
     name : str
@@ -50,7 +50,7 @@ def as_table(data: object, *, texts: Collection[str] = (), name: str = "the tabl
     if isinstance(data, Table):
         return data
     if isinstance(data, Mapping):
-        return _of_lists({str(key): list(values) for key, values in data.items()}, texts, name)
+        return _of_lists({key: list(values) for key, values in data.items()}, texts, name)
     if isinstance(data, (list, tuple)):
         return _of_lists(_lists(data), texts, name)
     try:
@@ -67,9 +67,13 @@ def as_table(data: object, *, texts: Collection[str] = (), name: str = "the tabl
             f"got a {type(data).__module__}.{type(data).__name__}; expected a frame of pandas, polars or pyarrow, a "
             "list of dicts, or a dict of lists"
         ) from None
-    given = [str(column) for column in frame.columns]
-    names = headers.distinct(given)
-    notes: list[str] = [*headers.renamed(given, names)]
+    except narwhals.exceptions.DuplicateError:
+        native: Any = data
+        of_pyarrow = type(native).__module__.startswith("pyarrow")
+        headers.of_frame(native.column_names if of_pyarrow else native.columns, name)
+        raise
+    names = headers.of_frame(frame.columns, name)
+    notes: list[str] = [*headers.renamed([*map(str, frame.columns)], names)]
     columns: dict[str, Column] = {}
     for new, series in zip(names, frame.iter_columns(), strict=True):
         columns[new] = _column(series, new in texts)
@@ -79,7 +83,7 @@ def as_table(data: object, *, texts: Collection[str] = (), name: str = "the tabl
     return Table(name, columns, range(1, len(frame) + 1), tuple(notes))
 
 
-def _lists(rows: Sequence[Any]) -> dict[str, list[object]]:
+def _lists(rows: Sequence[Any]) -> dict[object, list[object]]:
     if not rows:
         raise DataError("there are no rows; expected one or more, each a dict of column name to value")
     for number, row in enumerate(rows, 1):
@@ -87,14 +91,15 @@ def _lists(rows: Sequence[Any]) -> dict[str, list[object]]:
             got = f"the columns {', '.join(map(str, row))}" if isinstance(row, Mapping) else f"a {type(row).__name__}"
             expected = ", ".join(map(str, rows[0])) if isinstance(rows[0], Mapping) else "column name to value"
             raise DataError(f"row {number} is {got}; expected a dict of {expected}, as every row")
-    return {str(key): [row[key] for row in rows] for key in rows[0]}
+    return {key: [row[key] for row in rows] for key in rows[0]}
 
 
-def _of_lists(lists: Mapping[str, list[object]], texts: Collection[str], name: str) -> Table:
+def _of_lists(lists: Mapping[object, list[object]], texts: Collection[str], name: str) -> Table:
     lengths = {key: len(values) for key, values in lists.items()}
     if len({*lengths.values()}) != 1:
         raise DataError(f"the columns have {lengths or 'no names'}; expected one or more of the same length")
-    columns = {key: column_of(values, key in texts) for key, values in lists.items()}
+    named = zip(headers.of_frame(lists, name), lists.values(), strict=True)
+    columns = {key: column_of(values, key in texts) for key, values in named}
     return Table(name, columns, range(1, next(iter(lengths.values())) + 1))
 
 
