@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 DIGITS = 15
 """So many digits are always below 2⁵³."""
 ZERO, NINE, POINT, MINUS, NEWLINE = b"09.-\n"
-_powers = np.append(10.0 ** np.arange(DIGITS), 0.0)  # the last is the newline's, whose place is -1
+_powers = 10.0 ** np.arange(DIGITS + 1)
 
 
 def parse(cells: Sequence[str]) -> NDArray[np.float64] | None:
@@ -23,7 +23,7 @@ def parse(cells: Sequence[str]) -> NDArray[np.float64] | None:
     >>> parse(["0.1", "-2", ""]), parse(["007"]), parse(["1e5"]), parse([" 5"])
     (array([ 0.1, -2. ,  nan]), None, None, None)
     """
-    joined = "\n".join([*cells, ""]).encode()
+    joined = "\n".join(cells).encode() + b"\n"
     if joined.translate(None, b"0123456789.-\n"):
         return None
     text = np.frombuffer(joined, np.uint8)
@@ -38,21 +38,20 @@ def parse(cells: Sequence[str]) -> NDArray[np.float64] | None:
     begins = (first > ZERO) & (first <= NINE) | (first == ZERO) & ((second == POINT) | (second == NEWLINE)) | empty
     if not begins.all() or np.count_nonzero(text == MINUS) != np.count_nonzero(negative):
         return None
-    points = np.flatnonzero(text == POINT)
-    having = np.searchsorted(ends, points)
-    if (having[1:] == having[:-1]).any():
-        return None
-    places = np.zeros(len(cells), np.int64)
-    places[having] = ends[having] - points - 1
-
     digits = np.frombuffer(joined.translate(None, b".-"), np.uint8)
-    ends = np.flatnonzero(digits == NEWLINE)
-    lengths = np.diff(ends, prepend=-1)
-    if lengths.max() > DIGITS + 1:
+    last = np.flatnonzero(digits == NEWLINE)
+    lengths = np.diff(last, prepend=-1)  # with the newline
+    points = ends - starts + 1 - negative - lengths
+    most = int(lengths.max()) - 1
+    if points.max() > 1 or most > DIGITS:
         return None
-    weights = _powers[np.repeat(ends - 1, lengths) - np.arange(len(digits))]
-    wholes = np.add.reduceat((digits - float(ZERO)) * weights, ends - lengths + 1)
-    values: NDArray[np.float64] = wholes / _powers[places]
+
+    values = np.zeros(len(cells))
+    for place in range(most, 0, -1):  # the digits of all cells at a place counted from their ends, by Horner's rule
+        values *= 10
+        values += np.where(lengths > place, digits[last - place] - ZERO, 0)
+    having = points > 0
+    values[having] /= _powers[ends[having] - np.flatnonzero(text == POINT) - 1]
     values[negative] *= -1
     values[empty] = np.nan
     return values
