@@ -12,6 +12,7 @@ import numpy as np
 
 from nnxp.data.dataset import Array, Dataset, did_you_mean, listing, standardisation
 from nnxp.data.dialect import advice
+from nnxp.data.longcells import long_cells
 from nnxp.data.spelling import is_missing, spelling_of
 from nnxp.errors import DataError
 
@@ -229,7 +230,7 @@ def read_table(path: PathLike) -> Table:
     records: list[list[str]] = []
     rows: list[int] = []
     try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
+        with long_cells(), open(path, encoding="utf-8-sig", newline="") as file:
             for row, record in enumerate(csv_format.reader(file, strict=True, skipinitialspace=True), start=1):
                 cells = [cell.strip() for cell in record]
                 if not any(cells) and len(cells) < 2:

@@ -252,6 +252,12 @@ def test_csv_in_another_encoding_is_refused(tmp_path, encoding):
         data.csv(write(tmp_path, "größe,t\n1,a\n2,b\n", encoding=encoding), "t")
 
 
+def test_a_cell_may_be_longer_than_the_library_reads(tmp_path):
+    (tmp_path / "data.csv").write_text("a,b,y\n" + "".join(f"{'x' * 140_000},{k},{k / 2}\n" for k in range(4)))
+    assert data.csv(tmp_path / "data.csv", "y").X.shape == (4, 2)
+    assert csv.field_size_limit() == 131_072
+
+
 def test_features_find_columns_by_name(tmp_path):
     flowers = data.csv(write(tmp_path, FLOWERS), "species")
     description = json.loads(json.dumps(flowers.preprocessing))
