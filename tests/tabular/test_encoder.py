@@ -371,3 +371,45 @@ def test_in_a_pipeline() -> None:
     check_is_fitted(pipeline.fit(frame, y))
     assert pipeline[:-1].get_feature_names_out().tolist() == ["x", "w=a", "w=b", "w=c"]
     assert encoder.__sklearn_tags__().input_tags.allow_nan
+
+
+@pytest.mark.parametrize("form", ["pandas", "polars"])
+def test_what_comes_out_may_be_a_frame(form: str) -> None:
+    library = pytest.importorskip(form, reason="the frame that is asked for")
+    encoder = Encoder(rare=1)
+    assert encoder.set_output(transform=form) is encoder
+    made = [
+        encoder.fit_transform(PEOPLE),
+        encoder.transform(PEOPLE.take(slice(0, 2))),
+        encoder.set_output().transform(PEOPLE),
+    ]
+    assert all(isinstance(frame, library.DataFrame) for frame in made)
+    assert [len(frame) for frame in made] == [len(PEOPLE), 2, len(PEOPLE)]
+    for frame in made:
+        assert list(frame.columns) == encoder.feature_names_out
+        assert all("float32" in str(dtype).lower() for dtype in frame.dtypes)
+    array = encoder.set_output(transform="default").transform(PEOPLE)
+    assert isinstance(array, np.ndarray) and (np.asarray(made[0]) == array).all()
+
+
+def test_a_frame_of_pandas_keeps_its_index_and_scikit_learn_its_choice() -> None:
+    sklearn = pytest.importorskip("sklearn", reason="needs scikit-learn")
+    pandas = pytest.importorskip("pandas", reason="a frame")
+    from sklearn.compose import make_column_transformer
+    from sklearn.pipeline import make_pipeline
+
+    frame = pandas.DataFrame({"x": [1.0, 2.5, 4.0], "z": [3.0, 1.0, 2.0]}, index=[7, 3, 5])
+    encoder = Encoder().set_output(transform="pandas")
+    twin = sklearn.base.clone(encoder)
+    for made in (encoder.fit_transform(frame), encoder.transform(frame), twin.fit_transform(frame)):
+        assert made.index.tolist() == [7, 3, 5]
+    pipeline = make_pipeline(make_column_transformer((Encoder(), ["z"]), remainder="drop")).set_output(
+        transform="pandas"
+    )
+    made = pipeline.fit_transform(frame)
+    assert list(made.columns) == ["encoder__z"] and made.index.tolist() == [7, 3, 5]
+
+
+def test_another_output_than_there_is() -> None:
+    with pytest.raises(ValueError, match="got transform='arrow', expected one of default, pandas, polars"):
+        Encoder().set_output(transform="arrow")

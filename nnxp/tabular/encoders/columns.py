@@ -220,6 +220,17 @@ def learned_from(document: dict[str, Any], decision: Decision, as_codes: bool) -
     return Learned(decision, missing)
 
 
+def blank(n: int, m: int) -> Matrix:
+    """A matrix of 0; MemoryError, which says how large it would be, where it does not fit."""
+    try:
+        return np.zeros((n, m), np.float32)
+    except MemoryError:
+        size = n * m * np.dtype(np.float32).itemsize / 1e9
+        raise MemoryError(
+            f"{n:,} rows of {m:,} columns take {size:.1f} GB, more than there is: encode fewer rows at a time"
+        ) from None
+
+
 def layout(columns: list[Learned]) -> tuple[list[str], list[tuple[int, int]]]:
     """The names of all columns of X, and where those of each column of the table begin in its second and third part."""
     names = [column.names() for column in columns]

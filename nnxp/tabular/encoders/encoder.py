@@ -10,7 +10,16 @@ from nnxp.doors.describing import described
 from nnxp.doors.options import positive
 from nnxp.errors import DataError, ModelFileError, hint
 from nnxp.network.model import Model
-from nnxp.tabular.encoders.columns import Learned, LearnedWords, Matrix, decision_from, layout, learn, learned_from
+from nnxp.tabular.encoders.columns import (
+    Learned,
+    LearnedWords,
+    Matrix,
+    blank,
+    decision_from,
+    layout,
+    learn,
+    learned_from,
+)
 from nnxp.tabular.encoders.notes import Notes
 from nnxp.tabular.encoders.scaling import SCALINGS, Scaler
 from nnxp.tabular.encoders.target import Target, target_from
@@ -128,7 +137,7 @@ class Encoder(Transformer):
         return self
 
     def transform(self, X: Any, *, notes: Notes | None = None) -> Matrix:
-        """The matrix of rows, float32 (n, m), finite.
+        """The matrix of rows, float32 (n, m), finite; a frame where `set_output` asks for one.
 
         Parameters
         ----------
@@ -145,16 +154,14 @@ class Encoder(Transformer):
             The matrix does not fit: `bytes_needed` says before how large it is.
         """
         self._check_fitted()
-        table = self._table(X)
-        columns = self._columns(table)
-        n, m = len(table), len(self._names)
-        try:
-            matrix = np.zeros((n, m), np.float32)
-        except MemoryError:
-            raise MemoryError(
-                f"{n:,} rows of {m:,} columns take {self.bytes_needed(n) / 1e9:.1f} GB, more than there is: encode "
-                "fewer rows at a time"
-            ) from None
+        return self._framed(self._encoded(self._table(X), notes), X)
+
+    def fit_transform(self, X: Any, y: Any = None) -> Matrix:
+        """`fit`, then `transform` of the same rows."""
+        return self.fit(table := self._table(X))._framed(self._encoded(table), X)
+
+    def _encoded(self, table: Table, notes: Notes | None = None) -> Matrix:
+        columns, matrix = self._columns(table), blank(len(table), len(self._names))
         scaled, odd = list[Floats](), dict[str, dict[str, int]]()
         for learned, column, (plain, words) in zip(self._learned, columns, self._places, strict=True):
             cells = learned.read(column)
@@ -163,13 +170,8 @@ class Encoder(Transformer):
         self._scaler.write(matrix, scaled)
         if notes is not None:
             kinds = {learned.decision.name: learned.decision.kind for learned in self._learned}
-            notes.take(n, self.passed_over(table), kinds, odd)
+            notes.take(len(table), self.passed_over(table), kinds, odd)
         return matrix
-
-    def fit_transform(self, X: Any, y: Any = None) -> Matrix:
-        """`fit`, then `transform` of the same rows."""
-        table = self._table(X)
-        return self.fit(table).transform(table)
 
     def bytes_needed(self, n: int) -> int:
         """How many bytes the matrix of n rows has."""
@@ -198,8 +200,6 @@ class Encoder(Transformer):
         return [name for name, kind in (self.kinds or {}).items() if kind == "category"]
 
     def _table(self, X: Any) -> Table:
-        if isinstance(X, Table):
-            return X
         from nnxp.tabular.reading.frames import as_table
 
         return as_table(X, texts=self.texts)

@@ -7,6 +7,10 @@ from numpy.typing import NDArray
 
 from nnxp.doors.describing import parameters_of
 from nnxp.errors import hint
+from nnxp.tabular.encoders.columns import Matrix
+
+FORMS = ("default", "pandas", "polars")
+"""What a transformer may give: an array, or a frame of one of these."""
 
 
 class Transformer:
@@ -33,6 +37,29 @@ class Transformer:
                 raise ValueError(f"got the parameter {name!r}, expected one of {', '.join(known)}{hint(name, known)}")
             setattr(self, name, value)
         return self
+
+    def set_output(self, *, transform: str | None = None) -> Self:
+        """What `transform` gives from now on: "default", an array; "pandas" or "polars", a frame whose columns are
+        `feature_names_out`, of pandas with the index of the frame that came in; None, what it gave before."""
+        if transform is not None:
+            if transform not in FORMS:
+                raise ValueError(f"got transform={transform!r}, expected one of {', '.join(FORMS)}")
+            self._sklearn_output_config = {"transform": transform}  # by this name scikit-learn's `clone` keeps it
+        return self
+
+    def _framed(self, matrix: Matrix, X: Any) -> Matrix:
+        """The matrix of X as `set_output` has it."""
+        form = getattr(self, "_sklearn_output_config", {}).get("transform")
+        if form == "pandas":
+            import pandas
+
+            index = X.index if isinstance(X, pandas.DataFrame) else None
+            matrix = pandas.DataFrame(matrix, index, self.feature_names_out)
+        elif form == "polars":
+            import polars
+
+            matrix = polars.DataFrame(matrix, self.feature_names_out)
+        return matrix
 
     def __sklearn_is_fitted__(self) -> bool:
         raise NotImplementedError
