@@ -14,6 +14,8 @@ PLAIN = r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]*)?(?:[eE][+-]?[0-9]+)?"
 """A number as programs write it. What begins with zeros (a postcode) or a plus is text until its column says more."""
 EXACT = 2**53
 """Whole numbers from here on are not all numbers of float64: they stay text, since most are identifiers."""
+DURATION = "h:mm:ss"
+"""Stands where a unit would, of durations: their number is one of seconds."""
 NEARLY = 0.95
 """From this share of numbers on among a column's different texts, people are told which of them are none."""
 
@@ -39,6 +41,7 @@ def _pattern(point: str, comma: str) -> re.Pattern[str]:
 _plain = re.compile(PLAIN)
 _infinite = re.compile(r"([+\-−])?inf(?:inity)?", re.IGNORECASE)
 _code = re.compile(r"[+-]?(?:0[0-9]+|[0-9]{16,})")
+_duration = re.compile(r"([0-9]+):([0-5][0-9])(?::([0-5][0-9](?:[.,][0-9]{1,9})?))?")
 _numbers = {".": _pattern(".", ","), ",": _pattern(",", ".")}
 
 
@@ -133,6 +136,21 @@ def number(text: str, decimal: str = ".") -> Measured | None:
     return Measured(-value if debit or (outer or inner or "+") != "+" else value, money or unit or "")
 
 
+def duration(text: str) -> float | None:
+    """The seconds of a duration, hours and minutes, and perhaps seconds; None of any other text.
+
+    Examples
+    --------
+    >>> duration("39:05:12"), duration("01:30"), duration("0:00:07.5"), duration("1:75"), duration("90")
+    (140712.0, 5400.0, 7.5, None, None)
+    """
+    found = _duration.fullmatch(text)
+    if found is None:
+        return None
+    hours, minutes, seconds = (float((part or "0").replace(",", ".")) for part in found.groups())
+    return 3600 * hours + 60 * minutes + seconds
+
+
 def value_of(text: str, decimal: str, unit: str) -> float | None:
     """The number of a cell in a column whose spelling is known; None where the cell is no such number.
 
@@ -143,6 +161,8 @@ def value_of(text: str, decimal: str, unit: str) -> float | None:
     >>> value_of("5 mm", ".", "mm"), value_of("5", ".", "mm"), value_of("5 cm", ".", "mm"), value_of("45", ".", "%")
     (5.0, 5.0, None, None)
     """
+    if unit == DURATION:
+        return duration(text)
     found = number(text, decimal)
     return found.value if found and _fits(found.unit, unit) else None
 
@@ -207,8 +227,8 @@ def _spelling(texts: Sequence[str], decimal: str) -> Spelling:
             break
     read = list(zip(texts, found, strict=False))
     grouped = decimal == "," and any(one and "." in text for text, one in read)
-    units = Counter(one.unit for one in found if one and one.unit)
-    unit = max(units, key=units.__getitem__, default="")
+    units = Counter(one.unit for one in found if one)
+    unit = max(units, key=lambda unit: sum(n for own, n in units.items() if _fits(own, unit)), default="")
     odd = [
         i
         for i, (text, one) in enumerate(read)

@@ -6,7 +6,18 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from nnxp.data.spelling import EXACT, canonical, is_code, is_missing, number, plain, spelling_of, value_of
+from nnxp.data.spelling import (
+    DURATION,
+    EXACT,
+    canonical,
+    duration,
+    is_code,
+    is_missing,
+    number,
+    plain,
+    spelling_of,
+    value_of,
+)
 
 # A text, its number, and its unit; the spellings of which readers have different opinions are among them.
 NUMBERS: list[tuple[str, float, str]] = [
@@ -150,6 +161,7 @@ def test_codes() -> None:
         (["45%", "7%", "9"], ".", "%", [2]),  # 9 is not 9%
         (["$5", "€5", "$6"], ".", "$", [1]),
         (["+5", "x"], ".", "", [1]),
+        (["99", "7", "45%"], ".", "", [2]),
     ],
 )
 def test_the_spelling_of_a_column(texts: list[str], decimal: str, unit: str, odd: list[int]) -> None:
@@ -158,6 +170,18 @@ def test_the_spelling_of_a_column(texts: list[str], decimal: str, unit: str, odd
     for i, text in enumerate(many):
         if i not in odd:
             assert value_of(text, decimal, unit) == getattr(number(text, decimal), "value", None)
+
+
+@given(st.integers(0, 10**6), st.integers(0, 59), st.integers(0, 59))
+def test_durations_are_seconds(hours: int, minutes: int, seconds: int) -> None:
+    whole = 3600 * hours + 60 * minutes
+    assert duration(f"{hours:02}:{minutes:02}:{seconds:02}") == whole + seconds
+    assert duration(f"{hours}:{minutes:02}") == whole
+
+
+def test_what_fits_a_column_of_durations() -> None:
+    cells = ["39:05:12", "1:30", "0:00:01,5", "90", "1:75", "12:30 PM"]
+    assert [value_of(text, ".", DURATION) for text in cells] == [140712, 5400, 1.5, None, None, None]
 
 
 def test_nearly_all_are_numbers() -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from nnxp import printing
 from nnxp.errors import DataError
+from nnxp.tabular.kinds.cells import values_of
 from nnxp.tabular.kinds.deciding import HEADER, RULES, Decision, decide, printed
 from nnxp.tabular.table import Column, Moments, Numbers, Table, Words
 from tests.helpers import pages
@@ -63,6 +64,10 @@ NAN = float("nan")
         ("number", numbers(0, 0.5, 1)),
         ("yes/no", words("Yes", "no", "YES", "?")),
         ("yes/no", words("T", "F")),
+        ("yes/no", words("TRUE", "False", "yes", "no")),
+        ("yes/no", words("Y", "yes", "n", "no", "")),
+        ("category", words("t", "n")),
+        ("category", words("yes", "no", "maybe")),
         ("category", words("yes", "n")),
         ("category", words("yes", "")),
         ("category", words("m", "f")),
@@ -70,6 +75,9 @@ NAN = float("nan")
         ("date", words("2020-01-01", "", "2020-01-02")),
         ("date", words("12:30", "13:30")),
         ("category", words("12:30", "2020-01-01")),
+        ("number", words(*[f"{i}:05:12" for i in range(1, 40)])),
+        ("number", words("01:30", "90:15", "")),
+        ("date", words(*[f"{i % 24}:{i % 60:02}" for i in range(40)])),
         ("category", words("2020-01-01", "later")),
         ("category", words("a", "b", "a")),
         ("category", words(*[f"v {i}" for i in range(20)])),
@@ -143,6 +151,15 @@ def test_how_cells_are_read_is_decided_and_said() -> None:
     assert one(words("01/02/2020", "03/02/2020"), day_first=True).why == "dates like '01/02/2020', day first"
     assert one(words("2020-01-02T03:04Z", "2020-01-03")).why.endswith(", in UTC")
     assert one(words("12:30", "13:30")).clock
+    near = one(words(*[f"{i}:05:12" for i in range(1, 40)], "soon")).why
+    assert near == "all are different; numbers in h:mm:ss, but 'soon' (row 41) is none"
+    took = one(words("39:05:12", "1:30"))
+    assert (took.why, took.becomes) == ("durations like '39:05:12', in seconds", "1 number")
+    assert values_of(words("39:05:12", "1:30", "soon"), took) == (
+        (pytest.approx([140712, 5400, NAN], nan_ok=True)),
+        {"soon": 1},
+    )
+    assert one(words("TRUE", "no", "yes")).why == "TRUE, no, yes"
 
 
 @pytest.mark.parametrize(
@@ -155,6 +172,8 @@ def test_how_cells_are_read_is_decided_and_said() -> None:
         (words("a", ""), "1 column of 0 and 1, 1 column of 0 and 1 (missing)"),
         (words("a", "b", "c"), "3 columns of 0 and 1"),
         (words("2020-01-01", "2020-01-02"), "5 numbers: days, day of week, day of year"),
+        (words("12:30", "13:30"), "3 numbers: time of day"),
+        (moments("2020-01-01T10", "2020-01-01T11"), "3 numbers: time of day"),
         (moments("2020-01-01", "NaT"), "1 number: days, 1 column of 0 and 1 (missing)"),
         (words("x", "x"), "left out"),
     ],
@@ -179,6 +198,7 @@ def test_what_is_asked_for() -> None:
     ]
     assert [each.name for each in decide(data, target="c")] == ["a", "b", "d", "e"]
     assert one(words("007", "08"), kinds={"c": "number"}).becomes == "1 number"
+    assert one(words("12:30", "13:30"), kinds={"c": "number"}).becomes == "1 number"
     assert one(words("yes", "0"), kinds={"c": "yes/no"}).kind == "yes/no"
     assert one(numbers(0, 1), kinds={"c": "yes/no"}).kind == "yes/no"
     assert one(moments("2020-01-01", "2020-01-01"), kinds={"c": "date"}).kind == "date"

@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from nnxp.data.dataset import listing
 from nnxp.tabular.encoders.words import MISSING, UNKNOWN, Vocabulary
 from nnxp.tabular.kinds.cells import moments_of, values_of
 from nnxp.tabular.kinds.cycles import CYCLES, Parts, parts_of
@@ -105,8 +104,7 @@ class LearnedDate(Learned):
 
     def becomes(self) -> str:
         """Its parts."""
-        cycles = listing(["days", *self.parts.cycles])
-        return f"{1 + 2 * len(self.parts.cycles)} numbers: {cycles}" if self.parts.cycles else "1 number: days"
+        return self.parts.becomes()
 
     def read(self, column: Column) -> Cells:
         """The moments."""

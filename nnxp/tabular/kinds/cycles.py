@@ -65,6 +65,18 @@ class Parts:
         """
         return [f"{column}: days", *(f"{column}: {cycle} ({wave})" for cycle in self.cycles for wave in ("sin", "cos"))]
 
+    def becomes(self) -> str:
+        """How many numbers these are and what they say, for people: of times of one day nothing but the time of day.
+
+        Examples
+        --------
+        >>> Parts(0, ("day of week",)).becomes(), Parts(0, ("time of day",)).becomes(), Parts(0, ()).becomes()
+        ('3 numbers: days, day of week', '3 numbers: time of day', '1 number: days')
+        """
+        said = self.cycles if self.cycles == ("time of day",) else ("days", *self.cycles)
+        count = 1 + 2 * len(self.cycles)
+        return f"{count} number{'s' * (count > 1)}: {', '.join(said)}"
+
     def columns(self, moments: Times) -> Floats:
         """The numbers of moments, (n, 1 + 2·cycles); NaN where there is none."""
         moments = moments.astype("datetime64[us]")

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnxp.data.dataset import listing
-from nnxp.data.spelling import Spelling, canonical, is_code, plain, spelling_of
+from nnxp.data.spelling import DURATION, Spelling, canonical, is_code, plain
 from nnxp.errors import DataError, hint
 from nnxp.tabular.kinds import dates
 from nnxp.tabular.kinds.cycles import parts_of
@@ -23,13 +23,14 @@ LONG = 50
 
 RULES = {
     "constant": "The same value in every row, or no value in any.",
-    "yes/no": "The different values are yes and no, y and n, true and false, t and f, on and off, or 1 and 0.",
+    "yes/no": "The different values are yes and no, y and n, true and false, t and f, on and off, or 1 and 0; both of "
+    "one pair, and perhaps some of the others.",
     "identifier": "Every cell is different, and the column is called id or like customer_id, or is the first and "
     f"nameless; or there are {FEW} cells or more, and they count the rows from 0 or 1, all or those drawn from a file, "
     "or each is different and one word, no number or date.",
     "date": "Every cell is a date, with or without a time, or every cell is a time of day.",
     "number": "Every cell is a number in a usual spelling, with the same unit or none, and none is a code, which has "
-    "leading zeros or is beyond 2^53.",
+    "leading zeros or is beyond 2^53; or every cell is a duration like 39:05:12, and one is of 24 hours or more.",
     "text": f"More than {FEW} different words, which are more than half as many as there are cells, or longer than "
     f"{LONG} characters on average.",
     "category": "All other words.",
@@ -167,7 +168,7 @@ def _asked(table: Table, name: str, kind: str, day_first: bool | None) -> Decisi
     if not look.texts:
         return Decision(name, "constant", NOTHING, look.missing)
     if kind == "number":
-        spelling = spelling_of(look.texts, look.decimal)
+        spelling = look.spelling()
         for i in spelling.odd:
             unit = f" with the unit {spelling.unit!r}" if spelling.unit else ""
             raise look.complaint(i, f"is no number{unit}: correct it, or empty the cell, which counts as missing then")
@@ -221,8 +222,9 @@ def _of_words(look: Look, day_first: bool | None) -> Decision:
         return Decision(name, "constant", NOTHING, missing)
     if len(texts) == 1 and not missing:
         return Decision(name, "constant", f"{texts[0]!r} in every row", 0)
-    if len(texts) <= 2 * len(MEANING) and {text.lower() for text in texts} in map(set, PAIRS):
-        return _yes_no(name, " and ".join(texts), missing)
+    low = {text.lower() for text in texts[: 2 * len(MEANING) + 1]}
+    if low <= {*MEANING} and any(low.issuperset(pair) for pair in PAIRS):
+        return _yes_no(name, " and ".join(texts) if len(texts) == 2 else listing(texts), missing)
     different = look.known == len(texts)
     if different and _called_id.fullmatch(name):
         return Decision(name, "identifier", "all are different, and it is called so", missing)
@@ -236,7 +238,7 @@ def _of_words(look: Look, day_first: bool | None) -> Decision:
             return _date(name, f"{why}{', in UTC' if moments.zoned else ''}", moments.values, missing, manner)
         if odd[0] > 0:
             but = f"; {texts[0]!r} is a date{manner.order(texts[0])}, but {look.named(int(odd[0]))} is none"
-    spelling = spelling_of(texts, look.decimal)
+    spelling = look.spelling()
     codes = [i for i, text in enumerate(texts) if is_code(text)]
     if not spelling.odd and not codes:
         return _spelled_number(look, None, spelling)
@@ -260,6 +262,7 @@ def _spelled_number(look: Look, why: str | None, spelling: Spelling) -> Decision
         like = next((text for text in look.texts if plain(text) is None), None)
         why = f"numbers{f' like {like!r}' if like else ''}{f', all in {spelling.unit}' if spelling.unit else ''}"
         why += ", with a decimal comma" if spelling.decimal == "," else ""
+        why = f"durations like {like!r}, in seconds" if spelling.unit == DURATION else why
     why += f"; {infinite} infinite, which count as missing" if infinite else ""
     number = _number(look.name, why, look.missing + infinite)
     return replace(number, decimal=spelling.decimal, unit=spelling.unit)
@@ -288,11 +291,8 @@ def _date(
 ) -> Decision:
     """Dates: of a typed column its moments, of words those of the different ones."""
     missing = int(np.isnat(values).sum()) if missing is None else missing
-    cycles = parts_of(values).cycles
-    becomes = f"{1 + 2 * len(cycles)} numbers: {listing(['days', *cycles])}" if cycles else "1 number: days"
-    return Decision(
-        name, "date", why, missing, becomes + _flag(missing), day_first=manner.day_first, clock=manner.clock
-    )
+    becomes = parts_of(values).becomes() + _flag(missing)
+    return Decision(name, "date", why, missing, becomes, day_first=manner.day_first, clock=manner.clock)
 
 
 def _flag(missing: int) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from nnxp.data.spelling import is_missing
+from nnxp.data.spelling import DURATION, Spelling, duration, is_missing, spelling_of
 from nnxp.errors import DataError
 from nnxp.tabular.table import Indices, Table, words_of
 
@@ -39,6 +39,13 @@ class Look:
         self.counts = np.array([counts[i] for i in self._places], dtype=np.int64)
         self.known = int(self.counts.sum())
         self.missing = len(self._words) - self.known
+
+    def spelling(self) -> Spelling:
+        """How they are spelled as numbers; where the first is a duration, as durations."""
+        if self.texts and duration(self.texts[0]) is not None:
+            odd = [i for i, text in enumerate(self.texts) if duration(text) is None]
+            return Spelling(self.decimal, DURATION, odd, [])
+        return spelling_of(self.texts, self.decimal)
 
     def row(self, i: int) -> int:
         """The row of the table, the first being 0, that has this one of the texts first."""

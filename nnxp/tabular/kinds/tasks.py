@@ -6,7 +6,6 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from nnxp.data.spelling import spelling_of
 from nnxp.errors import DataError
 from nnxp.tabular.kinds import dates
 from nnxp.tabular.kinds.deciding import FEW, Decision, decide
@@ -85,7 +84,7 @@ def task_of(table: Table, target: str, task: Name | None = None) -> Task:
             f"{what} holds dates, which are neither classes nor numbers: put a number in their place, such as the days "
             "from a date on, or ask for classes, task='classification'"
         )
-    spelling = spelling_of(look.texts, look.decimal)
+    spelling = look.spelling()
     if not spelling.odd:
         if not all(map(_whole.fullmatch, look.texts)):
             return _regression(table, target, "numbers")
