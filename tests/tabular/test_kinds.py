@@ -9,7 +9,8 @@ import pytest
 from nnxp import printing
 from nnxp.errors import DataError
 from nnxp.tabular.kinds.cells import values_of
-from nnxp.tabular.kinds.deciding import HEADER, RULES, Decision, decide, printed
+from nnxp.tabular.kinds.deciding import RULES, Decision, decide
+from nnxp.tabular.kinds.overview import HEADER, printed
 from nnxp.tabular.table import Column, Moments, Numbers, Table, Words
 from tests.helpers import pages
 
@@ -141,6 +142,13 @@ def test_how_cells_are_read_is_decided_and_said() -> None:
     assert (price.decimal, price.unit, price.missing) == (",", "€", 1)
     assert price.why == "numbers like '1.234,50 €', all in €, with a decimal comma"
     assert one(words("5", "6")).why == "numbers"
+    euros = words("1.200 €", "13.000 €", "-")
+    assert one(euros).why.endswith("all in €; '1.200 €' is read as 1.2: --decimal , reads 1200")
+    assert values_of(euros, one(euros)).values[0] == 1.2
+    assert one(euros, decimal=",").why == "numbers like '1.200 €', all in €, with a decimal comma"
+    assert values_of(euros, one(euros, decimal=",")).values[:2].tolist() == [1200, 13000]
+    for cells in (("1.200 €", "13.5 €"), ("0.200 €", "0.350 €"), ("1,200.125 €", "7.125 €"), ("1,200 €", "2,300 €")):
+        assert "is read as" not in one(words(*cells)).why
     few = one(words(*["5 mm", "6 mm"] * 10, *[f"{i} mm" for i in range(40)], "5 cm")).why
     assert few == "41 different values; numbers in mm, but '5 cm' (row 62) is none"
     some = one(words("inf", "+5", "6", "-inf", "?", "inf"))
@@ -241,6 +249,15 @@ def test_what_people_read(capsys: pytest.CaptureFixture[str]) -> None:
     printing.print_table(HEADER, printed(decide(table(age=numbers(1, 2, NAN), name=words("a", "b", "a")))))
     said = capsys.readouterr().out
     assert all(word in said for word in (*HEADER, "age", "1 number", "category", "2 different values"))
+
+
+def test_of_many_columns_that_are_alike_ten_are_shown() -> None:
+    columns = {f"x{i}": numbers(i, i + 1.5) for i in range(150)} | {"w": words("a", "b"), "id": words("c", "d")}
+    rows = printed(decide(table(**columns)))
+    assert [row[0] for row in rows] == [*(f"x{i}" for i in range(10)), "w", "id", "140 more"]
+    assert rows[-1][1:] == rows[0][1:]
+    few = dict([*columns.items()][:100])
+    assert [row[0] for row in printed(decide(table(**few)))] == [*few]
 
 
 def test_every_kind_has_its_sentence_and_the_page_has_it_too() -> None:

@@ -2,19 +2,19 @@
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nnxp.data.dataset import listing
-from nnxp.data.spelling import DURATION, Spelling, canonical, is_code, plain
+from nnxp.data.spelling import Spelling, canonical, is_code
 from nnxp.errors import DataError, hint
 from nnxp.tabular.kinds import dates
 from nnxp.tabular.kinds.cycles import parts_of
 from nnxp.tabular.kinds.looks import Look, counts_rows
-from nnxp.tabular.table import Indices, Moments, Numbers, Table
+from nnxp.tabular.table import Indices, Moments, Numbers, Table, Words
 
 FEW = 20
 """Up to so many different words are categories in a table of any length."""
@@ -40,8 +40,6 @@ RULES = {
 PAIRS = (("no", "yes"), ("n", "y"), ("false", "true"), ("f", "t"), ("off", "on"), ("0", "1"))
 MEANING = {text: float(i) for pair in PAIRS for i, text in enumerate(pair)}
 """What the words of a yes/no column mean, in small letters."""
-
-HEADER = ("column", "kind", "why", "missing", "becomes")
 
 NOTHING = "no value in any row"
 
@@ -83,7 +81,7 @@ class Decision:
 
     def document(self) -> dict[str, Any]:
         """As JSON has it: ``Decision(**document)`` is the way back."""
-        return asdict(self)
+        return dict(vars(self))  # `asdict` copies what is flat anyway, and of 10,000 columns slowly
 
 
 def decide(
@@ -93,6 +91,7 @@ def decide(
     drop: Collection[str] = (),
     target: str | None = None,
     day_first: bool | None = None,
+    decimal: str = ".",
 ) -> list[Decision]:
     """What each column of a table is, by `RULES`.
 
@@ -108,6 +107,9 @@ def decide(
     day_first : bool, optional
         Whether 01/02/2020 is the first of February; by default the column's other cells say so, or else it is not.
 
+    decimal : {".", ","}
+        With ",", words are read as those of a source of decimal commas: `1.200 €` is 1200.
+
     Returns
     -------
     list of Decision
@@ -122,10 +124,14 @@ def decide(
     --------
     >>> from nnxp.tabular.table import Words
     >>> prices = Words(["$5", "$1,200", ""], np.array([0, 1, 2, 1], np.int32))
-    >>> printed(decide(Table("prices.csv", {"price": prices}, range(2, 6))))
-    [('price', 'number', "numbers like '$5', all in $", '1', '1 number, 1 column of 0 and 1 (missing)')]
+    >>> (price,) = decide(Table("prices.csv", {"price": prices}, range(2, 6)))
+    >>> price.kind, price.why, price.becomes
+    ('number', "numbers like '$5', all in $", '1 number, 1 column of 0 and 1 (missing)')
     """
     kinds = dict(kinds or {})
+    if decimal == ",":
+        read = {name: replace(c, decimal=",") if isinstance(c, Words) else c for name, c in table.columns.items()}
+        table = replace(table, columns=read)
     for word, names in (("kinds", kinds), ("drop", drop), ("target", () if target is None else (target,))):
         for name in names:
             if name not in table.columns:
@@ -140,11 +146,6 @@ def decide(
         for name in table.columns
         if name not in drop and name != target
     ]
-
-
-def printed(decisions: Sequence[Decision]) -> list[tuple[str, ...]]:
-    """The rows of a table for people, below `HEADER`."""
-    return [(one.name, one.kind, one.why, str(one.missing), one.becomes) for one in decisions]
 
 
 def _found(table: Table, name: str, day_first: bool | None) -> Decision:
@@ -258,11 +259,7 @@ def _spelled_number(look: Look, why: str | None, spelling: Spelling) -> Decision
     infinite = int(look.counts[spelling.infinite].sum())
     if infinite == look.known:
         return Decision(look.name, "constant", NOTHING, look.missing + infinite)
-    if why is None:
-        like = next((text for text in look.texts if plain(text) is None), None)
-        why = f"numbers{f' like {like!r}' if like else ''}{f', all in {spelling.unit}' if spelling.unit else ''}"
-        why += ", with a decimal comma" if spelling.decimal == "," else ""
-        why = f"durations like {like!r}, in seconds" if spelling.unit == DURATION else why
+    why = look.said(spelling) if why is None else why
     why += f"; {infinite} infinite, which count as missing" if infinite else ""
     number = _number(look.name, why, look.missing + infinite)
     return replace(number, decimal=spelling.decimal, unit=spelling.unit)

@@ -1,16 +1,19 @@
 """A look at a column: of words its different texts, and where they are; of numbers, whether they are the rows'."""
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nnxp.data.spelling import DURATION, Spelling, duration, is_missing, spelling_of
+from nnxp.data.spelling import DURATION, Spelling, duration, is_missing, plain, spelling_of, value_of
 from nnxp.errors import DataError
 from nnxp.tabular.table import Indices, Table, words_of
 
 MOST_ABOVE = 3
 """Rows of a source that may stand above the first, numbered 0: one that says the separator, and the names."""
+_ambiguous = re.compile(r"[^0-9.,]*[1-9][0-9]{0,2}\.[0-9]{3}[^0-9.,]*")
+"""A point before three digits, where others write one between groups of them."""
 
 
 class Look:
@@ -46,6 +49,18 @@ class Look:
             odd = [i for i, text in enumerate(self.texts) if duration(text) is None]
             return Spelling(self.decimal, DURATION, odd, [])
         return spelling_of(self.texts, self.decimal)
+
+    def said(self, spelling: Spelling) -> str:
+        """What people are told of numbers that are spelled so."""
+        like = next((text for text in self.texts if plain(text) is None), None)
+        if spelling.unit == DURATION:
+            return f"durations like {like!r}, in seconds"
+        why = f"numbers{f' like {like!r}' if like else ''}{f', all in {spelling.unit}' if spelling.unit else ''}"
+        why += ", with a decimal comma" if spelling.decimal == "," else ""
+        if spelling.decimal == "." and all(map(_ambiguous.fullmatch, self.texts)):
+            value, other = (value_of(self.texts[0], decimal, spelling.unit) for decimal in (".", ","))
+            why += f"; {self.texts[0]!r} is read as {value:g}: --decimal , reads {other:g}"
+        return why
 
     def row(self, i: int) -> int:
         """The row of the table, the first being 0, that has this one of the texts first."""
