@@ -11,6 +11,7 @@ import numpy as np
 from nnxp.callbacks import EarlyStopping
 from nnxp.cli.dividing import group_numbers
 from nnxp.cli.results import Result, predict
+from nnxp.cli.suspicions import suspicions
 from nnxp.cli.tables import Part, Prepared
 from nnxp.data.dataset import Array
 from nnxp.sequential import Sequential
@@ -86,6 +87,7 @@ def account(model: Sequential, prepared: Prepared, stopping: EarlyStopping | Non
         importance=importance(model, prepared.encoder, prepared.test, alone, prepared.seed),
         alone=alone,
         rows=rows,
+        warnings=suspicions(prepared),
     )
 
 

@@ -53,6 +53,46 @@ def test_groups_stay_together_in_the_parts(capsys: pytest.CaptureFixture[str]) -
     assert "fewer groups than 13 parts" in capsys.readouterr().err
 
 
+def warned() -> dict[str, str]:
+    found = json.loads(Path("run/summary.json").read_text())["findings"]["warnings"]
+    return {warning["kind"]: warning["text"] for warning in found}
+
+
+def test_rows_of_the_training_are_no_test(capsys: pytest.CaptureFixture[str]) -> None:
+    names, *rows = Path("t.csv").read_text().splitlines()
+    Path("same.csv").write_text("\n".join([names, *rows[::-1]]) + "\n")
+    Path("within.csv").write_text("\n".join([names, *rows[:40]]) + "\n")
+    Path("some.csv").write_text("\n".join([names, *rows[:40], *(f"9.{i},1,no" for i in range(1000, 1020))]) + "\n")
+    for file, said in (
+        ("same", "All 120 test rows are the very rows that the model was trained on"),
+        ("within", "All 40 test rows are rows that the model was trained on too"),
+        ("some", "40 of the 60 test rows are rows of the training part too"),
+    ):
+        assert main(["train", "t.csv", "--target", "y", "--test", f"{file}.csv", *SHORT, "--overwrite"]) == 0
+        assert said in warned()["known rows"] and f"warning: {said}" in capsys.readouterr().out
+    Path("new.csv").write_text("\n".join([names, *(f"9.{i},1,no" for i in range(1000, 1020))]) + "\n")
+    assert main(["train", "t.csv", "--target", "y", "--test", "new.csv", *SHORT, "--overwrite"]) == 0
+    assert "known rows" not in warned()
+
+
+def test_rows_that_are_alike_in_training_are_so_in_a_test() -> None:
+    rows = [f"{i % 4},{i % 2}" for i in range(200)]
+    for file, n in (("few", 200), ("later", 50)):
+        Path(f"{file}.csv").write_text("\n".join(["a,y", *rows[:n]]) + "\n")
+    assert main(["train", "few.csv", "--target", "y", "--test", "later.csv", *SHORT]) == 0
+    assert "known rows" not in warned()
+
+
+@pytest.mark.parametrize(("name", "doubted"), [("patient_id", True), ("Patient", True), ("ward", False)])
+def test_a_column_that_says_whose_a_row_is_is_perhaps_to_split_by(name: str, doubted: bool) -> None:
+    Path("t.csv").write_text(Path("t.csv").read_text().replace("a,who,y", f"a,{name},y"))
+    train = ["train", "t.csv", "--target", "y", *SHORT]
+    assert main(train) == 0
+    text = warned().get("groups", "")
+    assert ("12 different values in 96 rows" in text and f"perhaps --split-by {name}" in text) == doubted
+    assert main([*train, "--split-by", name, "--overwrite"]) == 0 and "groups" not in warned()
+
+
 @pytest.mark.parametrize(
     ("words", "what"),
     [

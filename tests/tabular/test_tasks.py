@@ -88,3 +88,12 @@ def test_what_is_known_better() -> None:
 def test_what_cannot_be_predicted(column: Column, said: str) -> None:
     with pytest.raises(DataError, match=said):
         task(column)
+
+
+def test_small_whole_numbers_say_how_they_become_a_regression() -> None:
+    stars, two = (
+        Table("t.csv", {"y": Words(texts, np.arange(60, dtype=np.int32) % len(texts))}, range(2, 62))
+        for texts in (["1", "2", "3"], ["0", "1"])
+    )
+    assert task_of(stars, "y").why == "whole numbers, 3 different ones; --task regression predicts a number"
+    assert task_of(two, "y").why == "whole numbers, 2 different ones"

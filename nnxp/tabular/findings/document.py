@@ -25,6 +25,7 @@ from nnxp.tabular.findings.layout import (
     Range,
     Rows,
     Score,
+    Warned,
     WorstRow,
 )
 from nnxp.tabular.findings.measures import CLASSES, NUMBERS, sign_of
@@ -66,6 +67,7 @@ def findings(
     alone: Mapping[str, float] | None = None,
     lines: Sequence[int] | HostArray | None = None,
     rows: bool = True,
+    warnings: Sequence[Warned] = (),
 ) -> Document:
     """Scores with standard errors beside those of the baselines, and what else is to be said.
 
@@ -95,6 +97,8 @@ def findings(
         The row in the file of each test row; their places, the first being 0, by default.
     rows : bool
         Whether the worst-predicted rows are named, which are people's data.
+    warnings : sequence of Warned
+        What else people are to be warned of, before all that `nnxp.tabular.findings.cautions` says.
 
     Returns
     -------
@@ -146,7 +150,7 @@ def findings(
         document["classes"] = _classes(model, trained, classes)
         document["confusion"] = metrics.confusion_matrix(model.p, model.y, len(classes)).tolist()
         document["calibration"] = _calibration(model, classes)
-    document["warnings"] = cautions(document, alone)
+    document["warnings"] = [*warnings, *cautions(document, alone)]
     return document
 
 

@@ -127,7 +127,8 @@ class WorstRow(TypedDict):
 class Warned(TypedDict):
     """A sentence that names the number which caused it and the fix."""
 
-    kind: Literal["baseline", "gap", "leak", "rare class", "few rows"]
+    kind: Literal["known rows", "groups", "baseline", "gap", "leak", "rare class", "few rows"]
+    """The first two are of who has the table."""
     text: str
 
 

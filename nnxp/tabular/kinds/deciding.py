@@ -43,7 +43,8 @@ MEANING = {text: float(i) for pair in PAIRS for i, text in enumerate(pair)}
 
 NOTHING = "no value in any row"
 
-_called_id = re.compile(r"(?i:[pu]?id|[ug]uid|rownames|column 1|unnamed: 0|\.{3}1|.*[^a-z]id|id[^a-z].*)|.*[a-z]I[dD]")
+CALLED_ID = re.compile(r"(?i:[pu]?id|[ug]uid|rownames|column 1|unnamed: 0|\.{3}1|.*[^a-z]id|id[^a-z].*)|.*[a-z]I[dD]")
+"""What identifiers are called."""
 
 
 @dataclass(frozen=True)
@@ -202,7 +203,7 @@ def _of_numbers(name: str, values: NDArray[np.float64], lines: Sequence[int] | I
         return _yes_no(name, "0 and 1", missing)
     if len(values) >= FEW and counts_rows(values, lines):
         return Decision(name, "identifier", "counts the rows", 0)
-    if _called_id.fullmatch(name) and (known == np.trunc(known)).all() and len(np.unique(known)) == len(known):
+    if CALLED_ID.fullmatch(name) and (known == np.trunc(known)).all() and len(np.unique(known)) == len(known):
         return Decision(name, "identifier", "all are different, and it is called so", missing)
     return _number(name, "numbers", missing)
 
@@ -227,7 +228,7 @@ def _of_words(look: Look, day_first: bool | None) -> Decision:
     if low <= {*MEANING} and any(low.issuperset(pair) for pair in PAIRS):
         return _yes_no(name, " and ".join(texts) if len(texts) == 2 else listing(texts), missing)
     different = look.known == len(texts)
-    if different and _called_id.fullmatch(name):
+    if different and CALLED_ID.fullmatch(name):
         return Decision(name, "identifier", "all are different, and it is called so", missing)
     manner = dates.manner_of(texts, day_first)
     but = ""

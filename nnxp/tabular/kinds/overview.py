@@ -20,7 +20,8 @@ def printed(decisions: Sequence[Decision]) -> list[tuple[str, ...]]:
     >>> len(rows), rows[-1]
     (11, ('8,990 more', 'number', 'numbers', '0', '1 number'))
     """
-    rows, alike = [], defaultdict[tuple[str, ...], int](int)
+    rows = list[tuple[str, ...]]()
+    alike = defaultdict[tuple[str, ...], int](int)
     for one in decisions:
         said = (one.kind, one.why, str(one.missing), one.becomes)
         alike[said] += 1

@@ -91,7 +91,8 @@ def task_of(table: Table, target: str, task: Name | None = None) -> Task:
         different = len({int(text) for text in look.texts})
         if different > MOST_NUMBERED or 2 * different > look.known:
             return _regression(table, target, f"whole numbers, {different} different ones in {look.known} rows")
-        return _classes(look, f"whole numbers, {different} different ones")
+        why = f"whole numbers, {different} different ones"
+        return _classes(look, f"{why}; --task regression predicts a number" if different > 2 else why)
     most = max(FEW, min(MOST_CLASSES, look.known // 2))
     if len(look.texts) > most:
         near = (
