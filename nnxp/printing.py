@@ -13,6 +13,17 @@ def is_terminal(stream: Any) -> bool:
         return False
 
 
+def counted(count: int, what: str, several: str = "") -> str:
+    """So many of something, in words.
+
+    Examples
+    --------
+    >>> counted(1, "row"), counted(1200, "row"), counted(0, "class", "classes")
+    ('1 row', '1,200 rows', '0 classes')
+    """
+    return f"{count:,} {what if count == 1 else several or f'{what}s'}"
+
+
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]], caption: str = "") -> None:
     """Prints a table; numbers (cells that begin with a digit, columns without a name aside) to the right."""
     if sys.stdout is None:  # a program without a console
@@ -27,7 +38,7 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]], caption: s
 
     table = Table(box=SIMPLE_HEAD)
     for i, name in enumerate(header):
-        numeric = bool(rows) and all(row[i][:1].isdigit() or row[i][:1] in "-?" for row in rows)
+        numeric = bool(rows) and all(row[i][:1].isdigit() or row[i][:1] in "-−–?" for row in rows)
         table.add_column(name, justify="right" if numeric else "left")
     for row in rows:
         table.add_row(*row)

@@ -16,6 +16,7 @@ from nnxp.cli.runs import OutputFile
 from nnxp.cli.saved import as_spelled, open_model, wanted
 from nnxp.data.dataset import Array, listing
 from nnxp.errors import DataError, hint
+from nnxp.printing import counted
 from nnxp.sequential import Sequential
 from nnxp.tabular import Encoder, Notes, blocks
 from nnxp.tabular.table import words_of
@@ -36,7 +37,7 @@ def run(args: argparse.Namespace) -> None:
         print(text, end="")  # which is silent where there is no standard output
     else:
         out.write([text])
-        print(f"{len(X):,} predictions written to {out.path}")
+        print(f"{counted(len(X), 'prediction')} written to {out.path}")
 
 
 def of_table(args: argparse.Namespace, model: Sequential, encoder: Encoder, out: OutputFile | None) -> None:
@@ -51,7 +52,7 @@ def of_table(args: argparse.Namespace, model: Sequential, encoder: Encoder, out:
     for note in notes:
         print(f"nnxp: {note}", file=sys.stderr)
     if out is not None:
-        print(f"{notes.rows:,} predictions written to {out.path}")
+        print(f"{counted(notes.rows, 'prediction')} written to {out.path}")
 
 
 def _texts(args: argparse.Namespace, model: Sequential, encoder: Encoder, notes: Notes) -> Iterator[str]:

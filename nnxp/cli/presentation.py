@@ -18,7 +18,7 @@ from nnxp.cli.runs import FILES
 from nnxp.data import Dataset
 from nnxp.layers import Dense, Dropout, Layer
 from nnxp.network.residual import Residual
-from nnxp.printing import print_table
+from nnxp.printing import counted, print_table
 from nnxp.sequential import Sequential
 
 MOST_PAIRS = 5
@@ -31,12 +31,12 @@ PIXELS = (4, 64)
 def before(dataset: Dataset, model: Sequential, recipe: Recipe, loss: str, validation: int) -> None:
     """Says what is about to be trained, on what and where."""
     outputs = 1 if dataset.y.ndim == 1 else dataset.y.shape[1]
-    target = f"{outputs} number{'s' if outputs > 1 else ''} to predict"
+    target = f"{counted(outputs, 'number')} to predict"
     if dataset.classes is not None:
-        target = f"{len(dataset.classes)} classes"
+        target = counted(len(dataset.classes), "class", "classes")
     assert dataset.X_test is not None
     features, backend = dataset.X.shape[1], model.backend
-    parts = f"{len(dataset.X) - validation:,} samples to train on, "
+    parts = f"{counted(len(dataset.X) - validation, 'sample')} to train on, "
     parts += f"{validation:,} to follow, " if validation else ""
     parts += f"{len(dataset.X_test):,} to test on"
     sizes = [features, *recipe.hidden, outputs if dataset.classes is None else len(dataset.classes)]
@@ -51,9 +51,9 @@ def before(dataset: Dataset, model: Sequential, recipe: Recipe, loss: str, valid
     options += [recipe.schedule] if recipe.schedule else []
     where = f"{backend.title} ({backend.library} {library_version(backend.library)})"
     rows = {
-        "data": f"{dataset.name}: {parts}; {features} features, {target}",
+        "data": f"{dataset.name}: {parts}; {counted(features, 'feature')}, {target}",
         "network": f"{', '.join(network)}; {count(model):,} parameters, {model.dtype}",
-        "training": f"{', '.join([recipe.optimizer, *options])}; {loss}; {recipe.epochs} epochs, "
+        "training": f"{', '.join([recipe.optimizer, *options])}; {loss}; {counted(recipe.epochs, 'epoch')}, "
         f"batches of {recipe.batch_size}, seed {model.seed}",
         "backend": where + (f", chosen since {backend.reason}" if backend.reason else ""),
     }
@@ -83,7 +83,7 @@ def after(result: Result | None, summary: dict[str, Any], folder: Path, *lacking
         confusions(result)
     if "best_epoch" in summary:
         ended = "stopped after" if summary["stopped_early"] else "ran all"
-        print(f"{ended} {summary['epochs']} epochs, with the weights of epoch {summary['best_epoch']}")
+        print(f"{ended} {counted(summary['epochs'], 'epoch')}, with the weights of epoch {summary['best_epoch']}")
     print(f"trained for {summary['wall_seconds']:.1f} s, {summary['samples_per_second']:,.0f} samples a second")
     files = [name for name in FILES if (folder / name).exists()]
     print(f"written to {folder}: {', '.join(files)}")

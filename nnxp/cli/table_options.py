@@ -13,7 +13,7 @@ def reading(command: argparse.ArgumentParser) -> None:
     """How a file is read: found out from the file where it is not said."""
     group = command.add_argument_group("a table's file (what is not said is found out from it)")
     group.add_argument("--separator", metavar="SIGN", help="between the cells: a comma, semicolon, | or tab")
-    group.add_argument("--decimal", choices=(".", ","), help="the decimal sign")
+    group.add_argument("--decimal", choices=(".", ","), metavar="SIGN", help="the decimal sign, a point or a comma")
     group.add_argument("--encoding", metavar="NAME", help="utf-8, cp1252, utf-16, ...")
     group.add_argument("--sheet", metavar="NAME", help="of an Excel file (default: the first)")
 

@@ -119,6 +119,8 @@ def show(found: Prepared) -> None:
     print(f"{'target':9} {target.name}: {found.dataset.task} ({found.why})")
     if not isinstance(target, ClassTarget):
         print(f"{'':9} {target.sentence}")
+        if target.transform != "none":
+            print(f"{'':9} loss and rmse of each epoch, below, are in these units; the scores are in the target's own")
 
 
 def prepared(args: argparse.Namespace, found: Understood) -> Prepared:

@@ -491,6 +491,7 @@ def test_the_transform_of_the_target(ok: Command) -> None:
     for transform, logarithm in (("log", True), ("none", False)):
         said = train(ok, "t.csv", "--target", "y", "--target-transform", transform, out=transform)
         assert ("logarithm" in said.out) is logarithm
+        assert ("loss and rmse of each epoch, below, are in these units" in said.out) is logarithm
     assert min(float(row[0]) for row in rows_of(ok("predict", "log/model.safetensors", "t.csv").out)[1:]) > 0
 
 
@@ -806,3 +807,8 @@ def test_the_part_that_was_held_out_is_found_again(words: tuple[str, ...], ok: C
     other = json.loads(ok("evaluate", MODEL, "some.csv", "--json").out)
     assert (other["part"], other["samples"]) == ("all", N)
     assert 0 < other["trained_on"] < N
+
+
+def test_the_help_says_what_a_decimal_sign_is(ok: Command) -> None:
+    out = " ".join(ok("train", "--help").out.split())
+    assert "--decimal SIGN the decimal sign, a point or a comma" in out and "{.,,}" not in out

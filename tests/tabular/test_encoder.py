@@ -122,6 +122,11 @@ def test_rare_words_are_gathered() -> None:
     assert [name for name in alone.feature_names_out if "=" in name] == ["city=a", "city=b", "city=c", "city=d"]
 
 
+def test_one_column_is_said_as_one() -> None:
+    rows = [{"x": i, "w": "a" if i % 2 else None} for i in range(10)]
+    assert Encoder().fit(rows).decisions[1].becomes == "1 column of 0 and 1, 1 column of 0 and 1 (missing)"
+
+
 def test_of_many_words_the_most_frequent_have_columns() -> None:
     """100 of them, as the docstring says; among equally frequent ones the first in order."""
     counts = {f"w{k:03}": 7 if k >= 95 else 6 for k in range(105)}

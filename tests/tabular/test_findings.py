@@ -224,6 +224,16 @@ def test_what_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     assert "accuracy 0.55 ± 0.11 on 20 test rows; the most frequent class: 0.45 ± 0.11" in told
 
 
+def test_numbers_of_ranges_and_rows_are_written_as_scores_are() -> None:
+    y = np.linspace(-5047.25, 8000, 400)
+    shown = {table.title: table for table in tables(findings(Part(y, y + 1)))}
+    assert shown["Errors over the range of y"].rows[0][0] == "−5,047 to −3,772"  # y[39]
+    row, truth, prediction = shown["Test rows that the model got most wrong"].rows[0]
+    assert (row, truth, prediction) == ("0", "−5,047.25", "−5,046.25")
+    one = headline(findings(Part([0, 1, 1], [[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]], [0, 1, 0]), classes=["a", "b"]))
+    assert one.endswith("on 1 test row")
+
+
 def test_numbers_in_words() -> None:
     assert with_error(0.5, 0.25) == "0.50 ± 0.25" and with_error(-1234.5, 99.9) == "−1,234 ± 100"
     assert with_error(math.nan) == with_error(None, 1.0) == "–" and with_error(3.14159) == "3.142"

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from nnxp.printing import counted
 from nnxp.tabular.encoders.words import MISSING, UNKNOWN, Vocabulary
 from nnxp.tabular.kinds.cells import moments_of, values_of
 from nnxp.tabular.kinds.cycles import CYCLES, Parts, parts_of
@@ -141,7 +142,7 @@ class LearnedWords(Learned):
         gathered = f', {rare:,} rare words in one ("other")' if rare else ""
         if self.as_codes:
             return f"1 column of codes, 0 to {count:,}{gathered}"
-        return "1 column of -1 and 1" if count == 2 else f"{count:,} columns of 0 and 1{gathered}"
+        return "1 column of -1 and 1" if count == 2 else f"{counted(count, 'column')} of 0 and 1{gathered}"
 
     def read(self, column: Column) -> Cells:
         """The codes of the words."""

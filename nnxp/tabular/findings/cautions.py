@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from nnxp.printing import counted
 from nnxp.tabular.findings.layout import Document, Score, Warned
 from nnxp.tabular.findings.measures import BY_NAME
 from nnxp.tabular.findings.numerals import with_error
@@ -125,8 +126,9 @@ def _few(document: Document) -> list[Warned]:
     n, main = document["rows"]["test"], document["main"]
     if n >= FEW_ROWS:
         return []
+    score = told(document["contenders"][0]["scores"][main])
     text = (
-        f"The test part has {n} rows only: {BY_NAME[main]['label']} {told(document['contenders'][0]['scores'][main])}. "
+        f"The test part has {counted(n, 'row')} only: {BY_NAME[main]['label']} {score}. "
         "Smaller differences than twice the error may be chance: test on more rows, or by cross-validation."
     )
     return [Warned(kind="few rows", text=text)]

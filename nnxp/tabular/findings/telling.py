@@ -2,10 +2,10 @@
 
 from typing import NamedTuple
 
-from nnxp.printing import print_table
+from nnxp.printing import counted, print_table
 from nnxp.tabular.findings.layout import Document, Score
 from nnxp.tabular.findings.measures import BY_NAME
-from nnxp.tabular.findings.numerals import with_error
+from nnxp.tabular.findings.numerals import number, with_error
 
 MOST_CLASSES = 12
 """A confusion matrix of more classes is not printed."""
@@ -39,7 +39,7 @@ def tables(document: Document) -> list[Shown]:
 def headline(document: Document) -> str:
     """One sentence: the main score of the model, beside the baseline that comes nearest."""
     main, (model, *baselines) = document["main"], document["contenders"]
-    text = f"{BY_NAME[main]['label']} {told(model['scores'][main])} on {document['rows']['test']:,} test rows"
+    text = f"{BY_NAME[main]['label']} {told(model['scores'][main])} on {counted(document['rows']['test'], 'test row')}"
     scored = [(value, baseline) for baseline in baselines if (value := baseline["scores"][main]["value"]) is not None]
     if not scored:
         return text
@@ -64,14 +64,14 @@ def _scores(document: Document) -> Shown:
     if document["training"] is not None:
         header, scores = [*header, "the model on its training part"], [*scores, document["training"]]
     rows = [[metric["label"], *(told(each[metric["name"]]) for each in scores)] for metric in document["metrics"]]
-    return Shown(f"Scores on {document['rows']['test']:,} test rows, ± one standard error", header, rows)
+    return Shown(f"Scores on {counted(document['rows']['test'], 'test row')}, ± one standard error", header, rows)
 
 
 def _classes(document: Document) -> Shown | None:
     if document["classes"] is None:
         return None
     rows = [
-        [c["name"], _count(c["training"]), _count(c["test"]), told(c["recall"]), told(c["precision"]), told(c["f1"])]
+        [c["name"], number(c["training"]), number(c["test"]), told(c["recall"]), told(c["precision"]), told(c["f1"])]
         for c in document["classes"]
     ]
     return Shown("Classes", ["class", "training rows", "test rows", "recall", "precision", "F1"], rows)
@@ -81,7 +81,7 @@ def _confusion(document: Document) -> Shown | None:
     if document["confusion"] is None or document["classes"] is None or len(document["classes"]) > MOST_CLASSES:
         return None
     names = [c["name"] for c in document["classes"]]
-    rows = [[name, *map(_count, counts)] for name, counts in zip(names, document["confusion"], strict=True)]
+    rows = [[name, *map(number, counts)] for name, counts in zip(names, document["confusion"], strict=True)]
     return Shown("Test rows by true class (down) and predicted class (across)", ["", *names], rows)
 
 
@@ -90,7 +90,7 @@ def _calibration(document: Document) -> Shown | None:
     if found is None:
         return None
     rows = [
-        [f"{b['low']:.1f} to {b['high']:.1f}", _count(b["rows"]), f"{b['predicted']:.3f}", told(b["observed"])]
+        [f"{b['low']:.1f} to {b['high']:.1f}", number(b["rows"]), f"{b['predicted']:.3f}", told(b["observed"])]
         for b in found["bins"]
     ]
     title = f"Predicted probability of {found['of']}, and how often it came true"
@@ -102,8 +102,8 @@ def _ranges(document: Document) -> Shown | None:
         return None
     rows = [
         [
-            f"{r['low']:.4g} to {r['high']:.4g}",
-            _count(r["rows"]),
+            f"{number(r['low'])} to {number(r['high'])}",
+            number(r["rows"]),
             told(r["median_absolute_error"]),
             told(r["mean_absolute_error"]),
             told(r["rmse"]),
@@ -136,8 +136,4 @@ def _worst(document: Document) -> Shown | None:
 
 
 def _cell(value: str | float) -> str:
-    return value if isinstance(value, str) else f"{value:.6g}"
-
-
-def _count(n: int | None) -> str:
-    return "-" if n is None else f"{n:,}"
+    return value if isinstance(value, str) else number(value, 6)

@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from nnxp.printing import counted
 from nnxp.typing import Floats
 
 Times: TypeAlias = NDArray[np.datetime64]
@@ -74,8 +75,7 @@ class Parts:
         ('3 numbers: days, day of week', '3 numbers: time of day', '1 number: days')
         """
         said = self.cycles if self.cycles == ("time of day",) else ("days", *self.cycles)
-        count = 1 + 2 * len(self.cycles)
-        return f"{count} number{'s' * (count > 1)}: {', '.join(said)}"
+        return f"{counted(1 + 2 * len(self.cycles), 'number')}: {', '.join(said)}"
 
     def columns(self, moments: Times) -> Floats:
         """The numbers of moments, (n, 1 + 2·cycles); NaN where there is none."""

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from nnxp.data.dataset import listing
 from nnxp.data.spelling import Spelling, canonical, is_code
 from nnxp.errors import DataError, hint
+from nnxp.printing import counted
 from nnxp.tabular.kinds import dates
 from nnxp.tabular.kinds.cycles import parts_of
 from nnxp.tabular.kinds.looks import Look, counts_rows
@@ -276,7 +277,7 @@ def _yes_no(name: str, why: str, missing: int) -> Decision:
 
 def _category(look: Look, why: str) -> Decision:
     columns = len(look.texts)
-    becomes = "1 column of -1 and 1" if columns == 2 else f"{columns} column{'s' * (columns > 1)} of 0 and 1"
+    becomes = "1 column of -1 and 1" if columns == 2 else f"{counted(columns, 'column')} of 0 and 1"
     return Decision(look.name, "category", why, look.missing, becomes + _flag(look.missing))
 
 
