@@ -55,7 +55,10 @@ def understanding(command: argparse.ArgumentParser) -> None:
     rows.add_argument("--split-by", metavar="COLUMN", help="rows with the same value stay together; no input")
     rows.add_argument("--time", metavar="COLUMN", help="the last rows by this column are tested on")
     rows.add_argument(
-        "--cv", type=values.folds, metavar="K", help="also train and test K times, each on another part: mean and error"
+        "--cv",
+        type=values.folds,
+        metavar="K",
+        help="afterwards, and after what is resumed, train and test K times more, each on another part: mean and error",
     )
     rows.add_argument("--rows", type=values.rows, metavar="N", help="work on N rows, drawn with the seed")
     rows.add_argument("--no-rows", action="store_true", help="leave rows, which are people's data, out of the report")

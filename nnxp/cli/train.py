@@ -69,6 +69,7 @@ def run(args: argparse.Namespace) -> None:
         batch_size=recipe.batch_size,
         validation_split=args.validation_split or 0,
         early_stopping=args.early_stopping,
+        **({} if args.cv is None else {"cv": args.cv}),
     )
     if args.resume and folder.is_finished and not args.overwrite:
         check_finished(folder, model, wanted)
@@ -80,10 +81,10 @@ def run(args: argparse.Namespace) -> None:
             if table is not None:
                 tables.show(table)
             presentation.before(dataset, model, recipe, loss, validation)
-        parts = None
-        if found is not None and args.cv is not None:
-            parts = crossvalidation.cross_validated(args, found, lambda part: _trained(args, recipe, backend, part))
         stopping = _fit(args, recipe, model, dataset, table, folder.checkpoint)
+        parts = None
+        if found is not None and args.cv is not None:  # afterwards: what is resumed has not been tested by parts yet
+            parts = crossvalidation.cross_validated(args, found, lambda part: _trained(args, recipe, backend, part))
         followed = "validation" if validation else "test"
         result = Result.of(model, dataset.X_test, dataset.y_test) if table is None else account.result(model, table)
         history = model.history if table is None else table.history(model)

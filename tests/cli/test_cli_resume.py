@@ -224,6 +224,19 @@ def test_a_table_s_run_goes_on(meanwhile: Any, capsys: pytest.CaptureFixture[str
     assert capsys.readouterr().err == ""
 
 
+def test_what_is_resumed_is_tested_by_parts_once(meanwhile: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """After the training, and not before it as well; a run without parts is not the one that is asked for."""
+    words = [*table(), "--cv", "2", "--checkpoint-every", "5"]
+    meanwhile.done = staticmethod(lambda: os.kill(os.getpid(), signal.SIGINT))
+    assert main(words) == 130 and " of 2: trained on" not in capsys.readouterr().out
+    assert main([*words, "--resume"]) == 0
+    out = capsys.readouterr().out
+    assert out.count(" of 2: trained on") == 2 and out.index("going on from") < out.index("1 of 2: trained on")
+    assert main([*words, "--resume"]) == 0 and " of 2: trained on" not in capsys.readouterr().out
+    assert main([*words[:-3], "3", *words[-2:], "--resume"]) == 2
+    assert "another one: got cv 3, expected 2 as it has" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("every", [(), ("--checkpoint-every", "1000")])
 def test_a_signal_on_a_table_leaves_what_it_should(
     every: tuple[str, ...], meanwhile: Any, here: Path, capsys: pytest.CaptureFixture[str]
