@@ -130,6 +130,24 @@ def test_means_of_shares_that_are_all_0() -> None:
     assert found == {"value": 0.0, "error": pytest.approx(20**-0.5)}
 
 
+@pytest.mark.parametrize("k", [2, 3, 7])
+def test_means_over_classes_are_those_of_each(k: int) -> None:
+    p, y, w = classes(k, 40, k)
+    w[:3] = 0
+    guess = p.argmax(axis=1)
+    guess[guess == k - 1], y[y == 0] = 0, 1  # a class without guesses, another without rows
+    p = np.where(np.arange(k) == guess[:, None], 0.6, 0.4 / (k - 1))
+    found, by_class = influence.of_classes(p, y, w, EPS), [influence.of_class(guess, y, w, i) for i in range(k)]
+    for mean, one in (("balanced_accuracy", "recall"), ("f1", "f1")):
+        each = [scores[one] for scores in by_class if scores[one] is not None]
+        assert 0 < len(each) <= k
+        got = found[mean]
+        # Sums of at most 40 rows and 7 classes of numbers of 1 and, of influences, of W / Bₖ < 100.
+        assert got.value == pytest.approx(np.mean([e.value for e in each]), rel=50 * EPS)
+        assert got.influence == pytest.approx(np.mean([e.influence for e in each], axis=0), abs=100 * 50 * EPS)
+        assert got.least == pytest.approx(math.hypot(*(e.least for e in each)) / len(each), rel=50 * EPS)
+
+
 def test_a_difference_is_taken_row_by_row() -> None:
     """What two models find hard alike is in neither: the error of the difference is that of the rows' differences."""
     p, y, w = classes(6, 50, 3)

@@ -6,7 +6,7 @@ neither. Of a mean it is the textbook's, of a ratio the delta method's, of the a
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -15,7 +15,7 @@ from nnxp.doors.units import constant, unit_of
 from nnxp.metrics.distance import quantile
 from nnxp.metrics.pairs import summed
 from nnxp.metrics.probability import bin_of, events, surprise
-from nnxp.metrics.ranking import Ranks, area, from_above, one_by_one, step_area
+from nnxp.metrics.ranking import Ranks, area, one_by_one, step_area
 from nnxp.tabular.findings.layout import Score
 from nnxp.typing import Floats, Integers
 
@@ -83,28 +83,45 @@ def average(a: Floats, w: Floats) -> Estimate:
     return Estimate(value, a - value)
 
 
-def mean(estimates: Iterable[Estimate | None]) -> Estimate | None:
-    """That of the scores that are defined."""
+def _means(pairs: Iterable[tuple[Estimate, Estimate]]) -> tuple[Estimate | None, Estimate | None]:
+    """Those of the first and of the second of each pair."""
     total, n = None, 0
-    for one in (estimate for estimate in estimates if estimate is not None):  # one by one: classes may be many
+    for pair in pairs:  # one by one: classes may be many
         n += 1
-        total = one if total is None else total.plus(one)
-    return None if total is None else total.times(1 / n)
+        total = pair if total is None else (total[0].plus(pair[0]), total[1].plus(pair[1]))
+    return (None, None) if total is None else (total[0].times(1 / n), total[1].times(1 / n))
+
+
+def _mean_share(right: Floats, by: Sequence[Integers], w: Floats, k: int) -> Estimate | None:
+    """The mean, over the k classes that have any, of Aₖ / Bₖ: of each class among `by`, B counts the rows of class k,
+    and A the right ones. By the truth it is the recall, by truth and guess, whose A and B are sums, F1."""
+    whole = np.sum([summed(group, w, k) for group in by], axis=0)
+    there = np.flatnonzero(whole > 0)
+    if not len(there):
+        return None
+    value, unit = np.zeros(k), np.zeros(k)
+    value[there] = len(by) * summed(by[0], w * right, k)[there] / whole[there]
+    unit[there] = np.sum(w) / whole[there]
+    influence = len(by) * right * unit[by[0]] - np.sum([(value * unit)[group] for group in by], axis=0)
+    seen = np.asarray(w > 0, dtype=np.float64)  # a right row is one row, though truth and guess both count it
+    rows = np.sum([summed(group, seen, k) for group in by], axis=0) - (len(by) - 1) * summed(by[0], seen * right, k)
+    least = float(np.linalg.norm(1 / rows[there]))
+    return Estimate(float(value[there].mean()), influence / len(there), least / len(there))
 
 
 def of_classes(p: Floats, truth: Integers, w: Floats, eps: float) -> dict[str, Estimate | None]:
     """The scores of probabilities (n, k) against class indices (n,), by their names in `nnxp.metrics`; eps is the
     rounding of the probabilities' dtype."""
-    guess, one = p.argmax(axis=1), np.ones(len(truth))
-    by_class = [of_class(guess, truth, w, k) for k in range(p.shape[1])]
-    ranked = one_by_one(p, truth, w)
+    guess, k, one = p.argmax(axis=1), p.shape[1], np.ones(len(truth))
+    right = (guess == truth) * one
+    area, precision = _means((_area(ranks, w), _step_area(ranks, w)) for ranks in one_by_one(p, truth, w))
     return {
-        "accuracy": ratio((guess == truth) * one, one, w, is_share=True),
-        "balanced_accuracy": mean(scores["recall"] for scores in by_class),
+        "accuracy": ratio(right, one, w, is_share=True),
+        "balanced_accuracy": _mean_share(right, (truth,), w, k),
         "log_loss": average(surprise(p, truth, eps), w),
-        "roc_auc": mean(_area(ranks, w) for ranks in ranked),
-        "average_precision": mean(_step_area(ranks, w) for ranks in ranked),
-        "f1": mean(scores["f1"] for scores in by_class),
+        "roc_auc": area,
+        "average_precision": precision,
+        "f1": _mean_share(right, (truth, guess), w, k),
         "calibration_error": _calibration_error(*events(p, truth), w),
     }
 
@@ -157,8 +174,7 @@ def _area(ranks: Ranks, w: Floats) -> Estimate:
     """The area under the ROC curve: of a row of the class, the share of the others below it, less the area; of another,
     the share of the class above it, less the area; each over its part of the weights."""
     own, other, total = ranks.own.sum(), ranks.other.sum(), np.sum(w)
-    below = (np.cumsum(ranks.other) - ranks.other / 2) / other
-    above = (from_above(ranks.own) - ranks.own / 2) / own
+    below, above = ranks.others_below / other, (ranks.own_above - ranks.own / 2) / own
     value = area(ranks)
     at_own, at_other = (below - value) * (total / own), (above - value) * (total / other)
     return _by_group(value, ranks, at_own, at_other)
@@ -168,7 +184,7 @@ def _step_area(ranks: Ranks, w: Floats) -> Estimate:
     """The average precision Σ own · P / Σ own, P = A / (A + B), the class's and the others' weights from there up: a
     row moves its own P, and through A or B those of all scores up to its own."""
     own, value = ranks.own.sum(), step_area(ranks)
-    a, b = from_above(ranks.own), from_above(ranks.other)
+    a, b = ranks.own_above, ranks.others_above
     both = np.where(a + b > 0, a + b, 1)
     through_a, through_b = np.cumsum(ranks.own * b / both**2), np.cumsum(-ranks.own * a / both**2)
     scale = np.sum(w) / own
@@ -176,7 +192,8 @@ def _step_area(ranks: Ranks, w: Floats) -> Estimate:
 
 
 def _by_group(value: float, ranks: Ranks, at_own: Floats, at_other: Floats) -> Estimate:
-    influence = np.where(ranks.is_own, at_own[ranks.group], at_other[ranks.group])
+    influence = at_other[ranks.group]
+    influence[ranks.is_own] = at_own[ranks.group[ranks.is_own]]  # few, where classes are many
     return Estimate(value, influence, 1 / len(influence))
 
 

@@ -3,7 +3,9 @@
 import numpy as np
 
 from nnxp import metrics, random
+from nnxp.doors.units import constant
 from nnxp.metrics.pairs import summed
+from nnxp.metrics.ranking import area, over_classes
 from nnxp.tabular.table import Column, Moments, Table, Words
 from nnxp.typing import Floats, HostArray, Integers
 
@@ -48,14 +50,16 @@ def alone(table: Table, y: HostArray, n_classes: int | None = None, groups: Inte
     chosen, n = _halves(len(y), groups)
     truth = y[chosen]
     targets = truth.astype(np.float64)[:, None] if n_classes is None else np.eye(n_classes)[truth]
-    found = {}
+    found = dict[str, float]()
+    if n == len(truth) or constant(truth[n:, None])[0]:
+        return found
+    ones = np.ones(len(truth) - n)
     for name, column in table.columns.items():
-        guesses = _guesses(column.take(chosen), targets[:n])
-        try:
-            measure = metrics.r2 if n_classes is None else metrics.roc_auc
-            found[name] = max(measure(guess, truth[n:]) for guess in guesses)
-        except ValueError:  # the truth does not vary there
-            continue
+        for guess in _guesses(column.take(chosen), targets[:n]):
+            is_number = n_classes is None
+            score = metrics.r2(guess, truth[n:]) if is_number else over_classes(area, guess, truth[n:], ones)
+            if score is not None:
+                found[name] = max(score, found.get(name, score))
     return found
 
 
