@@ -20,7 +20,7 @@ class Recipe(NamedTuple):
     input_dropout: float = 0.0
     shortcut: bool = False
     """Whether the inputs are also mapped to the outputs by one dense layer, which begins as the linear model that a
-    table's results are compared with (as 0 with class weights, which that has not)."""
+    table's results are compared with, trained with the class weights if there are some."""
     rescale: tuple[float, float] | None = None
     """Scale and offset of the inputs, where others than the data set's own do better."""
     optimizer: str = "adam"

@@ -1,6 +1,7 @@
 """A table divided into parts and encoded, for `nnxp train`."""
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -83,11 +84,20 @@ class Prepared:
 
     @cached_property
     def linear(self) -> Sequential:
-        """A linear model of the rows that are trained on: what the network begins with, and is measured by."""
+        """A linear model of the rows that are trained on: what the network is measured by."""
+        return self._linear(self.given()["sample_weight"])
+
+    def start(self, class_weight: Sequence[float] | None) -> Sequential:
+        """The linear model that the network begins with: of rows that count as its loss has them."""
+        if class_weight is None:
+            return self.linear
+        given = self.given()
+        weights = np.asarray(class_weight)[given["y"]]
+        return self._linear(weights if given["sample_weight"] is None else weights * given["sample_weight"])
+
+    def _linear(self, weights: Floats | None) -> Sequential:
         given, classes = self.given(), self.dataset.classes
-        return linear_model(
-            given["X"], given["y"], None if classes is None else len(classes), given["sample_weight"], self.seed
-        )
+        return linear_model(given["X"], given["y"], None if classes is None else len(classes), weights, self.seed)
 
     def in_units(self) -> Dataset:
         """The data set whose test targets are as they are in the table."""

@@ -130,10 +130,10 @@ def _made(
     weights = settings.class_weight_for(args.class_weight, dataset)
     model = build(dataset, recipe, optimizer, loss, backend, args.seed, weights)
     model.classes = None if dataset.classes is None else list(dataset.classes)
-    if table is not None and weights is None:
+    if table is not None:
         for layer in model.layers:
             if isinstance(layer, Residual) and layer.shortcut is not None:  # the other branch is 0 at first
-                layer.shortcut.weights, layer.shortcut.biases = coefficients(table.linear)
+                layer.shortcut.weights, layer.shortcut.biases = coefficients(table.start(weights))
     return model
 
 
@@ -169,8 +169,8 @@ def build(
         features, recipe.hidden, lambda: _activation(recipe.activation), normalization=kind, dropout=dropout
     )
     width, outputs = (features, *recipe.hidden)[-1], 1 if dataset.classes is None else len(dataset.classes)
-    if recipe.shortcut and hidden and features != outputs:
-        block = Residual([*hidden, Dense(width, outputs, initializer="zeros")])
+    if recipe.shortcut and hidden:
+        block = Residual([*hidden, Dense(width, outputs, initializer="zeros")], projected=features == outputs)
         assert block.shortcut is not None
         block.shortcut.initializer = get_initializer("zeros")
         last: list[Layer] = [block]

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from nnxp.doors.options import boolean
 from nnxp.kernels import formulas
 from nnxp.layers import Dense, Layer
 from nnxp.layers.parts import with_parts
@@ -22,6 +23,8 @@ class Residual(Layer):
     ----------
     layers : sequence of Layer or str
         f, in order; an activation may be given by its name.
+    projected : bool
+        Whether s(x) = x W + b where the widths agree, too.
     trainable : bool
         False keeps the parameters of all parts as they are (see `Layer`).
     backend, dtype
@@ -31,7 +34,7 @@ class Residual(Layer):
     ----------
     layers : list of Layer
     shortcut : Dense or None
-        s, where the widths differ.
+        s, where the widths differ, or it is asked for.
     inputs, output, dinputs : Array
         (n, n_in), (n, n_out), (n, n_in).
 
@@ -52,7 +55,8 @@ class Residual(Layer):
     """
 
     _says_n_in = True
-    options = ("layers",)
+    options = ("layers", "projected")
+    projected = False  # of pickles from before there was a choice
     reads = ()
     initializer_before = None
 
@@ -60,6 +64,7 @@ class Residual(Layer):
         self,
         layers: Sequence[Layer | str],
         *,
+        projected: bool = False,
         trainable: bool = True,
         backend: Any = None,
         dtype: str | None = None,
@@ -68,16 +73,21 @@ class Residual(Layer):
         if isinstance(layers, Layer | str) or not layers:
             raise ValueError(f"got {layers!r} as layers, expected a list of some: Residual([Dense(8, 8), ReLU()])")
         self.layers = [as_layer(layer) for layer in layers]
+        self.projected = boolean("projected", projected)
         self.n_in, self.n_out = widths(self.layers)
-        if (self.n_in is None) != (self.n_out is None):
+        if (self.n_in is None) != (self.n_out is None) or (projected and self.n_in is None):
             raise ValueError(
                 "got layers in a Residual whose widths are not known, expected known ones: a layer of your own says "
                 "them by `output_width`"
             )
         self.shortcut = None
-        if self.n_in is not None and self.n_out is not None and self.n_in != self.n_out:
+        if self.n_in is not None and self.n_out is not None and (projected or self.n_in != self.n_out):
             self.shortcut = Dense(self.n_in, self.n_out)
         self._agree()
+
+    def config(self) -> dict[str, Any]:
+        """The class and its options; files without a projection that was asked for are as they were before it."""
+        return {name: value for name, value in super().config().items() if name != "projected" or value}
 
     def forward(self, inputs: ArrayLike, training: bool = False) -> Array:
         """s(x) + f(x), (n, n_out)."""

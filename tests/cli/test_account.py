@@ -93,6 +93,16 @@ def test_a_column_that_says_whose_a_row_is_is_perhaps_to_split_by(name: str, dou
     assert main([*train, "--split-by", name, "--overwrite"]) == 0 and "groups" not in warned()
 
 
+def test_the_network_begins_as_a_linear_model_with_its_class_weights() -> None:
+    """Where the derivative by its constant is 0, Σ wp = Σ wy: of 90 "no" and 30 "yes" that weigh 9, p is 3/4 there."""
+    still = ["--learning-rate", "1e-12", "--dropout", "0", "--validation-split", "0", "--test", "t.csv"]
+    assert main(["train", "t.csv", "--target", "y", "--class-weight", "1,9", *still, *SHORT]) == 0
+    assert main(["predict", "run/model.safetensors", "t.csv", "--out", "p.csv"]) == 0
+    p = np.loadtxt("p.csv", delimiter=",", skiprows=1, usecols=2)
+    w = np.where(np.arange(120) % 4, 1, 9)
+    assert np.average(p, weights=w) == pytest.approx(0.75, abs=0.01)  # as near as Adam comes in its steps
+
+
 @pytest.mark.parametrize(
     ("words", "what"),
     [

@@ -235,23 +235,28 @@ def test_a_residual_is_a_sum(backend: Target) -> None:
     got = backend.to_numpy(block.backward(backend.asarray(dy)))
     np.testing.assert_allclose(got, dy + np.where(z > 0, dy, 0) @ W.T, rtol=1e-10, atol=1e-12)
 
-    wide = Residual([Dense(5, 7, dtype="float64"), "tanh"], dtype="float64")
-    out = backend.to_numpy(wide.forward(x))
-    parts = [wide.layers[0], wide.shortcut]
-    f, s = [X @ backend.to_numpy(part.weights) + backend.to_numpy(part.biases) for part in parts]
-    np.testing.assert_allclose(out, s + np.tanh(f), rtol=1e-10)
+    for wide in (
+        Residual([Dense(5, 7, dtype="float64"), "tanh"], dtype="float64"),
+        Residual([Dense(5, 5, dtype="float64"), "tanh"], projected=True, dtype="float64"),
+    ):
+        out = backend.to_numpy(wide.forward(x))
+        parts = [wide.layers[0], wide.shortcut]
+        f, s = [X @ backend.to_numpy(part.weights) + backend.to_numpy(part.biases) for part in parts]
+        np.testing.assert_allclose(out, s + np.tanh(f), rtol=1e-10)
 
 
 def test_a_residual_comes_back_from_its_file(tmp_path: Path) -> None:
     X, y = problem()
-    layers = [Dense(5, 8), Residual([Dense(8, 8), "relu", nnxp.LeakyReLU(0.2), Residual([Dense(8, 4), "tanh"])])]
+    assert "projected" not in Residual([Dense(2, 2)]).config(), "as in files from before there was a choice"
+    layers = [Dense(5, 8), Residual(["relu", Dense(8, 8)], projected=True)]
+    layers += [Residual([Dense(8, 8), "relu", nnxp.LeakyReLU(0.2), Residual([Dense(8, 4), "tanh"])])]
     model = Sequential([*layers, Dense(4, CLASSES), "softmax"], "categorical_crossentropy", seed=0)
     model.fit(X, y, epochs=2)
     model.save(tmp_path / "m.safetensors")
     loaded: Any = nnxp.load(tmp_path / "m.safetensors")
     assert repr(loaded.layers) == repr(model.layers) and loaded.n_in == 5
     np.testing.assert_array_equal(loaded.predict(X), model.predict(X))
-    assert loaded.layers[1].layers[2].slope == 0.2
+    assert loaded.layers[2].layers[2].slope == 0.2 and repr(loaded.layers[1].shortcut) == "Dense(8, 8)"
     model.fit(X, y)
     loaded.fit(X, y)
     np.testing.assert_array_equal(values(loaded), values(model))
@@ -261,6 +266,8 @@ def test_a_residual_comes_back_from_its_file(tmp_path: Path) -> None:
     ("call", "message"),
     [
         (lambda: Residual([]), r"got \[\] as layers, expected a list of some"),
+        (lambda: Residual(["relu"], projected=True), "got layers in a Residual whose widths are not known"),
+        (lambda: Residual([Dense(2, 2)], projected=1), "got projected=1, expected True or False"),
         (lambda: Residual(Dense(2, 2)), r"expected a list of some: Residual\(\[Dense\(8, 8\), ReLU\(\)\]\)"),
         (lambda: Residual([Dense(2, 3), Dense(4, 2)]), "layer 1 does not fit the one before it"),
         (lambda: Residual([Dense(2, 2), Inner(2, 0.0)]), "a layer of your own says them by `output_width`"),
