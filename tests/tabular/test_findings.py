@@ -200,7 +200,8 @@ def test_the_rule_of_the_gap(seen: float, error: float, expected: str | None) ->
 
 def test_the_other_rules() -> None:
     document = copy.deepcopy(examples.classification())
-    assert "leak" not in warned(document, {"age": 0.98}) and "leak" in warned(document, {"age": 0.99})
+    low, high, lone = ({"age": 0.98, "size": 0.5}, {"age": 0.99, "size": 0.5}, {"age": 1.0})
+    assert [("leak" in warned(document, alone)) for alone in (low, high, lone)] == [False, True, False]
     document["rows"]["test"] = 99
     assert "99 rows only" in warned(document)["few rows"]
     (document["classes"] or [])[1]["test"] = 9

@@ -81,6 +81,11 @@ def test_the_logarithm_is_the_natural_one_and_of_what_is_below_the_training_s_le
     assert np.isfinite(target.inverse(np.array([1e6]))).all() and target.inverse(np.array([-1e6])) == 0
 
 
+def test_its_numbers_are_written_as_all_others_are() -> None:
+    target = NumberTarget("cash", "standard", -4870.25, 13125.5, -9000.0)
+    assert target.sentence.startswith("cash: is learned, less −4,870 and in units of 13,126 (")
+
+
 def test_none_is_the_target_itself() -> None:
     target = NumberTarget.of("y", np.array([1.0, 5.0]), "none")
     assert (

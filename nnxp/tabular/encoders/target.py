@@ -8,6 +8,7 @@ import numpy as np
 from nnxp.errors import DataError
 from nnxp.losses.standardised import units_of
 from nnxp.tabular.encoders.words import UNKNOWN, Vocabulary
+from nnxp.tabular.findings.numerals import number
 from nnxp.tabular.table import Column, words_of
 from nnxp.typing import Floats, Integers
 
@@ -121,7 +122,7 @@ class NumberTarget:
             return f"{self.name} is learned as it is"
         what = "its logarithm is" if self.transform == "log" else "is"
         of = "the logarithms" if self.transform == "log" else "it"
-        text = f"{self.name}: {what} learned, less {self.mean:.4g} and in units of {self.deviation:.4g}"
+        text = f"{self.name}: {what} learned, less {number(self.mean)} and in units of {number(self.deviation)}"
         return f"{text} (mean and standard deviation of {of} over the training rows), and undone in predictions"
 
     def document(self) -> dict[str, Any]:

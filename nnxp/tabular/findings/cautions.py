@@ -100,7 +100,7 @@ def _leaks(document: Document, alone: Mapping[str, float]) -> list[Warned]:
             "perfect. If it is known only once the target is, leave it out.",
         )
         for name, score in sorted(alone.items(), key=lambda item: -item[1])
-        if score >= LEAK
+        if score >= LEAK and len(alone) > 1  # of one column, it is what there is to learn from
     ]
 
 
