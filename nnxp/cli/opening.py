@@ -10,7 +10,7 @@ import numpy as np
 from nnxp.data.dataset import listing
 from nnxp.data.spelling import is_missing
 from nnxp.errors import DataError, hint
-from nnxp.printing import print_table
+from nnxp.printing import counted, print_table
 from nnxp.tabular import kinds
 from nnxp.tabular.encoders.target import ClassTarget
 from nnxp.tabular.kinds.tasks import Task, task_of
@@ -54,7 +54,7 @@ def opened(args: argparse.Namespace, name: str, texts: Iterable[str] = (), quiet
     if not quiet:
         for note in table.notes:
             print(f"{'':9} {note}")
-        print(f"{'':9} {len(table):,} rows, {len(table.columns):,} columns", flush=True)
+        print(f"{'':9} {counted(len(table), 'row')}, {counted(len(table.columns), 'column')}", flush=True)
     return table
 
 
@@ -83,14 +83,14 @@ def understood(args: argparse.Namespace) -> Understood:
     _check_columns(args, whole)
     if len(whole.columns) >= MANY and not args.quiet:
         print(
-            f"{'':9} so many columns take about {len(whole.columns) / 160:.0f} s, and more with many rows: "
+            f"{'':9} so many columns take about {len(whole.columns) / 300:.0f} s, and more with many rows: "
             "--drop leaves columns out",
             flush=True,
         )
     if args.rows is not None and args.rows < len(whole):
         whole = drawn(whole, args.rows, args.seed)
         if not args.quiet:
-            print(f"{'':9} {args.rows:,} rows of them are drawn")
+            print(f"{'':9} {counted(args.rows, 'row')} of them {'is' if args.rows == 1 else 'are'} drawn")
     task, table = task_of(whole, args.target, args.task), with_target(whole, args.target, args.quiet)
     labels = _labels(table, args.target) if task.task == "classification" else None
     other = None
@@ -109,7 +109,7 @@ def with_target(table: Table, name: str, quiet: bool) -> Table:
     if missing := len(table) - len(rows):
         table = table.take(rows)
         if not quiet:
-            print(f"{'':9} {missing:,} rows without {name!r} are left out")
+            print(f"{'':9} {counted(missing, 'row')} without {name!r} {'is' if missing == 1 else 'are'} left out")
     return table
 
 
