@@ -163,7 +163,8 @@ def _train(command: argparse.ArgumentParser) -> None:
     training.add_argument(
         "--schedule",
         metavar="NAME[:NUMBER]",
-        help="how the learning rate changes, with a number of its own: cosine (its length), one_cycle (the length of "
+        help="how the learning rate changes, with a number of its own: cosine (its length), flat_cosine:0.5 (the share "
+        "before it falls), coslog:4 (its waves), one_cycle (the length of "
         "its rise), linear_warmup:0.1 (its length), step_decay:1000 (the length of a stretch), exponential_decay:0.01 "
         "(the factor at the end), inverse_time_decay:0.001 (its rate) or reduce_on_plateau (its factor); a length is a "
         "number of steps or a share of the training",

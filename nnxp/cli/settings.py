@@ -25,6 +25,8 @@ NUMBERS = {
     "step_decay": "every",
     "exponential_decay": "factor",
     "cosine": "steps",
+    "flat_cosine": "flat",
+    "coslog": "waves",
     "linear_warmup": "steps",
     "one_cycle": "warmup",
     "reduce_on_plateau": "factor",

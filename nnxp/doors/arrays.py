@@ -44,6 +44,8 @@ class Switch(Declared, Constructed):
     """Names of the constructor's keywords, kept as attributes."""
     _on_host: ClassVar[tuple[str, ...]] = ()
     """Those of them that become no numbers of the dtype."""
+    _if_given: ClassVar[tuple[str, ...]] = ()
+    """Those of them that a file names only where they are not None: files were made before there were any."""
 
     def __init__(self, backend: Any = None, dtype: str | None = None) -> None:
         spec = self.default_backend if backend is None else backend
@@ -116,6 +118,11 @@ class Switch(Declared, Constructed):
             )
         self._check_options(dtype_of(x))
         return x
+
+    def _said(self) -> dict[str, Any]:
+        """The options that a file names, by their names."""
+        values = {name: getattr(self, name) for name in self.options}
+        return {name: value for name, value in values.items() if value is not None or name not in self._if_given}
 
     def _check_options(self, dtype: str) -> None:
         """Raises where an option is a number that the dtype does not hold."""

@@ -2,6 +2,7 @@
 
 import math
 import operator
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -23,10 +24,11 @@ def beyond(name: str, value: float, dtype: str) -> ValueError:
 
 
 def held(name: str, value: Any, dtype: str) -> None:
-    """Raises ValueError where a finite float, or one of a list, is beyond what the dtype holds, or becomes 0 in it and
-    may not be 0."""
+    """Raises ValueError where a finite float, or one of a list or a dict, is beyond what the dtype holds, or becomes 0
+    in it and may not be 0."""
     least = SMALLEST[dtype] / 2 if name in NEVER_0 else -1
-    for number in value if isinstance(value, list | tuple) else (value,):
+    numbers = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else (value,)
+    for number in numbers:
         if isinstance(number, float) and math.isfinite(number) and not least < abs(number) <= LARGEST[dtype]:
             raise beyond(f"{name}=", number, dtype)
 
@@ -98,3 +100,12 @@ def balanced(counts: Any) -> list[float]:
 def share(name: str, value: Any) -> float:
     """The value as a float, if it is a number from 0 up to but not including 1."""
     return _checked(name, value, 0, 1, "a number from 0 up to but not including 1")
+
+
+def factors_by_name(name: str, value: Any) -> dict[str, float] | None:
+    """The value as a dict of its own, if it has numbers from 0 up by their names; None where it has none."""
+    if value is None:
+        return None
+    if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
+        raise TypeError(f'got {name}={value!r}, expected a dict of numbers by name: {name}={{"biases": 0.1}}')
+    return {key: not_negative(f"{name}[{key!r}]", number) for key, number in value.items()} or None

@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from nnxp.kernels import formulas
-    from nnxp.kernels.fusion import compose, fuse
+    from nnxp.kernels.fusion import compose, fuse, scaled
 
 _HOME = {
     "formulas": "nnxp.kernels.formulas",
     "compose": "nnxp.kernels.fusion",
     "fuse": "nnxp.kernels.fusion",
+    "scaled": "nnxp.kernels.fusion",
     "show": "nnxp.show",  # a floor above: it asks the backends; its public name is here
 }
-__all__ = ["compose", "formulas", "fuse", "show"]
+__all__ = ["compose", "formulas", "fuse", "scaled", "show"]
 
 
 def __dir__() -> list[str]:

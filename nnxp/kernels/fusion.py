@@ -228,6 +228,50 @@ def compose(outer: Callable[..., Any], inner: Callable[..., Any]) -> Callable[..
     return composed
 
 
+@functools.lru_cache(1024)
+def scaled(formula: Callable[..., Any], names: tuple[str, ...]) -> Callable[..., Any]:
+    """The formula with some of its floats multiplied by an array each, element by element.
+
+    The arrays are parameters after its others, `lr_factors` for `lr`.
+
+    Parameters
+    ----------
+    formula
+        A formula.
+    names
+        Names of float parameters of it.
+
+    Returns
+    -------
+    callable
+        A formula: it can be fused, or called on arrays.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nnxp.kernels import formulas
+    >>> update = scaled(formulas.sgd, ("lr",))
+    >>> update.__name__, list(inspect.signature(update).parameters)
+    ('sgd_scaled_lr', ['w', 'g', 'lr', 'lr_factors'])
+    >>> update(np.ones(2), np.ones(2), 0.5, np.asarray([1.0, 2.0])).tolist()
+    [0.5, 0.0]
+    """
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    added = [inspect.Parameter(f"{name}_factors", kind, annotation=Array) for name in names]
+    signature = inspect.Signature(sorted([*parameters_of(formula).values(), *added], key=lambda p: p.kind))
+
+    def multiplied(*arguments: Any, **keywords: Any) -> Any:
+        values = signature.bind(*arguments, **keywords).arguments
+        for name in names:
+            values[name] = values[name] * values.pop(f"{name}_factors")
+        return formula(**values)
+
+    multiplied.__name__ = multiplied.__qualname__ = f"{formula.__name__}_scaled_{'_'.join(names)}"
+    multiplied.__signature__ = signature  # type: ignore[attr-defined]
+    multiplied.__doc__ = f"`{formula.__name__}`, its {' and '.join(names)} multiplied element by element."
+    return multiplied
+
+
 def _several(value: Any) -> tuple[Any, ...]:
     return value if isinstance(value, tuple) else (value,)
 

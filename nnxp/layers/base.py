@@ -67,7 +67,6 @@ class Layer(Whole):
     True
     """
 
-    parameters: ClassVar[tuple[str, ...]] = ()
     untrained: ClassVar[tuple[str, ...]] = ()
     reads: ClassVar[tuple[str, ...]] = ("inputs",)
     _forward: ClassVar[Callable[..., Array]]
@@ -132,7 +131,7 @@ class Layer(Whole):
 
     def config(self) -> dict[str, Any]:
         """The class and its options, as JSON can hold them."""
-        return {"class": type(self).__name__, **{name: getattr(self, name) for name in self.options}}
+        return {"class": type(self).__name__, **self._said()}
 
     # --- parameters --------------------------------------------------------------------------------
 
@@ -184,7 +183,9 @@ class Layer(Whole):
     def entries(self, position: Owner) -> list[Entry]:
         """What the layer keeps in a store, as its owner `position`."""
         kinds = {name: "biases" if name.endswith(("biases", "gains")) else "weights" for name in self.parameters}
-        return [Entry(position, name, shape, kinds.get(name, "state")) for name, shape in self.shapes().items()]
+        layer, own = type(self).__name__, self.factors or {}
+        shapes = self.shapes().items()
+        return [Entry(position, name, shape, kinds.get(name, "state"), layer, own.get(name)) for name, shape in shapes]
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """The shape of each stored array, drawn or not."""

@@ -1,5 +1,6 @@
 """The dense layer."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,8 @@ class Dense(Layer):
         For a layer on its own; a model gives its layers its own seed.
     trainable : bool
         False keeps the parameters as they are (see `Layer`).
+    factors : dict of float, optional
+        What the optimizer's learning rate is multiplied by: {"weights": 0.5, "biases": 0.1} (see `Optimizer`).
     backend, dtype
         See `nnxp.get_backend`; parameters are "float32" by default, and inputs are cast to their dtype.
 
@@ -57,7 +60,7 @@ class Dense(Layer):
     """
 
     parameters = ("weights", "biases")
-    options = ("n_in", "n_out", "initializer", "l1", "l2", "bias_l1", "bias_l2")
+    options = ("n_in", "n_out", "initializer", "l1", "l2", "bias_l1", "bias_l2", "factors")
     weights: Array
     biases: Array
     dweights: Array
@@ -75,10 +78,11 @@ class Dense(Layer):
         bias_l2: float = 0.0,
         seed: int | None = None,
         trainable: bool = True,
+        factors: Mapping[str, float] | None = None,
         backend: Any = None,
         dtype: str | None = None,
     ) -> None:
-        super().__init__(backend, dtype, trainable)
+        super().__init__(backend, dtype, trainable, factors)
         self.n_in, self.n_out = positive("n_in", n_in), positive("n_out", n_out)
         self.initializer = None if initializer is None else get_initializer(initializer)
         self.l1, self.l2 = not_negative("l1", l1), not_negative("l2", l2)

@@ -1,5 +1,6 @@
 """Normalisation: of each feature over a batch, and of each sample over its features."""
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,7 +15,7 @@ class Normalization(Layer):
     """What `BatchNorm` and `LayerNorm` share: n features, each with a gain γ, 1 at first, and a bias β, 0 at first."""
 
     parameters = ("gains", "biases")
-    options: ClassVar[tuple[str, ...]] = ("n", "epsilon")
+    options: ClassVar[tuple[str, ...]] = ("n", "epsilon", "factors")
     reads = ("normalized",)
     initializer_before = None
     gains: Array
@@ -24,8 +25,10 @@ class Normalization(Layer):
     normalized: Array
     scale: Array  # 1 / √(σ² + ε) of the last forward
 
-    def __init__(self, n: int, epsilon: float, trainable: bool, backend: Any, dtype: str | None) -> None:
-        super().__init__(backend, dtype, trainable)
+    def __init__(
+        self, n: int, epsilon: float, trainable: bool, factors: Mapping[str, float] | None, backend: Any, dtype: Any
+    ) -> None:
+        super().__init__(backend, dtype, trainable, factors)
         self.n, self.epsilon = positive("n", n), above_zero("epsilon", epsilon)
 
     @property
@@ -87,6 +90,8 @@ class BatchNorm(Normalization):
         ε, above 0, inside the root.
     trainable : bool
         False keeps γ and β as they are, normalises by μ̄ and v̄ while training too, and leaves them (see `Layer`).
+    factors : dict of float, optional
+        What the optimizer's learning rate is multiplied by: {"gains": 0.5} (see `Optimizer`).
     backend, dtype
         See `nnxp.get_backend`; parameters are "float32" by default, and inputs are cast to their dtype.
 
@@ -118,7 +123,7 @@ class BatchNorm(Normalization):
     """
 
     untrained = ("running_mean", "running_variance")
-    options = ("n", "momentum", "epsilon")
+    options = ("n", "momentum", "epsilon", "factors")
     running_mean: Array
     running_variance: Array
 
@@ -129,10 +134,11 @@ class BatchNorm(Normalization):
         momentum: float = 0.1,
         epsilon: float = 1e-5,
         trainable: bool = True,
+        factors: Mapping[str, float] | None = None,
         backend: Any = None,
         dtype: str | None = None,
     ) -> None:
-        super().__init__(n, epsilon, trainable, backend, dtype)
+        super().__init__(n, epsilon, trainable, factors, backend, dtype)
         self.momentum = share("momentum", momentum)
         self._epoch: int | None = None  # the model's epoch that last saw a batch of several rows
         self._share = 0.0
@@ -205,6 +211,8 @@ class LayerNorm(Normalization):
         ε, above 0.
     trainable : bool
         False keeps γ and β as they are (see `Layer`).
+    factors : dict of float, optional
+        What the optimizer's learning rate is multiplied by: {"gains": 0.5} (see `Optimizer`).
     backend, dtype
         See `nnxp.get_backend`; parameters are "float32" by default, and inputs are cast to their dtype.
 
@@ -231,10 +239,11 @@ class LayerNorm(Normalization):
         *,
         epsilon: float = 1e-5,
         trainable: bool = True,
+        factors: Mapping[str, float] | None = None,
         backend: Any = None,
         dtype: str | None = None,
     ) -> None:
-        super().__init__(n, epsilon, trainable, backend, dtype)
+        super().__init__(n, epsilon, trainable, factors, backend, dtype)
 
     def forward(self, inputs: ArrayLike, training: bool = False) -> Array:
         """γx̂ + β, (batch, n)."""

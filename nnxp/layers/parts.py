@@ -2,12 +2,14 @@
 
 import collections
 import copy
-from collections.abc import Iterable, Iterator
-from typing import Any, Self, TypeVar
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, ClassVar, Self, TypeVar
 
 import numpy as np
 
 from nnxp.doors.arrays import Switch
+from nnxp.doors.options import factors_by_name
+from nnxp.errors import hint
 from nnxp.memory.parameters import Owner, ParameterStore
 
 HOLDERS = (Switch, list, tuple, dict, set, frozenset, collections.deque)
@@ -22,6 +24,10 @@ class Whole(Switch):
 
     trainable: bool = True
     """False: the parameters keep their values in a training (see `Layer`). Setting it sets it on the parts too."""
+    parameters: ClassVar[tuple[str, ...]] = ()
+    factors: dict[str, float] | None = None
+    """What the learning rate is multiplied by, by the name of a parameter of this layer, not of its parts."""
+    _if_given: ClassVar[tuple[str, ...]] = ("factors",)
     position: Owner = 0
     _store: ParameterStore | None = None
     _held: "dict[str, Whole] | None" = None
@@ -33,16 +39,26 @@ class Whole(Switch):
                 raise TypeError(f"got a layer as {cls.__name__}.{name}, for all its objects, expected one for each: "
                                 f"set self.{name} in __init__")  # fmt: skip
 
-    def __init__(self, backend: Any = None, dtype: str | None = None, trainable: bool = True) -> None:
+    def __init__(
+        self,
+        backend: Any = None,
+        dtype: str | None = None,
+        trainable: bool = True,
+        factors: Mapping[str, float] | None = None,
+    ) -> None:
         super().__init__(backend, dtype)
         if trainable is not True:
             self.trainable = trainable
+        if factors is not None:
+            self.factors = dict(factors)
 
     def __setattr__(self, name: str, value: Any) -> None:
         own = self.__dict__
         holds = isinstance(value, HOLDERS)
         if name == "trainable":
             self._freeze(value)
+        elif name == "factors":
+            own[name] = self._factors_of_its_own(value)
         elif not holds and name in own and not isinstance(own[name], HOLDERS):
             own[name] = value  # what a step sets again and again
         else:
@@ -92,6 +108,19 @@ class Whole(Switch):
             self._store.freeze(self.position, not trainable)
         for part in self._found().values():
             part.trainable = bool(trainable)
+
+    def _factors_of_its_own(self, given: Any) -> dict[str, float] | None:
+        name, own, factors = type(self).__name__, self.parameters, factors_by_name("factors", given)
+        for key in factors or ():
+            if key not in own:
+                known = ", ".join(own) or f"none, as {name} has no parameters but those of its parts: give them factors"
+                raise ValueError(f"got factors of {key!r} for {name}, expected some of {known}{hint(key, own)}")
+        if self._store is not None:
+            raise ValueError(
+                f"got {name}.factors when its parameters have found their place, expected it before: "
+                f"{name}(..., factors={given!r})"
+            )
+        return factors
 
     def _changed(self, names: str) -> ValueError:
         return ValueError(

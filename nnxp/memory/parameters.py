@@ -24,6 +24,10 @@ class Entry(NamedTuple):
     name: str
     shape: tuple[int, ...]
     kind: str
+    layer: str = ""
+    """The class of its owner."""
+    factor: float | None = None
+    """What its owner has the learning rate multiplied by; None leaves that to the optimizer."""
 
 
 class Span(NamedTuple):

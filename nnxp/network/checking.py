@@ -21,6 +21,7 @@ def check_parts(model: Model) -> None:
                 part._check_options(model.dtype)
         except (TypeError, ValueError) as error:
             raise type(error)(f"{where}, {kind.__name__}: {error}") from None
+    model.optimizer.check_factors(model.layers)
 
 
 def _parts(model: Model) -> Iterator[tuple[str, Any]]:
@@ -29,8 +30,9 @@ def _parts(model: Model) -> Iterator[tuple[str, Any]]:
         yield f"layer {position}", layer
     if model.loss is not None:
         yield "the loss", model.loss
-    schedule = model.optimizer.schedule
-    while schedule is not None:
-        yield "the schedule", schedule
-        schedule = getattr(schedule, "then", None)
+    schedules = [getattr(model.optimizer, name, None) for name in ("schedule", "weight_decay_schedule")]
+    for schedule in schedules:
+        while schedule is not None:
+            yield "the schedule", schedule
+            schedule = getattr(schedule, "then", None)
     yield "the optimizer", model.optimizer

@@ -74,6 +74,7 @@ class Model(Entrance):
     def __setattr__(self, name: str, value: Any) -> None:
         if name == "optimizer":
             value = get_optimizer(value)
+            value.check_factors(self.layers)
         elif name == "loss" and value is not None:
             value = get_loss(value)
         super().__setattr__(name, value)

@@ -2,16 +2,19 @@
 
 import copy
 import weakref
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from nnxp.backends import Backend
 from nnxp.doors.arrays import Switch
-from nnxp.doors.options import above_zero, not_negative, share
+from nnxp.doors.options import above_zero, factors_by_name, not_negative, share
 from nnxp.errors import BackendMismatchError
 from nnxp.kernels import formulas
+from nnxp.layers.base import Layer
 from nnxp.memory.parameters import ParameterStore, Span, Token
 from nnxp.optimizers.clipping import clip
-from nnxp.optimizers.targets import Stretch, Target, pieces_of
+from nnxp.optimizers.factors import Factors, Table, check_names, factor_of, factors_within, rate_of
+from nnxp.optimizers.targets import Layout, Stretch, Target, pieces_of
 from nnxp.typing import Array
 
 if TYPE_CHECKING:
@@ -39,6 +42,11 @@ class Optimizer(Switch):
         without waiting for it. A number beyond the dtype clips nothing, here and below.
     clip_value : float, optional
         The largest magnitude of a single gradient element.
+    factors : dict of float, optional
+        What multiplies the rate, by the name of a parameter, of a layer's class, or of both:
+        {"biases": 0.1, "BatchNorm": 2, "Dense.weights": 0.5}. The name that says most counts, and a layer's own
+        `factors`, Dense(..., factors={"weights": 0.5}), before it. The update stays one pass. Assign another dict to
+        change them.
     backend
         Where given, targets of another backend are refused; otherwise targets decide.
 
@@ -54,9 +62,15 @@ class Optimizer(Switch):
 
     slots: tuple[str, ...] = ()
     by_kind = False
-    """Whether weights and biases are updated differently."""
-    options: ClassVar[tuple[str, ...]] = ("learning_rate", "schedule", "decay", "clip_norm", "clip_value", "ema")
+    """Whether weights and biases are updated apart."""
+    options: ClassVar[tuple[str, ...]] = (
+        "learning_rate", "schedule", "decay", "clip_norm", "clip_value", "ema", "factors"
+    )  # fmt: skip
+    factors: dict[str, float] | None = None
+    _if_given: ClassVar[tuple[str, ...]] = ("factors",)
     _on_host = ("decay", "clip_norm", "clip_value")
+    _by_name: ClassVar[tuple[str, ...]] = ("factors",)
+    """Options that are factors by name."""
 
     def __init__(
         self,
@@ -67,6 +81,7 @@ class Optimizer(Switch):
         clip_norm: float | None = None,
         clip_value: float | None = None,
         ema: float | None = None,
+        factors: Mapping[str, float] | None = None,
         backend: Any = None,
     ) -> None:
         super().__init__(backend)
@@ -83,7 +98,14 @@ class Optimizer(Switch):
         self._begin()
         self.pending: dict[str, Array] = {}  # slots from a model file, until the model has a store
         self._state: weakref.WeakKeyDictionary[Token, list[Array]] = weakref.WeakKeyDictionary()
-        self._stretches: weakref.WeakKeyDictionary[Token, dict[Span, Stretch]] = weakref.WeakKeyDictionary()
+        self._laid_out: weakref.WeakKeyDictionary[Token, Layout] = weakref.WeakKeyDictionary()
+        self.factors = factors_by_name("factors", factors)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in self._by_name:
+            value = factors_by_name(name, value)
+            self._laid_out.clear()
+        super().__setattr__(name, value)
 
     def _begin(self) -> None:
         """Iteration 0."""
@@ -116,14 +138,20 @@ class Optimizer(Switch):
 
     def __getstate__(self) -> dict[str, Any]:
         """A copy belongs to no model and has no state yet."""
-        left_out = ("_model", "_state", "_stretches")
+        left_out = ("_model", "_state", "_laid_out")
         return {name: value for name, value in self.__dict__.items() if name not in left_out}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self._state, self._stretches = weakref.WeakKeyDictionary(), weakref.WeakKeyDictionary()
+        self._state, self._laid_out = weakref.WeakKeyDictionary(), weakref.WeakKeyDictionary()
         self.schedule = copy.deepcopy(self.schedule)
         self._begin()
+
+    def check_factors(self, layers: Iterable[Layer]) -> None:
+        """Raises ValueError where factors are of what a model of these layers does not have."""
+        for name in self._by_name:
+            if given := getattr(self, name):
+                check_names(name, given, layers)
 
     def join(self, model: Any) -> None:
         """Becomes a model's; starts afresh where the model it had is gone."""
@@ -159,7 +187,7 @@ class Optimizer(Switch):
         for stretch in stretches:
             with stretch.backend.context():
                 g = stretch.clipped[0] if clips else stretch.g
-                self.step(stretch.backend, stretch.w, g, stretch.slots, stretch.kind)
+                self.step(stretch.backend, stretch.w, g, stretch.slots, stretch.factors)
                 if self.ema is not None and stretch.average is not None:
                     stretch.backend.fuse(formulas.moving_average, into=("m",))(stretch.average, stretch.w, self.ema)
 
@@ -167,14 +195,15 @@ class Optimizer(Switch):
         """Counts the step; call after its updates."""
         self.__dict__["iterations"] += 1
 
-    def step(self, backend: Backend, w: Array, g: Array, slots: list[Array], kind: str) -> None:
-        """Updates one stretch in place: parameters w, gradients g, all flat and of one kind."""
+    def step(self, backend: Backend, w: Array, g: Array, slots: list[Array], factors: Factors) -> None:
+        """Updates one stretch in place: parameters w, gradients g, all flat. `factors` fuses the formula; its `rate`
+        multiplies the learning rate, and its `arrays` are the kernel's last arguments."""
         raise NotImplementedError(f"{type(self).__name__} defines no step")
 
     def reset(self) -> None:
         """Forgets all state and starts again at iteration 0."""
         self._state.clear()
-        self._stretches.clear()
+        self._laid_out.clear()
         self.pending = {}
         self._begin()
 
@@ -222,25 +251,30 @@ class Optimizer(Switch):
 
     def config(self) -> dict[str, Any]:
         """The class and its options, as JSON can hold them."""
-        values = {name: getattr(self, name) for name in self.options}
-        if self.schedule is not None:
-            values["schedule"] = self.schedule.config()
+        values = {name: value.config() if hasattr(value, "config") else value for name, value in self._said().items()}
         return {"class": type(self).__name__, **values}
 
     def _stretch(self, store: ParameterStore, span: Span) -> Stretch:
         """The views of a span: the same objects at every step, so that a kernel knows them again."""
-        known = self._stretches.get(store.token)
-        if known is None:
+        laid_out = self._laid_out.get(store.token)
+        if laid_out is None:
             self._refuse_other(store)
             self._check_options(store.dtype)
-            known = self._stretches[store.token] = {}
-        if span not in known:
+            laid_out = self._laid_out[store.token] = Layout(
+                Table(store, lambda entry: rate_of(entry, self.factors)),
+                Table(store, lambda entry: factor_of(entry, getattr(self, "decay_factors", None))),
+                {},
+            )
+        if span not in laid_out.stretches:
             part, backend = slice(span.start, span.stop), store.backend
             with backend.context():
                 kept = [slot[part] for slot in self.state(store)]
+                with store.counted([*self.takes, f"{type(self).__name__}'s factors"]):
+                    factors = factors_within(span, laid_out.rates, laid_out.decays)
                 slots, average = kept[: len(self.slots)], kept[-1] if self.ema is not None else None
-                known[span] = Stretch(backend, span.kind, store.values[part], store.gradients[part], slots, average, [])
-        return known[span]
+                w, g = store.values[part], store.gradients[part]
+                laid_out.stretches[span] = Stretch(backend, factors, w, g, slots, average, [])
+        return laid_out.stretches[span]
 
     def _refuse_other(self, store: ParameterStore) -> None:
         """Raises where the store is on another backend than the one that was named."""

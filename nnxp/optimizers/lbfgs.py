@@ -1,12 +1,14 @@
 """L-BFGS, SciPy's, over the flat store: for small data, of which every evaluation sees all."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from nnxp.doors.options import not_negative, positive
+from nnxp.layers.base import Layer
+from nnxp.layers.parts import with_parts
 from nnxp.memory.parameters import ParameterStore
 from nnxp.optimizers.base import Optimizer
 from nnxp.optimizers.targets import Target
@@ -74,6 +76,15 @@ class LBFGS(Optimizer):
     def _begin(self) -> None:
         super()._begin()
         self.result: Result | None = None
+
+    def check_factors(self, layers: Iterable[Layer]) -> None:
+        """Refuses those of a layer: there is no rate to multiply."""
+        for position, layer in with_parts(layers):
+            if layer.factors:
+                raise ValueError(
+                    f"got {type(layer).__name__}(factors={layer.factors}) (layer {position}) with LBFGS, which has no "
+                    "learning rate to multiply: leave them out, or take another optimizer"
+                )
 
     def minimise(
         self,

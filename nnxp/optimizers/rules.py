@@ -3,9 +3,11 @@
 from typing import Any, ClassVar
 
 from nnxp.backends import Backend
-from nnxp.doors.options import above_zero, not_negative, share
+from nnxp.doors.options import above_zero, share
 from nnxp.kernels import formulas
 from nnxp.optimizers.base import Optimizer
+from nnxp.optimizers.decaying import Decaying
+from nnxp.optimizers.factors import Factors
 from nnxp.typing import Array
 
 
@@ -24,7 +26,7 @@ class SGD(Optimizer):
         β, from 0 (none) to below 1.
     nesterov : bool
         Needs momentum.
-    schedule, decay, clip_norm, clip_value, ema, backend
+    schedule, decay, clip_norm, clip_value, ema, factors, backend
         See `Optimizer`.
     """
 
@@ -39,14 +41,14 @@ class SGD(Optimizer):
             raise ValueError("got nesterov=True without momentum: give momentum=0.9, say")
         self.slots = ("momentum",) if self.momentum else ()
 
-    def step(self, backend: Backend, w: Array, g: Array, slots: list[Array], kind: str) -> None:
+    def step(self, backend: Backend, w: Array, g: Array, slots: list[Array], factors: Factors) -> None:
         """See the class."""
-        lr = self.current_learning_rate
+        lr = self.current_learning_rate * factors.rate
         if not slots:
-            backend.fuse(formulas.sgd, into=("w",))(w, g, lr)
+            factors.fuse(backend, formulas.sgd, into=("w",))(w, g, lr, *factors.arrays)
         else:
-            update = backend.fuse(formulas.momentum, into=("w", "m"), nesterov=self.nesterov)
-            update(w, g, slots[0], lr, self.momentum)
+            update = factors.fuse(backend, formulas.momentum, into=("w", "m"), nesterov=self.nesterov)
+            update(w, g, slots[0], lr, self.momentum, *factors.arrays)
 
 
 class Adagrad(Optimizer):
@@ -59,7 +61,7 @@ class Adagrad(Optimizer):
         0.01 by default.
     epsilon : float
         ε, 1e-7 by default.
-    schedule, decay, clip_norm, clip_value, ema, backend
+    schedule, decay, clip_norm, clip_value, ema, factors, backend
         See `Optimizer`.
     """
 
@@ -70,10 +72,10 @@ class Adagrad(Optimizer):
         super().__init__(learning_rate, **common)
         self.epsilon = above_zero("epsilon", epsilon)
 
-    def step(self, backend: Backend, w: Array, g: Array, slots: list[Array], kind: str) -> None:
+    def step(self, backend: Backend, w: Array, g: Array, slots: list[Array], factors: Factors) -> None:
         """See the class."""
-        update = backend.fuse(formulas.adagrad, into=("w", "c"))
-        update(w, g, slots[0], self.current_learning_rate, self.epsilon)
+        update = factors.fuse(backend, formulas.adagrad, into=("w", "c"))
+        update(w, g, slots[0], self.current_learning_rate * factors.rate, self.epsilon, *factors.arrays)
 
 
 class RMSprop(Optimizer):
@@ -88,7 +90,7 @@ class RMSprop(Optimizer):
         ρ, 0.9 by default.
     epsilon : float
         ε, 1e-7 by default.
-    schedule, decay, clip_norm, clip_value, ema, backend
+    schedule, decay, clip_norm, clip_value, ema, factors, backend
         See `Optimizer`.
     """
 
@@ -99,10 +101,10 @@ class RMSprop(Optimizer):
         super().__init__(learning_rate, **common)
         self.rho, self.epsilon = share("rho", rho), above_zero("epsilon", epsilon)
 
-    def step(self, backend: Backend, w: Array, g: Array, slots: list[Array], kind: str) -> None:
+    def step(self, backend: Backend, w: Array, g: Array, slots: list[Array], factors: Factors) -> None:
         """See the class."""
-        update = backend.fuse(formulas.rmsprop, into=("w", "c"))
-        update(w, g, slots[0], self.current_learning_rate, self.rho, self.epsilon)
+        update = factors.fuse(backend, formulas.rmsprop, into=("w", "c"))
+        update(w, g, slots[0], self.current_learning_rate * factors.rate, self.rho, self.epsilon, *factors.arrays)
 
 
 class Adam(Optimizer):
@@ -118,7 +120,7 @@ class Adam(Optimizer):
         β₁ and β₂, 0.9 and 0.999 by default.
     epsilon : float
         ε, 1e-7 by default.
-    schedule, decay, clip_norm, clip_value, ema, backend
+    schedule, decay, clip_norm, clip_value, ema, factors, backend
         See `Optimizer`.
     """
 
@@ -138,17 +140,18 @@ class Adam(Optimizer):
         self.beta_1, self.beta_2 = share("beta_1", beta_1), share("beta_2", beta_2)
         self.epsilon = above_zero("epsilon", epsilon)
 
-    def step(self, backend: Backend, w: Array, g: Array, slots: list[Array], kind: str) -> None:
+    def step(self, backend: Backend, w: Array, g: Array, slots: list[Array], factors: Factors) -> None:
         """See the class."""
-        backend.fuse(formulas.adam, into=("w", "m", "c"))(w, g, *slots, *self._scalars())
+        update = factors.fuse(backend, formulas.adam, into=("w", "m", "c"))
+        update(w, g, *slots, *self._scalars(factors), *factors.arrays)
 
-    def _scalars(self) -> tuple[float, ...]:
+    def _scalars(self, factors: Factors) -> tuple[float, ...]:
         t = self.iterations + 1
         corrections = (1 - self.beta_1**t, 1 - self.beta_2**t)
-        return (self.current_learning_rate, self.beta_1, self.beta_2, self.epsilon, *corrections)
+        return (self.current_learning_rate * factors.rate, self.beta_1, self.beta_2, self.epsilon, *corrections)
 
 
-class AdamW(Adam):
+class AdamW(Decaying, Adam):
     """Adam from w - lr · λ · w: decay beside the gradient. Loshchilov and Hutter 2019 (arXiv:1711.05101),
     algorithm 2, the decay multiplied by the learning rate as in PyTorch.
 
@@ -158,38 +161,24 @@ class AdamW(Adam):
         See `Adam`.
     weight_decay : float
         λ, 0.01 by default.
-    decay_biases : bool
-        True, as in PyTorch: every parameter decays. False: weights only, neither biases nor the gains of a
-        normalisation.
-    schedule, decay, clip_norm, clip_value, ema, backend
+    decay_biases, weight_decay_schedule, decay_factors
+        See `Decaying`.
+    schedule, decay, clip_norm, clip_value, ema, factors, backend
         See `Optimizer`.
     """
 
-    options = (*Adam.options, "weight_decay", "decay_biases")
+    options = (*Adam.options, *Decaying.options)
 
-    def __init__(
-        self,
-        learning_rate: float = 0.001,
-        *,
-        weight_decay: float = 0.01,
-        decay_biases: bool = True,
-        **adam: Any,
-    ) -> None:
-        super().__init__(learning_rate, **adam)
-        self.weight_decay, self.decay_biases = not_negative("weight_decay", weight_decay), bool(decay_biases)
+    def __init__(self, learning_rate: float = 0.001, *, weight_decay: float = 0.01, **others: Any) -> None:
+        super().__init__(learning_rate, weight_decay=weight_decay, **others)
 
-    @property
-    def by_kind(self) -> bool:  # type: ignore[override]
-        """Where biases do not decay."""
-        return not self.decay_biases
-
-    def step(self, backend: Backend, w: Array, g: Array, slots: list[Array], kind: str) -> None:
+    def step(self, backend: Backend, w: Array, g: Array, slots: list[Array], factors: Factors) -> None:
         """See the class."""
-        weight_decay = self.weight_decay if self.decay_biases or kind == "weights" else 0.0
-        backend.fuse(formulas.adamw, into=("w", "m", "c"))(w, g, *slots, *self._scalars(), weight_decay)
+        update = factors.fuse(backend, formulas.adamw, into=("w", "m", "c"))
+        update(w, g, *slots, *self._scalars(factors), self._decay(factors), *factors.arrays)
 
 
-class Lion(Optimizer):
+class Lion(Decaying):
     """w = w - lr · (sign(β₁m + (1 - β₁)g) + λw); m = β₂m + (1 - β₂)g. Chen et al. 2023 (arXiv:2302.06675),
     algorithm 2: every parameter moves by the learning rate, whatever its gradient's size, which is why the paper's
     rates are 3 to 10 times smaller than AdamW's and its λ as much larger. The defaults are ten times so.
@@ -202,14 +191,14 @@ class Lion(Optimizer):
         β₁ and β₂, 0.9 and 0.99 by default, as in the paper.
     weight_decay : float
         λ, 0.1 by default.
-    decay_biases : bool
-        True: every parameter decays. False: weights only, neither biases nor the gains of a normalisation.
-    schedule, decay, clip_norm, clip_value, ema, backend
+    decay_biases, weight_decay_schedule, decay_factors
+        See `Decaying`.
+    schedule, decay, clip_norm, clip_value, ema, factors, backend
         See `Optimizer`.
     """
 
     slots = ("momentum",)
-    options = (*Optimizer.options, "beta_1", "beta_2", "weight_decay", "decay_biases")
+    options = (*Optimizer.options, "beta_1", "beta_2", *Decaying.options)
 
     def __init__(
         self,
@@ -218,20 +207,12 @@ class Lion(Optimizer):
         beta_1: float = 0.9,
         beta_2: float = 0.99,
         weight_decay: float = 0.1,
-        decay_biases: bool = True,
-        **common: Any,
+        **others: Any,
     ) -> None:
-        super().__init__(learning_rate, **common)
+        super().__init__(learning_rate, weight_decay=weight_decay, **others)
         self.beta_1, self.beta_2 = share("beta_1", beta_1), share("beta_2", beta_2)
-        self.weight_decay, self.decay_biases = not_negative("weight_decay", weight_decay), bool(decay_biases)
 
-    @property
-    def by_kind(self) -> bool:  # type: ignore[override]
-        """Where biases do not decay."""
-        return not self.decay_biases
-
-    def step(self, backend: Backend, w: Array, g: Array, slots: list[Array], kind: str) -> None:
+    def step(self, backend: Backend, w: Array, g: Array, slots: list[Array], factors: Factors) -> None:
         """See the class."""
-        weight_decay = self.weight_decay if self.decay_biases or kind == "weights" else 0.0
-        update = backend.fuse(formulas.lion, into=("w", "m"))
-        update(w, g, slots[0], self.current_learning_rate, self.beta_1, self.beta_2, weight_decay)
+        update, lr = factors.fuse(backend, formulas.lion, into=("w", "m")), self.current_learning_rate * factors.rate
+        update(w, g, slots[0], lr, self.beta_1, self.beta_2, self._decay(factors), *factors.arrays)

@@ -7,6 +7,7 @@ from nnxp.backends import Backend
 from nnxp.layers.base import Layer
 from nnxp.layers.parts import with_parts
 from nnxp.memory.parameters import ParameterStore, Span
+from nnxp.optimizers.factors import Factors, Table
 from nnxp.typing import Array
 
 Target: TypeAlias = Any
@@ -17,12 +18,20 @@ class Stretch(NamedTuple):
     """What one call of an update works on, all flat and of one length."""
 
     backend: Backend
-    kind: str
+    factors: Factors
     w: Array
     g: Array
     slots: list[Array]
     average: Array | None
     clipped: list[Array]  # where clipped gradients and their factor go, once there are any
+
+
+class Layout(NamedTuple):
+    """What an optimizer has prepared of a store."""
+
+    rates: Table
+    decays: Table
+    stretches: dict[Span, Stretch]
 
 
 def pieces_of(target: Target, by_kind: bool) -> list[tuple[ParameterStore, Span]]:

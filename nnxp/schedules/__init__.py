@@ -17,11 +17,14 @@ from nnxp.schedules.base import Schedule
 from nnxp.schedules.curves import (
     SCHEDULES,
     Cosine,
+    Coslog,
     ExponentialDecay,
+    FlatCosine,
     InverseTimeDecay,
     LinearWarmup,
     OneCycle,
     StepDecay,
+    get_curve,
     get_schedule,
 )
 from nnxp.schedules.plateau import ReduceOnPlateau
@@ -29,12 +32,15 @@ from nnxp.schedules.plateau import ReduceOnPlateau
 __all__ = [
     "SCHEDULES",
     "Cosine",
+    "Coslog",
     "ExponentialDecay",
+    "FlatCosine",
     "InverseTimeDecay",
     "LinearWarmup",
     "OneCycle",
     "ReduceOnPlateau",
     "Schedule",
     "StepDecay",
+    "get_curve",
     "get_schedule",
 ]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from nnxp.doors.naming import lookup
-from nnxp.doors.options import not_negative, share
+from nnxp.doors.options import not_negative, positive, share
 from nnxp.schedules.base import Function, Length, Schedule, length
 from nnxp.schedules.plateau import ReduceOnPlateau
 
@@ -107,6 +107,68 @@ class Cosine(Schedule):
         return _ramp(1.0, self.floor, step, self.steps_of("steps", total))
 
 
+class FlatCosine(Schedule):
+    """1 up to a share `flat` of the steps, and then half a cosine down to 0. With 1/2, ½(1 + cos(π(2t - 1))) in the
+    second half, t being the share of steps that are done: the course of dropout and weight decay of RealMLP (Holzmüller
+    et al. 2024, arXiv:2407.04491).
+
+    Parameters
+    ----------
+    flat : float
+        From 0 to below 1; 1/2 by default.
+    steps : int or float, optional
+        The length of all; the whole training by default.
+
+    Examples
+    --------
+    >>> [round(FlatCosine()(step, 8), 3) for step in range(9)]
+    [1.0, 1.0, 1.0, 1.0, 1.0, 0.854, 0.5, 0.146, 0.0]
+    """
+
+    options = ("flat", "steps")
+
+    def __init__(self, flat: float = 0.5, steps: Length | None = None) -> None:
+        self.flat, self.steps = share("flat", flat), None if steps is None else length("steps", steps)
+
+    def __call__(self, step: int, total: int | None = None) -> float:
+        """See the class."""
+        steps = self.steps_of("steps", total)
+        flat = self.flat * steps
+        return 1.0 if step <= flat else _ramp(1.0, 0.0, step - flat, steps - flat)
+
+
+class Coslog(Schedule):
+    """½ - ½ cos(2π log₂(1 + (2ʷ - 1)t)), w `waves` one after another, each twice as long as the one before it, t being
+    the share of steps that are done: 0 at the first step, and at each wave's end. RealMLP's learning rate (Holzmüller
+    et al. 2024, arXiv:2407.04491), its coslog₄.
+
+    Parameters
+    ----------
+    waves : int
+        w; 4 by default.
+    steps : int or float, optional
+        The length of all; the whole training by default.
+
+    Examples
+    --------
+    >>> [round(Coslog(waves=2)(step, 6), 3) for step in range(7)]
+    [0.0, 0.976, 0.0, 0.561, 0.976, 0.524, 0.0]
+    """
+
+    options = ("waves", "steps")
+
+    def __init__(self, waves: int = 4, steps: Length | None = None) -> None:
+        self.waves, self.steps = positive("waves", waves), None if steps is None else length("steps", steps)
+        if self.waves > 60:
+            raise ValueError(f"got waves={waves!r}, expected at most 60, of which the first is 2⁻⁶⁰ of the steps long")
+
+    def __call__(self, step: int, total: int | None = None) -> float:
+        """See the class."""
+        steps = self.steps_of("steps", total)
+        reached = min(step, steps) / steps
+        return 0.5 - 0.5 * math.cos(2 * math.pi * math.log2(1 + (2**self.waves - 1) * reached))
+
+
 class LinearWarmup(Schedule):
     """start + (1 - start) · step / steps, and after `steps` what another schedule says, which begins there: its
     steps, and fractions, are of the rest. Goyal et al. 2017 (arXiv:1706.02677), section 2.2; PyTorch's `LinearLR`,
@@ -185,7 +247,9 @@ class OneCycle(Schedule):
         return _ramp(1.0, self.end, step - peak, steps - 1 - peak)
 
 
-SCHEDULES = (InverseTimeDecay, StepDecay, ExponentialDecay, Cosine, LinearWarmup, OneCycle, ReduceOnPlateau)
+SCHEDULES = (
+    InverseTimeDecay, StepDecay, ExponentialDecay, Cosine, FlatCosine, Coslog, LinearWarmup, OneCycle, ReduceOnPlateau
+)  # fmt: skip
 
 
 def get_schedule(spec: Any) -> Schedule:
@@ -193,3 +257,14 @@ def get_schedule(spec: Any) -> Schedule:
     if callable(spec) and not isinstance(spec, Schedule | type):
         return Function(spec)
     return copy.deepcopy(lookup(spec, Schedule, SCHEDULES, "schedule"))
+
+
+def get_curve(spec: Any) -> Schedule:
+    """`get_schedule`, for what only the number of the step decides: dropout's, weight decay's."""
+    schedule = get_schedule(spec)
+    if schedule.state():
+        raise ValueError(
+            f'got {schedule!r}, which looks at how the training goes, expected a curve over the steps, "flat_cosine" '
+            "say: only a learning rate takes it"
+        )
+    return schedule

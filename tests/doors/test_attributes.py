@@ -91,9 +91,9 @@ def test_a_layer_of_ones_own_sets_what_it_likes(kind: Any) -> None:
 
 def test_an_optimizer_and_a_loss_of_ones_own() -> None:
     class Mine(nnxp.SGD):
-        def step(self, backend: Any, w: Any, g: Any, slots: Any, kind: str) -> None:
+        def step(self, backend: Any, w: Any, g: Any, slots: Any, factors: Any) -> None:
             self.largest = float(np.max(np.abs(g)))
-            super().step(backend, w, g, slots, kind)
+            super().step(backend, w, g, slots, factors)
 
     X, y = problem()
     model = classifier(optimizer=Mine(0.1))

@@ -21,6 +21,7 @@ import pytest
 import nnxp
 from nnxp.doors.naming import snake_case
 from nnxp.optimizers import LBFGS, OPTIMIZERS, Optimizer, get_optimizer
+from nnxp.optimizers.decaying import Decaying
 from tests.helpers.matrix import Target
 from tests.helpers.models import classifier, problem, values
 from tests.helpers.registry import defined
@@ -212,7 +213,11 @@ def assert_same(actual: Host, expected: Host, relative: float) -> None:
 
 
 def test_the_registry_holds_every_optimizer() -> None:
-    assert defined("nnxp.optimizers", Optimizer) - {LBFGS} == set(OPTIMIZERS) == {case.cls for case in CASES.values()}
+    assert (
+        defined("nnxp.optimizers", Optimizer) - {LBFGS, Decaying}
+        == set(OPTIMIZERS)
+        == {case.cls for case in CASES.values()}
+    )
     assert all(getattr(nnxp, cls.__name__) is cls for cls in (*OPTIMIZERS, LBFGS))
 
 

@@ -212,11 +212,11 @@ class Breaks(SGD):
         super().__init__(0.1, momentum=0.9)
         self.at, self.error = step, error
 
-    def step(self, backend: Any, w: Any, g: Any, slots: Any, kind: str) -> None:
+    def step(self, backend: Any, w: Any, g: Any, slots: Any, factors: Any) -> None:
         if self.iterations == self.at:
             w[: w.shape[0] // 2] = 7.0
             raise self.error
-        super().step(backend, w, g, slots, kind)
+        super().step(backend, w, g, slots, factors)
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), MemoryError("no more"), RuntimeError("a device failed")])

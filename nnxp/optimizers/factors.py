@@ -1,0 +1,92 @@
+"""What the learning rate and the weight decay are multiplied by, by kind of parameter and by layer.
+
+A table of segments over a store, each with its factor. Where a stretch of the store has one factor, it goes into the
+number that the formula takes; where it has several, an array laid out like the store does, in the same one pass.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from nnxp import kernels
+from nnxp.backends import Backend
+from nnxp.errors import hint
+from nnxp.layers.base import Layer
+from nnxp.layers.parts import with_parts
+from nnxp.memory.parameters import Entry, ParameterStore, Span
+from nnxp.typing import Array, Kernel
+
+Given = Mapping[str, float] | None
+"""Factors by the name of a parameter, of a layer's class, or by both, "Dense.biases"."""
+
+
+class Factors(NamedTuple):
+    """Those of a stretch, which is of one kind where kinds are updated apart: two numbers, and the arrays that multiply
+    the formula's floats of these `names`, whose numbers are 1."""
+
+    kind: str
+    rate: float
+    decay: float
+    names: tuple[str, ...]
+    arrays: tuple[Array, ...]
+
+    def fuse(self, backend: Backend, formula: Callable[..., Any], into: tuple[str, ...], **fixed: Any) -> Kernel:
+        """The formula's kernel, which takes `arrays` after its other arguments."""
+        return backend.fuse(kernels.scaled(formula, self.names) if self.names else formula, into, **fixed)
+
+
+class Table:
+    """Factors over all of a store that is trained."""
+
+    def __init__(self, store: ParameterStore, factor_of: Callable[[Entry], float]) -> None:
+        self._backend, self._dtype = store.backend, store.dtype  # not the store: an optimizer does not keep it alive
+        self._flat: Array | None = None
+        places = zip(store.entries, store.offsets, store.offsets[1:], strict=False)
+        self.segments = [(start, stop, factor_of(entry)) for entry, start, stop in places if entry.kind != "state"]
+
+    def within(self, start: int, stop: int) -> float | Array:
+        """The factor of a stretch, or where it has several, an array of them."""
+        found = {factor for first, end, factor in self.segments if max(first, start) < min(end, stop)}
+        if len(found) == 1:
+            return found.pop()
+        if self._flat is None:
+            counts = [end - first for first, end, _ in self.segments]
+            host = np.repeat(np.asarray([factor for *_, factor in self.segments], dtype=np.float64), counts)
+            self._flat = self._backend.asarray(host, dtype=self._dtype)
+        return self._flat[start:stop]
+
+
+def factors_within(span: Span, rates: Table, decays: Table) -> Factors:
+    """Those of a stretch."""
+    found = {"lr": rates.within(span.start, span.stop), "weight_decay": decays.within(span.start, span.stop)}
+    arrays = {name: factor for name, factor in found.items() if not isinstance(factor, float)}
+    rate, decay = (1.0 if name in arrays else factor for name, factor in found.items())
+    return Factors(span.kind, rate, decay, tuple(arrays), tuple(arrays.values()))
+
+
+def rate_of(entry: Entry, given: Given) -> float:
+    """What the learning rate of a parameter is multiplied by: its layer's own word comes first."""
+    return factor_of(entry, given) if entry.factor is None else entry.factor
+
+
+def factor_of(entry: Entry, given: Given) -> float:
+    """The factor under the name that says most: "Dense.biases", then "Dense", then "biases"; 1 under none."""
+    return next((given[name] for name in _names(entry.layer, entry.name) if name in given), 1.0) if given else 1.0
+
+
+def check_names(keyword: str, given: Given, layers: Iterable[Layer]) -> None:
+    """Raises ValueError where a name is of nothing in the layers and their parts."""
+    parameters = [(type(layer).__name__, name) for _, layer in with_parts(layers) for name in layer.parameters]
+    known = [*dict.fromkeys(name for rank in zip(*(_names(*one) for one in parameters), strict=True) for name in rank)]
+    for name in given or ():
+        if name not in known:
+            raise ValueError(
+                f"got {keyword} of {name!r}, expected names that the model has, of a parameter, of a layer's class, or "
+                f"of both: {', '.join(known)}{hint(name, known)}"
+            )
+
+
+def _names(layer: str, name: str) -> tuple[str, str, str]:
+    """What a parameter goes by, the name that says most first."""
+    return f"{layer}.{name}", layer, name
