@@ -120,9 +120,10 @@ class Switch(Declared, Constructed):
         return x
 
     def _said(self) -> dict[str, Any]:
-        """The options that a file names, by their names."""
+        """The options that a file names, by their names; a schedule by what makes it again."""
         values = {name: getattr(self, name) for name in self.options}
-        return {name: value for name, value in values.items() if value is not None or name not in self._if_given}
+        given = {name: value for name, value in values.items() if value is not None or name not in self._if_given}
+        return {name: value.config() if hasattr(value, "config") else value for name, value in given.items()}
 
     def _check_options(self, dtype: str) -> None:
         """Raises where an option is a number that the dtype does not hold."""

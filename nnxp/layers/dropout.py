@@ -1,12 +1,15 @@
 """Dropout."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nnxp import random
 from nnxp.doors.options import share
 from nnxp.kernels import formulas
 from nnxp.layers.base import Layer
 from nnxp.typing import Array, ArrayLike
+
+if TYPE_CHECKING:
+    from nnxp.schedules import Schedule
 
 
 class Dropout(Layer):
@@ -20,6 +23,10 @@ class Dropout(Layer):
     ----------
     rate : float
         The share that is dropped, from 0 up to but not including 1.
+    schedule : str, Schedule or callable, optional
+        What multiplies the rate at each step, "flat_cosine" say: a curve over the steps of `nnxp.schedules`, or a
+        function of (step, total), the updates that the model's optimizer has made and will make. A layer on its own
+        counts its calls, and knows no total.
     seed : int, optional
         For a layer on its own, which counts its own calls; a model gives its layers its seed, epoch and step.
     trainable : bool
@@ -28,7 +35,9 @@ class Dropout(Layer):
         See `nnxp.get_backend`; by default those of the inputs.
     """
 
-    options = ("rate",)
+    options = ("rate", "schedule")
+    _if_given = (*Layer._if_given, "schedule")
+    schedule: "Schedule | None" = None
     reads = ()
     initializer_before = None
 
@@ -36,6 +45,7 @@ class Dropout(Layer):
         self,
         rate: float,
         *,
+        schedule: Any = None,
         seed: int | None = None,
         trainable: bool = True,
         backend: Any = None,
@@ -43,6 +53,10 @@ class Dropout(Layer):
     ) -> None:
         super().__init__(backend, dtype, trainable)
         self.rate = share("rate", rate)
+        if schedule is not None:
+            from nnxp.schedules import get_curve
+
+            self.schedule = get_curve(schedule)
         self.seed = random.fresh_seed() if seed is None else seed
         self.calls = 0
         self._mask: tuple[Any, ...] | None = None
@@ -52,10 +66,12 @@ class Dropout(Layer):
         self.inputs, self.output, self._mask = inputs, inputs, None
         if training and self.rate > 0:
             moment = (0, 0, self.calls) if self.moment is None else self.moment
+            rate = self.rate if self.schedule is None else self._scheduled(self.schedule)
             self.calls += 1
             assert self.seed is not None
-            self._mask = self._draw(random.key(self.seed, "dropout", *moment), inputs.shape)
-            self.output = self._drop(inputs, "output")
+            if rate > 0:
+                self._mask = *self._draw(random.key(self.seed, "dropout", *moment), inputs.shape, rate), 1 / (1 - rate)
+                self.output = self._drop(inputs, "output")
         return self.output
 
     def backward(self, dvalues: ArrayLike) -> Array:
@@ -68,14 +84,22 @@ class Dropout(Layer):
         """On CuPy a kernel draws the bits itself, forward and backward: one launch each, and no mask in memory."""
         return self.backend.library == "cupy"
 
-    def _draw(self, key: int, shape: tuple[int, ...]) -> tuple[Any, ...]:
+    def _scheduled(self, schedule: "Schedule") -> float:
+        """The rate of this step."""
+        if self.moment is None:
+            step, total = self.calls, None
+        else:
+            step, total = self.model.optimizer.iterations, self.model.optimizer.total
+        return share("rate times its schedule", self.rate * schedule(step, total))
+
+    def _draw(self, key: int, shape: tuple[int, ...], rate: float) -> tuple[Any, ...]:
         """The mask, or what it follows from."""
         if self._draws_again:
-            return key, random.threshold(self.rate)
-        return (random.kept(self.backend, key, shape, self.rate, out=self.take("kept", shape, "bool")),)
+            return key, random.threshold(rate)
+        return (random.kept(self.backend, key, shape, rate, out=self.take("kept", shape, "bool")),)
 
     def _drop(self, x: Array, name: str) -> Array:
         """x · kept / (1 - rate)."""
         assert self._mask is not None
         drop = self.kernel("dropped") if self._draws_again else self.backend.fuse(formulas.dropout)
-        return drop(x, *self._mask, 1 / (1 - self.rate), out=self.take(name, x.shape))
+        return drop(x, *self._mask, out=self.take(name, x.shape))

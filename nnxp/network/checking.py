@@ -26,11 +26,12 @@ def check_parts(model: Model) -> None:
 
 def _parts(model: Model) -> Iterator[tuple[str, Any]]:
     """All that has options, with its name for people."""
+    schedules = [getattr(model.optimizer, name, None) for name in ("schedule", "weight_decay_schedule")]
     for position, layer in with_parts(model.layers):
         yield f"layer {position}", layer
+        schedules.append(getattr(layer, "schedule", None))
     if model.loss is not None:
         yield "the loss", model.loss
-    schedules = [getattr(model.optimizer, name, None) for name in ("schedule", "weight_decay_schedule")]
     for schedule in schedules:
         while schedule is not None:
             yield "the schedule", schedule

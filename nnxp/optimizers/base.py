@@ -251,8 +251,7 @@ class Optimizer(Switch):
 
     def config(self) -> dict[str, Any]:
         """The class and its options, as JSON can hold them."""
-        values = {name: value.config() if hasattr(value, "config") else value for name, value in self._said().items()}
-        return {"class": type(self).__name__, **values}
+        return {"class": type(self).__name__, **self._said()}
 
     def _stretch(self, store: ParameterStore, span: Span) -> Stretch:
         """The views of a span: the same objects at every step, so that a kernel knows them again."""

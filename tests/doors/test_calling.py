@@ -42,7 +42,7 @@ CALLS: dict[str, tuple[Callable[[], Any], str]] = {
     "another library's": (
         lambda: Adam(lr=0.1),
         "got lr= for Adam, expected one of learning_rate, beta_1, beta_2, epsilon, schedule, decay, clip_norm, "
-        "clip_value, ema, backend; did you mean learning_rate?",
+        "clip_value, ema, factors, backend; did you mean learning_rate?",
     ),
     "two for one": (lambda: Adam(betas=(0.9, 0.99)), "; did you mean beta_1 and beta_2?"),
     "another class's": (lambda: Adam(weight_decay=0.1), "; did you mean AdamW(weight_decay=...)?"),

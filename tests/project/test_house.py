@@ -33,6 +33,8 @@ LATE = {
     ("nnxp/backends/record.py", "nnxp.kernels.fusion"): START,
     ("nnxp/sequential.py", "nnxp.network.summary"): START,
     ("nnxp/optimizers/base.py", "nnxp.schedules"): START,
+    ("nnxp/optimizers/decaying.py", "nnxp.schedules"): START,
+    ("nnxp/layers/dropout.py", "nnxp.schedules"): START,
     ("nnxp/kernels/named.py", "nnxp.kernels.cuda.cupy_kernels"): LIBRARY,
     ("nnxp/kernels/named.py", "nnxp.kernels.numba_kernels"): LIBRARY,
     ("nnxp/kernels/named.py", "nnxp.kernels.numpy_kernels"): LIBRARY,

@@ -19,13 +19,16 @@ from nnxp.doors.naming import snake_case
 from nnxp.schedules import (
     SCHEDULES,
     Cosine,
+    Coslog,
     ExponentialDecay,
+    FlatCosine,
     InverseTimeDecay,
     LinearWarmup,
     OneCycle,
     ReduceOnPlateau,
     Schedule,
     StepDecay,
+    get_curve,
     get_schedule,
 )
 from tests.helpers.models import classifier, problem, values
@@ -69,6 +72,24 @@ CASES = {
     "cosine": Case(Cosine(), lambda m, o: m.CosineAnnealingLR(o, STEPS)),
     "cosine to a floor": Case(
         Cosine(floor=0.1, steps=STEPS + 20), lambda m, o: m.CosineAnnealingLR(o, STEPS + 20, eta_min=0.1 * RATE)
+    ),
+    "flat cosine defaults": Case(
+        FlatCosine(),
+        lambda m, o: m.LambdaLR(
+            o, lambda t: 1.0 if 2 * t < STEPS else 0.5 * (1 + math.cos(math.pi * (2 * t / STEPS - 1)))
+        ),
+    ),
+    "flat cosine": Case(
+        FlatCosine(0.2, steps=STEPS + 50),
+        lambda m, o: m.LambdaLR(o, lambda t: 1.0 if t < 30 else 0.5 + 0.5 * math.cos(math.pi * (t - 30) / 120)),
+    ),
+    "coslog defaults": Case(
+        Coslog(),
+        lambda m, o: m.LambdaLR(o, lambda t: 0.5 - 0.5 * math.cos(2 * math.pi * math.log2(1 + 15 * t / STEPS))),
+    ),
+    "coslog": Case(
+        Coslog(2, steps=STEPS + 50),
+        lambda m, o: m.LambdaLR(o, lambda t: 0.5 - 0.5 * math.cos(2 * math.pi * math.log2(1 + 3 * t / (STEPS + 50)))),
     ),
     "warm-up": Case(LinearWarmup(7, start=1 / 3), lambda m, o: m.LinearLR(o, 1 / 3, total_iters=7)),
     "warm-up defaults": Case(LinearWarmup(), lambda m, o: m.LinearLR(o, 0.04, total_iters=5)),
@@ -164,6 +185,22 @@ def test_after_the_end_the_last_value_stays() -> None:
     assert StepDecay(10)(total + 1, total) == 0.1**4  # a number of steps is not of the training
 
 
+def test_the_waves_of_coslog() -> None:
+    """Each is twice as long as the one before it, 0 at both ends, and 1 where half of its logarithm has passed."""
+    total, coslog = 1500, Coslog()
+    assert coslog(0, total) == 0.0
+    for wave in range(4):
+        end, middle = (2 ** (wave + 1) - 1) * total / 15, (2 ** (wave + 0.5) - 1) * total / 15
+        assert coslog(round(end), total) == pytest.approx(0.0, abs=1e-12)
+        assert coslog(round(middle), total) == pytest.approx(1.0, abs=3e-4)  # half a step beside it: (π · 0.0051)²
+    assert coslog(2 * total, total) == coslog(total, total)
+
+
+def test_what_a_flat_cosine_begins_and_ends_with() -> None:
+    assert [FlatCosine()(step, 8) for step in (0, 4, 6, 8, 9)] == [1.0, 1.0, 0.5, 0.0, 0.0]
+    assert [FlatCosine(0.0)(step, 8) for step in (0, 4)] == [Cosine()(step, 8) for step in (0, 4)]
+
+
 def test_one_cycle_peaks_once() -> None:
     for total in (1, 2, 3, 10, 1000):
         factors = [OneCycle()(step, total) for step in range(total)]
@@ -180,6 +217,8 @@ def test_one_cycle_peaks_once() -> None:
         (StepDecay(0.25), r"StepDecay with every=0.25 .* StepDecay\(every=1000\)"),
         (LinearWarmup(), r"LinearWarmup with steps=0.05 .* LinearWarmup\(steps=1000\)"),
         (LinearWarmup(1, then="cosine"), r"Cosine\(steps=1000\)"),
+        (FlatCosine(), r"FlatCosine\(steps=1000\)"),
+        (Coslog(), r"Coslog\(steps=1000\)"),
     ],
 )
 def test_what_needs_the_training_s_length_says_so(schedule: Schedule, fix: str) -> None:
@@ -201,6 +240,8 @@ curves = st.one_of(
     st.builds(StepDecay, known, shares),
     st.builds(ExponentialDecay, shares, lengths),
     st.builds(Cosine, shares, lengths),
+    st.builds(FlatCosine, shares, lengths),
+    st.builds(Coslog, st.integers(1, 60), lengths),
     st.builds(OneCycle, known, shares, shares, lengths),
     st.builds(ReduceOnPlateau, st.just("loss"), shares, st.integers(0, 3), shares, shares),
 )
@@ -337,7 +378,10 @@ def test_a_schedules_function_takes_the_step_and_the_total() -> None:
     ("make", "message"),
     [
         (lambda: get_schedule("cosin"), "got schedule 'cosin', expected .* did you mean 'cosine'"),
-        (lambda: nnxp.SGD(schedule=3), "got schedule 3, expected an object or one of cosine, exponential_decay"),
+        (
+            lambda: nnxp.SGD(schedule=3),
+            "got schedule 3, expected an object or one of cosine, coslog, expo",
+        ),
         (lambda: InverseTimeDecay(-1), "got decay=-1, expected a number from 0 up"),
         (lambda: StepDecay(0), "got every=0, expected a whole number of steps from 1 up, or a fraction of the train"),
         (lambda: StepDecay(10**400), "got every=1000.*, expected a whole number of steps"),
@@ -348,6 +392,11 @@ def test_a_schedules_function_takes_the_step_and_the_total() -> None:
         (lambda: LinearWarmup(start=math.nan), "got start=nan, expected"),
         (lambda: LinearWarmup(then="warm"), "got schedule 'warm', expected"),
         (lambda: OneCycle(warmup=1.0), "got warmup=1.0, expected a whole number of steps"),
+        (lambda: FlatCosine(1), "got flat=1, expected a number from 0 up to but not including 1"),
+        (lambda: Coslog(0), "got waves=0, expected a whole number from 1 up"),
+        (lambda: Coslog(61), "got waves=61, expected at most 60"),
+        (lambda: get_curve("reduce_on_plateau"), "which looks at how the training goes, expected a curve over the ste"),
+        (lambda: get_curve(LinearWarmup(then=ReduceOnPlateau())), r"got LinearWarmup\(.*\), which looks at how"),
         (lambda: ReduceOnPlateau(mode="lower"), 'got mode=\'lower\', expected "min", "max" or None'),
         (lambda: ReduceOnPlateau(patience=-1), "got patience=-1, expected"),
         (lambda: ReduceOnPlateau(factor=1), "got factor=1, expected"),

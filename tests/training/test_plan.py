@@ -190,6 +190,8 @@ OPTIMIZERS = [
     nnxp.Adam(clip_norm=1.0, clip_value=0.1),
     nnxp.Adam(ema=0.9),
     nnxp.Lion(ema=0.99, schedule="inverse_time_decay"),
+    nnxp.AdamW(factors={"biases": 0.1}, decay_factors={"Dense.weights": 2}, weight_decay_schedule="inverse_time_decay"),
+    nnxp.SGD(0.1, momentum=0.9, factors={"weights": 0.5}),
 ]
 BIG = 256
 
