@@ -9,6 +9,9 @@ of what JSON can hold and of arrays, float32 or float64, and `restore(state)` ta
 its arrays on the model's backend. What it is made with, and has to be the same then, it names in `options`, and keeps
 as attributes. A class with `__repr__ = nnxp.callbacks.described` prints as nnxp's do, `EarlyStopping(patience=3)`.
 
+One that has a method `entries(model)` adds the dict of numbers that this gives to each epoch's entries in the history,
+before anything looks at them, as `Scores` does.
+
 >>> def watch(state):
 ...     if state.record["loss"] < 0.05:
 ...         state.stop = True
@@ -25,12 +28,14 @@ if TYPE_CHECKING:
     from nnxp.callbacks.csv_log import CSVLog
     from nnxp.callbacks.early_stopping import EarlyStopping
     from nnxp.callbacks.interruption import Interruption
+    from nnxp.callbacks.scores import Scores
 
 _HOME = {
     "CSVLog": "csv_log",
     "Checkpoint": "checkpoint",
     "EarlyStopping": "early_stopping",
     "Interruption": "interruption",
+    "Scores": "scores",
 }
 __all__ = [
     "EVENTS",
@@ -40,6 +45,7 @@ __all__ = [
     "Checkpoint",
     "EarlyStopping",
     "Interruption",
+    "Scores",
     "State",
     "described",
     "events_of",

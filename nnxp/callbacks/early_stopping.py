@@ -8,6 +8,7 @@ from nnxp.callbacks.best import BestWeights, shapes
 from nnxp.callbacks.state import State
 from nnxp.doors.calling import Constructed
 from nnxp.doors.describing import described
+from nnxp.doors.naming import rises
 from nnxp.doors.options import not_negative, positive
 from nnxp.errors import hint
 
@@ -19,15 +20,21 @@ class EarlyStopping(Constructed):
     ----------
     monitor : str
         The entry of the history that is followed: by default "val_loss", the validation's loss; "loss" is the
-        training's. (An estimator's `monitor="loss"` is its validation's.)
-    patience : int
-        How many epochs in a row may pass without a better value.
+        training's; "val_roc_auc", say, what a callback `Scores` adds. (An estimator's `monitor="loss"` is its
+        validation's.)
+    patience : int, optional
+        How many epochs in a row may pass without a better value. None: the training runs out, and ends with the best
+        weights.
     min_delta : float
         By how much a better value has to be better.
     mode : {"min", "max"}, optional
-        What is better; by default "max" for an accuracy, else "min".
+        What is better; by default "max" for an accuracy, and for the other metrics of `nnxp.metrics` that rise, else
+        "min".
     restore_best : bool
         Whether the training, stopped or not, ends with the weights of its best epoch.
+    ties : {"first", "last"}
+        Which of equally good epochs is the best. "last": one that is better by `min_delta` or just so counts as better,
+        so that with 0 it is the last epoch at least as good as all before.
 
     Attributes
     ----------
@@ -51,22 +58,29 @@ class EarlyStopping(Constructed):
     """
 
     events = ("begin", "epoch", "end")
-    options = ("monitor", "patience", "min_delta", "mode", "restore_best")
+    options: tuple[str, ...] = ("monitor", "patience", "min_delta", "mode", "restore_best")
+    ties: Literal["first", "last"] = "first"
     __repr__ = described
 
     def __init__(
         self,
         monitor: str = "val_loss",
-        patience: int = 10,
+        patience: int | None = 10,
         min_delta: float = 0.0,
         mode: Literal["min", "max"] | None = None,
         restore_best: bool = True,
+        ties: Literal["first", "last"] = "first",
     ) -> None:
         if mode not in (None, "min", "max"):
             raise ValueError(f'got mode={mode!r}, expected "min", "max" or None')
-        self.monitor, self.mode, self.patience = monitor, mode, positive("patience", patience)
+        if ties not in ("first", "last"):
+            raise ValueError(f'got ties={ties!r}, expected "first" or "last"')
+        self.monitor, self.mode, self.ties = monitor, mode, ties
+        if ties != "first":  # a file does not say what is as before
+            self.options = (*self.options, "ties")
+        self.patience = None if patience is None else positive("patience", patience)
         self.min_delta, self.restore_best = not_negative("min_delta", min_delta), restore_best
-        self.sign = 1 if mode == "max" or (mode is None and monitor.endswith("accuracy")) else -1
+        self.sign = 1 if mode == "max" or (mode is None and rises(monitor)) else -1
         self._begin(0)
 
     def _begin(self, epoch: int) -> None:
@@ -81,8 +95,8 @@ class EarlyStopping(Constructed):
             if self.monitor.startswith("val_") and not state.validates:
                 raise ValueError(
                     f"got no validation to take {self.monitor!r} from: give fit validation_data= or validation_split= "
-                    "(of an estimator, X_val and y_val, or take its own early_stopping=True instead), or follow the "
-                    'training itself, monitor="loss"'
+                    "(of an estimator, X_val and y_val, or take its own early_stopping=True instead) or a callback "
+                    'Scores, or follow the training itself, monitor="loss"'
                 )
         elif state.event == "epoch":
             self._compare(state)
@@ -112,10 +126,10 @@ class EarlyStopping(Constructed):
                 f"{hint(self.monitor, state.record)}"
             )
         value = state.record[self.monitor]
-        first = math.isnan(self.best) and not math.isnan(value)
-        if first or self.sign * (value - self.best) > self.min_delta:
+        first, gain = math.isnan(self.best) and not math.isnan(value), self.sign * (value - self.best)
+        if first or gain > self.min_delta or (self.ties == "last" and gain == self.min_delta):
             self.best, self.best_epoch = value, state.epoch
             if self.restore_best:
                 self._weights.keep(state.model)
-        elif state.epoch - self.best_epoch >= self.patience:
+        elif self.patience is not None and state.epoch - self.best_epoch >= self.patience:
             self.stopped = state.stop = True

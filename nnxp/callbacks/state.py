@@ -41,7 +41,7 @@ class State(Generic[M]):
     epochs : int
         How many epochs this fit was asked for.
     validates : bool
-        Whether each epoch ends with a validation.
+        Whether each epoch ends with a validation, the fit's own or a callback's.
     event : str
         "begin", "step", "epoch" or "end".
     record : dict of float
@@ -109,9 +109,21 @@ class Callbacks:
         for callback in self.given:
             for event in events_of(callback):
                 self.at[event].append(callback)
+        found = (getattr(callback, "entries", None) for callback in self.given)
+        self._measuring = [entries for entries in found if callable(entries)]
+        state.validates = state.validates or bool(self._measuring)
 
     def __bool__(self) -> bool:
         return any(self.at.values())
+
+    @property
+    def measure(self) -> bool:
+        """Whether some have entries for an epoch's record."""
+        return bool(self._measuring)
+
+    def entries(self) -> dict[str, float]:
+        """What they add to an epoch's record, of the model as it is."""
+        return {name: value for entries in self._measuring for name, value in entries(self.state.model).items()}
 
     def call(self, event: Event) -> None:
         """Calls those that wait for the event, in the order in which they were given."""

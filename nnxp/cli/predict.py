@@ -11,11 +11,12 @@ from nnxp import data
 from nnxp.cli import account, table_options
 from nnxp.cli.opening import reading_options
 from nnxp.cli.parser import UsageError
-from nnxp.cli.results import class_names, predict
+from nnxp.cli.results import predict
 from nnxp.cli.runs import OutputFile
 from nnxp.cli.saved import as_spelled, open_model, wanted
 from nnxp.data.dataset import Array, listing
 from nnxp.errors import DataError, hint
+from nnxp.network.answers import class_names
 from nnxp.printing import counted
 from nnxp.sequential import Sequential
 from nnxp.tabular import Encoder, Notes, blocks

@@ -9,9 +9,8 @@ from typing import Any, Self
 import numpy as np
 
 from nnxp import metrics
-from nnxp.activations import Sigmoid, Softmax
 from nnxp.data.dataset import Array
-from nnxp.losses import BinaryCrossentropy, SigmoidCrossentropy, SoftmaxCrossentropy
+from nnxp.network.answers import answers, class_names
 from nnxp.sequential import Sequential
 
 TEST_SHARE = 0.2
@@ -74,19 +73,7 @@ def predict(model: Sequential, X: Array) -> Array:
             f"the prediction for sample {int(finite.argmin()) + 1} is not finite: its features are too large "
             f"for this model in {model.dtype}"
         )
-    if isinstance(model.loss, SoftmaxCrossentropy | SigmoidCrossentropy):  # the model gives logits
-        activation = Softmax() if isinstance(model.loss, SoftmaxCrossentropy) else Sigmoid()
-        output = activation.forward(output)
-    is_binary = class_names(model) is not None and output.shape[1] == 1
-    return np.concatenate([1 - output, output], axis=1) if is_binary else output
-
-
-def class_names(model: Sequential) -> list[str] | None:
-    """The classes' names, numbers where they have none; None for a model of numbers, or of several labels."""
-    binary = isinstance(model.loss, BinaryCrossentropy | SigmoidCrossentropy)
-    if model.loss is None or not model.loss.classifies or (binary and model.n_out != 1):
-        return model.classes if model.loss is None else None
-    return model.classes or [str(k) for k in range(2 if binary else model.n_out or 0)]
+    return answers(model, output)
 
 
 def fingerprint(X: Array, y: Array) -> str:

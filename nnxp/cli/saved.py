@@ -5,8 +5,8 @@ from typing import Any
 
 from nnxp.backends import get_backend
 from nnxp.cli.opening import AS_SPELLED
-from nnxp.cli.results import class_names
 from nnxp.errors import DataError
+from nnxp.network.answers import class_names
 from nnxp.sequential import Sequential, load
 from nnxp.tabular import Encoder
 from nnxp.tabular.encoders.target import Target

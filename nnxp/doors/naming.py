@@ -18,6 +18,13 @@ USUAL_CLASSES = {
     "silu": "swish",
 }
 """What other libraries call a thing, for the hint alone: a name means one thing here."""
+RISING = frozenset("accuracy average_precision balanced_accuracy f1 precision r2 recall roc_auc".split())
+"""The metrics of `nnxp.metrics` of which more is better."""
+
+
+def rises(entry: str) -> bool:
+    """Whether more is better of an entry of the history, as far as its name says: "val_accuracy", "val_roc_auc"."""
+    return entry.removeprefix("val_") in RISING or entry.endswith("accuracy")
 
 
 def snake_case(name: str) -> str:

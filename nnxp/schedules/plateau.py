@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from nnxp.doors.naming import rises
 from nnxp.doors.options import not_negative, positive, share
 from nnxp.schedules.base import Schedule
 
@@ -29,7 +30,8 @@ class ReduceOnPlateau(Schedule):
     floor : float
         The factor falls no lower; from 0 (by default) to below 1.
     mode : {"min", "max"}, optional
-        What is better; by default "max" for an accuracy, else "min". What is not finite is never better.
+        What is better; by default "max" for an accuracy, and for metrics that rise such as "val_roc_auc",
+        else "min". What is not finite is never better.
     """
 
     options = ("monitor", "factor", "patience", "min_delta", "floor", "mode")
@@ -76,7 +78,7 @@ class ReduceOnPlateau(Schedule):
     def _is_better(self, value: float) -> bool:
         if self.best is None or not math.isfinite(value):
             return math.isfinite(value)
-        rising = self.mode == "max" or (self.mode is None and self.monitor.endswith("accuracy"))
+        rising = self.mode == "max" or (self.mode is None and rises(self.monitor))
         return (value - self.best if rising else self.best - value) > self.min_delta
 
     def state(self) -> dict[str, Any]:

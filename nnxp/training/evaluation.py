@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from nnxp.callbacks import Callbacks
 from nnxp.losses import Loss
 from nnxp.network.model import Model
 from nnxp.training.batches import Batches
@@ -40,6 +41,15 @@ def evaluate(model: Model, plan: Plan, data: Batches | Stream) -> dict[str, floa
     record = averages(plan.loss, *sums.tolist())
     record["loss"] += sum(float(penalty) for penalty in model.penalties())
     return record
+
+
+def validated(model: Model, plan: Plan, data: Batches | Stream | None, callbacks: Callbacks) -> dict[str, float]:
+    """An epoch's entries in the history that are of rows not trained on: the validation's, and the callbacks' own."""
+    if data is None and not callbacks.measure:
+        return {}
+    with averaged(model):
+        found = {} if data is None else evaluate(model, plan, data)
+        return {f"val_{name}": value for name, value in found.items()} | callbacks.entries()
 
 
 @contextlib.contextmanager

@@ -22,7 +22,7 @@ from nnxp.network.history import place
 from nnxp.optimizers import LBFGS
 from nnxp.training.batches import Batches
 from nnxp.training.course import Course
-from nnxp.training.evaluation import averaged, averages, evaluate
+from nnxp.training.evaluation import averages, validated
 from nnxp.training.progress import Progress
 from nnxp.training.step import Step
 from nnxp.training.streams import Stream
@@ -172,9 +172,7 @@ class Training(Step):
         """Validates, records the epoch, and tells who waits for it."""
         model, schedule, course = self.model, self.model.optimizer.schedule, self._running
         try:
-            if validation is not None:
-                with averaged(model):
-                    record |= {f"val_{name}": value for name, value in evaluate(model, self.plan, validation).items()}
+            record |= validated(model, self.plan, validation, self.callbacks)
         finally:  # an epoch counts, also where an iterable of validation batches raises
             record["learning_rate"] = model.optimizer.current_learning_rate
             record["seconds"] = time.perf_counter() - course.start

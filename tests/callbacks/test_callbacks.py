@@ -193,6 +193,45 @@ def test_early_stopping(
     np.testing.assert_array_equal(values(model), best_epoch or epochs)  # the best weights are back
 
 
+@pytest.mark.parametrize(
+    ("scores", "options", "best_epoch"),
+    [
+        ((3, 2, 2, 5, 2, 4), {"ties": "last"}, 5),
+        ((3, 2, 2, 5, 2, 4), {"ties": "first"}, 2),
+        ((3, 2, 2, 5, 2, 4), {}, 2),
+        ((1, 1, 1, 1, 1, 1), {"ties": "last"}, 6),
+        ((0.5, 0.9, 0.2, 0.9, 0.1, 0.1), {"ties": "last", "mode": "max"}, 4),
+        ((4, 3, 2.5, 2, 1.5, 1.5), {"ties": "last", "min_delta": 1.0}, 4),
+        ((4, 3, 2.5, 2, 1.5, 1.5), {"ties": "first", "min_delta": 1.0}, 3),
+        ((math.nan, 2, math.nan, 2, 3, 3), {"ties": "last"}, 4),
+        ((math.nan,) * 6, {"ties": "last"}, 0),
+    ],
+)
+def test_without_patience_a_training_runs_out_and_ends_with_its_best(
+    backend: Target, scores: tuple[float, ...], options: dict[str, Any], best_epoch: int
+) -> None:
+    """The last epoch at least as good as all before, where ties go to the last."""
+    model = classifier(backend.spec, optimizer=SGD(0.0))
+    stopping = EarlyStopping("score", patience=None, **options)
+    model.fit(X, Y, epochs=6, callbacks=[Follows(*scores), stopping])
+    assert (stopping.best_epoch, model.epoch, stopping.stopped) == (best_epoch, 6, False)
+    np.testing.assert_array_equal(values(model), best_epoch or 6)
+
+
+def test_ties_that_go_to_the_last_are_news_to_patience() -> None:
+    model, stopping = classifier("numpy", optimizer=SGD(0.0)), EarlyStopping("score", patience=2, ties="last")
+    model.fit(X, Y, epochs=9, callbacks=[Follows(1, 1, 1, 2, 2, 1, 1, 1, 1), stopping])
+    assert (stopping.best_epoch, model.epoch, stopping.stopped) == (3, 5, True)
+
+
+def test_a_file_says_of_ties_only_where_they_go_to_the_last() -> None:
+    """A training that was saved before there was a choice is resumed."""
+    assert "ties" not in EarlyStopping().options and "ties" in EarlyStopping(ties="last").options
+    assert repr(EarlyStopping(ties="last", patience=None)) == "EarlyStopping(patience=None, ties='last')"
+    with pytest.raises(ValueError, match='got ties=\'both\', expected "first" or "last"'):
+        EarlyStopping(ties="both")  # type: ignore[arg-type]
+
+
 def test_the_last_weights_stay_where_that_is_wanted() -> None:
     model, stopping = classifier("numpy", optimizer=SGD(0.0)), EarlyStopping("score", patience=1, restore_best=False)
     model.fit(X, Y, epochs=9, callbacks=[Follows(1, 2), stopping])
