@@ -49,7 +49,9 @@ def test_no_python_is_forgotten() -> None:
 
 
 def test_training(readme: dict[str, Any]) -> None:
-    looks, batches, toolbox, watched, survives = (block.code for block in pages.blocks("docs/training.md", "python"))
+    looks, batches, toolbox, followed, paced, watched, survives = (
+        block.code for block in pages.blocks("docs/training.md", "python")
+    )
     digits, test = readme["digits"], readme["test"]
     exec(looks, readme)
     assert len(readme["model"].history["accuracy"]) == 30
@@ -58,6 +60,10 @@ def test_training(readme: dict[str, Any]) -> None:
     exec(toolbox, readme)
     assert metrics.accuracy(readme["normalised"].predict(digits.X[test]), digits.y[test]) > 0.93
     assert len(Path("training.csv").read_text().splitlines()) == 1 + readme["normalised"].epoch
+    exec(followed, readme)
+    assert readme["best"].best == max(readme["normalised"].history["val_roc_auc"][-2:]) > 0.99
+    exec(paced, readme)
+    assert readme["paced"].history["learning_rate"][-1] < 0.01 and readme["paced"].history["accuracy"][-1] > 0.5
     exec(watched, readme)
     assert len(readme["losses"]) == math.ceil(len(readme["train"]) / 32)
     exec(survives, readme)

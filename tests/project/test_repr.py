@@ -38,6 +38,7 @@ REQUIRED: dict[str, tuple[Any, ...]] = {
     "StandardisedLoss": ("huber", [1.0, 2.0]),
     "Checkpoint": ("run/model.safetensors",),
     "CSVLog": ("run/history.csv",),
+    "Scores": ([[1.0, 2.0]], [0], ["accuracy"]),
     "Neuron": ([1.0, 2.0],),
     "NeuronLayer": ([Neuron([1.0, 2.0])],),
 }
@@ -46,12 +47,13 @@ REQUIRED: dict[str, tuple[Any, ...]] = {
 OTHER: dict[str, Any] = {
     "alpha": 0.5, "approximate": "tanh", "beta_1": 0.8, "beta_2": 0.95, "bias_l1": 0.1, "bias_l2": 0.2,
     "class_weight": [1.0, 3.0], "clip_norm": 5.0, "clip_value": 2.0, "decay": 0.25, "decay_biases": False,
+    "decay_factors": {"Dense": 2.0}, "factors": {"biases": 0.5}, "flat": 0.25, "waves": 3,
     "delta": 2.0, "ema": 0.99, "end": 0.001, "epsilon": 0.125, "every": 7, "every_minutes": 10.0, "every_steps": 3,
     "factor": 0.5, "floor": 0.125, "history": 3, "ignore_label": -1, "initializer": Orthogonal(), "l1": 0.3, "l2": 0.4,
     "label_smoothing": 0.1, "max_fun": 99, "min_delta": 0.5, "mode": "max", "momentum": 0.75, "monitor": "loss",
     "nesterov": True, "offset": -1.0, "patience": 3, "restore_best": False, "rho": 0.8, "start": 0.5,
     "schedule": LinearWarmup(5, then=Cosine()), "slope": 0.2, "steps": 100, "then": Cosine(floor=0.5), "tol": 0.01,
-    "warmup": 4, "weight_decay": 0.3,
+    "warmup": 4, "weight_decay": 0.3, "weight_decay_schedule": Cosine(floor=0.25),
 }  # fmt: skip
 OPTIONS = {"Checkpoint": ("every_steps", "every_minutes")}
 every_part = pytest.mark.parametrize("kind", PARTS, ids=lambda kind: kind.__name__)
