@@ -196,7 +196,7 @@ class Optimizer(Switch):
         self.__dict__["iterations"] += 1
 
     def step(self, backend: Backend, w: Array, g: Array, slots: list[Array], factors: Factors) -> None:
-        """Updates one stretch in place: parameters w, gradients g, all flat. `factors` fuses the formula; its `rate`
+        """Updates one stretch in place: parameters w, gradients g, all flat. `factors` fuses the formula, its `rate`
         multiplies the learning rate, and its `arrays` are the kernel's last arguments."""
         raise NotImplementedError(f"{type(self).__name__} defines no step")
 
@@ -264,16 +264,17 @@ class Optimizer(Switch):
                 Table(store, lambda entry: factor_of(entry, getattr(self, "decay_factors", None))),
                 {},
             )
-        if span not in laid_out.stretches:
+        stretch = laid_out.stretches.get(span)
+        if stretch is None:
             part, backend = slice(span.start, span.stop), store.backend
             with backend.context():
                 kept = [slot[part] for slot in self.state(store)]
                 with store.counted([*self.takes, f"{type(self).__name__}'s factors"]):
-                    factors = factors_within(span, laid_out.rates, laid_out.decays)
+                    factors = factors_within(span, laid_out.rates, laid_out.decays, backend)
                 slots, average = kept[: len(self.slots)], kept[-1] if self.ema is not None else None
                 w, g = store.values[part], store.gradients[part]
-                laid_out.stretches[span] = Stretch(backend, factors, w, g, slots, average, [])
-        return laid_out.stretches[span]
+                stretch = laid_out.stretches[span] = Stretch(backend, factors, w, g, slots, average, [])
+        return stretch
 
     def _refuse_other(self, store: ParameterStore) -> None:
         """Raises where the store is on another backend than the one that was named."""

@@ -22,18 +22,15 @@ Given = Mapping[str, float] | None
 
 
 class Factors(NamedTuple):
-    """Those of a stretch, which is of one kind where kinds are updated apart: two numbers, and the arrays that multiply
-    the formula's floats of these `names`, whose numbers are 1."""
+    """Those of a stretch, which is of one kind where kinds are updated apart."""
 
     kind: str
     rate: float
+    """Of the learning rate, and `decay` of weight decay: 1 where an array has them."""
     decay: float
-    names: tuple[str, ...]
+    fuse: Callable[..., Kernel]
+    """`Backend.fuse`, of a formula whose floats `arrays` multiply: they are its kernel's last arguments."""
     arrays: tuple[Array, ...]
-
-    def fuse(self, backend: Backend, formula: Callable[..., Any], into: tuple[str, ...], **fixed: Any) -> Kernel:
-        """The formula's kernel, which takes `arrays` after its other arguments."""
-        return backend.fuse(kernels.scaled(formula, self.names) if self.names else formula, into, **fixed)
 
 
 class Table:
@@ -57,12 +54,17 @@ class Table:
         return self._flat[start:stop]
 
 
-def factors_within(span: Span, rates: Table, decays: Table) -> Factors:
+def factors_within(span: Span, rates: Table, decays: Table, backend: Backend) -> Factors:
     """Those of a stretch."""
     found = {"lr": rates.within(span.start, span.stop), "weight_decay": decays.within(span.start, span.stop)}
     arrays = {name: factor for name, factor in found.items() if not isinstance(factor, float)}
+    names = tuple(arrays)
     rate, decay = (1.0 if name in arrays else factor for name, factor in found.items())
-    return Factors(span.kind, rate, decay, tuple(arrays), tuple(arrays.values()))
+
+    def fuse(formula: Callable[..., Any], into: tuple[str, ...] = (), **fixed: Any) -> Kernel:
+        return backend.fuse(kernels.scaled(formula, names), into, **fixed)
+
+    return Factors(span.kind, rate, decay, fuse if arrays else backend.fuse, tuple(arrays.values()))
 
 
 def rate_of(entry: Entry, given: Given) -> float:

@@ -45,9 +45,9 @@ class SGD(Optimizer):
         """See the class."""
         lr = self.current_learning_rate * factors.rate
         if not slots:
-            factors.fuse(backend, formulas.sgd, into=("w",))(w, g, lr, *factors.arrays)
+            factors.fuse(formulas.sgd, into=("w",))(w, g, lr, *factors.arrays)
         else:
-            update = factors.fuse(backend, formulas.momentum, into=("w", "m"), nesterov=self.nesterov)
+            update = factors.fuse(formulas.momentum, into=("w", "m"), nesterov=self.nesterov)
             update(w, g, slots[0], lr, self.momentum, *factors.arrays)
 
 
@@ -74,7 +74,7 @@ class Adagrad(Optimizer):
 
     def step(self, backend: Backend, w: Array, g: Array, slots: list[Array], factors: Factors) -> None:
         """See the class."""
-        update = factors.fuse(backend, formulas.adagrad, into=("w", "c"))
+        update = factors.fuse(formulas.adagrad, into=("w", "c"))
         update(w, g, slots[0], self.current_learning_rate * factors.rate, self.epsilon, *factors.arrays)
 
 
@@ -103,7 +103,7 @@ class RMSprop(Optimizer):
 
     def step(self, backend: Backend, w: Array, g: Array, slots: list[Array], factors: Factors) -> None:
         """See the class."""
-        update = factors.fuse(backend, formulas.rmsprop, into=("w", "c"))
+        update = factors.fuse(formulas.rmsprop, into=("w", "c"))
         update(w, g, slots[0], self.current_learning_rate * factors.rate, self.rho, self.epsilon, *factors.arrays)
 
 
@@ -142,7 +142,7 @@ class Adam(Optimizer):
 
     def step(self, backend: Backend, w: Array, g: Array, slots: list[Array], factors: Factors) -> None:
         """See the class."""
-        update = factors.fuse(backend, formulas.adam, into=("w", "m", "c"))
+        update = factors.fuse(formulas.adam, into=("w", "m", "c"))
         update(w, g, *slots, *self._scalars(factors), *factors.arrays)
 
     def _scalars(self, factors: Factors) -> tuple[float, ...]:
@@ -174,7 +174,7 @@ class AdamW(Decaying, Adam):
 
     def step(self, backend: Backend, w: Array, g: Array, slots: list[Array], factors: Factors) -> None:
         """See the class."""
-        update = factors.fuse(backend, formulas.adamw, into=("w", "m", "c"))
+        update = factors.fuse(formulas.adamw, into=("w", "m", "c"))
         update(w, g, *slots, *self._scalars(factors), self._decay(factors), *factors.arrays)
 
 
@@ -214,5 +214,5 @@ class Lion(Decaying):
 
     def step(self, backend: Backend, w: Array, g: Array, slots: list[Array], factors: Factors) -> None:
         """See the class."""
-        update, lr = factors.fuse(backend, formulas.lion, into=("w", "m")), self.current_learning_rate * factors.rate
+        update, lr = factors.fuse(formulas.lion, into=("w", "m")), self.current_learning_rate * factors.rate
         update(w, g, slots[0], lr, self.beta_1, self.beta_2, self._decay(factors), *factors.arrays)

@@ -3,6 +3,7 @@ parameter by itself, and against PyTorch's groups of parameters."""
 
 import copy
 import gc
+import inspect
 import json
 import pickle
 import weakref
@@ -169,9 +170,15 @@ def test_a_training_equals_pytorch_s_autograd() -> None:
 
 
 def arrays(model: Sequential) -> list[tuple[str, ...]]:
-    """What each stretch multiplies by arrays."""
-    rule = model.optimizer
-    return [stretch.factors.names for stretch in rule._laid_out[model.store.token].stretches.values()]
+    """What each stretch multiplies by arrays, by the parameters of the kernel that it runs."""
+    found, plain = [], model.store.backend.fuse
+    for stretch in model.optimizer._laid_out[model.store.token].stretches.values():
+        factors = stretch.factors
+        named = [] if factors.fuse == plain else [*inspect.signature(factors.fuse(formulas.adamw)).parameters]
+        names = tuple(name.removesuffix("_factors") for name in named if name.endswith("_factors"))
+        assert len(names) == len(factors.arrays)
+        found.append(names)
+    return found
 
 
 def test_one_factor_for_all_goes_into_the_number(backend: Target) -> None:
