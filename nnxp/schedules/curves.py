@@ -152,7 +152,7 @@ class Coslog(Schedule):
     Examples
     --------
     >>> [round(Coslog(waves=2)(step, 6), 3) for step in range(7)]
-    [0.0, 0.976, 0.0, 0.561, 0.976, 0.524, 0.0]
+    [0.0, 0.93, 0.0, 0.718, 0.93, 0.324, 0.0]
     """
 
     options = ("waves", "steps")

@@ -20,7 +20,10 @@ from nnxp.cli import main, runs
 from nnxp.cli.recipes import RECIPES, is_table, recipe_for
 from nnxp.cli.results import fingerprint
 from nnxp.cli.runs import FILES
+from nnxp.cli.settings import NUMBERS, schedule_for
+from nnxp.doors.naming import snake_case
 from nnxp.losses import StandardisedLoss
+from nnxp.schedules import SCHEDULES
 from nnxp.tabular import Encoder, read
 from tests.helpers.matrix import Target
 
@@ -778,6 +781,16 @@ def test_a_schedules_number_is_what_the_help_says(here: Path, nnxp_ok: Command) 
     nnxp_ok("train", "digits", "--epochs", 1, "--hidden", 8, "--schedule", "cosine:0.5", "--quiet")
     summary = json.loads((here / "runs/digits/summary.json").read_text())
     assert summary["optimizer"]["schedule"] == {"class": "Cosine", "floor": 0.0, "steps": 0.5}
+
+
+def test_every_schedule_is_in_the_help_and_says_what_its_number_is(nnxp_ok: Command) -> None:
+    told = " ".join(nnxp_ok("train", "--help").split())
+    kinds = {snake_case(kind.__name__): kind for kind in SCHEDULES}
+    assert NUMBERS.keys() == kinds.keys()
+    for name, kind in kinds.items():
+        assert NUMBERS[name] in kind.options and name in told
+    assert schedule_for("flat_cosine:0.3")["schedule"].config()["flat"] == 0.3
+    assert schedule_for("coslog:2")["schedule"].config()["waves"] == 2
 
 
 def test_lbfgs_leaves_the_recipes_dropout_out(here: Path, nnxp_ok: Command) -> None:
