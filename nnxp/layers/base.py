@@ -45,6 +45,9 @@ class Layer(Whole):
         decay, are outside `clip_norm`, penalties, `ema` and L-BFGS, and a frozen `BatchNorm` normalises by its running
         means, which stay. What comes before the first layer that is trained computes no gradients. In a running `fit`,
         setting it raises RuntimeError.
+    factors : dict of float or None
+        What an optimizer's learning rate is multiplied by, by the names of its own parameters: {"scale": 6}. It is
+        assigned before they have a place in a store, in `__init__` say.
 
     Examples
     --------

@@ -50,7 +50,7 @@ class Whole(Switch):
         if trainable is not True:
             self.trainable = trainable
         if factors is not None:
-            self.factors = dict(factors)
+            self.factors = factors_by_name("factors", factors)
 
     def __setattr__(self, name: str, value: Any) -> None:
         own = self.__dict__

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from nnxp.doors.options import not_negative
+from nnxp.doors.options import factors_by_name, not_negative
 from nnxp.optimizers.base import Optimizer
 from nnxp.optimizers.factors import Factors
 
@@ -53,7 +53,7 @@ class Decaying(Optimizer):
             from nnxp.schedules import get_curve
 
             self.weight_decay_schedule = get_curve(weight_decay_schedule)
-        self.decay_factors = decay_factors  # type: ignore[assignment]  # a dict once it is checked
+        self.decay_factors = factors_by_name("decay_factors", decay_factors)
 
     @property
     def by_kind(self) -> bool:  # type: ignore[override]

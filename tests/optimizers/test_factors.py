@@ -405,6 +405,7 @@ REFUSED: list[tuple[Callable[[], Any], str]] = [
         lambda: model_of(nnxp.LBFGS(), factors={"biases": 0}),
         r"got Dense\(factors={'biases': 0.0}\) \(layer 0\) with LBFGS, which has no learning rate",
     ),
+    (lambda: Dense(2, 3, factors=0.1), "got factors=0.1, expected a dict of numbers by name"),  # type: ignore[arg-type]
     (lambda: Dense(2, 3, factors={"bias": 1}), "got factors of 'bias' for Dense, expected some of weights, biases"),
     (lambda: setattr(nnxp.Residual([Dense(3, 3)]), "factors", {"weights": 1}), "some of none, as Residual has"),
     (
