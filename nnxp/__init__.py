@@ -21,9 +21,10 @@ _HOMES = {
     "NotComputedError",
     "estimators": "MLPClassifier MLPRegressor",
     "gradients": "GradientReport check_gradients",
-    "layers": "BatchNorm Dense Dropout Layer LayerNorm Neuron NeuronLayer Rescaling",
+    "layers": "BatchNorm Dense Dropout Layer LayerNorm Neuron NeuronLayer Rescaling Scaling",
     "losses": "BinaryCrossentropy CategoricalCrossentropy Huber Loss MeanAbsoluteError "
     "MeanSquaredError Poisson SigmoidCrossentropy SoftmaxCrossentropy",
+    "network.parametric": "ParametricActivation",
     "network.residual": "Residual",
     "optimizers": "LBFGS SGD Adagrad Adam AdamW Lion Optimizer RMSprop",
     "sequential": "Sequential load",

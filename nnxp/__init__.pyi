@@ -48,6 +48,7 @@ from nnxp.layers import LayerNorm as LayerNorm
 from nnxp.layers import Neuron as Neuron
 from nnxp.layers import NeuronLayer as NeuronLayer
 from nnxp.layers import Rescaling as Rescaling
+from nnxp.layers import Scaling as Scaling
 from nnxp.losses import BinaryCrossentropy as BinaryCrossentropy
 from nnxp.losses import CategoricalCrossentropy as CategoricalCrossentropy
 from nnxp.losses import Huber as Huber
@@ -57,6 +58,7 @@ from nnxp.losses import MeanSquaredError as MeanSquaredError
 from nnxp.losses import Poisson as Poisson
 from nnxp.losses import SigmoidCrossentropy as SigmoidCrossentropy
 from nnxp.losses import SoftmaxCrossentropy as SoftmaxCrossentropy
+from nnxp.network.parametric import ParametricActivation as ParametricActivation
 from nnxp.network.residual import Residual as Residual
 from nnxp.optimizers import LBFGS as LBFGS
 from nnxp.optimizers import SGD as SGD

@@ -1,10 +1,11 @@
-"""How a dense layer's weights begin. All draw on the host, in float64, from `nnxp.random`.
+"""How a dense layer's weights and biases begin. All draw on the host, in float64, from `nnxp.random`.
 
 n_in and n_out are the numbers of inputs and outputs. The uniform kind has the same variance as the normal:
 its limit is √3 times the standard deviation.
 """
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,8 @@ Weights = Floats
 
 
 class Initializer:
-    """Draws normal weights of shape (n_in, n_out): a subclass gives `deviation`, or a `draw` of its own."""
+    """Draws normal weights of shape (n_in, n_out): a subclass gives `deviation`, or a `draw` of its own. Biases are 0,
+    where it has no `draw_biases` of its own."""
 
     __repr__ = described
 
@@ -29,6 +31,10 @@ class Initializer:
     def draw(self, key: int, shape: tuple[int, int]) -> Weights:
         """Weights (n_in, n_out), float64, for a key of `nnxp.random`."""
         return self.deviation(*shape) * random.normal(key, shape)
+
+    def draw_biases(self, key: int, shape: tuple[int, int]) -> Weights:
+        """Biases (1, n_out), likewise."""
+        return np.zeros(shape, dtype=np.float64)
 
 
 class _Uniform(Initializer):
@@ -104,6 +110,67 @@ class Zeros(Initializer):
         return np.zeros(shape, dtype=np.float64)
 
 
+class StandardNormal(Initializer):
+    """W, b ~ N(0, 1): what the neural-tangent form of a dense layer takes. Jacot et al. 2018 (arXiv:1806.07572),
+    section 2."""
+
+    def deviation(self, n_in: int, n_out: int) -> float:
+        """1, whatever the shape."""
+        return 1.0
+
+    def draw_biases(self, key: int, shape: tuple[int, int]) -> Weights:
+        """Standard normal too."""
+        return random.normal(key, shape)
+
+
+class DataVariance(StandardNormal):
+    """W, b ~ N(0, 1) until there are data, and then what gives the layer outputs of variance 1 for them.
+
+    With z the outputs for the training rows without a bias, z = x W / √n_in in neural-tangent form (z = x W in the
+    standard one), each column of W is divided by its deviation, σⱼ² = Σᵢ (zᵢⱼ - z̄ⱼ)² / n, and
+    bⱼ = -Σₖ wₖⱼ zₖⱼ / σⱼ, over 5 random rows for each output j, with replacement, and wⱼ ~ Dirichlet(1): somewhere
+    within the data each output is 0. Where an output is the same for all rows, its column stays.
+    Holzmüller et al. 2024 (arXiv:2407.04491), RealMLP.
+
+    `model.draw(X)` does it layer by layer, and so does a `fit` of arrays where the weights are still those of the seed.
+    """
+
+    rows = 5
+
+    def from_outputs(self, key: int, z: Iterable[Floats], n: int) -> tuple[Weights, Weights]:
+        """What the columns of W are divided by, and the biases, (1, n_out) each.
+
+        Parameters
+        ----------
+        key
+            A key of `nnxp.random`.
+        z
+            Outputs for W ~ N(0, 1) and b = 0, some rows at a time, in float64.
+        n
+            How many rows there are altogether.
+        """
+        start, mean, squares, chosen = 0, np.zeros(1), np.zeros(1), np.zeros(1)
+        for part in z:
+            if start == 0:
+                numbers = random.uniform(key, (2, self.rows, part.shape[1]))
+                places, chosen = np.floor(numbers[0] * n).astype(np.int64), np.zeros(numbers[0].shape)
+                shares = -np.log1p(-numbers[1])  # exponential ones, by their sum: Dirichlet(1)
+                shares /= np.sum(shares, axis=0)
+            stop = start + len(part)
+            here = (start <= places) & (places < stop)
+            chosen[here] = part[places[here] - start, np.nonzero(here)[1]]
+            # Chan et al. 1983, equations 2.1a and b: moments of what was and of what is new.
+            mean_here = np.mean(part, axis=0, keepdims=True)
+            away = mean_here - mean
+            squares = squares + np.sum((part - mean_here) ** 2, axis=0, keepdims=True)
+            squares = squares + away**2 * (start * len(part) / stop)
+            mean, start = mean + away * (len(part) / stop), stop
+        deviation = np.sqrt(squares / n)
+        # What is the same for all rows is so but for the rounding of float32.
+        deviation = np.where(deviation > 1e-5 * np.sqrt(np.mean(mean**2)), deviation, 1.0)
+        return deviation, -np.sum(shares * chosen, axis=0, keepdims=True) / deviation
+
+
 INITIALIZERS = (
     HeNormal,
     HeUniform,
@@ -114,6 +181,8 @@ INITIALIZERS = (
     Orthogonal,
     Book,
     Zeros,
+    StandardNormal,
+    DataVariance,
 )
 
 

@@ -136,6 +136,8 @@ def test_small_gradients_are_checked_too() -> None:
 LAYER_CASES = {
     "dense": (lambda: nnxp.Dense(3, 2, seed=0), False),
     "dense with penalties": (lambda: nnxp.Dense(3, 2, seed=0, l1=0.1, l2=0.3, bias_l1=0.2, bias_l2=0.1), False),
+    "dense in neural-tangent form": (lambda: nnxp.Dense(3, 2, seed=0, l2=0.3, parametrization="ntk"), False),
+    "scaling": (lambda: nnxp.Scaling(3), False),
     "batch norm": (lambda: nnxp.BatchNorm(3), False),
     "batch norm in training": (lambda: nnxp.BatchNorm(3), True),
     "layer norm": (lambda: nnxp.LayerNorm(3), False),
@@ -153,7 +155,7 @@ def test_every_layer_has_a_case() -> None:
 @pytest.mark.parametrize(("make", "training"), LAYER_CASES.values(), ids=LAYER_CASES)
 def test_every_layer_passes(backend: Target, make: Any, training: bool) -> None:
     layer = make()
-    if layer.parameters:
+    if "biases" in layer.parameters:
         layer.biases = [[0.4, -0.3, 0.2][: layer.output_width(3)]]  # away from l1's kink
     report = check_gradients(layer, backend.asarray(X), training=training, tolerance=1e-6)
     assert report.passed, str(report)

@@ -27,14 +27,16 @@ VARIANCES = {
     "lecun_normal": 1 / 300,
     "lecun_uniform": 1 / 300,
     "book": 0.01**2,
+    "standard_normal": 1.0,  # Jacot et al. 2018, section 2
+    "data_variance": 1.0,  # before any data
 }
 LIMITS = {
     "he_uniform": math.sqrt(6 / 300),  # He et al. 2015
     "glorot_uniform": math.sqrt(6 / 500),  # Glorot and Bengio 2010, equation 16
     "lecun_uniform": math.sqrt(3 / 300),
 }
-KURTOSIS = {"normal": 3.0, "uniform": 9 / 5, "book": 3.0}
-VARIANCE_OF_KURTOSIS = {"normal": 96.0, "uniform": 144 / 25, "book": 96.0}
+KURTOSIS = {"normal": 3.0, "uniform": 9 / 5, "book": 3.0, "variance": 3.0}
+VARIANCE_OF_KURTOSIS = {"normal": 96.0, "uniform": 144 / 25, "book": 96.0, "variance": 96.0}
 """Var(z⁴) of a standardised value: E z⁸ - (E z⁴)², 105 - 9 and 9 - (9/5)² (uniform on ±√3)."""
 
 
@@ -96,7 +98,9 @@ def test_a_dense_layer_begins_alike_on_all_backends(backend: Target, cls: type[I
     layer = nnxp.Dense(4, 3, initializer=cls(), seed=7, backend=backend.spec, dtype=dtype)
     drawn = cls().draw(random.key(7, "weights", 0, 0), (4, 3))
     backend.assert_close(layer.weights, drawn.astype(dtype))
-    backend.assert_close(layer.biases, np.zeros((1, 3), dtype))
+    normal = cls in (initializers.StandardNormal, initializers.DataVariance)
+    biases = random.normal(random.key(7, "weights", 0, 1), (1, 3)) if normal else np.zeros((1, 3))
+    backend.assert_close(layer.biases, biases.astype(dtype))
 
 
 def test_an_initializer_of_ones_own() -> None:
@@ -108,7 +112,9 @@ def test_an_initializer_of_ones_own() -> None:
 
 
 def test_errors() -> None:
-    with pytest.raises(ValueError, match="got initializer 'xavier', expected an object or one of book, glorot"):
+    with pytest.raises(
+        ValueError, match="got initializer 'xavier', expected an object or one of book, data_variance, glorot"
+    ):
         nnxp.Dense(2, 1, initializer="xavier")
     with pytest.raises(NotImplementedError, match="Initializer defines no deviation"):
         Initializer().draw(0, (2, 2))

@@ -32,6 +32,22 @@ def add_row(z: Array, b: Row) -> Array:
     return z + b
 
 
+def scaled_add_row(z: Array, b: Row, scale: float) -> Array:
+    """z · scale + b, a dense layer's in neural-tangent form: scale = 1 / √n_in. Jacot et al. 2018 (arXiv:1806.07572),
+    section 2."""
+    return z * scale + b
+
+
+def scale_columns(x: Array, scale: Row) -> Array:
+    """x · scale, each feature by its factor. It is its own gradient, of dy."""
+    return x * scale
+
+
+def product(x: Array, dy: Array) -> Array:
+    """x · dy, whose sums over the rows are the gradient of the factors of `scale_columns`."""
+    return x * dy
+
+
 def scale_rows(dx: Array, w: Column) -> Array:
     """dx · w, each sample's gradient by its weight."""
     return dx * w
@@ -90,7 +106,7 @@ def rescale(x: Array, scale: Row, offset: Row) -> Array:
 
 def rescale_grad(dy: Array, scale: Row) -> Array:
     """dy · scale."""
-    return dy * scale
+    return scale_columns(dy, scale)
 
 
 def dropout(x: Array, kept: Array, scale: float) -> Array:
@@ -148,6 +164,18 @@ def layer_norm_dinputs(
 
 
 # --- activations -----------------------------------------------------------------------------------
+
+
+def parametric(y: Array, x: Array, alpha: Row) -> tuple[Array, Array]:
+    """x + αd and d, with d = f(x) - x of an activation y = f(x): its share α is learned. α = 1 is f, α = 0 the
+    identity. Holzmüller et al. 2024 (arXiv:2407.04491)."""
+    difference = y - x
+    return x + alpha * difference, difference
+
+
+def parametric_dinputs(dx: Array, dy: Array, alpha: Row) -> Array:
+    """dy + α(dx - dy), with dx = f'(x) dy."""
+    return dy + alpha * (dx - dy)
 
 
 def relu(x: Array) -> Array:

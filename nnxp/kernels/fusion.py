@@ -184,10 +184,11 @@ def _generic(graph: Graph, namespace: Namespace, into: Sequence[str], column_sum
 
 
 @functools.lru_cache(1024)
-def compose(outer: Callable[..., Any], inner: Callable[..., Any]) -> Callable[..., Any]:
+def compose(outer: Callable[..., Any], inner: Callable[..., Any], **shared: str) -> Callable[..., Any]:
     """The formula outer(inner(...), ...): inner's parameters, then outer's others.
 
-    An outer parameter whose name inner has too is renamed after its function, `leaky_relu_slope`.
+    An outer parameter whose name inner has too is renamed after its function, `leaky_relu_slope`, where it is not
+    `shared`.
 
     Parameters
     ----------
@@ -195,6 +196,8 @@ def compose(outer: Callable[..., Any], inner: Callable[..., Any]) -> Callable[..
         A formula; its first parameter is inner's result.
     inner
         A formula of a single result.
+    shared
+        What both take, outer's name for it and inner's: `x="x"`.
 
     Returns
     -------
@@ -209,9 +212,11 @@ def compose(outer: Callable[..., Any], inner: Callable[..., Any]) -> Callable[..
     ('relu_of_add_row', ['z', 'b'])
     >>> layer(-1.0, 3.0)
     2.0
+    >>> compose(formulas.residual, formulas.relu, f="x")(3.0)
+    6.0
     """
     inside = list(parameters_of(inner).values())
-    outside = list(parameters_of(outer).values())[1:]
+    outside = [p for p in list(parameters_of(outer).values())[1:] if p.name not in shared]
     taken = {p.name for p in inside}
     renamed = [p.replace(name=f"{outer.__name__}_{p.name}") if p.name in taken else p for p in outside]
     names = {new.name: old.name for new, old in zip(renamed, outside, strict=True)}
@@ -220,7 +225,8 @@ def compose(outer: Callable[..., Any], inner: Callable[..., Any]) -> Callable[..
     def composed(*arguments: Any, **keywords: Any) -> Any:
         values = signature.bind(*arguments, **keywords).arguments
         first = inner(**{p.name: values[p.name] for p in inside if p.name in values})
-        return outer(first, **{names[name]: values[name] for name in names if name in values})
+        others = {names[name]: values[name] for name in names if name in values}
+        return outer(first, **others, **{name: values[same] for name, same in shared.items()})
 
     composed.__name__ = composed.__qualname__ = f"{outer.__name__}_of_{inner.__name__}"
     composed.__signature__ = signature  # type: ignore[attr-defined]

@@ -1,10 +1,10 @@
 """The dense layer."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
+from nnxp import random
 from nnxp.doors.naming import snake_case
 from nnxp.doors.options import not_negative, positive
 from nnxp.initializers import INITIALIZERS, Initializer, get_initializer
@@ -13,11 +13,17 @@ from nnxp.layers.base import Layer
 from nnxp.regularizers import add_gradient
 from nnxp.typing import Array, ArrayLike, HostArray
 
+PARAMETRIZATIONS = ("standard", "ntk")
+
 
 class Dense(Layer):
     """y = x W + b, every input to every neuron.
 
     Backward: dW = xᵀ dy, db = Σᵢ dyᵢ, dx = dy Wᵀ.
+
+    In neural-tangent form, y = s x W + b with s = 1 / √n_in: W and b begin as N(0, 1), and a step of an optimizer such
+    as Adam moves the outputs of wide and narrow layers alike. Backward: dW = s xᵀ dy, dx = s dy Wᵀ. Jacot et al. 2018
+    (arXiv:1806.07572), section 2; Holzmüller et al. 2024 (arXiv:2407.04491) take it for tables.
 
     Parameters
     ----------
@@ -26,7 +32,11 @@ class Dense(Layer):
     initializer : str or Initializer, optional
         How the weights begin. By default the one that suits the activation that follows in a model:
         "he_normal" for the ReLU family and for a layer on its own, "glorot_uniform" for sigmoid, tanh,
-        softmax and a last layer, "lecun_normal" for SELU. Biases begin at 0.
+        softmax and a last layer, "lecun_normal" for SELU. Biases begin at 0. In neural-tangent form it is
+        "standard_normal", for the biases too. "data_variance" waits for data (see `nnxp.initializers.DataVariance`);
+        until then weights and biases are standard normal.
+    parametrization : "standard" or "ntk"
+        "ntk" is the neural-tangent form.
     l1, l2, bias_l1, bias_l2 : float
         Coupled penalties l1 Σ|W| + l2 ΣW², part of the reported loss and of the gradients.
     seed : int, optional
@@ -57,14 +67,19 @@ class Dense(Layer):
     [[2.0, 3.0], [20.0, 30.0]]
     >>> layer.dweights.tolist(), layer.dbiases.tolist()
     ([[1.0], [21.0]], [[11.0]])
+    >>> layer = Dense(4, 1, parametrization="ntk")
+    >>> layer.weights, layer.biases = [[1.0], [2.0], [3.0], [4.0]], [0.5]
+    >>> layer.forward([[1.0, 1.0, 1.0, 1.0]]).tolist()
+    [[5.5]]
     """
 
     parameters = ("weights", "biases")
-    options = ("n_in", "n_out", "initializer", "l1", "l2", "bias_l1", "bias_l2", "factors")
+    options = ("n_in", "n_out", "initializer", "l1", "l2", "bias_l1", "bias_l2", "parametrization", "factors")
     weights: Array
     biases: Array
     dweights: Array
     dbiases: Array
+    parametrization: str = "standard"  # pickles of before do not say it
 
     def __init__(
         self,
@@ -76,6 +91,7 @@ class Dense(Layer):
         l2: float = 0.0,
         bias_l1: float = 0.0,
         bias_l2: float = 0.0,
+        parametrization: str = "standard",
         seed: int | None = None,
         trainable: bool = True,
         factors: Mapping[str, float] | None = None,
@@ -87,21 +103,34 @@ class Dense(Layer):
         self.initializer = None if initializer is None else get_initializer(initializer)
         self.l1, self.l2 = not_negative("l1", l1), not_negative("l2", l2)
         self.bias_l1, self.bias_l2 = not_negative("bias_l1", bias_l1), not_negative("bias_l2", bias_l2)
+        if parametrization not in PARAMETRIZATIONS:
+            raise ValueError(f"got parametrization={parametrization!r}, expected one of {', '.join(PARAMETRIZATIONS)}")
+        self.parametrization = parametrization
         self.seed = seed
 
+    @property
+    def scale(self) -> float:
+        """s, what x W is multiplied by: 1 / √n_in in neural-tangent form, else 1."""
+        return 1 / math.sqrt(self.n_in) if self.parametrization == "ntk" else 1.0
+
     def forward(self, inputs: ArrayLike, training: bool = False) -> Array:
-        """x W + b, (n, n_out)."""
+        """s x W + b, (n, n_out)."""
         self.inputs = inputs
         out = self.take("output", (inputs.shape[0], self.n_out))
-        z = self.kernel("matmul")(inputs, self.weights, out=out)
-        self.output = self.backend.fuse(formulas.add_row, into=("z",))(z, self.biases)
+        z, scale = self.kernel("matmul")(inputs, self.weights, out=out), self.scale
+        if scale == 1:
+            self.output = self.backend.fuse(formulas.add_row, into=("z",))(z, self.biases)
+        else:
+            self.output = self.backend.fuse(formulas.scaled_add_row, into=("z",))(z, self.biases, scale)
         return self.output
 
     def backward(self, dvalues: ArrayLike) -> Array:
         """Sets `dweights`, `dbiases` and `dinputs` from dy, (n, n_out)."""
         matmul = self.kernel("matmul")
-        matmul(self.inputs.T, dvalues, out=self.gradient("weights"))
         self.kernel("column_sums")(dvalues, out=self.gradient("biases"))
+        if (scale := self.scale) != 1:
+            dvalues = self.backend.fuse(formulas.times)(dvalues, scale, out=self.take("scaled", dvalues.shape))
+        matmul(self.inputs.T, dvalues, out=self.gradient("weights"))
         self.add_penalty_gradients()
         if not self.needs_dinputs:
             self.__dict__.pop("dinputs", None)
@@ -153,16 +182,23 @@ class Dense(Layer):
         return self.parameter_shapes()[name]
 
     def initial(self, name: str, key: int, following: Layer | None) -> HostArray:
-        """Weights from the initializer, biases 0."""
-        if name == "biases":
-            return np.zeros((1, self.n_out), dtype=np.float64)
+        """Both from the initializer."""
         suiting = "he_normal" if following is None else following.initializer_before
+        suiting = "standard_normal" if self.parametrization == "ntk" else suiting
         initializer = get_initializer(self.initializer or suiting or "glorot_uniform")
+        if name == "biases":
+            return initializer.draw_biases(key, (1, self.n_out))
         return initializer.draw(key, (self.n_in, self.n_out))
+
+    def drawn(self, name: str, seed: int) -> HostArray:
+        """What a model's seed gave a parameter whose initializer was named."""
+        return self.initial(name, random.key(seed, "weights", self.position, self.parameters.index(name)), None)
 
     def config(self) -> dict[str, Any]:
         """The options, the initializer by its name."""
         config = super().config()
         kind = type(self.initializer)  # one of the user's own has done its work: the file holds the weights
         config["initializer"] = snake_case(kind.__name__) if kind in INITIALIZERS else None
+        if self.parametrization == "standard":  # files of before do not say it
+            del config["parametrization"]
         return config

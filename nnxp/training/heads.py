@@ -62,7 +62,10 @@ class LossStage(Head):
 
 
 class DenseSoftmaxCrossentropy(DenseStage, Head):
-    """The last dense layer, the softmax and the cross-entropy: its bias, the losses and the gradient by one kernel."""
+    """The last dense layer, the softmax and the cross-entropy: its bias, the losses and the gradient by one kernel.
+
+    In neural-tangent form the logits are multiplied by s before, and the samples' factors instead of the gradient.
+    """
 
     loss: SoftmaxCrossentropy
 
@@ -72,18 +75,27 @@ class DenseSoftmaxCrossentropy(DenseStage, Head):
         super().__init__(dense, [dense], buffers, position, needs_dinputs)
         self.loss = loss
         self.kernel, self.column_sums = dense.kernel("bias_softmax_crossentropy"), dense.kernel("column_sums")
+        self.times = self.backend.fuse(formulas.times)
 
     def forward(self, x: Array) -> Array:
-        """x W, and from `losses` on the logits x W + b, in the same array."""
+        """s x W, and from `losses` on the logits s x W + b, in the same array."""
         self.p = self.product(x)
+        if self.scaled:
+            self.multiply(self.p, self.scale)
         return self.p
 
     def losses(self, y: Array, factors: Array, w: Array | None) -> Array:
         """Each sample's loss (n,); kept for backward, its gradient times its factor, of shape (n, 1)."""
         take, shape = self.buffers.take, self.p.shape
         out = take(self, "losses", shape[:1]), take(self, "dvalues", shape)
-        losses, self.dz = self.kernel(self.p, self.b, y, factors, self.loss.label_smoothing, out=out)
+        losses, self.dz = self.kernel(self.p, self.b, y, self._scaled(factors), self.loss.label_smoothing, out=out)
         return losses
+
+    def _scaled(self, factors: Array) -> Array:
+        """The samples' factors with s in them, (n, 1)."""
+        if not self.scaled:
+            return factors
+        return self.times(factors, self.scale, out=self.buffers.take(self, "factors", factors.shape))
 
     def losses_and_scores(self, y: Array, factors: Array, w: Array | None) -> tuple[Array, Array, Array | None]:
         """On CuPy from the one kernel, which has the largest logit at hand."""
@@ -95,7 +107,8 @@ class DenseSoftmaxCrossentropy(DenseStage, Head):
         both = memory.reshape(2, n)
         losses, scores = both[0], both[1]
         dz = self.buffers.take(self, "dvalues", self.p.shape)
-        _, self.dz, _ = self.kernel(self.p, self.b, y, factors, self.loss.label_smoothing, out=(losses, dz, scores))
+        out, factors = (losses, dz, scores), self._scaled(factors)
+        _, self.dz, _ = self.kernel(self.p, self.b, y, factors, self.loss.label_smoothing, out=out)
         return losses, scores, both
 
     def backward(self, dy: Array | None) -> Array | None:

@@ -5,7 +5,7 @@ import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeAlias
 
-from nnxp.activations import ACTIVATIONS, Activation, Linear, Sigmoid, Softmax
+from nnxp.activations import ACTIVATIONS, Linear, Sigmoid, Softmax
 from nnxp.backends import blas
 from nnxp.kernels import formulas
 from nnxp.layers import LAYERS, Dense, Dropout, Layer
@@ -13,19 +13,12 @@ from nnxp.layers.parts import with_parts
 from nnxp.losses import Loss, SoftmaxCrossentropy
 from nnxp.memory.buffers import Buffers
 from nnxp.network.model import Model
+from nnxp.network.parametric import ParametricActivation
 from nnxp.optimizers import Optimizer
 from nnxp.training.batch import Batch
 from nnxp.training.heads import DenseSoftmaxCrossentropy, Head, LossStage
 from nnxp.training.penalties import Penalties
-from nnxp.training.stages import (
-    FUSED,
-    DenseActivation,
-    DenseAlone,
-    DenseStage,
-    LayerStage,
-    Stage,
-    casts_bytes,
-)
+from nnxp.training.stages import DenseAlone, DenseStage, LayerStage, Stage, casts_bytes, dense_and, fuses
 from nnxp.typing import Array
 
 SIZES = 16
@@ -64,7 +57,7 @@ class Plan:
         else:
             source = "predictions" if pair is None else "logits"
             self.head = LossStage(self.loss, self.buffers, len(self.layers), source)
-        self.backward = [stage for stage in (*self.stages, self.head) if stage.position >= first][::-1]
+        self.backward = [stage for stage in (*self.stages, self.head) if stage.last >= first][::-1]
         self.owners, self.frozen = trained, self.store.frozen
         dense = [stage.dense for stage in (*self.stages, self.head) if isinstance(stage, DenseStage)]
         self.penalties = Penalties([layer for layer in dense if layer.trainable], self.store)
@@ -269,11 +262,11 @@ def stages_of(layers: Sequence[Layer], buffers: Buffers, first: int) -> list[Sta
     i = 0
     while i < len(layers):
         layer, after = layers[i], layers[i + 1] if i + 1 < len(layers) else None
-        if type(layer) is Dense and isinstance(after, Activation) and type(after) in FUSED:
+        if type(layer) is Dense and fuses(after):
             # What hands its dvalues on as they are may hand on an array that a layer of the user's own keeps.
             above = next((a for a in layers[i + 2 :] if type(a) not in (Linear, Dropout)), None)
-            ours = above is None or type(above) in (*LAYERS, *ACTIVATIONS)
-            stages.append(DenseActivation(layer, after, buffers, i, i > first, in_place=ours))
+            ours = above is None or type(above) in (*LAYERS, *ACTIVATIONS, ParametricActivation)
+            stages.append(dense_and(layer, after, buffers, i, i > first, in_place=ours))
         elif type(layer) is Dense:
             stages.append(DenseAlone(layer, buffers, i, i > first))
         else:

@@ -4,12 +4,12 @@ import copy
 
 import numpy as np
 
-from nnxp.activations import Activation, Linear, Softmax
+from nnxp.activations import Linear, Softmax
 from nnxp.backends import blas
 from nnxp.layers import Dense, Dropout, Layer, Rescaling
 from nnxp.memory.buffers import Buffers
 from nnxp.network.model import Model
-from nnxp.training.stages import FUSED, DenseActivation, DenseAlone, Stage, casts_bytes
+from nnxp.training.stages import DenseAlone, Stage, casts_bytes, dense_and, fuses
 from nnxp.typing import Array
 
 BATCH = 2048
@@ -42,8 +42,8 @@ class Prediction:
                 self.stages.append(Rescaled(layer, buffers))
             elif type(layer) is not Dense:
                 self.stages.append(Apart(layer, i))
-            elif isinstance(after, Activation) and type(after) in FUSED:
-                self.stages.append(DenseActivation(layer, after, buffers, i, False, training=False))
+            elif fuses(after):
+                self.stages.append(dense_and(layer, after, buffers, i, False, training=False))
             elif type(after) is Softmax:
                 self.stages.append(DenseSoftmax(layer, after, buffers, i))
             else:

@@ -5,6 +5,7 @@ backward reads. Nobody else holds a gradient on its way through the stages, so t
 """
 
 from collections.abc import Sequence
+from typing import Any, TypeGuard
 
 from nnxp import kernels
 from nnxp.activations import ACTIVATIONS, Activation, Linear, Softmax
@@ -13,10 +14,16 @@ from nnxp.kernels import formulas
 from nnxp.layers import Dense, Layer, Rescaling
 from nnxp.layers.parts import with_parts
 from nnxp.memory.buffers import Buffers
+from nnxp.network.parametric import ParametricActivation
 from nnxp.typing import Array
 
 FUSED = tuple(kind for kind in ACTIVATIONS if kind not in (Linear, Softmax))
-"""The activations that a dense layer before them takes into one pass."""
+"""The activations that a dense layer before them takes into one pass, also where they are parametric."""
+
+
+def fuses(after: Layer | None) -> TypeGuard[Activation | ParametricActivation]:
+    """Whether a dense layer takes what comes after it into one pass."""
+    return type(after.activation if type(after) is ParametricActivation else after) in FUSED
 
 
 def casts_bytes(layers: Sequence[Layer]) -> bool:
@@ -29,6 +36,11 @@ class Stage:
 
     def __init__(self, layers: list[Layer], buffers: Buffers, position: int, needs_dinputs: bool) -> None:
         self.layers, self.buffers, self.position, self.needs_dinputs = layers, buffers, position, needs_dinputs
+
+    @property
+    def last(self) -> int:
+        """The index of its last layer."""
+        return self.position + max(0, len(self.layers) - 1)
 
     def begin(self, epoch: int, step: int, part: int) -> None:
         """Called before each forward of a training; `part` counts the micro-batches of a step."""
@@ -91,6 +103,9 @@ class LayerStage(Stage):
 class DenseStage(Stage):
     """The products of a dense layer. Its bias, and the bias's gradient, are left to what follows it.
 
+    In neural-tangent form, s x W + b, the factor s costs no pass of its own: it goes with the bias, and with the pass
+    that makes s dz, of which both products are. Σᵢ s dzᵢ then becomes db by one operation on a row.
+
     Parameters
     ----------
     training
@@ -113,6 +128,10 @@ class DenseStage(Stage):
         self.training, self.trained = training, dense.trainable
         self.W, self.b, self.across = dense.weights, dense.biases, dense.weights.T
         self.dW, self.db = dense.gradient("weights"), dense.gradient("biases")
+        self.scaled, self.scale = dense.scale != 1, dense.scale
+        self.add_row = formulas.scaled_add_row if self.scaled else formulas.add_row
+        self.scales = (self.scale,) * self.scaled  # what it takes beside z and b
+        self.multiply = self.backend.fuse(formulas.times, into=("x",))
 
     def release(self) -> None:
         """Lets go of the batch, which may be a view of something large."""
@@ -126,8 +145,11 @@ class DenseStage(Stage):
         return x.product(self.W, out) if type(x) is SparseRows else self.matmul(x, self.W, out=out)
 
     def gradients(self, dz: Array) -> Array | None:
-        """dW = xᵀ dz, of a layer that is trained, and dx = dz Wᵀ."""
+        """dW = xᵀ dz, of a layer that is trained, and dx = dz Wᵀ. In neural-tangent form dz has the factor s in it,
+        and so has db, which is freed from it."""
         x = self.x if self.trained else None
+        if self.scaled and self.trained:
+            self.multiply(self.db, 1 / self.scale)
         if type(x) is SparseRows:
             x.gradient(dz, self.dW)
         elif x is not None:
@@ -138,21 +160,25 @@ class DenseStage(Stage):
 
 
 class DenseAlone(DenseStage):
-    """A dense layer that nothing is fused with: x W + b."""
+    """A dense layer that nothing is fused with: s x W + b."""
 
     def __init__(
         self, dense: Dense, buffers: Buffers, position: int, needs_dinputs: bool, training: bool = True
     ) -> None:
         super().__init__(dense, [dense], buffers, position, needs_dinputs, training)
-        self.add_row = self.backend.fuse(formulas.add_row, into=("z",))
+        self.bias = self.backend.fuse(self.add_row, into=("z",))
         self.column_sums = dense.kernel("column_sums")
+        self.scale_and_sum = self.backend.fuse(formulas.times, column_sums=True)
 
     def forward(self, x: Array) -> Array:
-        """x W + b."""
-        return self.add_row(self.product(x), self.b)
+        """s x W + b."""
+        return self.bias(self.product(x), self.b, *self.scales)
 
     def backward(self, dy: Array) -> Array | None:
         """The dense layer's gradients."""
+        if self.scaled:
+            out = self.buffers.take(self, "dz", dy.shape)
+            return self.gradients(self.scale_and_sum(dy, self.scale, out=out, sums=self.db))
         if self.trained:
             self.column_sums(dy, out=self.db)
         return self.gradients(dy)
@@ -175,7 +201,7 @@ class DenseActivation(DenseStage):
     def __init__(
         self,
         dense: Dense,
-        activation: Activation,
+        activation: Activation | ParametricActivation,
         buffers: Buffers,
         position: int,
         needs_dinputs: bool,
@@ -184,34 +210,40 @@ class DenseActivation(DenseStage):
     ) -> None:
         super().__init__(dense, [dense, activation], buffers, position, needs_dinputs, training)
         self.activation, self.in_place = activation, in_place
-        self.keeps_z = training and activation.reads == ("inputs",)  # else the output is all that backward reads
+        self.keeps_z = training and "inputs" in activation.reads  # else the output is all that backward reads
+        self.in_z = not self.keeps_z and not isinstance(activation, ParametricActivation)
         self._fuse()
 
     def _fuse(self) -> None:
         self.functions = self.activation.functions()
-        biased, gradient = kernels.compose(self.functions[0], formulas.add_row), self.functions[1]
-        gradient = kernels.compose(gradient, formulas.add_row) if self.keeps_z else gradient
-        self.activate = self.backend.fuse(biased, into=() if self.keeps_z else ("z",))
+        biased, gradient = kernels.compose(self.functions[0], self.add_row), self.functions[1]
+        gradient = kernels.compose(gradient, self.add_row) if self.keeps_z else gradient
+        gradient = kernels.compose(formulas.times, gradient) if self.scaled else gradient
+        self.activate = self.backend.fuse(biased, into=("z",) if self.in_z else ())
         self.differentiate = self.backend.fuse(gradient, into=("dy",) if self.in_place else (), column_sums=True)
 
     def forward(self, x: Array) -> Array:
-        """f(x W + b)."""
+        """f(s x W + b)."""
         if self.activation.functions() != self.functions:  # an option that chooses the formula was changed
             self._fuse()
-        z, constants = self.product(x), self.activation.constants()
-        if self.keeps_z:
-            self.read: tuple[Array, ...] = (z, self.b)
-            return self.activate(z, self.b, *constants, out=self.buffers.take(self, "activation", z.shape))
-        self.read = (z,)
-        return self.activate(z, self.b, *constants)
+        z = self.product(x)
+        biased = z, self.b, *self.scales
+        self.read = biased if self.keeps_z else (z,)
+        return self._activated(*biased, *self.activation.constants())
+
+    def _activated(self, z: Array, *others: Any) -> Array:
+        """The output of z, over it where nothing reads it any more."""
+        if self.in_z:
+            return self.activate(z, *others)
+        return self.activate(z, *others, out=self.buffers.take(self, "activation", z.shape))
 
     def backward(self, dy: Array) -> Array | None:
-        """The gradients of f(x W + b)."""
-        constants = self.activation.constants()
+        """The gradients of f(s x W + b)."""
+        arguments = *self.read, dy, *self.activation.constants(), *self.scales
         if self.in_place:
-            return self.gradients(self.differentiate(*self.read, dy, *constants, sums=self.db))
+            return self.gradients(self.differentiate(*arguments, sums=self.db))
         out = self.buffers.take(self, "dz", dy.shape)
-        return self.gradients(self.differentiate(*self.read, dy, *constants, out=out, sums=self.db))
+        return self.gradients(self.differentiate(*arguments, out=out, sums=self.db))
 
     def lines(self) -> tuple[str, str]:
         """Forward and backward in words."""
@@ -220,3 +252,44 @@ class DenseActivation(DenseStage):
             f"Dense.forward, its bias and {name}.forward in one pass",
             f"{name}.backward and Dense.dbiases in one pass, Dense.backward" + self._only(),
         )
+
+
+class DenseParametric(DenseActivation):
+    """A dense layer and a parametric activation, likewise: forward keeps f(z + b) - (z + b) beside the output, and dα
+    is the one thing more that backward computes, of that and dy."""
+
+    activation: ParametricActivation
+
+    def _fuse(self) -> None:
+        super()._fuse()
+        self.sum_products = self.backend.fuse(formulas.product, into=("x",), column_sums=True)
+
+    def _activated(self, z: Array, *others: Any) -> Array:
+        out = [self.buffers.take(self, name, z.shape) for name in ("activation", "difference")]
+        output, self.difference = self.activate(z, *others, out=tuple(out))
+        return output
+
+    def backward(self, dy: Array) -> Array | None:
+        """The gradients of a(s x W + b)."""
+        if self.activation.trainable:
+            self.sum_products(self.difference, dy, sums=self.activation.gradient("alpha"))
+        return super().backward(dy)
+
+    def lines(self) -> tuple[str, str]:
+        """Forward and backward in words."""
+        forward, backward = super().lines()
+        return forward, "ParametricActivation.dalpha, " + backward
+
+
+def dense_and(
+    dense: Dense,
+    activation: Activation | ParametricActivation,
+    buffers: Buffers,
+    position: int,
+    needs_dinputs: bool,
+    training: bool = True,
+    in_place: bool = True,
+) -> DenseActivation:
+    """The stage of a dense layer and an activation that it takes in."""
+    kind = DenseParametric if isinstance(activation, ParametricActivation) else DenseActivation
+    return kind(dense, activation, buffers, position, needs_dinputs, training, in_place)

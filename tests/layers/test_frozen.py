@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import nnxp
-from nnxp import SGD, Adam, AdamW, BatchNorm, Dense, Dropout, Lion, Residual, Sequential
+from nnxp import SGD, Adam, AdamW, BatchNorm, Dense, Dropout, Lion, ParametricActivation, Residual, Sequential
 from nnxp.activations import ACTIVATIONS
 from nnxp.layers import LAYERS
 from nnxp.network.residual import Residual as Block
@@ -178,12 +178,16 @@ def test_a_block_is_frozen_with_its_parts() -> None:
         Dense(2, 2, trainable="no")  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("kind", [*LAYERS, *ACTIVATIONS, Residual], ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize(
+    "kind", [*LAYERS, *ACTIVATIONS, ParametricActivation, Residual], ids=lambda kind: kind.__name__
+)
 def test_every_layer_takes_it(kind: Any) -> None:
     given: dict[Any, tuple[Any, ...]] = {
         Dense: (3, 3),
         Dropout: (0.5,),
         nnxp.Rescaling: (2.0,),
+        nnxp.Scaling: (3,),
+        ParametricActivation: (3, "mish"),
         Residual: ([Dense(3, 3)],),
     }
     arguments = given.get(kind, (3,) if issubclass(kind, nnxp.layers.normalization.Normalization) else ())

@@ -15,6 +15,7 @@ import nnxp
 from nnxp import layers, random
 from nnxp.layers import LAYERS, Layer
 from nnxp.layers.normalization import Normalization
+from nnxp.layers.scaling import Factors
 from tests.helpers.matrix import Target
 
 Host = npt.NDArray[Any]
@@ -30,7 +31,7 @@ def test_the_registry_holds_every_layer() -> None:
         for c in vars(module).values()
         if isinstance(c, type) and issubclass(c, Layer) and c.__module__ == module.__name__
     }
-    assert defined - {Layer, Normalization} == set(LAYERS)
+    assert defined - {Layer, Normalization, Factors} == set(LAYERS)
     assert all(getattr(nnxp, name) is getattr(layers, name) for name in layers.__all__)
 
 
@@ -245,6 +246,8 @@ MAKE: dict[str, Any] = {
     "LayerNorm": lambda **switch: nnxp.LayerNorm(3, **switch),
     "Dropout": lambda **switch: nnxp.Dropout(0.5, seed=0, **switch),
     "Rescaling": lambda **switch: nnxp.Rescaling(0.5, **switch),
+    "Scaling": lambda **switch: nnxp.Scaling(3, **switch),
+    "ParametricActivation": lambda **switch: nnxp.ParametricActivation(3, "tanh", **switch),
     "ReLU": nnxp.ReLU,
     "Softmax": nnxp.Softmax,
 }

@@ -32,6 +32,7 @@ LATE = {
     ("nnxp/sequential.py", "nnxp.files.modelfile"): START,
     ("nnxp/backends/record.py", "nnxp.kernels.fusion"): START,
     ("nnxp/sequential.py", "nnxp.network.summary"): START,
+    ("nnxp/network/model.py", "nnxp.network.drawing"): START,
     ("nnxp/optimizers/base.py", "nnxp.schedules"): START,
     ("nnxp/optimizers/decaying.py", "nnxp.schedules"): START,
     ("nnxp/layers/dropout.py", "nnxp.schedules"): START,
@@ -62,6 +63,7 @@ SHARED = {
     "base": "what the classes of a package share",
     "doctor": "the command is named after its room",
     "fusion": "a formula's kernels, and those of CUDA",
+    "scaling": "of a table's columns before a network, and of its inputs within one",
     "source": "a graph's text, in Python and in CUDA",
 }
 

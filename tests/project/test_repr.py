@@ -35,6 +35,7 @@ REQUIRED: dict[str, tuple[Any, ...]] = {
     "LayerNorm": (3,),
     "Dropout": (0.5,),
     "Rescaling": ([2.0, 4.0],),
+    "Scaling": (3,),
     "StandardisedLoss": ("huber", [1.0, 2.0]),
     "Checkpoint": ("run/model.safetensors",),
     "CSVLog": ("run/history.csv",),
@@ -51,9 +52,9 @@ OTHER: dict[str, Any] = {
     "delta": 2.0, "ema": 0.99, "end": 0.001, "epsilon": 0.125, "every": 7, "every_minutes": 10.0, "every_steps": 3,
     "factor": 0.5, "floor": 0.125, "history": 3, "ignore_label": -1, "initializer": Orthogonal(), "l1": 0.3, "l2": 0.4,
     "label_smoothing": 0.1, "max_fun": 99, "min_delta": 0.5, "mode": "max", "momentum": 0.75, "monitor": "loss",
-    "nesterov": True, "offset": -1.0, "patience": 3, "restore_best": False, "rho": 0.8, "start": 0.5,
-    "schedule": LinearWarmup(5, then=Cosine()), "slope": 0.2, "steps": 100, "then": Cosine(floor=0.5), "tol": 0.01,
-    "warmup": 4, "weight_decay": 0.3, "weight_decay_schedule": Cosine(floor=0.25),
+    "nesterov": True, "offset": -1.0, "parametrization": "ntk", "patience": 3, "restore_best": False, "rho": 0.8,
+    "start": 0.5, "schedule": LinearWarmup(5, then=Cosine()), "slope": 0.2, "steps": 100, "then": Cosine(floor=0.5),
+    "tol": 0.01, "warmup": 4, "weight_decay": 0.3, "weight_decay_schedule": Cosine(floor=0.25),
 }  # fmt: skip
 OPTIONS = {"Checkpoint": ("every_steps", "every_minutes")}
 every_part = pytest.mark.parametrize("kind", PARTS, ids=lambda kind: kind.__name__)
@@ -88,7 +89,7 @@ def test_with_its_defaults_only_what_is_required_is_there_and_the_learning_rate(
 def test_every_option_that_is_no_default_is_there(kind: Any) -> None:
     arguments = REQUIRED.get(kind.__name__, ())
     names = OPTIONS.get(kind.__name__, getattr(kind, "options", ()))
-    required = ("n_in", "n_out", "n", "rate", "scale", "loss", "sigma")  # there in any case, by position
+    required = ("n_in", "n_out", "n", "rate", "scale", "loss", "sigma", "width")  # there in any case, by position
     for name in set(names) - {*required, "learning_rate"}:
         needs = {"momentum": 0.5} if name == "nesterov" else {}
         part = kind(*arguments, **needs, **{name: OTHER[name]})
@@ -106,6 +107,7 @@ def test_every_option_that_is_no_default_is_there(kind: Any) -> None:
         (Dropout(0.5), "Dropout(0.5)"),
         (nnxp.ReLU(), "ReLU()"),
         (LeakyReLU(0.2), "LeakyReLU(slope=0.2)"),
+        (nnxp.ParametricActivation(3, LeakyReLU(0.2)), "ParametricActivation(3, LeakyReLU(slope=0.2))"),
         (nnxp.Huber(delta=2), "Huber(delta=2.0)"),
         (nnxp.CategoricalCrossentropy(from_logits=True, label_smoothing=0.1),
          "SoftmaxCrossentropy(label_smoothing=0.1)"),
@@ -123,7 +125,7 @@ def test_every_option_that_is_no_default_is_there(kind: Any) -> None:
         (NeuronLayer([Neuron([1, 0], 1), Neuron([0, 1])]),
          "NeuronLayer([Neuron([1.0, 0.0], bias=1.0), Neuron([0.0, 1.0])])"),
     ],
-    ids=range(18),
+    ids=range(19),
 )  # fmt: skip
 def test_in_the_readers_words(part: Any, text: str) -> None:
     assert repr(part) == text

@@ -16,14 +16,16 @@ from nnxp import (
     Dense,
     Dropout,
     LayerNorm,
+    ParametricActivation,
     Rescaling,
     Residual,
+    Scaling,
     Sequential,
     SoftmaxCrossentropy,
     activations,
 )
 from nnxp.training.heads import DenseSoftmaxCrossentropy
-from nnxp.training.stages import FUSED, DenseActivation, LayerStage
+from nnxp.training.stages import FUSED, DenseActivation, DenseParametric, LayerStage
 from tests.helpers.matrix import Target
 from tests.helpers.models import Scale, values
 
@@ -37,6 +39,7 @@ BITS = RNG.integers(0, 2, (N, CLASSES)).astype(float)
 WEIGHTS = RNG.uniform(0, 2, N)
 WEIGHTS[3] = 0
 
+NTK = Dense(CLASSES, CLASSES, parametrization="ntk", l1=0.01)
 HEADS: dict[str, tuple[list[Any], str, Any]] = {
     "classes": (["softmax"], "categorical_crossentropy", LABELS),
     "class weights": (["softmax"], "categorical_crossentropy", ROWS),
@@ -44,6 +47,17 @@ HEADS: dict[str, tuple[list[Any], str, Any]] = {
     "smoothed classes": (["softmax"], CategoricalCrossentropy(label_smoothing=0.2), LABELS),
     "smoothed class weights": ([], SoftmaxCrossentropy(label_smoothing=0.2), ROWS),
     "bits": (["sigmoid"], "binary_crossentropy", BITS),
+    "logits in neural-tangent form": (
+        [Dense(CLASSES, CLASSES, parametrization="ntk", l1=0.01)],
+        "softmax_crossentropy",
+        LABELS,
+    ),
+    "numbers in neural-tangent form": ([Dense(CLASSES, CLASSES, parametrization="ntk")], "mean_squared_error", TARGETS),
+    "probabilities in neural-tangent form": (
+        [Dense(CLASSES, CLASSES, parametrization="ntk"), "softmax"],
+        CategoricalCrossentropy(label_smoothing=0.2),
+        ROWS,
+    ),
     "numbers": ([], "mean_squared_error", TARGETS),
     "numbers of an activation": (["tanh"], "huber", TARGETS),
     "softmax by itself": (["softmax"], "mean_squared_error", ROWS),
@@ -62,6 +76,33 @@ BODIES: dict[str, list[Any]] = {
     "layer norm": [LayerNorm(M), Dense(M, HIDDEN), LayerNorm(HIDDEN), "relu"],
     "an own layer between": [Dense(M, HIDDEN), "relu", Scale(HIDDEN), Dense(HIDDEN, HIDDEN), "mish", Scale(HIDDEN)],
     "two activations": [Dense(M, HIDDEN), "relu", "tanh"],
+    "neural-tangent form": [
+        Scaling(M),
+        Dense(M, HIDDEN, parametrization="ntk", l2=0.1, bias_l1=0.2),
+        "selu",
+        Dropout(0.3),
+        Dense(HIDDEN, HIDDEN, parametrization="ntk"),
+        "tanh",
+        Dense(HIDDEN, HIDDEN, parametrization="ntk"),
+        Scaling(HIDDEN),
+    ],
+    "parametric": [
+        Dense(M, HIDDEN),
+        ParametricActivation(HIDDEN, "mish"),
+        Dropout(0.3),
+        Dense(HIDDEN, HIDDEN, parametrization="ntk"),
+        ParametricActivation(HIDDEN, "relu"),
+        BatchNorm(HIDDEN),
+        ParametricActivation(HIDDEN, activations.ELU(alpha=0.5)),
+    ],
+    "before an own layer": [
+        Dense(M, HIDDEN),
+        ParametricActivation(HIDDEN, "selu"),
+        Scale(HIDDEN),
+        Dense(HIDDEN, HIDDEN, parametrization="ntk"),
+        ParametricActivation(HIDDEN, activations.LeakyReLU(slope=0.25)),
+        Scale(HIDDEN),
+    ],
     "no hidden layer": [Rescaling(1.0, 0.0)],
     "residual": [
         Residual([Dense(M, HIDDEN), "relu", Dropout(0.3)]),
@@ -80,6 +121,9 @@ def model(body: str, head: str, backend: Any = "numpy", **options: Any) -> Seque
     end, loss, _ = HEADS[head]
     hidden = copy.deepcopy(BODIES[body])
     layers = [*hidden, Dense(M if body == "no hidden layer" else HIDDEN, CLASSES, l2=0.01), *copy.deepcopy(end)]
+    for layer in layers:
+        if isinstance(layer, ParametricActivation):
+            layer.alpha = np.linspace(-1, 2, layer.width)[None, :]
     return Sequential(layers, loss=loss, backend=backend, seed=3, **options)
 
 
@@ -140,6 +184,58 @@ def test_the_plan_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
         lines[-1],
     ]
     assert lines[-1].startswith("BLAS's threads: ")
+
+
+def test_what_is_parametric_is_fused_and_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    own = model("parametric", "classes")
+    kinds = [type(stage) for stage in own.training.plan.stages]
+    assert kinds == [DenseParametric, LayerStage, DenseParametric, LayerStage, LayerStage]
+    own.plan()
+    out = capsys.readouterr().out
+    assert "Dense.forward, its bias and ParametricActivation.forward in one pass" in out
+    assert "ParametricActivation.dalpha, ParametricActivation.backward and Dense.dbiases in one pass" in out
+
+
+def test_a_share_is_trained_before_a_frozen_layer_s_own(backend: Target) -> None:
+    """The stage has its dense layer first, which computes nothing."""
+    layers = [Dense(M, HIDDEN, trainable=False), ParametricActivation(HIDDEN, "mish"), Dense(HIDDEN, CLASSES)]
+    own = Sequential(layers, loss="mean_squared_error", backend=backend.spec, seed=0, dtype="float64")
+    by_hand = copy.deepcopy(own)
+    plan = own.training.plan
+    plan.forward_backward(own.backend.asarray(X), plan.loss.prepare(TARGETS, CLASSES, "float64"))
+    by_hand.forward(X, training=True)
+    by_hand.backward(TARGETS)
+    expected = backend.to_numpy(by_hand.layers[1].dalpha)  # type: ignore[attr-defined]
+    assert np.all(expected != 0)
+    backend.assert_close(own.layers[1].dalpha, expected, atol=1e-13)  # type: ignore[attr-defined]
+
+
+def test_neural_tangent_form_costs_operations_on_rows_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the matrices, one that has a row for each sample, each is passed over as often as in the standard form; but
+    for the logits, which the kernel of the loss takes multiplied already."""
+
+    def passes(form: str) -> dict[str, int]:
+        seen: dict[str, int] = {}
+        layers = [Dense(M, 50, parametrization=form), "selu", Dense(50, 50, parametrization=form), "relu"]
+        own = Sequential([*layers, Dense(50, CLASSES, parametrization=form)], "softmax_crossentropy", seed=0)
+        x, plan = X.astype("float32"), own.training.plan
+        for stage in (*plan.stages, plan.head):
+            for name, kernel in vars(stage).items():
+                if callable(kernel) and name != "matmul" and hasattr(kernel, "__name__"):
+
+                    def counted(*arrays: Any, kernel: Any = kernel, **given: Any) -> Any:
+                        sizes = [a.size for a in arrays if isinstance(a, np.ndarray)]
+                        size = {N * 50: "hidden", N * CLASSES: "logits"}.get(max(sizes), "rows")
+                        seen[size] = seen.get(size, 0) + 1
+                        return kernel(*arrays, **given)
+
+                    monkeypatch.setattr(stage, name, counted)
+        plan.forward_backward(x, plan.loss.prepare(LABELS, CLASSES, "float32"))
+        return seen
+
+    standard, tangent = passes("standard"), passes("ntk")
+    assert standard == {"hidden": 4, "logits": 2}
+    assert tangent == {"hidden": 4, "logits": 3, "rows": 4}
 
 
 def test_classes_of_the_users_own_run_as_they_stand() -> None:
@@ -208,8 +304,12 @@ def big(body: str, head: str, **options: Any) -> tuple[Sequential, Any, Any]:
 def _widened(part: Any) -> Any:
     width = {M: 400, HIDDEN: 500}
     if type(part) is Dense:
-        penalties = {name: getattr(part, name) for name in ("l1", "l2", "bias_l1", "bias_l2")}
-        return Dense(width[part.n_in], width.get(part.n_out, CLASSES), **penalties)
+        given = {name: getattr(part, name) for name in ("l1", "l2", "bias_l1", "bias_l2", "parametrization")}
+        return Dense(width.get(part.n_in, CLASSES), width.get(part.n_out, CLASSES), **given)
+    if type(part) is Scaling:
+        return Scaling(width[part.width])
+    if type(part) is ParametricActivation:
+        return ParametricActivation(width[part.width], copy.copy(part.activation))
     if type(part) is Rescaling:
         return Rescaling(0.5, 0.1)
     if type(part) is Residual:

@@ -1,0 +1,104 @@
+"""A learned factor for each feature."""
+
+from typing import Any
+
+import numpy as np
+
+from nnxp.doors.options import positive
+from nnxp.kernels import formulas
+from nnxp.layers.base import Layer
+from nnxp.typing import Array, ArrayLike, HostArray
+
+
+class Factors(Layer):
+    """What `Scaling` and `ParametricActivation` share: one parameter, a factor for each feature, 1 at first."""
+
+    def __init__(self, width: int, trainable: bool, backend: Any, dtype: str | None) -> None:
+        super().__init__(backend, dtype, trainable)
+        self.width = positive("width", width)
+
+    def output_width(self, n_in: int | None) -> int:
+        """width; raises ValueError where the inputs have another number of features."""
+        if n_in not in (None, self.width):
+            raise ValueError(f"got {n_in} features a sample, expected {self.width}: this layer is {self!r}")
+        return self.width
+
+    def parameter_shapes(self) -> dict[str, tuple[int, ...]]:
+        """(1, width)."""
+        return dict.fromkeys(self.parameters, (1, self.width))
+
+    def _declared_shape(self, name: str) -> tuple[int, ...]:
+        return 1, self.width
+
+    def initial(self, name: str, key: int, following: Layer | None) -> HostArray:
+        """1 each."""
+        return np.ones((1, self.width), dtype=np.float64)
+
+    def factors_gradient(self, x: Array, dy: Array) -> None:
+        """Sets the gradient of the factors of x, Σᵢ dyᵢⱼ xᵢⱼ."""
+        products, sums = self.take("products", x.shape), self.gradient(self.parameters[0])
+        self.backend.fuse(formulas.product, column_sums=True)(x, dy, out=products, sums=sums)
+
+
+class Scaling(Factors):
+    """y = s ⊙ x, with a learned factor s for each feature, 1 at first.
+
+    A network that begins with it finds out by itself how much each input counts: Holzmüller et al. 2024
+    (arXiv:2407.04491). Backward: ds = Σᵢ dyᵢ xᵢ, dx = s ⊙ dy.
+
+    Parameters
+    ----------
+    width : int
+        The number of features.
+    trainable : bool
+        False keeps s as it is (see `Layer`).
+    backend, dtype
+        See `nnxp.get_backend`; parameters are "float32" by default, and inputs are cast to their dtype.
+
+    Attributes
+    ----------
+    scale, dscale : Array
+        s and its gradient, (1, width): views of a flat store.
+    inputs, output, dinputs : Array
+        (n, width) each.
+
+    Raises
+    ------
+    ValueError
+        At `forward`: another number of features.
+
+    Examples
+    --------
+    >>> layer = Scaling(2)
+    >>> layer.scale = [[1.0, 10.0]]
+    >>> layer.forward([[1.0, 2.0], [3.0, 4.0]]).tolist()
+    [[1.0, 20.0], [3.0, 40.0]]
+    >>> layer.backward([[1.0, 1.0], [1.0, 2.0]]).tolist(), layer.dscale.tolist()
+    ([[1.0, 10.0], [1.0, 20.0]], [[4.0, 10.0]])
+    """
+
+    parameters = ("scale",)
+    options = ("width",)
+    initializer_before = None
+    scale: Array
+    dscale: Array
+
+    def __init__(self, width: int, *, trainable: bool = True, backend: Any = None, dtype: str | None = None) -> None:
+        super().__init__(width, trainable, backend, dtype)
+
+    def forward(self, inputs: ArrayLike, training: bool = False) -> Array:
+        """s ⊙ x, (n, width)."""
+        self.inputs = inputs
+        out = self.take("output", inputs.shape)
+        self.output = self.backend.fuse(formulas.scale_columns)(inputs, self.scale, out=out)
+        return self.output
+
+    def backward(self, dvalues: ArrayLike) -> Array:
+        """Sets `dscale` and `dinputs` from dy, (n, width)."""
+        self.factors_gradient(self.inputs, dvalues)
+        if not self.needs_dinputs:
+            self.__dict__.pop("dinputs", None)
+            return None
+        out = self.take("dinputs", dvalues.shape)
+        self.dinputs = self.backend.fuse(formulas.scale_columns)(dvalues, self.scale, out=out)
+        return self.dinputs

@@ -1,0 +1,119 @@
+"""An activation that each neuron has a learned share of."""
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from nnxp.activations import Activation, get_activation
+from nnxp.kernels import compose, formulas
+from nnxp.layers.scaling import Factors
+from nnxp.typing import Array, ArrayLike
+
+
+class ParametricActivation(Factors):
+    """a(x) = x + α ⊙ (f(x) - x), with an activation f and a learned share α of it for each neuron, 1 at first.
+
+    α = 1 is f itself, α = 0 the identity. Holzmüller et al. 2024 (arXiv:2407.04491). Backward:
+    dα = Σᵢ dyᵢ (f(xᵢ) - xᵢ), dx = dy + α ⊙ (f'(x) dy - dy).
+
+    Parameters
+    ----------
+    width : int
+        The number of features.
+    activation : str or Activation
+        f, an element-wise one: its name or an object.
+    trainable : bool
+        False keeps α as it is (see `Layer`).
+    backend, dtype
+        See `nnxp.get_backend`; parameters are "float32" by default, and inputs are cast to their dtype.
+
+    Attributes
+    ----------
+    alpha, dalpha : Array
+        α and its gradient, (1, width): views of a flat store.
+    difference : Array
+        f(x) - x of the last forward, (n, width).
+    inputs, output, dinputs : Array
+        (n, width) each.
+
+    Raises
+    ------
+    ValueError
+        The activation has no formula, as `Softmax`; at `forward`: another number of features.
+
+    Examples
+    --------
+    >>> layer = ParametricActivation(2, "relu")
+    >>> layer.alpha = [[1.0, 0.75]]
+    >>> layer.forward([[-4.0, -4.0], [2.0, 2.0]]).tolist()
+    [[0.0, -1.0], [2.0, 2.0]]
+    >>> layer.backward([[1.0, 1.0], [1.0, 1.0]]).tolist(), layer.dalpha.tolist()
+    ([[0.0, 0.25], [1.0, 1.0]], [[4.0, 4.0]])
+    """
+
+    parameters = ("alpha",)
+    options = ("width", "activation")
+    reads = ("inputs", "difference")
+    alpha: Array
+    dalpha: Array
+    difference: Array
+
+    def __init__(
+        self,
+        width: int,
+        activation: str | Activation,
+        *,
+        trainable: bool = True,
+        backend: Any = None,
+        dtype: str | None = None,
+    ) -> None:
+        super().__init__(width, trainable, backend, dtype)
+        self.activation = get_activation(activation)
+        kind = type(self.activation)
+        if kind.forward is not Activation.forward or kind.backward is not Activation.backward:
+            raise ValueError(f"got activation={activation!r}, expected one that computes its formula and nothing else")
+        if kind.reads == ("output",) and kind.options:
+            raise ValueError(f"got activation={activation!r}, expected one whose gradient is of its inputs")
+
+    @property
+    def initializer_before(self) -> str | None:  # type: ignore[override]
+        """The activation's."""
+        return self.activation.initializer_before
+
+    def forward(self, inputs: ArrayLike, training: bool = False) -> Array:
+        """x + α ⊙ (f(x) - x), (n, width)."""
+        self.inputs = inputs
+        output, difference = self.take("output", inputs.shape), self.take("difference", inputs.shape)
+        out = None if output is None else (output, difference)
+        function = self.backend.fuse(self.functions()[0])
+        self.output, self.difference = function(inputs, *self.constants(), out=out)
+        return self.output
+
+    def backward(self, dvalues: ArrayLike) -> Array:
+        """Sets `dalpha` and `dinputs` from dy, (n, width)."""
+        self.factors_gradient(self.difference, dvalues)
+        if not self.needs_dinputs:
+            self.__dict__.pop("dinputs", None)
+            return None
+        gradient, out = self.backend.fuse(self.functions()[1]), self.take("dinputs", dvalues.shape)
+        self.dinputs = gradient(self.inputs, dvalues, *self.constants(), out=out)
+        return self.dinputs
+
+    def functions(self) -> tuple[Callable[..., Any], Callable[..., Array]]:
+        """`formula(x, *constants) -> (a(x), f(x) - x)` and `gradient(x, dy, *constants)`."""
+        return _parametric(*self.activation.functions(), self.activation.reads == ("output",))
+
+    def constants(self) -> list[Any]:
+        """What both take after their arrays: f's own, and α."""
+        return [*self.activation.constants(), self.alpha]
+
+
+@functools.cache
+def _parametric(
+    f: Callable[..., Array], gradient: Callable[..., Array], of_output: bool
+) -> tuple[Callable[..., Any], Callable[..., Array]]:
+    """The formulas of a parametric activation, from f's and its gradient's, which is of f's output or of its inputs."""
+    gradient = compose(gradient, f) if of_output else gradient
+    (x, *_), (_, dy, *_) = inspect.signature(f).parameters, inspect.signature(gradient).parameters
+    return compose(formulas.parametric, f, x=x), compose(formulas.parametric_dinputs, gradient, dy=dy)
