@@ -1,2 +1,2 @@
-"""Layers in a row: which fit each other (`architecture`), what a `model` of them is, the order of its `history`, and
-its `summary`."""
+"""Layers in a row: which fit each other (`architecture`), what a `model` of them is, the order of its `history`,
+its `summary`, initial weights from the data (`drawing`), and layers that hold layers."""

@@ -3,11 +3,12 @@
 import copy
 import math
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, ClassVar, Self
 
 from nnxp import random
 from nnxp.backends import Backend
+from nnxp.doors.arrays import finite
 from nnxp.doors.describing import as_call, one_a_line, text
 from nnxp.doors.options import whole
 from nnxp.layers import Layer
@@ -254,6 +255,25 @@ class Model(Entrance):
             for layer in map(copy.copy, self.layers):
                 out = layer.run_forward(out, False)
             return int(out.shape[1])
+
+    def draw(self, X: ArrayLike) -> None:
+        """Draws the weights and biases of the layers with `initializer="data_variance"` from (n, features) rows such as
+        it will train on (see `nnxp.initializers.DataVariance`). `fit` does it with those that are still to be drawn."""
+        from nnxp.network import drawing
+
+        x, layers = self._checked(X), drawing.from_data(self.layers)
+        if not layers:
+            raise ValueError('got no layer with initializer="data_variance", expected one to draw from data')
+        if x.shape[0] == 0:
+            raise ValueError("got X with no samples, expected at least one")
+        finite(self.backend, x, "X", self.dtype)
+
+        def parts() -> Iterator[Array]:
+            for start in range(0, x.shape[0], drawing.ROWS):
+                yield self._moved(x[start : start + drawing.ROWS, ...])
+
+        with self.backend.context():
+            drawing.draw(layers, self.layers, self.seed, self.prediction, parts, int(x.shape[0]))
 
     def penalties(self) -> list[Array]:
         """The regularization penalties of the layers that are trained, 0-d each."""

@@ -205,6 +205,11 @@ class Batches:
             x, y, w, v = self._batch(number)
             yield Batch(x, y, w, v, *sums, sums[0] / (x.shape[0] * self.mean_weight))
 
+    def inputs(self, batch_size: int) -> Iterator[Array]:
+        """The rows of X in their own order, some at a time."""
+        given = self.model, self.plan, self.X, self.y, self.w, self.v
+        return (batch.x for batch in Batches(*given, batch_size, self.rows, self.prepare).epoch())
+
     def again(self, back: int) -> tuple[Array, Array, bool]:
         """Inputs and labels of the batch that came `back` before the last one, and whether it is that one."""
         x, y, *_ = self._batch(self._number - back)

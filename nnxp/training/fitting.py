@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from nnxp.callbacks import Callback, events_of
 from nnxp.doors.options import boolean, positive
+from nnxp.network import drawing
 from nnxp.network.model import Model
 from nnxp.optimizers import LBFGS
 from nnxp.training.batches import Batches
@@ -15,6 +16,7 @@ from nnxp.training.course import describe
 from nnxp.training.evaluation import evaluate
 from nnxp.training.loop import Training
 from nnxp.training.prediction import BATCH as PREDICTION_BATCH
+from nnxp.training.prediction import Prediction
 from nnxp.training.progress import Progress
 from nnxp.training.streams import Stream, is_stream, training_data, validation_of
 from nnxp.typing import ArrayLike
@@ -74,12 +76,23 @@ def fit(
             from nnxp.training import resuming  # which reads files: few fits do
 
             resumed = resuming.resume(model, resume, described(), data.steps)
+        waiting = drawing.waiting(model.layers, model.seed)
         if isinstance(data, Stream):
+            if waiting:
+                raise ValueError(
+                    f"got batches one by one for {waiting[0]!r}, expected weights drawn before: model.draw(X), X some "
+                    "thousand rows such as the batches have"
+                )
             data.open()
         with model.backend.context():
             if validation_split is not None:
                 assert isinstance(data, Batches)
                 data, validation = data.split(validation_split, PREDICTION_BATCH)
+            if waiting:
+                assert isinstance(data, Batches)
+                parts = functools.partial(data.inputs, drawing.ROWS)
+                predict = functools.partial(Prediction, model)
+                drawing.draw(waiting, model.layers, model.seed, predict, parts, data.n)
             shown = functools.partial(Progress, show=progress, lines=verbose)
             training = trained()
             if model.store.trained and not training.plan.owners:

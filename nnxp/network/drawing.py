@@ -1,0 +1,75 @@
+"""Initial weights from the data, layer by layer: each that waits for some is given outputs of variance 1."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+import numpy as np
+
+from nnxp import random
+from nnxp.initializers import DataVariance
+from nnxp.layers import Dense, Layer
+from nnxp.layers.parts import with_parts
+from nnxp.typing import Array, Floats
+
+ROWS = 2048
+"""How many rows are run at once, so that memory does not grow with the data."""
+
+
+def from_data(layers: Sequence[Layer]) -> list[Dense]:
+    """The bound layers that begin with weights from the data.
+
+    Raises
+    ------
+    ValueError
+        One is a part of another layer, so that nobody sees its inputs.
+    """
+    found = []
+    for position, layer in with_parts(layers):
+        if isinstance(layer, Dense) and isinstance(layer.initializer, DataVariance):
+            if not isinstance(position, int):
+                raise ValueError(
+                    f"got initializer='data_variance' at layer {position}, expected it at a layer of the model itself: "
+                    "inside of another, name one that needs no data"
+                )
+            found.append(layer)
+    return found
+
+
+def waiting(layers: Sequence[Layer], seed: int) -> list[Dense]:
+    """Those of them whose weights are the seed's, before any data: drawn, assigned, trained and saved ones stay."""
+    return [
+        layer
+        for layer in from_data(layers)
+        if np.array_equal(layer.backend.to_numpy(layer.weights), layer.drawn("weights", seed).astype(layer.dtype))
+    ]
+
+
+def draw(
+    drawn: Sequence[Dense],
+    layers: Sequence[Layer],
+    seed: int,
+    prediction: Callable[[list[Layer]], Callable[[Array], Array]],
+    parts: Callable[[], Iterable[Array]],
+    n: int,
+) -> None:
+    """Draws weights and biases of some layers in turn, each for what those before it make of the rows.
+
+    Parameters
+    ----------
+    drawn
+        The layers to draw.
+    layers, seed
+        A model's.
+    prediction
+        Gives the forward pass through the first of the layers, as a prediction runs them.
+    parts
+        Gives the n rows anew, some at a time.
+    """
+    for layer in drawn:
+        normal = layer.drawn("weights", seed)
+        layer.weights, layer.biases = normal, np.zeros((1, layer.n_out))
+        assert isinstance(layer.initializer, DataVariance) and isinstance(layer.position, int)
+        forward, to_numpy = prediction([*layers[: layer.position + 1]]), layer.backend.to_numpy
+        outputs: Iterator[Floats] = (to_numpy(forward(x)).astype(np.float64) for x in parts())
+        key = random.key(seed, "weights", layer.position, "from the data")
+        divisors, biases = layer.initializer.from_outputs(key, outputs, n)
+        layer.weights, layer.biases = normal / divisors, biases
