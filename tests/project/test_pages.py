@@ -49,9 +49,8 @@ def test_no_python_is_forgotten() -> None:
 
 
 def test_training(readme: dict[str, Any]) -> None:
-    looks, batches, toolbox, followed, paced, watched, survives = (
-        block.code for block in pages.blocks("docs/training.md", "python")
-    )
+    blocks = (block.code for block in pages.blocks("docs/training.md", "python"))
+    looks, batches, toolbox, followed, paced, watched, tabular, survives = blocks
     digits, test = readme["digits"], readme["test"]
     exec(looks, readme)
     assert len(readme["model"].history["accuracy"]) == 30
@@ -66,6 +65,8 @@ def test_training(readme: dict[str, Any]) -> None:
     assert readme["paced"].history["learning_rate"][-1] < 0.01 and readme["paced"].history["accuracy"][-1] > 0.5
     exec(watched, readme)
     assert len(readme["losses"]) == math.ceil(len(readme["train"]) / 32)
+    exec(tabular, readme)
+    assert metrics.accuracy(readme["tabular"].predict(digits.X[test] / 16), digits.y[test]) > 0.93
     exec(survives, readme)
     assert readme["long"].epoch == 5 and nnxp.load("long.safetensors").epoch == 5
 
