@@ -163,6 +163,35 @@ def layer_norm_dinputs(
     return (dy * gain - (mean_grad + normalized * mean_product)) * scale
 
 
+# --- embeddings ------------------------------------------------------------------------------------
+
+
+def angle(x: Array, frequency: Row, phase: Row) -> Array:
+    """2πwx + b. Gorishniy et al. 2022 (arXiv:2203.05556), section 3.3, with a phase."""
+    return 2 * math.pi * (x * frequency) + phase
+
+
+def cosine(x: Array) -> Array:
+    """cos x."""
+    return xp.cos(x)
+
+
+def cosine_grad(x: Array, dy: Array) -> Array:
+    """-sin x · dy."""
+    return -xp.sin(x) * dy
+
+
+def piece(x: Array, start: Row, slope: Row, least: Row, most: Row) -> Array:
+    """(x - e) / (e' - e), the share of a bin from e to e' that lies below x, with slope = 1 / (e' - e), held within
+    [least, most]: [0, 1] but for the first and the last bin. Gorishniy et al. 2022, equation 1."""
+    return xp.minimum(xp.maximum((x - start) * slope, least), most)
+
+
+def piece_grad(y: Array, dy: Array, slope: Row, least: Row, most: Row) -> Array:
+    """dy / (e' - e) where y was not held, else 0; 0 at the kinks."""
+    return xp.where((y > least) & (y < most), dy * slope, 0)
+
+
 # --- activations -----------------------------------------------------------------------------------
 
 

@@ -14,7 +14,7 @@ UFUNCS = {
     "lshift": "left_shift", "rshift": "right_shift",
     "lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal", "eq": "equal", "ne": "not_equal",
     "maximum": "maximum", "minimum": "minimum", "sign": "sign", "sqrt": "sqrt", "exp": "exp", "expm1": "expm1",
-    "log": "log", "log1p": "log1p", "tanh": "tanh", "erf": "erf",
+    "log": "log", "log1p": "log1p", "tanh": "tanh", "erf": "erf", "cos": "cos", "sin": "sin",
     "bits_and": "bitwise_and", "bits_xor": "bitwise_xor",
 }  # fmt: skip
 TORCH = {**UFUNCS, "invert": "bitwise_not", "lshift": "bitwise_left_shift", "rshift": "bitwise_right_shift",

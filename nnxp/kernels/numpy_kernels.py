@@ -33,6 +33,11 @@ def gather(a: Array, rows: Array, out: Array = None) -> Array:
     return np.take(a, rows, axis=0, out=out, mode="clip")  # mode "raise" would go through a copy of `out`
 
 
+def gather_columns(a: Array, columns: Array, out: Array = None) -> Array:
+    """a's columns in the order of the indices `columns`, which the caller has checked."""
+    return np.take(a, columns, axis=1, out=out, mode="clip")
+
+
 def squared_norm(a: Array, out: Array = None) -> Array:
     """Σ a², 0-d: BLAS's dot product of a with itself."""
     return np.asarray(np.vdot(a, a)) if out is None else _plain["squared_norm"](a, out=out)
@@ -169,6 +174,69 @@ def _crossentropy(z: Array, labels: Array, factors: Array, smoothing: float, out
     return out
 
 
+def _in_blocks(x: Array, d: int) -> Array:
+    """(n, d k) as d matrices (n, k), the same memory."""
+    return x.reshape(x.shape[0], d, x.shape[1] // d).transpose(1, 0, 2)
+
+
+def block_products(x: Array, w: Array, out: Array = None) -> Array:
+    """xⱼ wⱼ side by side, (n, d k), for x (n, d h) and w (d, h, k)."""
+    d, _, k = w.shape
+    out = np.empty((x.shape[0], d * k), x.dtype) if out is None else out
+    np.matmul(_in_blocks(x, d), w, out=_in_blocks(out, d))
+    return out
+
+
+def block_dinputs(dy: Array, w: Array, out: Array = None) -> Array:
+    """dyⱼ wⱼᵀ side by side, (n, d h): the gradient of x in `block_products`."""
+    return block_products(dy, w.transpose(0, 2, 1), out)
+
+
+def block_dweights(x: Array, dy: Array, like: Array, out: Array = None) -> Array:
+    """xⱼᵀ dyⱼ, (d, h, k): the gradient of w in `block_products`."""
+    d = like.shape[0]
+    return np.matmul(_in_blocks(x, d).transpose(0, 2, 1), _in_blocks(dy, d), out=out)
+
+
+def table_rows(codes: Array, sizes: Array, first: Array, out: Array = None) -> Array:
+    """firstⱼ + the whole number next to codesᵢⱼ, int64, where that is from 0 to sizesⱼ - 1; else -1."""
+    out = np.empty(codes.shape, np.int64) if out is None else out
+    n = codes.size
+    near = np.rint(codes, out=_scratch.take("near", n, codes.dtype).reshape(codes.shape))
+    valid = np.less(near, sizes, out=_scratch.take("valid", n, np.bool_).reshape(codes.shape))
+    valid &= np.greater_equal(near, 0, out=_scratch.take("from 0", n, np.bool_).reshape(codes.shape))
+    if not valid.all():
+        return _plain["table_rows"](codes, sizes, first, out=out)
+    np.copyto(out, near, casting="unsafe")
+    return np.add(out, first, out=out)
+
+
+def embedded(table: Array, rows: Array, out: Array = None) -> Array:
+    """The table's rows side by side, (n, d k), for rows (n, d) and a table (R, k); NaN for row -1."""
+    (n, d), k = rows.shape, table.shape[1]
+    out = np.empty((n, d * k), table.dtype) if out is None else out
+    places = out.reshape(n * d, k)
+    np.take(table, rows.reshape(-1), axis=0, out=places, mode="clip")
+    if np.minimum.reduce(rows, axis=None, initial=0) < 0:
+        places[rows.reshape(-1) < 0] = np.nan
+    return out
+
+
+def embedded_grad(dy: Array, rows: Array, first: Array, like: Array, out: Array = None) -> Array:
+    """The sum of dy over the places that each row of the table was taken to, one after the other; nothing for -1."""
+    k, places = like.shape[1], rows.size
+    out = np.empty(like.shape, dy.dtype) if out is None else out
+    index = _scratch.take("index", places * k, np.int64).reshape(places, k)
+    np.multiply(rows.reshape(-1, 1), k, out=index)
+    index += _row_starts.take("starts", k, 1)
+    if np.minimum.reduce(rows, axis=None, initial=0) < 0:
+        dy = np.where(rows.reshape(-1, 1) < 0, 0, dy.reshape(places, k))
+        np.maximum(index, 0, out=index)
+    out.fill(0)
+    np.add.at(out.reshape(-1), index.reshape(-1), dy.reshape(-1))  # of one dimension: as fast as a loop of C
+    return out
+
+
 def _column(like: Array) -> Array:
     """Scratch of shape (n, 1) for an (n, m) array."""
     return _scratch.take("column", like.shape[0], like.dtype)[:, None]
@@ -179,6 +247,7 @@ NUMPY: dict[str, Kernel] = NORMALIZATION | table(
     column_sums,
     row_means,
     gather,
+    gather_columns,
     squared_norm,
     clip_parts,
     absolute_sum,
@@ -189,4 +258,10 @@ NUMPY: dict[str, Kernel] = NORMALIZATION | table(
     softmax_grad,
     softmax_crossentropy,
     bias_softmax_crossentropy,
+    block_products,
+    block_dinputs,
+    block_dweights,
+    table_rows,
+    embedded,
+    embedded_grad,
 )

@@ -83,6 +83,10 @@ def reference(xp: Namespace) -> dict[str, Kernel]:
         """a's rows in the order of the indices `rows`, which the caller has checked."""
         return _deliver(out, xp.take(a, rows, axis=0))
 
+    def gather_columns(a: Array, columns: Array, out: Array = None) -> Array:
+        """a's columns in the order of the indices `columns`, which the caller has checked."""
+        return _deliver(out, xp.take(a, columns, axis=1))
+
     def argmax(a: Array, out: Array = None) -> Array:
         """Each row's index of the largest value, the first of equals, shape (n,)."""
         return _deliver(out, xp.argmax(a, axis=1))
@@ -123,6 +127,52 @@ def reference(xp: Namespace) -> dict[str, Kernel]:
         """Σⱼ γⱼdyᵢⱼ / m and Σⱼ γⱼdyᵢⱼxᵢⱼ / m, each of shape (n, 1)."""
         g = dy * gain
         return _deliver(out, xp.mean(g, axis=1, keepdims=True), xp.mean(g * x, axis=1, keepdims=True))
+
+    def in_blocks(x: Array, d: int) -> Array:
+        """(n, d k) as d matrices (n, k): columns k at a time."""
+        return xp.permute_dims(xp.reshape(x, (x.shape[0], d, x.shape[1] // d)), (1, 0, 2))
+
+    def in_rows(blocks: Array) -> Array:
+        """d matrices (n, k) side by side, (n, d k)."""
+        d, n, k = blocks.shape
+        return xp.reshape(xp.permute_dims(blocks, (1, 0, 2)), (n, d * k))
+
+    def block_products(x: Array, w: Array, out: Array = None) -> Array:
+        """xⱼ wⱼ side by side, (n, d k): x, (n, d h), is d blocks of h columns, w, (d, h, k), a matrix for each."""
+        return _deliver(out, in_rows(xp.matmul(in_blocks(x, w.shape[0]), w)))
+
+    def block_dinputs(dy: Array, w: Array, out: Array = None) -> Array:
+        """dyⱼ wⱼᵀ side by side, (n, d h): the gradient of x in `block_products`."""
+        return _deliver(out, in_rows(xp.matmul(in_blocks(dy, w.shape[0]), xp.permute_dims(w, (0, 2, 1)))))
+
+    def block_dweights(x: Array, dy: Array, like: Array, out: Array = None) -> Array:
+        """xⱼᵀ dyⱼ, (d, h, k), as w is, which `like` has the shape of: the gradient of w in `block_products`."""
+        x, dy = in_blocks(x, like.shape[0]), in_blocks(dy, like.shape[0])
+        return _deliver(out, xp.matmul(xp.permute_dims(x, (0, 2, 1)), dy))
+
+    def table_rows(codes: Array, sizes: Array, first: Array, out: Array = None) -> Array:
+        """firstⱼ + the whole number next to codesᵢⱼ, int64, where that is from 0 to sizesⱼ - 1; else -1, no row. Where
+        each column's part of a table begins, and how long it is, are vectors; the sizes have the codes' dtype."""
+        near = xp.round(codes)
+        valid = xp.logical_and(near >= 0, near < sizes)
+        return _deliver(out, xp.where(valid, xp.astype(xp.where(valid, near, 0), xp.int64) + first, -1))
+
+    def embedded(table: Array, rows: Array, out: Array = None) -> Array:
+        """The table's rows side by side, (n, d k), for rows (n, d) and a table (R, k); NaN for row -1."""
+        (n, d), k = rows.shape, table.shape[1]
+        flat = xp.reshape(rows, (-1,))
+        found = xp.take(table, xp.where(flat < 0, 0, flat), axis=0)
+        return _deliver(out, xp.reshape(xp.where(flat[:, None] < 0, xp.nan, found), (n, d * k)))
+
+    def embedded_grad(dy: Array, rows: Array, first: Array, like: Array, out: Array = None) -> Array:
+        """The gradient of the table in `embedded`, which `like` has the shape of: the sum of dy over the places that a
+        row was taken to, 0 for one that was not, nothing for row -1. Here Hᵀ dy, H having a 1 where a place took a row;
+        `first`, where each column's part of the table begins, is for those that add up part by part."""
+        flat = xp.reshape(rows, (-1,))
+        every = xp.arange(like.shape[0], dtype=flat.dtype, device=flat.device)
+        hot = xp.astype(flat[:, None] == every[None, :], dy.dtype)
+        dy = xp.where(flat[:, None] < 0, 0, xp.reshape(dy, (flat.shape[0], like.shape[1])))
+        return _deliver(out, xp.matmul(hot.T, dy))
 
     def targets(labels: Array, like: Array, smoothing: float = 0.0) -> tuple[Array, Array]:
         """Rows t of the classes' shares, smoothed to (1 - s) t + s / m, and where a row's label is within range, shape
@@ -187,6 +237,7 @@ def reference(xp: Namespace) -> dict[str, Kernel]:
         "clip_parts": clip_parts,
         "dropped": dropped,
         "gather": gather,
+        "gather_columns": gather_columns,
         "argmax": argmax,
         "softmax": softmax,
         "softmax_grad": softmax_grad,
@@ -194,6 +245,12 @@ def reference(xp: Namespace) -> dict[str, Kernel]:
         "row_moments": row_moments,
         "affine_grads": affine_grads,
         "row_products": row_products,
+        "block_products": block_products,
+        "block_dinputs": block_dinputs,
+        "block_dweights": block_dweights,
+        "table_rows": table_rows,
+        "embedded": embedded,
+        "embedded_grad": embedded_grad,
         "probability_error": probability_error,
         "crossentropy": crossentropy,
         "softmax_crossentropy": softmax_crossentropy,

@@ -22,6 +22,10 @@ def torch_kernels(torch: Any, xp: Namespace) -> dict[str, Kernel]:
         """a's rows in the order of the indices `rows`, which the caller has checked."""
         return torch.index_select(a, 0, rows, out=out)
 
+    def gather_columns(a: Array, columns: Array, out: Array = None) -> Array:
+        """a's columns in the order of the indices `columns`, which the caller has checked."""
+        return torch.index_select(a, 1, columns, out=out)
+
     def squared_norm(a: Array, out: Array = None) -> Array:
         """Σ a², 0-d: BLAS's dot product of a with itself."""
         return plain["squared_norm"](a, out=out) if out is not None else torch.dot(a.reshape(-1), a.reshape(-1))
@@ -116,8 +120,65 @@ def torch_kernels(torch: Any, xp: Namespace) -> dict[str, Kernel]:
         dz.scatter_add_(1, index[:, None], negative).masked_fill_(outside[:, None], 0.0)
         return out
 
+    def in_blocks(x: Array, d: int) -> Array:
+        """(n, d k) as d matrices (n, k), the same memory."""
+        return x.reshape(x.shape[0], d, x.shape[1] // d).permute(1, 0, 2)
+
+    def block_products(x: Array, w: Array, out: Array = None) -> Array:
+        """xⱼ wⱼ side by side, (n, d k), for x (n, d h) and w (d, h, k)."""
+        if out is None:
+            return plain["block_products"](x, w)
+        n, (d, _, k) = x.shape[0], w.shape
+        blocks = scratch.take("blocks", n * d * k, x.dtype, x.device).reshape(d, n, k)
+        in_blocks(out, d).copy_(torch.bmm(in_blocks(x, d), w, out=blocks))  # into `out` as it lies: twice as slow
+        return out
+
+    def block_dinputs(dy: Array, w: Array, out: Array = None) -> Array:
+        """dyⱼ wⱼᵀ side by side, (n, d h): the gradient of x in `block_products`."""
+        return block_products(dy, w.permute(0, 2, 1), out)
+
+    def block_dweights(x: Array, dy: Array, like: Array, out: Array = None) -> Array:
+        """xⱼᵀ dyⱼ, (d, h, k): the gradient of w in `block_products`."""
+        d = like.shape[0]
+        return torch.bmm(in_blocks(x, d).permute(0, 2, 1), in_blocks(dy, d), out=out)
+
+    def table_rows(codes: Array, sizes: Array, first: Array, out: Array = None) -> Array:
+        """firstⱼ + the whole number next to codesᵢⱼ, int64, where that is from 0 to sizesⱼ - 1; else -1."""
+        out = torch.empty(codes.shape, dtype=torch.int64, device=codes.device) if out is None else out
+        taken = [scratch.take(str(i), out.numel(), torch.bool, out.device).reshape(out.shape) for i in (0, 1)]
+        near = torch.round(codes, out=whole(codes))
+        valid = torch.ge(near, 0, out=taken[0]).logical_and_(torch.lt(near, sizes, out=taken[1]))
+        outside = valid.logical_not_()
+        return out.copy_(near.masked_fill_(outside, 0)).add_(first).masked_fill_(outside, -1)
+
+    def embedded(table: Array, rows: Array, out: Array = None) -> Array:
+        """The table's rows side by side, (n, d k), for rows (n, d) and a table (R, k); NaN for row -1."""
+        (n, d), k = rows.shape, table.shape[1]
+        out = torch.empty((n, d * k), dtype=table.dtype, device=table.device) if out is None else out
+        index, outside = taken_rows(rows)
+        torch.index_select(table, 0, index, out=out.view(n * d, k)).masked_fill_(outside[:, None], float("nan"))
+        return out
+
+    def embedded_grad(dy: Array, rows: Array, first: Array, like: Array, out: Array = None) -> Array:
+        """The sum of dy over the places that each row of the table was taken to; nothing for -1. The same bits each
+        time, on a GPU too, where `index_add_` would add in any order."""
+        out = torch.empty(like.shape, dtype=dy.dtype, device=dy.device) if out is None else out
+        index, outside = taken_rows(rows)
+        places = whole(dy).copy_(dy).view(rows.numel(), like.shape[1]).masked_fill_(outside[:, None], 0)
+        if dy.is_cpu:
+            return out.zero_().index_add_(0, index, places)
+        return out.copy_(torch.ops.aten.embedding_dense_backward(places, index, like.shape[0], -1, False))
+
+    def taken_rows(rows: Array) -> tuple[Array, Array]:
+        """Rows as a vector, 0 for -1, and where those are."""
+        flat, (index, outside) = rows.reshape(-1), [
+            scratch.take("index", rows.numel(), dtype, rows.device) for dtype in (torch.int64, torch.bool)
+        ]  # fmt: skip
+        return torch.clamp(flat, min=0, out=index), torch.lt(flat, 0, out=outside)
+
     return normalization(torch, xp, whole) | table(
         gather,
+        gather_columns,
         squared_norm,
         clip_parts,
         absolute_sum,
@@ -128,4 +189,10 @@ def torch_kernels(torch: Any, xp: Namespace) -> dict[str, Kernel]:
         softmax,
         softmax_grad,
         bias_softmax_crossentropy,
+        block_products,
+        block_dinputs,
+        block_dweights,
+        table_rows,
+        embedded,
+        embedded_grad,
     )

@@ -16,7 +16,9 @@ import numpy as np
 from nnxp.kernels import error_function
 from nnxp.typing import Array, Namespace
 
-WORDS = ("abs", "erf", "exp", "expm1", "log", "log1p", "maximum", "minimum", "sign", "sqrt", "tanh", "where")
+WORDS = (
+    "abs", "cos", "erf", "exp", "expm1", "log", "log1p", "maximum", "minimum", "sign", "sin", "sqrt", "tanh", "where",
+)  # fmt: skip
 
 
 class Bound:
@@ -38,7 +40,7 @@ class Numbers:
 
     abs, erf, exp, expm1 = abs, math.erf, math.exp, math.expm1
     log, log1p, maximum, minimum = math.log, math.log1p, max, min
-    sqrt, tanh = math.sqrt, math.tanh
+    cos, sin, sqrt, tanh = math.cos, math.sin, math.sqrt, math.tanh
 
     @staticmethod
     def sign(x: float) -> float:
@@ -95,6 +97,11 @@ def abs(x: Array) -> Array:
     return _of(x).abs(x)
 
 
+def cos(x: Array) -> Array:
+    """The cosine, of radians."""
+    return _of(x).cos(x)
+
+
 def erf(x: Array) -> Array:
     """The error function 2/√π ∫₀ˣ exp(-t²) dt: native where there is one, else `formulas.erf`."""
     return _of(x).erf(x)
@@ -133,6 +140,11 @@ def minimum(a: Array, b: Array) -> Array:
 def sign(x: Array) -> Array:
     """-1, 0 or 1."""
     return _of(x).sign(x)
+
+
+def sin(x: Array) -> Array:
+    """The sine, of radians."""
+    return _of(x).sin(x)
 
 
 def sqrt(x: Array) -> Array:

@@ -28,11 +28,15 @@ def writing(library: Any) -> dict[str, Kernel]:
         """a's rows in the order of the indices `rows`, which the caller has checked."""
         return library.take(a, rows, axis=0, out=out)
 
+    def gather_columns(a: Array, columns: Array, out: Array = None) -> Array:
+        """a's columns in the order of the indices `columns`, which the caller has checked."""
+        return library.take(a, columns, axis=1, out=out)
+
     def argmax(a: Array, out: Array = None) -> Array:
         """Each row's index of the largest value, the first of equals, shape (n,)."""
         return library.argmax(a, axis=1, out=out)
 
-    return table(matmul, column_sums, row_means, gather, argmax)
+    return table(matmul, column_sums, row_means, gather, gather_columns, argmax)
 
 
 def table(*kernels: Callable[..., Any]) -> dict[str, Kernel]:

@@ -29,7 +29,7 @@ from tests.helpers.hostcuda.kernel import HostKernel
 
 Host = npt.NDArray[Any]
 FLOATS = ("float32", "float64")
-REAL = ("erf", "exp", "expm1", "log", "log1p", "tanh")
+REAL = ("cos", "erf", "exp", "expm1", "log", "log1p", "sin", "tanh")
 """The words of formulas whose last bits depend on the library."""
 ELEMENTS = """extern "C" __global__ void {name}({parameters}, const long long _n)
 {{

@@ -14,7 +14,7 @@ from nnxp.typing import Array, Column, Row
 Host = npt.NDArray[Any]
 EXACT = ("abs", "sign", "maximum", "minimum")
 ROUNDED = ("sqrt",)  # correctly, but for PyTorch's float32
-REAL = ("exp", "tanh", "log1p", "expm1", "log")  # whose last bit depends on the library
+REAL = ("exp", "tanh", "log1p", "expm1", "log", "cos", "sin")  # whose last bit depends on the library
 POWERS = (0.25, 0.5, 2.0, 8.0)  # dividing by them, and multiplying by their reciprocals, is the same
 LITERALS = ("0", "0.0", "-0.0", "1", "0.5", "-3.0", "2", "1e-3")
 COMPARISONS = ("<", "<=", ">", ">=", "==", "!=")

@@ -334,6 +334,44 @@ def test_dropped(shape: tuple[int, int], kind: str) -> None:
         assert run(kind, "dropped", x, key, threshold, 1.25)[0].tobytes() == (expected + 0).tobytes()
 
 
+# --- blocks of columns, and rows of a table --------------------------------------------------------
+
+
+@host_compiler
+@every_kind
+@pytest.mark.parametrize("shape", [(1, 1, 1, 1), (7, 3, 4, 2), (300, 2, 5, 3), (0, 2, 3, 1)], ids=str)
+def test_products_of_blocks(shape: tuple[int, int, int, int], kind: str) -> None:
+    """Each sum has as many additions as terms, that over the rows those of a block of threads."""
+    (n, d, h, k), draw = shape, np.random.default_rng(shape)
+    x, w, dy = (draw.standard_normal(s).astype(kind) for s in ((n, d * h), (d, h, k), (n, d * k)))
+    for name, given, depth in (
+        ("block_products", (x, w), h + 1),
+        ("block_dinputs", (dy, w), k + 1),
+        ("block_dweights", (x, dy, w), additions(n, 256) + 1),
+    ):
+        exact, size = (SPEC[name](*wide(*arrays)) for arrays in (given, map(np.abs, given)))
+        (got,) = run(kind, name, *given)
+        assert got.shape == exact.shape
+        close(got, exact, depth * np.finfo(kind).eps * size)
+
+
+@host_compiler
+@every_kind
+def test_rows_of_a_table(kind: str) -> None:
+    """Codes by the whole number next to them; what is no code takes no row, is NaN, and moves none."""
+    codes = np.array([[0, 2], [1.4, 0], [np.nan, 1], [3, -1], [2, np.inf], [2.0**62, -0.4], [1, 1]], kind)
+    sizes, first, draw = np.array([3, 3], kind), np.array([0, 3]), np.random.default_rng(0)
+    with named_kernels(kind) as table:
+        rows = table["table_rows"](codes, sizes, first)
+    assert rows.tolist() == [[0, 5], [1, 3], [-1, 4], [-1, -1], [2, -1], [-1, 3], [1, 4]]
+    values, dy = draw.standard_normal((6, 2)).astype(kind), draw.standard_normal((7, 4)).astype(kind)
+    (got,) = run(kind, "embedded", values, rows)
+    np.testing.assert_array_equal(got, SPEC["embedded"](values, rows))
+    (got,) = run(kind, "embedded_grad", dy, rows, first, values)
+    exact, size = (SPEC["embedded_grad"](*wide(a), rows, first, values.astype(float)) for a in (dy, np.abs(dy)))
+    close(got, exact, len(dy) * np.finfo(kind).eps * size)
+
+
 # --- for devices -----------------------------------------------------------------------------------
 
 SOURCES: tuple[tuple[str, dict[str, Any]], ...] = (
@@ -341,6 +379,7 @@ SOURCES: tuple[tuple[str, dict[str, Any]], ...] = (
     ("sums", {}),
     ("softmax", {}),
     ("normalization", {}),
+    ("embedding", {}),
     ("softmax_crossentropy", {"Label": "long long", "INDICES": 1}),
     ("softmax_crossentropy", {"Label": "T", "INDICES": 0}),
 )
@@ -356,7 +395,7 @@ def test_declarations_are_what_the_compiler_sees() -> None:
             declared = [p.dtype.str[1:] + "*" * p.pointer for p in declaration(unit.source, name)]
             assert [code.removeprefix("const ") for code in kernel.parameters] == declared
             found += 1
-    assert found == 2 * (1 + 7 + 2 + 4 + 1 + 1)
+    assert found == 2 * (1 + 7 + 2 + 4 + 6 + 1 + 1)
 
 
 @device_compiler

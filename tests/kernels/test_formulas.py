@@ -82,6 +82,10 @@ NUMBERS = {
     "low": 0.25,
     "high": 8.0,
     "bound": 0.4,
+    "frequency": 0.3,
+    "phase": 0.7,
+    "start": 0.2,
+    "most": 1.5,
     "l1": 0.1,
     "l2": 0.2,
 }
@@ -215,6 +219,7 @@ def test_polynomial_is_horners() -> None:
 
 WORDS: dict[str, tuple[Callable[..., float], tuple[Any, ...]]] = {
     "abs": (abs, (-1.5,)),
+    "cos": (math.cos, (2.5,)),
     "erf": (math.erf, (-0.5,)),
     "exp": (math.exp, (0.7,)),
     "expm1": (math.expm1, (1e-9,)),
@@ -223,6 +228,7 @@ WORDS: dict[str, tuple[Callable[..., float], tuple[Any, ...]]] = {
     "maximum": (max, (-2.0, 1.0)),
     "minimum": (min, (-2.0, 1.0)),
     "sign": (lambda x: math.copysign(1, x), (-0.3,)),
+    "sin": (math.sin, (2.5,)),
     "sqrt": (math.sqrt, (2.0,)),
     "tanh": (math.tanh, (0.4,)),
     "where": (lambda c, a, b: b, (False, 1.0, 2.0)),

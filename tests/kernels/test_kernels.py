@@ -150,7 +150,28 @@ def mix(z: int) -> int:
     return z ^ (z >> 31)
 
 
+def side_by_side(x: Host, w: Host) -> Host:
+    """Each block of columns times its matrix."""
+    return np.concatenate([b @ a for b, a in zip(np.split(x, len(w), axis=1), w, strict=True)], axis=1)
+
+
+def taken(table: Host, rows: Host) -> Host:
+    return np.array(
+        [np.concatenate([table[r] if r >= 0 else np.full(table.shape[1], np.nan) for r in row]) for row in rows]
+    )
+
+
+def added(dy: Host, rows: Host, like: Host) -> Host:
+    """One place after the other."""
+    total, k = np.zeros(like.shape), like.shape[1]
+    for i, j in np.ndindex(*rows.shape):
+        total[rows[i, j]] += dy[i, j * k : (j + 1) * k] * (rows[i, j] >= 0)
+    return total
+
+
 A, B, W, ROW, COLUMN, ROWS, P, CLASSES, LOSS = "A", "B", "W", "ROW", "COLUMN", "ROWS", "P", "CLASSES", "LOSS"
+BLOCKS, TWICE, MADE, CODES, SIZES, FIRST, TABLE, PLACES = "W3", "A2", "A6", "CODES", "SIZES", "FIRST", "T", "ROWS2"
+COLUMNS = "COLUMNS"
 DEFINITIONS: dict[str, tuple[tuple[Any, ...], Callable[..., Any]]] = {
     "matmul": ((A, B), lambda a, b: np.array([[np.dot(r, c) for c in b.T] for r in a]).reshape(len(a), b.shape[1])),
     "column_sums": ((A,), lambda a: np.sum(a, axis=0)[None, :]),
@@ -164,6 +185,19 @@ DEFINITIONS: dict[str, tuple[tuple[Any, ...], Callable[..., Any]]] = {
     "clip_parts": ((A, 1.5), lambda a, bound: (1.0, np.sum(a**2), min(1.0, bound / np.sqrt(np.sum(a**2))))),
     "dropped": ((A, -5, 2**23, 2.0), dropped),
     "gather": ((A, ROWS), lambda a, rows: a[rows]),
+    "gather_columns": ((A, COLUMNS), lambda a, columns: np.array([[r[c] for c in columns] for r in a])),
+    "block_products": ((TWICE, BLOCKS), side_by_side),
+    "block_dinputs": ((MADE, BLOCKS), lambda dy, w: side_by_side(dy, w.transpose(0, 2, 1))),
+    "block_dweights": (
+        (TWICE, MADE, BLOCKS),
+        lambda x, dy, w: np.array([b.T @ c for b, c in zip(np.split(x, 2, 1), np.split(dy, 2, 1), strict=True)]),
+    ),
+    "table_rows": (
+        (CODES, SIZES, FIRST),
+        lambda c, sizes, first: np.where((c < -0.5) | (c > sizes - 0.5), -1, np.rint(c) + first).astype(np.int64),
+    ),
+    "embedded": ((TABLE, PLACES), taken),
+    "embedded_grad": ((MADE, PLACES, FIRST, TABLE), lambda dy, rows, first, table: added(dy, rows, table)),
     "argmax": ((A,), lambda a: np.array([r.tolist().index(max(r)) for r in a], np.int64)),
     "softmax": ((A,), softmax),
     "softmax_grad": (
@@ -209,6 +243,15 @@ def draw(n: int, m: int, dtype: str, seed: int) -> dict[Any, Host]:
         ROW: rng.uniform(-1, 1, (1, m)).astype(dtype),
         COLUMN: rng.uniform(0, 2, (n, 1)).astype(dtype),
         ROWS: rng.integers(0, n, 7),
+        COLUMNS: rng.integers(0, m, 7),
+        TWICE: rng.uniform(-3, 3, (n, 2 * m)).astype(dtype),
+        BLOCKS: rng.uniform(-3, 3, (2, m, 3)).astype(dtype),
+        MADE: rng.uniform(-3, 3, (n, 6)).astype(dtype),
+        CODES: (rng.integers(-1, 4, (n, 2)) + rng.uniform(-0.4, 0.4)).astype(dtype),
+        SIZES: np.array([3, 2], dtype),
+        FIRST: np.array([0, 3]),
+        TABLE: rng.uniform(-3, 3, (5, 3)).astype(dtype),
+        PLACES: np.column_stack([rng.integers(-1, 3, n), rng.choice([-1, 3, 4], n)]),
         P: softmax(a.astype(float)).astype(dtype),
         CLASSES: rng.integers(0, m, n),
     }

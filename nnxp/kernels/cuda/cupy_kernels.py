@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from nnxp.kernels import formulas
+from nnxp.kernels.cuda.embedding_kernels import embedding_kernels
 from nnxp.kernels.cuda.fusion import BLOCKS, shared, sums_grid
 from nnxp.kernels.cuda.launch import (
     COLUMNS,
@@ -239,7 +240,7 @@ def cupy_kernels(cupy: Any, xp: Namespace) -> dict[str, Kernel]:
         _dropout(cupy)(x, key, threshold, scale, out)
         return out
 
-    return table(
+    return embedding_kernels(cupy, xp, launcher, kind_of) | table(
         matmul,
         column_sums,
         squared_norm,

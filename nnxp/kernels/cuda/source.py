@@ -22,8 +22,8 @@ C_TYPES = {
 }  # fmt: skip
 """CUDA's names of NumPy's types."""
 WORDS = {
-    "abs": "abs({0})", "erf": "erf({0})", "exp": "exp({0})", "expm1": "expm1({0})", "log": "log({0})",
-    "log1p": "log1p({0})", "sqrt": "sqrt({0})", "tanh": "tanh({0})",
+    "abs": "abs({0})", "cos": "cos({0})", "erf": "erf({0})", "exp": "exp({0})", "expm1": "expm1({0})",
+    "log": "log({0})", "log1p": "log1p({0})", "sin": "sin({0})", "sqrt": "sqrt({0})", "tanh": "tanh({0})",
     "maximum": "({0} > {1} || {0} != {0} ? {0} : {1})",
     "minimum": "({0} < {1} || {0} != {0} ? {0} : {1})",
     "sign": "({0} > T(0) ? T(1) : {0} < T(0) ? T(-1) : {0})",
