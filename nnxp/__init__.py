@@ -21,7 +21,8 @@ _HOMES = {
     "NotComputedError",
     "estimators": "MLPClassifier MLPRegressor",
     "gradients": "GradientReport check_gradients",
-    "layers": "BatchNorm Dense Dropout Layer LayerNorm Neuron NeuronLayer Rescaling Scaling",
+    "layers": "BatchNorm Dense Dropout Embedding Layer LayerNorm Neuron NeuronLayer PeriodicEmbedding "
+    "PiecewiseLinearEmbedding Rescaling Scaling",
     "losses": "BinaryCrossentropy CategoricalCrossentropy Huber Loss MeanAbsoluteError "
     "MeanSquaredError Poisson SigmoidCrossentropy SoftmaxCrossentropy",
     "network.parametric": "ParametricActivation",

@@ -43,10 +43,13 @@ from nnxp.gradients import check_gradients as check_gradients
 from nnxp.layers import BatchNorm as BatchNorm
 from nnxp.layers import Dense as Dense
 from nnxp.layers import Dropout as Dropout
+from nnxp.layers import Embedding as Embedding
 from nnxp.layers import Layer as Layer
 from nnxp.layers import LayerNorm as LayerNorm
 from nnxp.layers import Neuron as Neuron
 from nnxp.layers import NeuronLayer as NeuronLayer
+from nnxp.layers import PeriodicEmbedding as PeriodicEmbedding
+from nnxp.layers import PiecewiseLinearEmbedding as PiecewiseLinearEmbedding
 from nnxp.layers import Rescaling as Rescaling
 from nnxp.layers import Scaling as Scaling
 from nnxp.losses import BinaryCrossentropy as BinaryCrossentropy

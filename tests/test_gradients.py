@@ -133,6 +133,7 @@ def test_small_gradients_are_checked_too() -> None:
     assert not check_gradients(Small(1.0001e-3), X).passed
 
 
+EDGES = [-1.51, -0.52, 0.13, 1.04]
 LAYER_CASES = {
     "dense": (lambda: nnxp.Dense(3, 2, seed=0), False),
     "dense with penalties": (lambda: nnxp.Dense(3, 2, seed=0, l1=0.1, l2=0.3, bias_l1=0.2, bias_l2=0.1), False),
@@ -143,6 +144,18 @@ LAYER_CASES = {
     "layer norm": (lambda: nnxp.LayerNorm(3), False),
     "dropout": (lambda: nnxp.Dropout(0.4, seed=0), False),
     "dropout in training": (lambda: nnxp.Dropout(0.4, seed=0), True),
+    "embedding": (lambda: nnxp.Embedding(3, [4], 2, [1], seed=0), False),
+    "periodic embedding": (lambda: nnxp.PeriodicEmbedding(3, sigma=0.5, seed=0), False),
+    "periodic embedding with relu": (
+        lambda: nnxp.PeriodicEmbedding(3, 3, 5, 0.5, "relu", columns=[2, 0], seed=0),
+        False,
+    ),
+    "bins": (lambda: nnxp.PiecewiseLinearEmbedding(3, [EDGES, EDGES[1:3]], columns=[2, 0]), False),
+    "held bins": (lambda: nnxp.PiecewiseLinearEmbedding(3, 3 * [[0.01, 0.02]]), False),
+    "piecewise linear embedding": (
+        lambda: nnxp.PiecewiseLinearEmbedding(3, [EDGES, EDGES[1:3], [0.25]], 4, beyond=None, seed=0),
+        False,
+    ),
     "rescaling": (lambda: nnxp.Rescaling(0.5, -1.0), False),
     "rescaling by feature": (lambda: nnxp.Rescaling([0.5, 2.0, -1.0], [1.0, 0.0, 2.0]), False),
 }
@@ -156,8 +169,11 @@ def test_every_layer_has_a_case() -> None:
 def test_every_layer_passes(backend: Target, make: Any, training: bool) -> None:
     layer = make()
     if "biases" in layer.parameters:
-        layer.biases = [[0.4, -0.3, 0.2][: layer.output_width(3)]]  # away from l1's kink
-    report = check_gradients(layer, backend.asarray(X), training=training, tolerance=1e-6)
+        layer.biases = np.resize([0.4, -0.3, 0.2], layer.shapes()["biases"])  # away from l1's kink
+    if isinstance(layer, nnxp.PiecewiseLinearEmbedding) and layer.parameters:
+        layer.weights = np.random.default_rng(0).standard_normal(layer.shapes()["weights"])  # those of bins are 0
+    x = np.where([False, isinstance(layer, nnxp.Embedding), False], np.arange(len(X))[:, None] % 4, X)
+    report = check_gradients(layer, backend.asarray(x), training=training, tolerance=1e-6)
     assert report.passed, str(report)
 
 

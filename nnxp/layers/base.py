@@ -138,10 +138,9 @@ class Layer(Whole):
 
     # --- parameters --------------------------------------------------------------------------------
 
-    @classmethod
-    def stored(cls) -> tuple[str, ...]:
+    def stored(self) -> tuple[str, ...]:
         """The names of all arrays that the layer has in a store, trained or not."""
-        return cls.parameters + cls.untrained
+        return self.parameters + self.untrained
 
     @property
     def _computes_in(self) -> str | None:

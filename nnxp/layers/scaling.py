@@ -10,7 +10,7 @@ from nnxp.layers.base import Layer
 from nnxp.typing import Array, ArrayLike, HostArray
 
 
-class Factors(Layer):
+class FeatureFactors(Layer):
     """What `Scaling` and `ParametricActivation` share: one parameter, a factor for each feature, 1 at first."""
 
     def __init__(self, width: int, trainable: bool, backend: Any, dtype: str | None) -> None:
@@ -40,7 +40,7 @@ class Factors(Layer):
         self.backend.fuse(formulas.product, column_sums=True)(x, dy, out=products, sums=sums)
 
 
-class Scaling(Factors):
+class Scaling(FeatureFactors):
     """y = s ⊙ x, with a learned factor s for each feature, 1 at first.
 
     A network that begins with it finds out by itself how much each input counts: Holzmüller et al. 2024

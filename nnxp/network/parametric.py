@@ -7,11 +7,11 @@ from typing import Any
 
 from nnxp.activations import Activation, get_activation
 from nnxp.kernels import compose, formulas
-from nnxp.layers.scaling import Factors
+from nnxp.layers.scaling import FeatureFactors
 from nnxp.typing import Array, ArrayLike
 
 
-class ParametricActivation(Factors):
+class ParametricActivation(FeatureFactors):
     """a(x) = x + α ⊙ (f(x) - x), with an activation f and a learned share α of it for each neuron, 1 at first.
 
     α = 1 is f itself, α = 0 the identity. Holzmüller et al. 2024 (arXiv:2407.04491). Backward:

@@ -10,6 +10,7 @@ from nnxp.backends import Backend, dtype_of, get_backend
 from nnxp.doors.arrays import blocks, finite, on_disk, same_length, sample_weights, some_weight
 from nnxp.doors.options import positive
 from nnxp.doors.sparse import SparseRows
+from nnxp.layers.embedding import check_codes
 from nnxp.losses import Loss
 from nnxp.memory.buffers import Buffers
 from nnxp.network.model import Model
@@ -165,6 +166,7 @@ class Batches:
         if n == 0:
             raise ValueError(f"got {name} with no samples, expected at least one")
         finite(backend, X, name, model.dtype)  # where it lies, as it is: a cast makes large numbers infinite
+        check_codes(backend, model.layers, X, name)
         if isinstance(X, np.ndarray) and backend.is_device:
             as_bytes = X.dtype == np.uint8 and plan.takes_bytes
             X = _on_device(backend, X, "uint8" if as_bytes else model.dtype)

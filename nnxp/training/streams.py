@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from nnxp.doors.arrays import finite, same_length, sample_weights
+from nnxp.layers.embedding import check_codes
 from nnxp.network.model import Model
 from nnxp.training.batch import Batch
 from nnxp.training.batches import Batches, interval
@@ -107,6 +108,7 @@ class Stream:
         if n == 0:
             raise ValueError("got X with no samples, expected at least one")
         finite(model.backend, X, "X", model.dtype)
+        check_codes(model.backend, model.layers, X, "X")
         x = model._moved(X)
         plan.follow()
         if not plan.takes_bytes:

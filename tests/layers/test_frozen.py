@@ -188,6 +188,12 @@ def test_every_layer_takes_it(kind: Any) -> None:
         nnxp.Rescaling: (2.0,),
         nnxp.Scaling: (3,),
         ParametricActivation: (3, "mish"),
+        nnxp.Embedding: (2, [3, 4]),
+        nnxp.PeriodicEmbedding: (2,),
+        nnxp.PiecewiseLinearEmbedding: (
+            1,
+            [[0.0, 1.0]],
+        ),
         Residual: ([Dense(3, 3)],),
     }
     arguments = given.get(kind, (3,) if issubclass(kind, nnxp.layers.normalization.Normalization) else ())

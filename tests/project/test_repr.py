@@ -36,6 +36,12 @@ REQUIRED: dict[str, tuple[Any, ...]] = {
     "Dropout": (0.5,),
     "Rescaling": ([2.0, 4.0],),
     "Scaling": (3,),
+    "Embedding": (2, [4, 5]),
+    "PeriodicEmbedding": (2,),
+    "PiecewiseLinearEmbedding": (
+        2,
+        [[0.0, 1.0], [2.0, 4.0, 5.0]],
+    ),
     "StandardisedLoss": ("huber", [1.0, 2.0]),
     "Checkpoint": ("run/model.safetensors",),
     "CSVLog": ("run/history.csv",),
@@ -55,8 +61,9 @@ OTHER: dict[str, Any] = {
     "nesterov": True, "offset": -1.0, "parametrization": "ntk", "patience": 3, "restore_best": False, "rho": 0.8,
     "start": 0.5, "schedule": LinearWarmup(5, then=Cosine()), "slope": 0.2, "steps": 100, "then": Cosine(floor=0.5),
     "tol": 0.01, "warmup": 4, "weight_decay": 0.3, "weight_decay_schedule": Cosine(floor=0.25),
+    "activation": "relu", "beyond": 0.5, "columns": [1, 0], "width": 3,
 }  # fmt: skip
-OPTIONS = {"Checkpoint": ("every_steps", "every_minutes")}
+OPTIONS = {"Scaling": (), "Checkpoint": ("every_steps", "every_minutes")}
 every_part = pytest.mark.parametrize("kind", PARTS, ids=lambda kind: kind.__name__)
 
 
@@ -89,7 +96,7 @@ def test_with_its_defaults_only_what_is_required_is_there_and_the_learning_rate(
 def test_every_option_that_is_no_default_is_there(kind: Any) -> None:
     arguments = REQUIRED.get(kind.__name__, ())
     names = OPTIONS.get(kind.__name__, getattr(kind, "options", ()))
-    required = ("n_in", "n_out", "n", "rate", "scale", "loss", "sigma", "width")  # there in any case, by position
+    required = ("n_in", "n_out", "n", "rate", "scale", "loss", "sigma", "sizes", "edges")  # there, by position
     for name in set(names) - {*required, "learning_rate"}:
         needs = {"momentum": 0.5} if name == "nesterov" else {}
         part = kind(*arguments, **needs, **{name: OTHER[name]})

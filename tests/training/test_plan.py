@@ -28,6 +28,7 @@ from nnxp.training.heads import DenseSoftmaxCrossentropy
 from nnxp.training.stages import FUSED, DenseActivation, DenseParametric, LayerStage
 from tests.helpers.matrix import Target
 from tests.helpers.models import Scale, values
+from tests.helpers.watch import watched
 
 N, M, HIDDEN, CLASSES = 12, 7, 9, 4
 RNG = np.random.default_rng(7)
@@ -357,36 +358,12 @@ def test_a_step_on_numpy_allocates_and_promotes_nothing(body: str, head: str, op
 @pytest.mark.parametrize(("body", "head", "optimizer"), QUIET, ids=IDS)
 def test_a_step_on_torch_allocates_and_waits_for_nothing(body: str, head: str, optimizer: Any) -> None:
     torch = pytest.importorskip("torch", reason="PyTorch is not installed: nox -s tests_torch has it")
-    from torch.utils._python_dispatch import TorchDispatchMode
-
-    class Watch(TorchDispatchMode):  # type: ignore[misc]
-        """Sees each operation that PyTorch runs."""
-
-        def __init__(self) -> None:
-            super().__init__()
-            self.made: list[str] = []
-            self.waits: list[str] = []
-
-        def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-            from torch.utils._pytree import tree_leaves
-
-            before = {
-                t.untyped_storage().data_ptr() for t in tree_leaves((args, kwargs)) if isinstance(t, torch.Tensor)
-            }
-            result = func(*args, **(kwargs or {}))
-            if "local_scalar" in str(func) or "nonzero" in str(func):
-                self.waits.append(str(func))
-            for t in tree_leaves(result):
-                if isinstance(t, torch.Tensor) and t.numel() > BIG and t.untyped_storage().data_ptr() not in before:
-                    self.made.append(f"{func} {tuple(t.shape)}")
-            return result
-
     own, x, y = big(body, head, optimizer=copy.copy(optimizer), backend="torch")
     x = torch.from_numpy(x)
     y = torch.from_numpy(np.asarray(y, dtype="int64" if np.asarray(y).ndim == 1 else "float32"))
     for _ in range(3):
         own.train_step(x, y)
-    with Watch() as watch:
+    with watched(BIG) as watch:
         loss = own.train_step(x, y)
     assert watch.made == [] and watch.waits == []
     assert loss.dtype == torch.float32
