@@ -1,7 +1,7 @@
 """What the embeddings share: they work on some columns of their inputs and hand the others on."""
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -24,7 +24,7 @@ class Columnwise(Layer):
     Its outputs are the other columns as they came, in order, and then what it makes of its own.
     """
 
-    options: ClassVar[tuple[str, ...]] = ("n_in", "columns")
+    options: ClassVar[tuple[str, ...]] = ("n_in", "columns", "factors")
     initializer_before = None
 
     def __init__(
@@ -33,10 +33,11 @@ class Columnwise(Layer):
         columns: Sequence[int] | None,
         seed: int | None,
         trainable: bool,
+        factors: Mapping[str, float] | None,
         backend: Any,
         dtype: str | None,
     ) -> None:
-        super().__init__(backend, dtype, trainable)
+        super().__init__(backend, dtype, trainable, factors)
         self.n_in, self.seed = positive("n_in", n_in), seed
         self.columns = None if columns is None else _places(columns, self.n_in)
         self._constants = Constants()

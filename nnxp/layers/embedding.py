@@ -1,7 +1,7 @@
 """Codes of categories as trained vectors."""
 
 import functools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate
 from typing import Any
 
@@ -44,6 +44,8 @@ class Embedding(Columnwise):
         For a layer on its own; a model gives its layers its own seed.
     trainable : bool
         False keeps the table as it is (see `Layer`).
+    factors : dict of float, optional
+        What the optimizer's learning rate is multiplied by, by the name of a parameter (see `Optimizer`).
     backend, dtype
         See `nnxp.get_backend`; parameters are "float32" by default, and inputs are cast to their dtype.
 
@@ -74,7 +76,7 @@ class Embedding(Columnwise):
     """
 
     parameters = ("weights",)
-    options = ("n_in", "sizes", "width", "columns")
+    options = ("n_in", "sizes", "width", "columns", "factors")
     reads = ("inputs", "rows")
     weights: Array
     dweights: Array
@@ -89,10 +91,11 @@ class Embedding(Columnwise):
         *,
         seed: int | None = None,
         trainable: bool = True,
+        factors: Mapping[str, float] | None = None,
         backend: Any = None,
         dtype: str | None = None,
     ) -> None:
-        super().__init__(n_in, columns, seed, trainable, backend, dtype)
+        super().__init__(n_in, columns, seed, trainable, factors, backend, dtype)
         if isinstance(sizes, str) or not isinstance(sizes, Iterable):
             raise ValueError(f"got sizes={sizes!r}, expected how many codes each column has: [3, 12], say")
         self.sizes, self.width = [positive("sizes", size) for size in sizes], positive("width", width)

@@ -2,7 +2,7 @@
 
 import functools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -46,6 +46,8 @@ class PeriodicEmbedding(Columnwise):
         For a layer on its own; a model gives its layers its own seed.
     trainable : bool
         False keeps the parameters as they are (see `Layer`).
+    factors : dict of float, optional
+        What the optimizer's learning rate is multiplied by, by the name of a parameter (see `Optimizer`).
     backend, dtype
         See `nnxp.get_backend`; parameters are "float32" by default, and inputs are cast to their dtype.
 
@@ -71,7 +73,7 @@ class PeriodicEmbedding(Columnwise):
     """
 
     parameters = ("frequencies", "phases", "weights", "biases")
-    options = ("n_in", "width", "waves", "sigma", "activation", "columns")
+    options = ("n_in", "width", "waves", "sigma", "activation", "columns", "factors")
     reads = ("inputs", "angles", "cosines", "output")
     frequencies: Array
     phases: Array
@@ -95,10 +97,11 @@ class PeriodicEmbedding(Columnwise):
         *,
         seed: int | None = None,
         trainable: bool = True,
+        factors: Mapping[str, float] | None = None,
         backend: Any = None,
         dtype: str | None = None,
     ) -> None:
-        super().__init__(n_in, columns, seed, trainable, backend, dtype)
+        super().__init__(n_in, columns, seed, trainable, factors, backend, dtype)
         self.width, self.waves, self.sigma = (
             positive("width", width),
             positive("waves", waves),

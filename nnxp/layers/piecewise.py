@@ -2,7 +2,7 @@
 
 import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -52,6 +52,8 @@ class PiecewiseLinearEmbedding(Columnwise):
         For a layer on its own; a model gives its layers its own seed.
     trainable : bool
         False keeps the parameters as they are (see `Layer`).
+    factors : dict of float, optional
+        What the optimizer's learning rate is multiplied by, by the name of a parameter (see `Optimizer`).
     backend, dtype
         See `nnxp.get_backend`; with `width`, parameters are "float32" by default, and inputs are cast to their dtype.
 
@@ -78,7 +80,7 @@ class PiecewiseLinearEmbedding(Columnwise):
     """
 
     parameters = ("weights", "biases")
-    options = ("n_in", "edges", "width", "columns", "beyond")
+    options = ("n_in", "edges", "width", "columns", "beyond", "factors")
     reads = ("inputs", "pieces")
     weights: Array
     biases: Array
@@ -96,10 +98,11 @@ class PiecewiseLinearEmbedding(Columnwise):
         *,
         seed: int | None = None,
         trainable: bool = True,
+        factors: Mapping[str, float] | None = None,
         backend: Any = None,
         dtype: str | None = None,
     ) -> None:
-        super().__init__(n_in, columns, seed, trainable, backend, dtype)
+        super().__init__(n_in, columns, seed, trainable, factors, backend, dtype)
         self.edges = _edges(edges)
         if len(self.edges) != self.count:
             raise ValueError(f"got edges of {len(self.edges)} columns for {self.count}, expected some for each")

@@ -1,5 +1,6 @@
 """A learned factor for each feature."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,10 @@ from nnxp.typing import Array, ArrayLike, HostArray
 class FeatureFactors(Layer):
     """What `Scaling` and `ParametricActivation` share: one parameter, a factor for each feature, 1 at first."""
 
-    def __init__(self, width: int, trainable: bool, backend: Any, dtype: str | None) -> None:
-        super().__init__(backend, dtype, trainable)
+    def __init__(
+        self, width: int, trainable: bool, factors: Mapping[str, float] | None, backend: Any, dtype: str | None
+    ) -> None:
+        super().__init__(backend, dtype, trainable, factors)
         self.width = positive("width", width)
 
     def output_width(self, n_in: int | None) -> int:
@@ -52,6 +55,8 @@ class Scaling(FeatureFactors):
         The number of features.
     trainable : bool
         False keeps s as it is (see `Layer`).
+    factors : dict of float, optional
+        What the optimizer's learning rate is multiplied by, by the name of a parameter (see `Optimizer`).
     backend, dtype
         See `nnxp.get_backend`; parameters are "float32" by default, and inputs are cast to their dtype.
 
@@ -78,13 +83,21 @@ class Scaling(FeatureFactors):
     """
 
     parameters = ("scale",)
-    options = ("width",)
+    options = ("width", "factors")
     initializer_before = None
     scale: Array
     dscale: Array
 
-    def __init__(self, width: int, *, trainable: bool = True, backend: Any = None, dtype: str | None = None) -> None:
-        super().__init__(width, trainable, backend, dtype)
+    def __init__(
+        self,
+        width: int,
+        *,
+        trainable: bool = True,
+        factors: Mapping[str, float] | None = None,
+        backend: Any = None,
+        dtype: str | None = None,
+    ) -> None:
+        super().__init__(width, trainable, factors, backend, dtype)
 
     def forward(self, inputs: ArrayLike, training: bool = False) -> Array:
         """s ⊙ x, (n, width)."""

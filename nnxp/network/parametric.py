@@ -2,7 +2,7 @@
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from nnxp.activations import Activation, get_activation
@@ -25,6 +25,8 @@ class ParametricActivation(FeatureFactors):
         f, an element-wise one: its name or an object.
     trainable : bool
         False keeps α as it is (see `Layer`).
+    factors : dict of float, optional
+        What the optimizer's learning rate is multiplied by, by the name of a parameter (see `Optimizer`).
     backend, dtype
         See `nnxp.get_backend`; parameters are "float32" by default, and inputs are cast to their dtype.
 
@@ -53,7 +55,7 @@ class ParametricActivation(FeatureFactors):
     """
 
     parameters = ("alpha",)
-    options = ("width", "activation")
+    options = ("width", "activation", "factors")
     reads = ("inputs", "difference")
     alpha: Array
     dalpha: Array
@@ -65,10 +67,11 @@ class ParametricActivation(FeatureFactors):
         activation: str | Activation,
         *,
         trainable: bool = True,
+        factors: Mapping[str, float] | None = None,
         backend: Any = None,
         dtype: str | None = None,
     ) -> None:
-        super().__init__(width, trainable, backend, dtype)
+        super().__init__(width, trainable, factors, backend, dtype)
         self.activation = get_activation(activation)
         kind = type(self.activation)
         if kind.forward is not Activation.forward or kind.backward is not Activation.backward:

@@ -63,7 +63,7 @@ OTHER: dict[str, Any] = {
     "tol": 0.01, "warmup": 4, "weight_decay": 0.3, "weight_decay_schedule": Cosine(floor=0.25),
     "activation": "relu", "beyond": 0.5, "columns": [1, 0], "width": 3,
 }  # fmt: skip
-OPTIONS = {"Scaling": (), "Checkpoint": ("every_steps", "every_minutes")}
+OPTIONS = {"Scaling": ("factors",), "Checkpoint": ("every_steps", "every_minutes")}
 every_part = pytest.mark.parametrize("kind", PARTS, ids=lambda kind: kind.__name__)
 
 
@@ -97,12 +97,14 @@ def test_every_option_that_is_no_default_is_there(kind: Any) -> None:
     arguments = REQUIRED.get(kind.__name__, ())
     names = OPTIONS.get(kind.__name__, getattr(kind, "options", ()))
     required = ("n_in", "n_out", "n", "rate", "scale", "loss", "sigma", "sizes", "edges")  # there, by position
+    other = OTHER | ({"factors": {kind.parameters[0]: 0.5}} if getattr(kind, "parameters", ()) else {})
     for name in set(names) - {*required, "learning_rate"}:
         needs = {"momentum": 0.5} if name == "nesterov" else {}
-        part = kind(*arguments, **needs, **{name: OTHER[name]})
-        assert f"{name}={OTHER[name]!r}" in repr(part)
+        needs |= {"width": 2} if name == "factors" and "width" in names else {}  # without it bins have no parameters
+        part = kind(*arguments, **needs, **{name: other[name]})
+        assert f"{name}={other[name]!r}" in repr(part)
         assert_made_again(part)
-    options = {name: OTHER[name] for name in names if name in OTHER}
+    options = {name: other[name] for name in names if name in other}
     assert_made_again(kind(*arguments, **options))
 
 
