@@ -56,7 +56,7 @@ class Plain(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-le
             elif name in self.dates_:
                 date = pd.to_datetime(column, format="ISO8601", utc=True)
                 columns[f"{name}: days"] = (date - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(days=1)
-                for part in ("month", "weekday", "dayofyear"):
+                for part in ("month", "day_of_week", "day_of_year"):
                     columns[f"{name}: {part}"] = getattr(date.dt, part).astype(np.float64)
             else:
                 columns[name] = column.fillna(MISSING)
@@ -86,7 +86,7 @@ def linear(task: str, seed: int) -> Any:
 
 
 class Categories(Plain):
-    """As `Plain`, words as pandas' categories, which HistGradientBoosting knows; in columns of too many, their places."""
+    """As `Plain`, words as pandas' categories, which HistGradientBoosting knows; of too many, their places."""
 
     def fit(self, X: pd.DataFrame, y: Any = None) -> Self:
         words = Plain.transform(super().fit(X), X).select_dtypes(exclude="number")
@@ -96,9 +96,9 @@ class Categories(Plain):
     def transform(self, X: pd.DataFrame) -> pd.DataFrame:
         plain = super().transform(X)
         for name, kind in self.words_.items():
-            column = plain[name].astype(kind)
-            codes = column.cat.codes.astype(np.float64)
-            plain[name] = column if len(kind.categories) <= MOST_CATEGORIES else codes.where(codes >= 0)
+            codes = kind.categories.get_indexer(plain[name])  # -1 for a word that the training had not: missing
+            few = len(kind.categories) <= MOST_CATEGORIES
+            plain[name] = pd.Categorical.from_codes(codes, dtype=kind) if few else np.where(codes < 0, np.nan, codes)
         return plain
 
 

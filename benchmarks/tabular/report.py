@@ -2,7 +2,6 @@
 
 import statistics
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -35,8 +34,7 @@ class Results:
         self.tables = [
             table
             for table in TABLES
-            if table.part == part
-            and all(len(found.get((table.title, name), [])) == splits for name in self.contenders)
+            if table.part == part and all(len(found.get((table.title, name), [])) == splits for name in self.contenders)
         ]
         self.rows = {(table.title, name): found[table.title, name] for table in self.tables for name in self.contenders}
 
@@ -47,12 +45,11 @@ class Results:
 
     def ranks(self) -> Floats:
         """The rank of each contender, (tables, contenders): by log loss or R²; those that failed share the last."""
-        return np.array(
-            [
-                ranks([self.mean(t.title, c, "r2" if t.task == NUMBERS else "log_loss") for c in self.contenders], t.task)
-                for t in self.tables
-            ]
-        ).reshape(len(self.tables), len(self.contenders))
+        found = [
+            ranks([self.mean(table.title, name, MAIN[table.task]) for name in self.contenders], table.task)
+            for table in self.tables
+        ]
+        return np.array(found).reshape(len(self.tables), len(self.contenders))
 
     def gains(self) -> Floats:
         """The gain of each, 0 where it failed, (tables, contenders)."""

@@ -55,7 +55,9 @@ def run(
                 (seed, name) for seed in range(splits) for name in contenders if (table.title, seed, name) not in done
             ]
             if missing and not described:
-                print(json.dumps({"machine": machine.machine(), "datetime": time.strftime("%Y-%m-%dT%H:%M")}), file=file)
+                print(
+                    json.dumps({"machine": machine.machine(), "datetime": time.strftime("%Y-%m-%dT%H:%M")}), file=file
+                )
                 described = True
             data = tables.load(table, rows) if missing else None
             for seed, name in missing:
@@ -71,6 +73,7 @@ def result(split: Split, seed: int, name: str, contender: Contender) -> Row:
     row: Row = {"table": table.title, "part": table.part, "task": table.task, "split": seed, "contender": name}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
+        warnings.filterwarnings("ignore", "Found unknown categories", UserWarning)  # they are none of the known ones
         try:
             return row | measured(split, seed, contender)
         except Exception as error:  # of whatever library: the others go on
