@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from benchmarks.tabular import report, runner, tables
-from benchmarks.tabular.contenders import CONTENDERS
+from benchmarks.tabular.contenders import CONTENDERS, Categories, Plain
 from benchmarks.tabular.tables import CLASSES, NUMBERS, Table
 
 PEERS = {name: CONTENDERS[name] for name in ("linear", "boosting", "sklearn MLP")}
@@ -22,7 +22,7 @@ def made_up(task: str) -> tables.Data:
     frame["town"] = rng.choice(["Rome", "Oslo", None], n)
     frame["name"] = [f"name {k % 300}" for k in range(n)]
     frame["day"] = [f"2020-{1 + k % 12:02}-03T10:00:00Z" for k in range(n)]
-    frame["yes"] = frame["x"] > 0
+    frame["yes"] = rng.random(n) > 0.5
     frame["y"] = np.where(frame["x"] > 0.3, "more", "less") if task == CLASSES else 3 * frame["x"] + 1
     return tables.prepared(frame, Table("made/up", "y", task, tables.CHOOSING))
 
@@ -36,6 +36,17 @@ def test_a_contender_learns_a_made_up_table(name: str, task: str) -> None:
     assert "reason" not in row, row["reason"]
     assert row["rows"] == 320 and row["seconds"] > 0
     assert row["scores"]["gain"] > 0.5
+
+
+def test_what_peers_are_given() -> None:
+    X = made_up(CLASSES).X
+    plain, coded = Plain().fit(X).transform(X), Categories().fit(X).transform(X.assign(town="Lima", name="name 7"))
+    day = ["day: days", "day: month", "day: day_of_week", "day: day_of_year"]
+    assert [*plain] == ["x", "gaps", "town", "name", *day, "yes"]
+    assert plain.loc[0, day].tolist() == [18264 + 10 / 24, 1, 4, 3]  # a Friday
+    assert {*plain["town"]} == {"Rome", "Oslo", "(missing)"} and {*plain["yes"]} == {"True", "False"}
+    assert coded["town"].dtype == "category" and coded["town"].isna().all()
+    assert {*coded["name"]} == {sorted(f"name {k}" for k in range(300)).index("name 7")}
 
 
 def test_a_constant_gains_nothing() -> None:
