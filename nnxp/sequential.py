@@ -114,6 +114,7 @@ class Sequential(Model):
         callbacks: Sequence[Callable[[Any], Any]] = (),
         micro_batch_size: int | None = None,
         shuffle: bool = True,
+        drop_last: bool = False,
         resume: Any = None,
         progress: bool | None = None,
         verbose: bool | None = None,
@@ -130,8 +131,8 @@ class Sequential(Model):
             may differ in size, are checked as they come, and are not kept.
         y
             Class indices (n,), one-hot rows (n, classes), or targets (n,) or (n, outputs), as the loss takes.
-        epochs, batch_size
-            Passes over the data, and samples a step (32 by default); the last batch may be shorter.
+        epochs, batch_size, drop_last
+            Passes over the data, and samples a step (32 by default); the last batch may be shorter, or be left out.
         sample_weight
             (n,) weights from 0 up; the loss's class weights multiply them. A batch's gradient is Σ w ∇ℓ / (rows · w̄), w̄
             the mean weight of the rows that are trained on (of an iterable, of those so far), so that a step is in
@@ -188,7 +189,7 @@ class Sequential(Model):
         """
         from nnxp.training.fitting import Asked, fit
 
-        asked = Asked(epochs, batch_size, validation_split, micro_batch_size, shuffle, resume)
+        asked = Asked(epochs, batch_size, validation_split, micro_batch_size, shuffle, resume, drop_last)
         fit(self, lambda: self.training, (X, y, sample_weight), validation_data, asked, callbacks, progress, verbose)
         return {name: list(values) for name, values in self.history.items()}
 

@@ -112,7 +112,8 @@ class Batches:
 
     `w` are the weights in the loss, `v` those in the metric (see `Batch`). `prepare` makes labels of what a batch takes
     from `y`, and its weights in the loss, where they are not prepared yet. Not `shuffled`, every epoch has the rows in
-    their own order.
+    their own order. With `drop_last` an epoch passes over the rows that are left after whole batches; where there is no
+    whole one, over none.
     """
 
     def __init__(
@@ -127,11 +128,13 @@ class Batches:
         rows: Integers | None = None,
         prepare: Callable[[Array, Array | None], Array] | None = None,
         shuffled: bool = True,
+        drop_last: bool = False,
     ) -> None:
         self.model, self.plan, self.backend, self.shuffled = model, plan, model.backend, shuffled
+        self.drop_last = drop_last
         self.X, self.y, self.w, self.v, self.rows, self.prepare = X, y, w, v, rows, prepare
         self.n, self.batch_size = int(X.shape[0]) if rows is None else len(rows), batch_size
-        self.steps = -(-self.n // batch_size)
+        self.steps = self.n // batch_size if drop_last and self.n > batch_size else -(-self.n // batch_size)
         self.interval = interval(self.steps)
         as_bytes = dtype_of(X) == "uint8" and plan.takes_bytes
         self._x = Rows(self.backend, X, "uint8" if as_bytes else model.dtype)
@@ -154,6 +157,7 @@ class Batches:
         batch_size: int,
         name: str = "X",
         shuffled: bool = True,
+        drop_last: bool = False,
     ) -> Self:
         """Inputs, labels and weights, all checked, as a fit or an evaluation takes them.
 
@@ -187,7 +191,7 @@ class Batches:
             with backend.context():
                 labels, w, v = loss.weigh(labels, sample_weights(backend, w, n, dtype), dtype)
         some_weight(backend, w)
-        return cls(model, plan, X, labels, w, v, positive("batch_size", batch_size), None, later, shuffled)
+        return cls(model, plan, X, labels, w, v, positive("batch_size", batch_size), None, later, shuffled, drop_last)
 
     def epoch(self, key: int | None = None, first: int = 0) -> Iterator[Batch]:
         """Each batch from number `first` on, shuffled in the order of a key of `nnxp.random`; without, in the rows'."""
@@ -228,7 +232,7 @@ class Batches:
         )
         kept = self.model, self.plan, self.X, self.y, self.w, self.v
         return (
-            Batches(*kept, self.batch_size, train, self.prepare, self.shuffled),
+            Batches(*kept, self.batch_size, train, self.prepare, self.shuffled, self.drop_last),
             Batches(*kept, batch_size, held_out, self.prepare),
         )
 
@@ -244,9 +248,9 @@ class Batches:
         """The sum of each batch's weights."""
         starts = range(0, self.n, self.batch_size)
         if w is None:
-            return [float(min(self.batch_size, self.n - start)) for start in starts]
+            return [float(min(self.batch_size, self.n - start)) for start in starts[: self.steps]]
         sums: list[float] = np.add.reduceat(w if order is None else w[order], starts).tolist()
-        return sums
+        return sums[: self.steps]
 
     def _classes(self) -> Integers | None:
         """Each row's class; None where a row has not just one."""

@@ -36,6 +36,7 @@ class Asked(NamedTuple):
     micro_batch_size: int | None = None
     shuffle: bool = True
     resume: Any = None
+    drop_last: bool = False
 
 
 def fit(
@@ -49,8 +50,8 @@ def fit(
     verbose: bool | None,
 ) -> None:
     """Trains a model; its history tells the rest."""
-    epochs, batch_size, validation_split, micro_batch_size, shuffle, resume = asked
-    epochs, shuffle = positive("epochs", epochs), boolean("shuffle", shuffle)
+    epochs, batch_size, validation_split, micro_batch_size, shuffle, resume, drop_last = asked
+    epochs, shuffle, drop_last = positive("epochs", epochs), boolean("shuffle", shuffle), boolean("drop_last", drop_last)
     if validation_data is not None and validation_split is not None:
         raise ValueError("got validation_data and validation_split, expected one of them")
     if micro_batch_size is not None:
@@ -63,13 +64,15 @@ def fit(
     if batch_size is None and isinstance(model.optimizer, LBFGS):  # every step takes all: rows computed at once
         batch_size = None if is_stream(given[0]) else PREDICTION_BATCH
     with _alone(model):
-        data = training_data(model, lambda: trained().plan, *given, batch_size, validation_split, shuffle)
+        data = training_data(model, lambda: trained().plan, *given, batch_size, validation_split, shuffle, drop_last)
         validation = None
         if validation_data is not None:
             validation = validation_of(model, lambda: trained().plan, validation_data, PREDICTION_BATCH)
         options = {"epochs": epochs, "micro_batch_size": micro_batch_size, "validation_split": validation_split}
         if not shuffle:  # what is not said is the default: files of before do not say it
             options["shuffle"] = False
+        if drop_last:
+            options["drop_last"] = True
         described = functools.cache(functools.partial(describe, data, validation, callbacks, **options))
         resumed = None
         if resume is not None:

@@ -160,6 +160,7 @@ def training_data(
     batch_size: int | None,
     split: float | None = None,
     shuffle: bool = True,
+    drop_last: bool = False,
 ) -> Batches | Stream:
     """What a fit or an evaluation goes over: arrays, all checked, or an iterable, not begun yet."""
     if not is_stream(X):
@@ -168,12 +169,14 @@ def training_data(
                 "got X without y, expected both, fit(X, y), or an iterable that yields (X, y) or "
                 "(X, y, sample_weight): fit(batches)"
             )
-        return Batches.of(model, planned, X, y, w, BATCH if batch_size is None else batch_size, shuffled=shuffle)
+        size = BATCH if batch_size is None else batch_size
+        return Batches.of(model, planned, X, y, w, size, shuffled=shuffle, drop_last=drop_last)
     for name, value, fix in (
         ("y", y, "yield it: (X, y)"),
         ("sample_weight", w, "yield it: (X, y, sample_weight)"),
         ("batch_size", batch_size, "a batch is what the iterable yields"),
         ("validation_split", split, "hold some batches out, and pass them as validation_data"),
+        ("drop_last", drop_last or None, "do not yield it"),
     ):
         if value is not None:
             raise ValueError(f"got {name} with an iterable of batches, expected none: {fix}")

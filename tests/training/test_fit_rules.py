@@ -41,6 +41,28 @@ def test_without_shuffling_every_epoch_takes_the_rows_as_they_stand(backend: Tar
         assert found[False, "seed 0"] == sorted(found[True, "seed 0"])
 
 
+def test_the_rows_after_whole_batches_are_left_out_of_an_epoch(backend: Target) -> None:
+    """Other ones in each; where there is no whole batch, none are. A loss is that of the rows that are trained on."""
+    rows = np.stack([np.arange(10.0), np.ones(10)], axis=1)
+    model = Sequential([recorder := Recorder(), Dense(2, 1)], "mean_squared_error", "sgd", backend=backend.spec, seed=0)
+    model.fit(rows, np.ones(10), epochs=3, batch_size=4, drop_last=True, sample_weight=np.arange(1.0, 11.0))
+    seen = recorder.rows()
+    epochs = [seen[i : i + 8] for i in range(0, 24, 8)]
+    assert len(seen) == 24 and model.step == 6 and all(len(set(epoch)) == 8 for epoch in epochs)
+    assert len({frozenset(epoch) for epoch in epochs}) > 1
+    model.fit(rows, np.ones(10), batch_size=4, drop_last=True, shuffle=False)
+    assert recorder.rows() == [*range(8)]
+    model.fit(rows, np.ones(10), batch_size=16, drop_last=True)
+    assert len(recorder.rows()) == 10
+
+
+def test_leaving_rows_out_is_true_or_false_and_for_arrays() -> None:
+    with pytest.raises(ValueError, match="got drop_last=1, expected True or False"):
+        classifier("numpy").fit(X, Y, drop_last=1)
+    with pytest.raises(ValueError, match="got drop_last with an iterable of batches, expected none: do not yield it"):
+        classifier("numpy").fit([(X, Y)], drop_last=True)
+
+
 @pytest.mark.parametrize("shuffle", ["batch", 1, None])
 def test_shuffling_is_true_or_false(shuffle: Any) -> None:
     with pytest.raises(ValueError, match=f"got shuffle={shuffle!r}, expected True or False"):
