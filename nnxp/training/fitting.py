@@ -51,7 +51,8 @@ def fit(
 ) -> None:
     """Trains a model; its history tells the rest."""
     epochs, batch_size, validation_split, micro_batch_size, shuffle, resume, drop_last = asked
-    epochs, shuffle, drop_last = positive("epochs", epochs), boolean("shuffle", shuffle), boolean("drop_last", drop_last)
+    epochs, shuffle = positive("epochs", epochs), boolean("shuffle", shuffle)
+    drop_last = boolean("drop_last", drop_last)
     if validation_data is not None and validation_split is not None:
         raise ValueError("got validation_data and validation_split, expected one of them")
     if micro_batch_size is not None:

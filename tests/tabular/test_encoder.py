@@ -418,3 +418,75 @@ def test_a_frame_of_pandas_keeps_its_index_and_scikit_learn_its_choice() -> None
 def test_another_output_than_there_is() -> None:
     with pytest.raises(ValueError, match="got transform='arrow', expected one of default, pandas, polars"):
         Encoder().set_output(transform="arrow")
+
+
+# --- what published networks ask for ------------------------------------------------------------------------
+
+
+def mixed(n: int = 60) -> list[dict[str, object]]:
+    """Numbers, yes and no, two words, three words and twelve words, some cells missing."""
+    rng = np.random.default_rng(3)
+    towns = [f"town {k:02}" for k in range(12)]
+    return [
+        {
+            "size": float(rng.normal()) if i % 7 else None,
+            "new": ("yes", "no")[int(rng.random() < 0.3)],
+            "side": ("left", "right")[int(rng.random() < 0.4)],
+            "color": ("blue", "green", "red")[int(rng.integers(3))],
+            "town": towns[i % 12],
+        }
+        for i in range(n)
+    ]
+
+
+def scaled_by_hand(x: Any) -> Any:
+    """RealMLP's scaling of a column (arXiv 2407.04491), from its equations."""
+    lower, median, upper = np.quantile(x, [0.25, 0.5, 0.75])
+    f = 1 / (upper - lower) if upper > lower else 2 / (x.max() - x.min()) if x.max() > x.min() else 0.0
+    z = (x - median) * f
+    return z / np.sqrt(1 + (z / 3) ** 2)
+
+
+def test_every_column_may_be_scaled_but_codes() -> None:
+    rows = mixed()
+    plain, encoder = Encoder(rare=1, categories=8).fit(rows), Encoder(rare=1, categories=8, scaling_of="all").fit(rows)
+    assert encoder.feature_names_out == plain.feature_names_out
+    before, after, codes = plain.transform(rows), encoder.transform(rows), encoder.feature_names_out.index("town")
+    others = [j for j in range(before.shape[1]) if j not in (0, codes)]
+    np.testing.assert_array_equal(after[:, [0, codes]], before[:, [0, codes]])
+    by_hand = np.stack([scaled_by_hand(before[:, j].astype(np.float64)) for j in others], axis=1)
+    np.testing.assert_allclose(after[:, others], by_hand, rtol=2 * np.finfo(np.float32).eps)
+    np.testing.assert_array_equal(encoder.transform(rows[5:6])[0], after[5])  # learned, not of these rows
+
+
+def test_words_of_more_than_so_many_values_are_codes() -> None:
+    rows = mixed()
+    encoder = Encoder(rare=1, categories=8).fit(rows)
+    assert encoder.codes == {"town": 13} and encoder.numbers == 1
+    assert encoder.feature_names_out[-3:] == ["color=blue", "color=green", "color=red"]
+    town = encoder.transform(rows)[:, encoder.feature_names_out.index("town")]
+    np.testing.assert_array_equal(town, np.arange(60) % 12 + 1)
+    assert encoder.transform([{**rows[0], "town": "Rome"}, {**rows[0], "town": None}])[
+        :, encoder.feature_names_out.index("town")
+    ].tolist() == [0, 0]
+
+
+@pytest.mark.parametrize("options", [{"scaling_of": "all"}, {"categories": 2}, {"scaling_of": "all", "categories": 8}])
+def test_such_an_encoder_comes_back_from_its_state(options: dict[str, Any]) -> None:
+    encoder = Encoder(**options).fit(mixed())
+    config, tensors = encoder.state()
+    twin = Encoder.from_state(json.loads(json.dumps(config)), tensors)
+    np.testing.assert_array_equal(twin.transform(mixed(9)), encoder.transform(mixed(9)))
+    assert twin.codes == encoder.codes and "scaling_of" not in Encoder().fit(mixed()).state()[0]
+    tensors["median"] = tensors["median"][:-1]
+    with pytest.raises(ModelFileError, match="shapes"):
+        Encoder.from_state(config, tensors)
+
+
+def test_the_options_say_what_they_take() -> None:
+    with pytest.raises(ValueError, match="got scaling_of='some', expected one of numbers, all"):
+        Encoder(scaling_of="some").fit(mixed())
+    with pytest.raises(ValueError, match="got categories='words', expected one of onehot, codes, or how many words"):
+        Encoder(categories="words").fit(mixed())
+    with pytest.raises(ValueError, match="categories"):
+        Encoder(categories=0).fit(mixed())

@@ -6,16 +6,20 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from nnxp.data.dataset import listing
+from nnxp.doors.options import positive
+from nnxp.errors import DataError, hint
 from nnxp.printing import counted
+from nnxp.tabular.encoders.scaling import Matrix
 from nnxp.tabular.encoders.words import MISSING, UNKNOWN, Vocabulary
 from nnxp.tabular.kinds.cells import moments_of, values_of
 from nnxp.tabular.kinds.cycles import CYCLES, Parts, parts_of
 from nnxp.tabular.kinds.deciding import Decision
-from nnxp.tabular.table import Column, words_of
+from nnxp.tabular.table import Column, Table, words_of
 from nnxp.typing import Floats
 
-Matrix = NDArray[np.float32]
-
+CATEGORIES = {"onehot": np.inf, "codes": 0}
+"""How many words of a category have a column each, where it is said in a word."""
 ONE_HOT = 100
 """So many words of a category, the most frequent ones, have a column each at most: 20,000 words would be 20,000."""
 
@@ -172,16 +176,28 @@ class LearnedWords(Learned):
         return super().document() | {"words": [*self.vocabulary.known], "rare": [*self.vocabulary.rare]}
 
 
-def learn(column: Column, decision: Decision, rare: int, as_codes: bool) -> Learned:
-    """What a training's rows say of a column; its decision says what becomes of it."""
-    learned = _learn(column, decision, rare, as_codes)
+def most(categories: str | int) -> float:
+    """How many words of a category have a column each, by `Encoder`'s option; beyond, it is a column of codes."""
+    if isinstance(categories, int):
+        return positive("categories", categories)
+    if categories not in CATEGORIES:
+        raise ValueError(f"got categories={categories!r}, expected one of {', '.join(CATEGORIES)}, or how many words")
+    return CATEGORIES[categories]
+
+
+def learn(column: Column, decision: Decision, rare: int, most: float) -> Learned:
+    """What a training's rows say of a column; its decision says what becomes of it. Of more than `most` words, a
+    category is a column of codes."""
+    learned = _learn(column, decision, rare, most)
     becomes = learned.becomes() + (", 1 column of 0 and 1 (missing)" if learned.missing else "")
     return replace(learned, decision=replace(decision, becomes=becomes))
 
 
-def _learn(column: Column, decision: Decision, rare: int, as_codes: bool) -> Learned:
+def _learn(column: Column, decision: Decision, rare: int, most: float) -> Learned:
     if decision.kind == "category":
-        vocabulary, missing = Vocabulary.of(words_of(column), rare, None if as_codes else ONE_HOT)
+        vocabulary, missing = Vocabulary.of(words_of(column), rare)
+        if not (as_codes := len(vocabulary.values) > most):
+            vocabulary, _ = Vocabulary.of(words_of(column), rare, ONE_HOT)
         return LearnedWords(decision, missing and not as_codes, vocabulary, as_codes)
     if decision.kind == "date":
         moments, _ = moments_of(column, decision)
@@ -189,7 +205,7 @@ def _learn(column: Column, decision: Decision, rare: int, as_codes: bool) -> Lea
     return Learned(decision, bool(np.isnan(values_of(column, decision).values).any()))
 
 
-def decision_from(document: dict[str, Any]) -> Decision:
+def _decision_from(document: dict[str, Any]) -> Decision:
     """The decision that a document describes; TypeError or ValueError where it describes none."""
     found = Decision(**document)
     texts = (found.name, found.kind, found.why, found.becomes, found.decimal, found.unit)
@@ -201,7 +217,7 @@ def decision_from(document: dict[str, Any]) -> Decision:
     return found
 
 
-def learned_from(document: dict[str, Any], decision: Decision, as_codes: bool) -> Learned:
+def _learned_from(document: dict[str, Any], decision: Decision, most: float) -> Learned:
     """What a document says of a column; ValueError, or what Python raises, where it says nothing that can be used."""
     missing, name = document["missing"], f"the column {decision.name!r:.60}"
     if not isinstance(missing, bool):
@@ -210,7 +226,8 @@ def learned_from(document: dict[str, Any], decision: Decision, as_codes: bool) -
         known, rare = tuple(document["words"]), tuple(document["rare"])
         if not all(isinstance(word, str) for word in (*known, *rare)) or len({*known, *rare}) < len(known) + len(rare):
             raise ValueError(f"{name} has words that are no texts, or one twice")
-        return LearnedWords(decision, missing, Vocabulary(known, rare), as_codes)
+        vocabulary = Vocabulary(known, rare)
+        return LearnedWords(decision, missing, vocabulary, len(vocabulary.values) > most)
     if decision.kind == "date":
         parts = Parts.of(document["parts"])
         if type(parts.origin) is not int or abs(parts.origin) >= 2**63 or not {*parts.cycles} <= {*CYCLES}:
@@ -228,6 +245,25 @@ def blank(n: int, m: int) -> Matrix:
         raise MemoryError(
             f"{n:,} rows of {m:,} columns take {size:.1f} GB, more than there is: encode fewer rows at a time"
         ) from None
+
+
+def read_back(documents: list[dict[str, Any]], most: float) -> tuple[list[Decision], list[Learned]]:
+    """What a file says of columns, `most` as in `learn`; ValueError, or what Python raises, where it says nothing."""
+    columns = [(_decision_from(entry["decision"]), entry) for entry in documents]
+    learned = [_learned_from(entry, decision, most) for decision, entry in columns if decision.used]
+    return [decision for decision, _ in columns], learned
+
+
+def used(learned: list[Learned], table: Table) -> list[Column]:
+    """The table's columns that are used, in the training's order; DataError where one is not there."""
+    names = [one.decision.name for one in learned]
+    if lacking := [name for name in names if name not in table.columns]:
+        meant = hint(lacking[0], [name for name in table.columns if name not in names])
+        what = f"the column {lacking[0]!r}" if len(lacking) == 1 else f"the columns {listing(lacking)}"
+        raise DataError(
+            f"{table.source} lacks {what}, which the training had{meant}; expected {listing(names)}, in any order"
+        )
+    return [table.columns[name] for name in names]
 
 
 def layout(columns: list[Learned]) -> tuple[list[str], list[tuple[int, int]]]:

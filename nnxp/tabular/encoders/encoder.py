@@ -4,33 +4,24 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nnxp.data.dataset import listing
 from nnxp.doors.describing import described
 from nnxp.doors.options import positive
-from nnxp.errors import DataError, ModelFileError, hint
+from nnxp.errors import DataError, ModelFileError
 from nnxp.network.model import Model
-from nnxp.tabular.encoders.columns import (
-    Learned,
-    LearnedWords,
-    Matrix,
-    blank,
-    decision_from,
-    layout,
-    learn,
-    learned_from,
-)
+from nnxp.tabular.encoders.columns import Learned, LearnedWords, blank, layout, learn, most, read_back, used
 from nnxp.tabular.encoders.notes import Notes
-from nnxp.tabular.encoders.scaling import SCALINGS, Scaler
+from nnxp.tabular.encoders.scaling import SCALINGS, Matrix, Scaler
 from nnxp.tabular.encoders.target import Target, target_from
 from nnxp.tabular.encoders.transformer import Transformer
 from nnxp.tabular.kinds.deciding import Decision, decide
-from nnxp.tabular.table import Column, Table
+from nnxp.tabular.table import Table
 from nnxp.typing import EncoderState, Floats
 
 VERSION = 1
 """Of what `Encoder.state` gives; written into every file."""
-CATEGORIES = ("onehot", "codes")
 RARE = 5
 """Words with fewer rows are gathered: five are all of one of two equal classes by chance in 1 case of 16."""
 
@@ -55,13 +46,15 @@ class Encoder(Transformer):
         Columns to leave out.
     scaling : "robust", "standard", "quantile" or "none"
         Of numbers: see `nnxp.tabular.encoders.scaling`.
-    categories : "onehot" or "codes"
+    categories : "onehot", "codes" or int
         With "codes" a category, also one of two words, is one column of whole numbers: 0 where the word is missing or
-        unknown, 1 for the first and so on (see `codes`).
+        unknown, 1 for the first and so on (see `codes`). With a number, one of more words than that is.
     rare : int
         Words of fewer rows are gathered, if a column has two such; 1: none. One-hot, all but the 100 most frequent are.
     day_first : bool, optional
         Whether 01/02/2020 is the first of February; None: what the column shows.
+    scaling_of : "numbers" or "all"
+        With "all" every column but those of codes is scaled, those of words too.
 
     Attributes
     ----------
@@ -69,8 +62,10 @@ class Encoder(Transformer):
         What was decided about every column of the training, those that are left out among them.
     feature_names_out : list of str
         The names of the matrix's columns.
+    numbers : int
+        How many columns, the matrix's first, are numbers and trends of dates.
     codes : dict of str to int
-        With "codes", how many different numbers each category's column may have: 0 and one a word.
+        How many different numbers each column of codes may have: 0 and one a word.
     target : ClassTarget, NumberTarget or None
         What is predicted, where somebody sets it: kept in the state, that a file says all.
 
@@ -99,9 +94,10 @@ class Encoder(Transformer):
         kinds: Mapping[str, str] | None = None,
         drop: Collection[str] = (),
         scaling: str = "robust",
-        categories: str = "onehot",
+        categories: str | int = "onehot",
         rare: int = RARE,
         day_first: bool | None = None,
+        scaling_of: str = "numbers",
     ) -> None:
         self.kinds = kinds
         self.drop = drop
@@ -109,6 +105,7 @@ class Encoder(Transformer):
         self.categories = categories
         self.rare = rare
         self.day_first = day_first
+        self.scaling_of = scaling_of
         self.target: Target | None = None
 
     __repr__ = described
@@ -116,8 +113,7 @@ class Encoder(Transformer):
     def fit(self, X: Any, y: Any = None) -> Self:
         """Learns from the training's rows: a `Table`, a frame, or rows (see `nnxp.tabular.reading.frames.as_table`)."""
         self._check_options()
-        table = self._table(X)
-        if len(table) == 0:
+        if not len(table := self._table(X)):
             raise DataError(f"{table.source} has no rows, expected some to learn from")
         decisions, learned = decide(table, kinds=self.kinds, drop=self.drop, day_first=self.day_first), list[Learned]()
 
@@ -125,7 +121,7 @@ class Encoder(Transformer):
             for i, decision in enumerate(decisions):
                 if decision.used:
                     column = table.columns[decision.name]
-                    learned.append(learn(column, decision, self.rare, self.categories == "codes"))
+                    learned.append(learn(column, decision, self.rare, most(self.categories)))
                     decisions[i] = learned[-1].decision
                     yield from learned[-1].numbers(learned[-1].read(column))[0]
 
@@ -134,6 +130,9 @@ class Encoder(Transformer):
             found = listing(f"{one.name} ({one.kind})" for one in decisions) or "all are left out"
             raise DataError(f"{table.source} has no column to learn from ({found}): say what one is, kinds= (--kind)")
         self._set(decisions, learned, scaler)
+        if self.scaling_of == "all":
+            X = self._encoded(table)
+            self._scaler = scaler.beside(Scaler.fit(self.scaling, (X[:, j] for j in self._others), len(table)))
         return self
 
     def transform(self, X: Any, *, notes: Notes | None = None) -> Matrix:
@@ -142,7 +141,7 @@ class Encoder(Transformer):
         Parameters
         ----------
         X : Table, frame or rows
-            Columns are found by name, in any order; those that the training did not have are passed over.
+            Columns are found by name; those that the training did not have are passed over.
         notes : Notes, optional
             Takes a sentence for each column with unknown words, and one for columns that are passed over.
 
@@ -161,13 +160,14 @@ class Encoder(Transformer):
         return self.fit(table := self._table(X))._framed(self._encoded(table), X)
 
     def _encoded(self, table: Table, notes: Notes | None = None) -> Matrix:
-        columns, matrix = self._columns(table), blank(len(table), len(self._names))
-        scaled, odd = list[Floats](), dict[str, dict[str, int]]()
+        columns, matrix = used(self._learned, table), blank(len(table), len(self._names))
+        scaled, odd = list[NDArray[Any]](), dict[str, dict[str, int]]()
         for learned, column, (plain, words) in zip(self._learned, columns, self._places, strict=True):
             cells = learned.read(column)
             scaled += learned.write(matrix, plain, words, cells)
             odd[learned.decision.name] = cells.odd
-        self._scaler.write(matrix, scaled)
+        others = self._others[: len(self._scaler) - self.numbers]
+        self._scaler.write(matrix, scaled + [matrix[:, j] for j in others], [*range(self.numbers), *others])
         if notes is not None:
             kinds = {learned.decision.name: learned.decision.kind for learned in self._learned}
             notes.take(len(table), self.passed_over(table), kinds, odd)
@@ -177,17 +177,6 @@ class Encoder(Transformer):
         """How many bytes the matrix of n rows has."""
         self._check_fitted()
         return n * len(self._names) * np.dtype(np.float32).itemsize
-
-    def _columns(self, table: Table) -> list[Column]:
-        """The table's columns that are used, in the training's order."""
-        names = [learned.decision.name for learned in self._learned]
-        if lacking := [name for name in names if name not in table.columns]:
-            meant = hint(lacking[0], [name for name in table.columns if name not in names])
-            what = f"the column {lacking[0]!r}" if len(lacking) == 1 else f"the columns {listing(lacking)}"
-            raise DataError(
-                f"{table.source} lacks {what}, which the training had{meant}; expected {listing(names)}, in any order"
-            )
-        return [table.columns[name] for name in names]
 
     def passed_over(self, table: Table) -> list[str]:
         """The table's columns that the training did not have."""
@@ -225,6 +214,9 @@ class Encoder(Transformer):
     def _set(self, decisions: list[Decision], learned: list[Learned], scaler: Scaler) -> None:
         self.decisions, self._learned, self._scaler = decisions, learned, scaler
         self._names, self._places = layout(learned)
+        self.numbers = sum(len(one.names().scaled) for one in learned)
+        others = range(self.numbers, len(self._names)) if self.scaling_of == "all" else ()
+        self._others: list[int] = [j for j in others if self._names[j] not in self.codes]
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "_scaler")
@@ -234,10 +226,11 @@ class Encoder(Transformer):
             raise ValueError("got an Encoder that has learned nothing, expected encoder.fit(table) before")
 
     def _check_options(self) -> None:
-        for name, known in (("scaling", SCALINGS), ("categories", CATEGORIES)):
+        for name, known in (("scaling", SCALINGS), ("scaling_of", ("numbers", "all"))):
             if getattr(self, name) not in known:
                 raise ValueError(f"got {name}={getattr(self, name)!r}, expected one of {', '.join(known)}")
         positive("rare", self.rare)
+        most(self.categories)
 
     # --- there and back ----------------------------------------------------------------------------------
 
@@ -257,6 +250,7 @@ class Encoder(Transformer):
             "rare": self.rare,
             "columns": [used.get(one.name, {"decision": one.document()}) for one in self.decisions],
             "target": self.target and self.target.document(),
+            **({} if self.scaling_of == "numbers" else {"scaling_of": self.scaling_of}),
         }
         return config, dict(self._scaler.tensors)
 
@@ -280,17 +274,15 @@ class Encoder(Transformer):
 
     @classmethod
     def _from_state(cls, config: dict[str, Any], tensors: Mapping[str, Floats]) -> "Encoder":
-        options = {"kinds", "drop", "day_first", "scaling", "categories", "rare"}
+        options = {"kinds", "drop", "day_first", "scaling", "categories", "rare", *({"scaling_of"} & {*config})}
         if wrong := {*config} ^ {*options, "version", "columns", "target"}:
             raise ValueError(f"it lacks, or has too much: {', '.join(sorted(wrong))}")
         encoder = cls(**{name: config[name] for name in options})
         encoder._check_options()
         _ = dict(encoder.kinds or {}), [*encoder.drop]
-        columns = [(decision_from(entry["decision"]), entry) for entry in config["columns"]]
-        learned = [learned_from(entry, one, encoder.categories == "codes") for one, entry in columns if one.used]
         scaler = Scaler(encoder.scaling, dict(tensors))
-        encoder._set([decision for decision, _ in columns], learned, scaler)
-        scaler.check(sum(len(one.names().scaled) for one in learned))
+        encoder._set(*read_back(config["columns"], most(encoder.categories)), scaler)
+        scaler.check(encoder.numbers + len(encoder._others))
         encoder.target = config["target"] and target_from(config["target"])
         return encoder
 

@@ -6,12 +6,15 @@ vanishes on the way, whatever units it comes in. A column that is the same in ev
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nnxp.doors.units import STEPS, constant, unit_of
 from nnxp.typing import Floats
+
+Matrix = NDArray[np.float32]
 
 CLIP = 3.0
 """Where `robust` ends: RealMLP's smooth clip (Holzmüller et al. 2024, arXiv 2407.04491)."""
@@ -91,8 +94,22 @@ class Scaler:
         if self.name == "quantile" and (len(quantiles) < 2 or (np.diff(quantiles, axis=0) < 0).any()):
             raise ValueError("its quantiles are fewer than 2, or not in order")
 
-    def write(self, matrix: NDArray[np.float32], columns: Sequence[Floats]) -> None:
-        """Writes the columns, scaled, which are the first of a matrix: by blocks, so that no copy of all is made."""
+    def __len__(self) -> int:
+        return len(self.tensors["unit"])
+
+    def beside(self, other: "Scaler") -> "Scaler":
+        """That of the columns of both."""
+        pairs = ((name, (a, other.tensors[name])) for name, a in self.tensors.items())
+        return Scaler(self.name, {name: np.concatenate(pair, axis=-1) for name, pair in pairs})
+
+    def write(
+        self,
+        matrix: Matrix,
+        columns: Sequence[NDArray[np.floating[Any]]],
+        places: Sequence[int] | None = None,
+    ) -> None:
+        """Writes the columns, scaled, to their places in a matrix, by default the first: by blocks, so that no copy of
+        all is made. A column may be what stands at its place."""
         for first in range(0, len(columns), SIDE):
             side = slice(first, min(first + SIDE, len(columns)))
             block = np.empty((side.stop - first, BLOCK))
@@ -102,7 +119,7 @@ class Scaler:
                 for row, column in zip(z, columns[side], strict=True):
                     row[:] = column[rows]
                 self.apply(z, side)
-                matrix[rows, side] = z.T
+                matrix[rows, side if places is None else places[side]] = z.T
 
     def apply(self, z: Floats, columns: slice) -> None:
         """Scales rows of some of the columns in place: z is (columns, rows), NaN where a number is missing."""

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from nnxp.doors.describing import parameters_of
 from nnxp.errors import hint
-from nnxp.tabular.encoders.columns import Matrix
+from nnxp.tabular.encoders.scaling import Matrix
 
 FORMS = ("default", "pandas", "polars")
 """What a transformer may give: an array, or a frame of one of these."""
