@@ -19,7 +19,7 @@ _HOMES = {
     "backends": "Backend get_backend",
     "errors": "BackendMismatchError BackendUnavailableError DataError ModelFileError NonFiniteLossError "
     "NotComputedError",
-    "estimators": "MLPClassifier MLPRegressor",
+    "estimators": "MLPClassifier MLPRegressor TabularClassifier TabularRegressor load_estimator",
     "gradients": "GradientReport check_gradients",
     "layers": "BatchNorm Dense Dropout Embedding Layer LayerNorm Neuron NeuronLayer PeriodicEmbedding "
     "PiecewiseLinearEmbedding Rescaling Scaling",

@@ -38,6 +38,9 @@ from nnxp.errors import NonFiniteLossError as NonFiniteLossError
 from nnxp.errors import NotComputedError as NotComputedError
 from nnxp.estimators import MLPClassifier as MLPClassifier
 from nnxp.estimators import MLPRegressor as MLPRegressor
+from nnxp.estimators import TabularClassifier as TabularClassifier
+from nnxp.estimators import TabularRegressor as TabularRegressor
+from nnxp.estimators import load_estimator as load_estimator
 from nnxp.gradients import GradientReport as GradientReport
 from nnxp.gradients import check_gradients as check_gradients
 from nnxp.layers import BatchNorm as BatchNorm

@@ -17,6 +17,7 @@ from nnxp.tabular import splitting
 from nnxp.tabular.findings.influence import ROUNDING
 from nnxp.tabular.findings.measures import BY_NAME
 from nnxp.tabular.findings.numerals import with_error
+from nnxp.tabular.networks.presets import Preset
 
 
 def check(args: argparse.Namespace) -> None:
@@ -26,7 +27,7 @@ def check(args: argparse.Namespace) -> None:
 
 
 def cross_validated(
-    args: argparse.Namespace, found: Understood, trained: Callable[[Prepared], Sequential]
+    args: argparse.Namespace, found: Understood, preset: Preset, trained: Callable[[Prepared], Sequential]
 ) -> dict[str, Any]:
     """The scores of every contender: their mean over the parts, and its standard error, s / √K.
 
@@ -34,6 +35,8 @@ def cross_validated(
     ----------
     found : Understood
         Of the table that is divided.
+    preset : Preset
+        What is trained.
     trained
         Gives a model that is trained on what is prepared.
     """
@@ -46,7 +49,7 @@ def cross_validated(
             print(
                 f"{'part':9} {number} of {args.cv}: trained on {len(train):,} rows, tested on {len(test):,}", flush=True
             )
-        part = tables.encoded(args, found, train, found.table.take(test))
+        part = tables.encoded(args, found, preset, train, found.table.take(test))
         document = account.scores(trained(part), part)
         shown = [metric["name"] for metric in document["metrics"]]
         for contender in document["contenders"]:

@@ -118,6 +118,11 @@ def _train(command: argparse.ArgumentParser) -> None:
     )
     network = command.add_argument_group("the network (see the settings below for what is not given)")
     network.add_argument(
+        "--preset",
+        metavar="NAME",
+        help="of a table: mlp, realmlp-s, realmlp or default; what it is, docs/tables.md says",
+    )
+    network.add_argument(
         "--hidden",
         type=values.hidden,
         metavar="N,N,...",

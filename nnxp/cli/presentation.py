@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from nnxp import plots
-from nnxp.cli.recipes import Recipe
 from nnxp.cli.results import Result, library_version, predict
 from nnxp.cli.runs import FILES
 from nnxp.data import Dataset
@@ -28,7 +27,7 @@ PIXELS = (4, 64)
 """The smallest and largest height and width of an array that is shown as a picture."""
 
 
-def before(dataset: Dataset, model: Sequential, recipe: Recipe, loss: str, validation: int) -> None:
+def before(dataset: Dataset, model: Sequential, recipe: Any, loss: str, validation: int) -> None:
     """Says what is about to be trained, on what and where."""
     outputs = 1 if dataset.y.ndim == 1 else dataset.y.shape[1]
     target = f"{counted(outputs, 'number')} to predict"
@@ -40,20 +39,14 @@ def before(dataset: Dataset, model: Sequential, recipe: Recipe, loss: str, valid
     parts += f"{validation:,} to follow, " if validation else ""
     parts += f"{len(dataset.X_test):,} to test on"
     sizes = [features, *recipe.hidden, outputs if dataset.classes is None else len(dataset.classes)]
-    network = ["-".join(map(str, sizes)), recipe.activation] if recipe.hidden else [f"{features}-{sizes[-1]}"]
-    if recipe.hidden and recipe.normalization:
-        network.append(f"{recipe.normalization} normalization")
-    if recipe.hidden and recipe.dropout:
-        network.append(f"dropout {recipe.dropout:g}")
+    network = ["-".join(map(str, sizes)), *(recipe.network if recipe.hidden else [])]
     if any(isinstance(layer, Residual) for layer in model.layers):
         network.append("beside a linear model")
-    options = [f"{name.replace('_', ' ')} {value:g}" for name, value in recipe.optimizer_options.items()]
-    options += [recipe.schedule] if recipe.schedule else []
     where = f"{backend.title} ({backend.library} {library_version(backend.library)})"
     rows = {
         "data": f"{dataset.name}: {parts}; {counted(features, 'feature')}, {target}",
         "network": f"{', '.join(network)}; {count(model):,} parameters, {model.dtype}",
-        "training": f"{', '.join([recipe.optimizer, *options])}; {loss}; {counted(recipe.epochs, 'epoch')}, "
+        "training": f"{', '.join(recipe.rule)}; {loss}; {counted(recipe.epochs, 'epoch')}, "
         f"batches of {recipe.batch_size}, seed {model.seed}",
         "backend": where + (f", chosen since {backend.reason}" if backend.reason else ""),
     }

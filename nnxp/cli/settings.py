@@ -1,25 +1,28 @@
 """What the options of `nnxp train` come to: the recipe with what was given, the data, and what fits them."""
 
 import argparse
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from nnxp import data
 from nnxp.cli.parser import UsageError
-from nnxp.cli.recipes import PATIENCE, Recipe, is_table, recipe_for
 from nnxp.cli.results import FOLLOWED, TEST_SHARE, fingerprint
 from nnxp.data import Dataset
 from nnxp.doors.naming import snake_case
 from nnxp.doors.options import balanced, positive
+from nnxp.network.recipe import Recipe
 from nnxp.optimizers import OPTIMIZERS, get_optimizer
 from nnxp.schedules import SCHEDULES, Schedule
+from nnxp.tabular.networks.presets import Preset, get_preset
 
 LOSSES = {
     "classification": ("categorical_crossentropy",),
     "regression": ("mean_squared_error", "mean_absolute_error", "huber"),
 }
 OPTIMIZER_OPTIONS = ("learning_rate", "decay", "momentum", "weight_decay", "clip_norm")
+FIELDS = ("hidden", "activation", "normalization", "dropout", "input_dropout", "schedule", "batch_size", "epochs")
 NUMBERS = {
     "inverse_time_decay": "decay",
     "step_decay": "every",
@@ -34,9 +37,45 @@ NUMBERS = {
 """What the number of `--schedule NAME:NUMBER` says."""
 
 
-def settle(args: argparse.Namespace) -> Recipe:
-    """The data set's recipe with the options that were given."""
-    recipe = recipe_for(args.data)
+def preset_for(args: argparse.Namespace) -> Preset:
+    """The preset of a table, with the options that were given."""
+    preset = named_preset(args)
+    if preset.patience is None and args.early_stopping is not None:
+        raise UsageError(
+            f"--early-stopping ends a training, and the schedules of --preset {preset.name} have to run out"
+        )
+    if args.validation_split is None:
+        args.validation_split = preset.held_out
+    if args.early_stopping is None and args.validation_split:
+        args.early_stopping = preset.patience
+    plain = isinstance(preset.recipe, Recipe)
+    return replace(
+        preset, recipe=settle(args, preset.recipe) if plain else _own(args, preset), patience=args.early_stopping
+    )
+
+
+def named_preset(args: argparse.Namespace) -> Preset:
+    """The preset that was named, as it is."""
+    try:
+        return get_preset(args.preset or "default")
+    except ValueError as error:
+        raise UsageError(f"--preset: {error}") from None
+
+
+def _own(args: argparse.Namespace, preset: Preset) -> Any:
+    """The recipe of a preset that has settings of its own."""
+    names = ("optimizer", *OPTIMIZER_OPTIONS, *FIELDS)
+    given = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
+    for name in given:
+        if name not in preset.recipe._fields:
+            known = ", ".join(f"--{field.replace('_', '-')}" for field in names if field in preset.recipe._fields)
+            option = f"--{name.replace('_', '-')}"
+            raise UsageError(f"{option} is no setting of --preset {preset.name}, expected {known}, or --preset mlp")
+    return preset.recipe._replace(**given)
+
+
+def settle(args: argparse.Namespace, recipe: Recipe) -> Recipe:
+    """A recipe with the options that were given."""
     if args.optimizer not in (None, recipe.optimizer):  # its learning rate suits the recipe's optimizer only
         recipe = recipe._replace(optimizer=args.optimizer, optimizer_options={})
     known = type(get_optimizer(recipe.optimizer)).options
@@ -46,8 +85,7 @@ def settle(args: argparse.Namespace) -> Recipe:
             owners = [snake_case(cls.__name__) for cls in OPTIMIZERS if name in cls.options]
             option = f"--{name.replace('_', '-')}"
             raise UsageError(f"{option} belongs to --optimizer {' or '.join(owners)}, not to {recipe.optimizer}")
-    fields = ("hidden", "activation", "normalization", "dropout", "input_dropout", "schedule", "batch_size", "epochs")
-    changes = {name: getattr(args, name) for name in fields if getattr(args, name) is not None}
+    changes = {name: getattr(args, name) for name in FIELDS if getattr(args, name) is not None}
     own = dict(recipe.optimizer_options)
     if args.schedule is not None:
         own.pop("decay", None)  # the recipe's way to lower the rate: the schedule is another
@@ -64,8 +102,6 @@ def settle(args: argparse.Namespace) -> Recipe:
     positive("batch_size", recipe.batch_size)
     if recipe.normalization == "none":
         recipe = recipe._replace(normalization=None)
-    if args.early_stopping is None and args.validation_split != 0 and is_table(args.data):
-        args.early_stopping = PATIENCE
     if args.early_stopping is not None:
         positive("early_stopping", args.early_stopping)
     follows = args.early_stopping is not None or (recipe.schedule or "").startswith("reduce_on_plateau")

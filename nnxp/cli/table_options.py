@@ -81,6 +81,6 @@ def given(args: argparse.Namespace) -> list[str]:
     """The options of tables that were given."""
     defaults: dict[str, Any] = {"kind": [], "drop": [], "keep": (), "no_rows": False, "with_input": False}
     names = ["separator", "decimal", "encoding", "sheet", "kind", "drop", "task", "weights", "day_first", "scaling"]
-    names += ["target_transform", "test", "split_by", "time", "cv", "rows", "no_rows", "keep", "with_input"]
+    names += ["target_transform", "test", "split_by", "time", "cv", "rows", "no_rows", "keep", "with_input", "preset"]
     there = [name for name in names if getattr(args, name, None) not in (None, defaults.get(name))]
     return ["--" + name.replace("_", "-") for name in there]

@@ -21,6 +21,7 @@ from nnxp.tabular import Encoder, kinds
 from nnxp.tabular.encoders.target import ClassTarget, NumberTarget, Target
 from nnxp.tabular.findings.baselines import linear_model
 from nnxp.tabular.kinds.cells import values_of
+from nnxp.tabular.networks.presets import Preset
 from nnxp.tabular.table import Indices, Table, words_of
 from nnxp.typing import Floats, HostArray
 
@@ -57,6 +58,8 @@ class Prepared:
         Its training and its test part.
     encoder : Encoder
         Learned from the training part; its target too.
+    preset : Preset
+        What is trained on it, settled for its rows.
     training, test : Part
     followed : int
         How many of the last rows of the training part are not trained on: early stopping looks at them.
@@ -69,6 +72,7 @@ class Prepared:
 
     dataset: Dataset
     encoder: Encoder
+    preset: Preset
     training: Part
     test: Part
     followed: int
@@ -107,7 +111,7 @@ class Prepared:
     def history(self, model: Sequential) -> dict[str, list[float]]:
         """A training's, errors in the target's units; without them where logarithms are learned, which have others."""
         target, history = self.target, model.history
-        if isinstance(target, ClassTarget):
+        if not isinstance(target, NumberTarget):
             return history
         errors = {name: [target.deviation * e for e in history[name]] for name in history if name.endswith("rmse")}
         if target.transform == "log":
@@ -127,26 +131,31 @@ def show(found: Prepared) -> None:
     print_kinds(found.encoder.decisions)
     target = found.target
     print(f"{'target':9} {target.name}: {found.dataset.task} ({found.why})")
-    if not isinstance(target, ClassTarget):
+    if isinstance(target, NumberTarget):
         print(f"{'':9} {target.sentence}")
         if target.transform != "none":
             print(f"{'':9} loss and rmse of each epoch, below, are in these units; the scores are in the target's own")
 
 
-def prepared(args: argparse.Namespace, found: Understood) -> Prepared:
+def prepared(args: argparse.Namespace, found: Understood, preset: Preset) -> Prepared:
     """Divides the rows, learns the encoding from those that are not tested on, and encodes."""
     by = _by(args, TEST_SHARE)
     if found.other is not None:
-        return encoded(args, found, np.arange(len(found.table)), found.other)
+        return encoded(args, found, preset, np.arange(len(found.table)), found.other)
     train, test = divided(found.table, found.labels, **by)
     held_out = by | {"rows": args.rows, "sha256": fingerprint(found.table)}
-    return encoded(args, found, train, found.table.take(test), held_out)
+    return encoded(args, found, preset, train, found.table.take(test), held_out)
 
 
 def encoded(
-    args: argparse.Namespace, found: Understood, train: Indices, test: Table, held_out: dict[str, Any] | None = None
+    args: argparse.Namespace,
+    found: Understood,
+    preset: Preset,
+    train: Indices,
+    test: Table,
+    held_out: dict[str, Any] | None = None,
 ) -> Prepared:
-    """The parts of a table, encoded by what the training part says."""
+    """The parts of a table, encoded by what the training part says, as a preset wants it."""
     share, followed = FOLLOWED if args.validation_split is None else args.validation_split, 0
     if share:
         labels = None if found.labels is None else found.labels[train]
@@ -163,11 +172,12 @@ def encoded(
     else:
         truth = values_of(trained.columns[args.target], decision).values
         truth = truth if weights is None else truth[weights > 0]
-        target = NumberTarget.of(args.target, truth, args.target_transform or "auto")
+        target = NumberTarget.of(args.target, truth, args.target_transform or "auto", preset.within)
         if truth.min() == truth.max():
             raise DataError(f"the target is {truth[0]:g} in every training row: there is nothing to learn")
+    scaling = {} if args.scaling is None else {"scaling": args.scaling}
     encoder = Encoder(
-        kinds=_kinds(args), drop=_drop(args, table), scaling=args.scaling or "robust", day_first=args.day_first
+        kinds=_kinds(args), drop=_drop(args, table), day_first=args.day_first, **{**preset.encoding, **scaling}
     )
     encoder.fit(table)
     encoder.target = target
@@ -191,7 +201,8 @@ def encoded(
         },
         None,
     )
-    return Prepared(dataset, encoder, training, tested, followed, held_out or {}, found.task.why, args.seed)
+    preset = preset.settled(len(trained), batch_size=args.batch_size)
+    return Prepared(dataset, encoder, preset, training, tested, followed, held_out or {}, found.task.why, args.seed)
 
 
 def _by(args: argparse.Namespace, share: float) -> dict[str, Any]:

@@ -5,34 +5,34 @@ import csv
 import io
 import json
 import platform
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import nnxp
-from nnxp.activations import ACTIVATIONS, Activation, Softmax
+from nnxp.activations import Softmax
 from nnxp.backends import Backend, get_backend
 from nnxp.callbacks import EarlyStopping, Interruption
 from nnxp.cli import account, crossvalidation, opening, presentation, seen, settings, table_options, tables
 from nnxp.cli.parser import UsageError
-from nnxp.cli.recipes import Recipe, batch_for, is_table
+from nnxp.cli.recipes import is_table, recipe_for
 from nnxp.cli.results import Result, library_version
 from nnxp.cli.runs import RunFolder
 from nnxp.cli.unfinished import PatientCheckpoint, asked, check_finished, resumable
 from nnxp.data import Dataset
-from nnxp.doors.naming import lookup
 from nnxp.doors.options import class_weights
 from nnxp.errors import DataError
-from nnxp.initializers import get_initializer
-from nnxp.layers import Dense, Dropout, Layer, Rescaling
+from nnxp.layers import Layer, Rescaling
 from nnxp.losses import StandardisedLoss, get_loss, units_of, unresolved
-from nnxp.network.architecture import hidden_layers
-from nnxp.network.residual import Residual
+from nnxp.network.recipe import Recipe
+from nnxp.network.stack import stack
 from nnxp.optimizers import Optimizer, get_optimizer
 from nnxp.sequential import Sequential
-from nnxp.tabular.findings.baselines import coefficients
 from nnxp.tabular.findings.telling import tell
+from nnxp.tabular.networks import trained
+from nnxp.tabular.networks.purpose import Purpose
 
 
 def run(args: argparse.Namespace) -> None:
@@ -46,16 +46,17 @@ def run(args: argparse.Namespace) -> None:
         opening.show_kinds(args)
         return
     crossvalidation.check(args)
-    recipe = settings.settle(args)
+    preset = settings.preset_for(args) if of_table else None
+    recipe = settings.settle(args, recipe_for(args.data)) if preset is None else preset.recipe
     with presentation.log(quiet=True):  # the report says why "auto" chose what it did
         backend = get_backend(args.backend, args.dtype, precision=args.precision)
-    found = opening.understood(args) if of_table else None
-    table = None if found is None else tables.prepared(args, found)
+    found, table = None, None
+    if preset is not None:
+        table = tables.prepared(args, found := opening.understood(args), preset)
+        recipe = table.preset.recipe
     dataset, held_out = settings.load(args) if table is None else (table.dataset, {"held_out": table.held_out})
-    if table is not None and args.batch_size is None:
-        recipe = recipe._replace(batch_size=batch_for(len(dataset.X) - table.followed, recipe.batch_size))
     loss = settings.loss_for(args.loss, dataset)
-    model = _made(args, recipe, backend, dataset, table)
+    model = _made(args, recipe, backend, dataset) if table is None else _made_for(args, backend, table)
     model.preprocessing = dataset.preprocessing | held_out
     if table is not None:
         model.encoder = table.encoder.state()
@@ -83,8 +84,9 @@ def run(args: argparse.Namespace) -> None:
             presentation.before(dataset, model, recipe, loss, validation)
         stopping = _fit(args, recipe, model, dataset, table, folder.checkpoint)
         parts = None
-        if found is not None and args.cv is not None:  # afterwards: what is resumed has not been tested by parts yet
-            parts = crossvalidation.cross_validated(args, found, lambda part: _trained(args, recipe, backend, part))
+        if found is not None and preset is not None and args.cv is not None:
+            # afterwards: what is resumed has not been tested by parts yet
+            parts = crossvalidation.cross_validated(args, found, preset, lambda part: _trained(args, backend, part))
         followed = "validation" if validation else "test"
         result = Result.of(model, dataset.X_test, dataset.y_test) if table is None else account.result(model, table)
         history = model.history if table is None else table.history(model)
@@ -120,9 +122,7 @@ def run(args: argparse.Namespace) -> None:
         presentation.after(None if document else result, summary, folder.path, no_report, no_picture)
 
 
-def _made(
-    args: argparse.Namespace, recipe: Recipe, backend: Backend, dataset: Dataset, table: tables.Prepared | None
-) -> Sequential:
+def _made(args: argparse.Namespace, recipe: Recipe, backend: Backend, dataset: Dataset) -> Sequential:
     """The model that the options ask for, before it is trained."""
     keywords: dict[str, Any] = {**recipe.optimizer_options, **settings.schedule_for(recipe.schedule)}
     optimizer = type(get_optimizer(recipe.optimizer))(**keywords)
@@ -130,18 +130,29 @@ def _made(
     weights = settings.class_weight_for(args.class_weight, dataset)
     model = build(dataset, recipe, optimizer, loss, backend, args.seed, weights)
     model.classes = None if dataset.classes is None else list(dataset.classes)
-    if table is not None:
-        for layer in model.layers:
-            if isinstance(layer, Residual) and layer.shortcut is not None:  # the other branch is 0 at first
-                layer.shortcut.weights, layer.shortcut.biases = coefficients(table.start(weights))
     return model
 
 
-def _trained(args: argparse.Namespace, recipe: Recipe, backend: Backend, part: tables.Prepared) -> Sequential:
+def _made_for(args: argparse.Namespace, backend: Backend, table: tables.Prepared) -> Sequential:
+    """The model of a preset for a table, before it is trained."""
+    dataset, classes, preset = table.dataset, table.dataset.classes, table.preset
+    loss = settings.loss_for(args.loss, dataset)
+    weights = settings.class_weight_for(args.class_weight, dataset)
+    purpose = Purpose.of(table.encoder, len(classes or [0]), classes is not None, loss=loss, class_weight=weights)
+    if isinstance(recipe := preset.recipe, Recipe):
+        schedule = settings.schedule_for(recipe.schedule).get("schedule")
+        preset = replace(preset, recipe=recipe._replace(schedule=schedule))
+    model = trained.network(preset, purpose, backend=backend, dtype=backend.dtype, seed=args.seed)
+    model.classes = None if classes is None else list(classes)
+    if preset.begins_linear:
+        trained.begin_linear(model, table.start(weights))
+    return model
+
+
+def _trained(args: argparse.Namespace, backend: Backend, part: tables.Prepared) -> Sequential:
     """A model of a part of the rows, trained."""
-    model = _made(args, recipe, backend, part.dataset, part)
-    stopping = [] if args.early_stopping is None else [EarlyStopping(patience=args.early_stopping)]
-    model.fit(epochs=recipe.epochs, batch_size=recipe.batch_size, callbacks=stopping, progress=False, **part.given())
+    model = _made_for(args, backend, part)
+    trained.fit(model, part.preset, part.given(), chooses="loss" if part.followed else None, progress=False)
     return model
 
 
@@ -161,41 +172,22 @@ def build(
         scale, offset = rescale
         _check_resolution(offset, backend.dtype, lambda i: f"feature {i + 1}")
         layers.append(Rescaling(scale, offset))
-    if recipe.input_dropout:
-        layers.append(Dropout(recipe.input_dropout))
-    features = dataset.X.shape[1]
-    kind, dropout = recipe.normalization, recipe.dropout
-    hidden = hidden_layers(
-        features, recipe.hidden, lambda: _activation(recipe.activation), normalization=kind, dropout=dropout
-    )
-    width, outputs = (features, *recipe.hidden)[-1], 1 if dataset.classes is None else len(dataset.classes)
-    if recipe.shortcut and hidden:
-        block = Residual([*hidden, Dense(width, outputs, initializer="zeros")], projected=features == outputs)
-        assert block.shortcut is not None
-        block.shortcut.initializer = get_initializer("zeros")
-        last: list[Layer] = [block]
-    else:
-        layers, last = [*layers, *hidden], [Dense(width, outputs)]
+    outputs = 1 if dataset.y.ndim == 1 else dataset.y.shape[1]
+    layers += stack(recipe, dataset.X.shape[1], outputs if dataset.classes is None else len(dataset.classes))
     criterion = get_loss(loss)
     if dataset.classes is not None:
-        layers += [*last, Softmax()]
+        layers.append(Softmax())
         if class_weight is not None:
             criterion = type(criterion)(class_weight=class_weights(class_weight, len(dataset.classes)))  # type: ignore[call-arg]
-    elif dataset.preprocessing["format"] == "table":  # whose target is encoded
-        layers += last
     else:
         sigma, mu = (numbers.tolist() for numbers in units_of(dataset.y))
         if not all(sigma):
             value = mu[sigma.index(0)]
             raise DataError(f"the target is {value:g} in every training row: there is nothing to learn")
         _check_resolution([m / s for m, s in zip(mu, sigma, strict=True)], backend.dtype, lambda i: "the target")
-        layers += [Dense(width, len(sigma)), Rescaling(sigma, mu)]
+        layers.append(Rescaling(sigma, mu))
         criterion = StandardisedLoss(loss, sigma)
     return Sequential(layers, criterion, optimizer, backend=backend, dtype=backend.dtype, seed=seed)
-
-
-def _activation(name: str) -> Activation:
-    return lookup(name, Activation, [cls for cls in ACTIVATIONS if cls is not Softmax], "activation")
 
 
 def _check_resolution(ratios: Any, dtype: str, name: Any) -> None:
@@ -217,24 +209,23 @@ def _fit(
     checkpoint: Path,
 ) -> EarlyStopping | None:
     """Trains; gives what watched over it, if anything did."""
-    given: dict[str, Any] = {"X": dataset.X, "y": dataset.y, "validation_data": (dataset.X_test, dataset.y_test)}
-    if table is not None:
-        given = table.given()
-    elif args.validation_split:
-        given = {"X": dataset.X, "y": dataset.y, "validation_split": args.validation_split}
-    stopping = None if args.early_stopping is None else EarlyStopping(patience=args.early_stopping)
-    callbacks: list[Any] = [] if stopping is None else [stopping]
+    callbacks: list[Any] = []
     if args.checkpoint_every or args.resume:
         callbacks.append(PatientCheckpoint(checkpoint, **args.checkpoint_every or {}))
     with Interruption() as interruption, presentation.log(args.quiet):
-        model.fit(
-            epochs=recipe.epochs,
-            batch_size=recipe.batch_size,
-            callbacks=[*callbacks, interruption],
-            resume=checkpoint if args.resume else None,
-            progress=False if args.quiet else None,
-            **given,
-        )
+        callbacks.append(interruption)
+        given: dict[str, Any] = {
+            "resume": checkpoint if args.resume else None,
+            "progress": False if args.quiet else None,
+        }
+        if table is not None:
+            chooses = "loss" if table.followed else None
+            return trained.fit(model, table.preset, table.given() | given, chooses=chooses, callbacks=callbacks)
+        held_out = {"validation_data": (dataset.X_test, dataset.y_test)}
+        given |= {"validation_split": args.validation_split} if args.validation_split else held_out
+        stopping = None if args.early_stopping is None else EarlyStopping(patience=args.early_stopping)
+        callbacks = [*([] if stopping is None else [stopping]), *callbacks]
+        model.fit(dataset.X, dataset.y, recipe.epochs, recipe.batch_size, callbacks=callbacks, **given)
     return stopping
 
 

@@ -79,30 +79,53 @@ class Labels:
             )
         return np.searchsorted(self.classes, found)[indices].astype(np.int64)
 
+    @property
+    def document(self) -> dict[str, Any]:
+        """What JSON holds of the classes; of others than numbers and texts, their names."""
+        kind = self.classes.dtype
+        values = self.classes if kind.kind in "biuf" else self.classes.astype(str)
+        return {"dtype": kind.name if kind.kind in "biuf" else None, "values": values.tolist()}
+
+    @classmethod
+    def told_apart(cls, y: HostArray) -> Self:
+        """Two classes or more, an output each."""
+        known = cls.of(y)
+        if known.kind == "multilabel":
+            raise ValueError(
+                f"got y of shape {y.shape}, expected one label a row, (n,): fit a classifier for each column"
+            )
+        if len(known.classes) < 2:
+            raise ValueError(f"got y of one class, {known.classes.tolist()}, expected two or more to tell apart")
+        return cls("multiclass", known.classes)
+
     def weighed(self, y: HostArray, w: Floats | None, class_weight: Any) -> Floats | None:
         """Sample weights (n,) times those of the encoded labels' classes: of a dict, or "balanced"."""
-        if class_weight is None:
+        by_class = self.by_class(y, w, class_weight)
+        if by_class is None:
             return w
+        weighed: Floats = by_class[y] if w is None else w * by_class[y]
+        return weighed
+
+    def by_class(self, y: HostArray, w: Floats | None, class_weight: Any) -> Floats | None:
+        """What each class weighs, (classes,), by encoded labels and their weights: of a dict, or "balanced"."""
+        if class_weight is None:
+            return None
         if self.kind == "multilabel":
             raise ValueError(
                 f"got class_weight={class_weight!r} with several labels a sample, expected None: weigh samples, "
                 "sample_weight="
             )
-        w = np.ones(len(y)) if w is None else w
         if isinstance(class_weight, str) and class_weight == "balanced":
-            by_class = np.array(balanced(np.bincount(y, w, minlength=len(self.classes))))
+            return np.array(balanced(np.bincount(y, w, minlength=len(self.classes))))
         elif isinstance(class_weight, dict):
             names = self.classes.tolist()
             if class_weight and not any(name in names for name in class_weight):  # one that a fold lacks is unused
                 raise ValueError(f"got class_weight for the classes {list(class_weight)}, expected some of {names}")
-            by_class = np.array([not_negative("class_weight", class_weight.get(name, 1.0)) for name in names])
-        else:
-            raise ValueError(
-                f'got class_weight={class_weight!r}, expected "balanced", None, or a dict from some of the classes to '
-                "numbers"
-            )
-        weighed: Floats = w * by_class[y]
-        return weighed
+            return np.array([not_negative("class_weight", class_weight.get(name, 1.0)) for name in names])
+        raise ValueError(
+            f'got class_weight={class_weight!r}, expected "balanced", None, or a dict from some of the classes to '
+            "numbers"
+        )
 
     def probabilities(self, output: Array) -> Array:
         """One column a class, from the network's output in any library."""

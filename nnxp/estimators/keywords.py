@@ -12,8 +12,27 @@ from nnxp.estimators.hooks import CallbackSupportMixin
 from nnxp.optimizers import LBFGS
 
 
-class Parameters(Constructed, CallbackSupportMixin, BaseEstimator):
-    """The parameters that both estimators have; `MLPClassifier` explains them."""
+class Keywords(Constructed, BaseEstimator):
+    """An estimator of scikit-learn's that keeps its parameters as they were given."""
+
+    backend: Any
+
+    def _keep(self, given: dict[str, Any]) -> None:
+        """Stores the parameters that `__init__` was given, as they are: scikit-learn's rule."""
+        self.__dict__.update({name: given[name] for name in self._get_param_names()})
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """The parameters; a backend that is a module by its name, since modules cannot be copied."""
+        params: dict[str, Any] = super().get_params(deep)
+        return params | {"backend": _by_name(params["backend"])}
+
+    def __getstate__(self) -> dict[str, Any]:
+        state: dict[str, Any] = super().__getstate__()
+        return state | {"backend": _by_name(state["backend"])}
+
+
+class Parameters(CallbackSupportMixin, Keywords):
+    """The parameters that both MLPs have; `MLPClassifier` explains them."""
 
     hidden_layer_sizes: Any
     activation: Any
@@ -42,23 +61,9 @@ class Parameters(Constructed, CallbackSupportMixin, BaseEstimator):
     normalization: str | None
     schedule: Any
     callbacks: Sequence[Callback] | None
-    backend: Any
     dtype: str | None
     monitor: str
     """The default stands in the class too, for pickles of before."""
-
-    def _keep(self, given: dict[str, Any]) -> None:
-        """Stores the parameters that `__init__` was given, as they are: scikit-learn's rule."""
-        self.__dict__.update({name: given[name] for name in self._get_param_names()})
-
-    def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """The parameters; a backend that is a module by its name, since modules cannot be copied."""
-        params: dict[str, Any] = super().get_params(deep)
-        return params | {"backend": _by_name(params["backend"])}
-
-    def __getstate__(self) -> dict[str, Any]:
-        state: dict[str, Any] = super().__getstate__()
-        return state | {"backend": _by_name(state["backend"])}
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

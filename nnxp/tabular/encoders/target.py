@@ -68,6 +68,8 @@ class NumberTarget:
         Of t over the training's rows; 0 and 1 with "none".
     least : float
         The least target of the training: what is below it, and perhaps has no logarithm, is learned as if it were this.
+    most : float, optional
+        The greatest: where it is kept, predictions are held between the two.
     """
 
     classes: ClassVar[None] = None
@@ -76,10 +78,11 @@ class NumberTarget:
     mean: float
     deviation: float
     least: float
+    most: float | None = None
 
     @classmethod
-    def of(cls, name: str, y: Floats, transform: str = "auto") -> "NumberTarget":
-        """Learns from a training's targets, (n,), finite.
+    def of(cls, name: str, y: Floats, transform: str = "auto", within: bool = False) -> "NumberTarget":
+        """Learns from a training's targets, (n,), finite; predictions are held within theirs, where that is asked for.
 
         With "auto", the logarithm is learned where all targets are above 0, the 95 % quantile is at least `DECADES`
         times the 5 % quantile, and the median's logarithm lies in the middle third between those of the two.
@@ -93,17 +96,17 @@ class NumberTarget:
         """
         if transform not in TRANSFORMS:
             raise ValueError(f"got target_transform={transform!r}, expected one of {', '.join(TRANSFORMS)}")
-        least = float(y.min())
+        least, most = float(y.min()), float(y.max()) if within else None
         if transform == "log" and least <= 0:
             raise DataError(
                 f"got {least:g} in the target {name!r}, expected numbers above 0 for its logarithm: choose another "
                 "target transform, standard or none"
             )
         if transform == "none":
-            return cls(name, "none", 0.0, 1.0, least)
+            return cls(name, "none", 0.0, 1.0, least, most)
         log = transform == "log" or (transform == "auto" and spans_decades(y))
         deviation, mean = (float(value[0]) for value in units_of(np.log(y) if log else y))
-        return cls(name, "log" if log else "standard", mean, deviation or 1.0, least)
+        return cls(name, "log" if log else "standard", mean, deviation or 1.0, least, most)
 
     def encode(self, y: Floats) -> Floats:
         """What is learned, of targets (n,)."""
@@ -113,7 +116,8 @@ class NumberTarget:
     def inverse(self, z: Any) -> Floats:
         """Targets, in float64, of what was learned: of predictions."""
         t = np.asarray(z, dtype=np.float64) * self.deviation + self.mean
-        return np.exp(np.minimum(t, np.log(np.finfo(np.float64).max))) if self.transform == "log" else t
+        y = np.exp(np.minimum(t, np.log(np.finfo(np.float64).max))) if self.transform == "log" else t
+        return y if self.most is None else np.clip(y, self.least, self.most)
 
     @property
     def sentence(self) -> str:
@@ -123,14 +127,48 @@ class NumberTarget:
         what = "its logarithm is" if self.transform == "log" else "is"
         of = "the logarithms" if self.transform == "log" else "it"
         text = f"{self.name}: {what} learned, less {number(self.mean)} and in units of {number(self.deviation)}"
-        return f"{text} (mean and standard deviation of {of} over the training rows), and undone in predictions"
+        within = "" if self.most is None else f", which are held within {number(self.least)} and {number(self.most)}"
+        return f"{text} (mean and standard deviation of {of} over the training rows), and undone in predictions{within}"
 
     def document(self) -> dict[str, Any]:
         """What JSON holds of it."""
-        return {"task": "regression", **asdict(self)}
+        return {"task": "regression", **{name: v for name, v in asdict(self).items() if v is not None}}
 
 
-Target = ClassTarget | NumberTarget
+@dataclass(frozen=True)
+class NumberTargets:
+    """Several targets of numbers.
+
+    Attributes
+    ----------
+    name : str
+        What they are called together.
+    targets : tuple of NumberTarget
+    """
+
+    classes: ClassVar[None] = None
+    name: str
+    targets: tuple[NumberTarget, ...]
+
+    def encode(self, y: Floats) -> Floats:
+        """What is learned, of targets (n, k)."""
+        return np.stack([one.encode(column) for one, column in zip(self.targets, y.T, strict=True)], axis=1)
+
+    def inverse(self, z: Any) -> Floats:
+        """Targets (n, k), in float64, of what was learned."""
+        return np.stack([one.inverse(column) for one, column in zip(self.targets, z.T, strict=True)], axis=1)
+
+    @property
+    def sentence(self) -> str:
+        """What is learned, in words."""
+        return "; ".join(one.sentence for one in self.targets)
+
+    def document(self) -> dict[str, Any]:
+        """What JSON holds of them."""
+        return {"task": "regression", "name": self.name, "targets": [one.document() for one in self.targets]}
+
+
+Target = ClassTarget | NumberTarget | NumberTargets
 
 
 def spans_decades(y: Floats) -> bool:
@@ -152,8 +190,16 @@ def target_from(document: dict[str, Any]) -> Target:
         if len({*found.classes}) < len(found.classes):
             raise ValueError("its target has a class twice")
         return found
+    if "targets" in fields:
+        several = tuple(target_from(one) for one in fields["targets"])
+        if not isinstance(fields["name"], str) or not several:
+            raise ValueError("its targets have no name, or there are none")
+        numbers_of = tuple(one for one in several if isinstance(one, NumberTarget))
+        if len(numbers_of) < len(several) or len(fields) != 2:
+            raise ValueError("its targets are not all numbers")
+        return NumberTargets(fields["name"], numbers_of)
     target = NumberTarget(**fields)
-    numbers = (target.mean, target.deviation, target.least)
+    numbers = (target.mean, target.deviation, target.least, *(() if target.most is None else (target.most,)))
     if not isinstance(target.name, str) or target.transform not in TRANSFORMS[1:]:
         raise ValueError("its target has no name, or a transform that is none")
     if not all(type(number) is float for number in numbers) or target.deviation <= 0:

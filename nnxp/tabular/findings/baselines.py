@@ -72,7 +72,7 @@ def linear_model(
     ----------
     X : numpy.ndarray, (n, features)
         The encoded columns, words one-hot.
-    y : numpy.ndarray, (n,)
+    y : numpy.ndarray, (n,) or (n, outputs)
         Class indices; or values, as the model learns them (their logarithm, say).
     n_classes : int, optional
         Of a classification.
@@ -84,7 +84,7 @@ def linear_model(
     Returns
     -------
     Sequential
-        Of float64: it predicts probabilities (m, n_classes), or values (m, 1).
+        Of float64: it predicts probabilities (m, n_classes), or values (m, outputs).
 
     Examples
     --------
@@ -96,12 +96,14 @@ def linear_model(
     deviation, mean = units_of(X, sample_weight)
     scale = 1 / np.where(deviation > 0, deviation, 1)
     layers: list[Layer] = [Rescaling(scale.tolist(), (-mean * scale).tolist())]
-    layers += [Dense(features, n_classes or 1, initializer="zeros", l2=(1.0 if n_classes is None else 0.5) / n)]
+    outputs = n_classes or y.reshape(n, -1).shape[1]
+    layers += [Dense(features, outputs, initializer="zeros", l2=(1.0 if n_classes is None else 0.5) / n)]
     if n_classes is not None:
         layers, loss = [*layers, Softmax()], get_loss("categorical_crossentropy")
     else:
-        sigma, mu = (number.tolist() for number in units_of(y, sample_weight))
-        layers, loss = [*layers, Rescaling(sigma, mu)], StandardisedLoss("mean_squared_error", sigma)
+        deviation, mean = units_of(y, sample_weight)
+        sigma = np.where(deviation > 0, deviation, 1).tolist()
+        layers, loss = [*layers, Rescaling(sigma, mean.tolist())], StandardisedLoss("mean_squared_error", sigma)
     batch = min(n, max(BATCH, math.ceil(n / 200)))
     epochs = math.ceil(STEPS / math.ceil(n / batch))
     optimizer = Adam(learning_rate=0.05, schedule="cosine")

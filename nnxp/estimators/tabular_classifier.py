@@ -1,0 +1,182 @@
+"""The classifier of tables."""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from sklearn.base import ClassifierMixin
+from sklearn.metrics import accuracy_score
+
+from nnxp.callbacks import Callback
+from nnxp.doors.options import boolean
+from nnxp.estimators import inputs
+from nnxp.estimators.classes import Labels
+from nnxp.estimators.tabular_base import TabularEstimator
+from nnxp.sequential import Sequential
+from nnxp.tabular.encoders.target import ClassTarget, Target
+from nnxp.tabular.networks.presets import Preset
+from nnxp.tabular.networks.temperature import temperature, tempered
+from nnxp.tabular.table import Indices
+from nnxp.typing import Array, ArrayLike, Floats, HostArray, Integers
+
+
+class TabularClassifier(ClassifierMixin, TabularEstimator):
+    """A classifier of a table's rows: frames with words, dates and missing cells in, probabilities out.
+
+    Columns become numbers through `nnxp.tabular.Encoder`, learned from the rows that are trained on. Of 100 rows and
+    more a share is held out, of each class alike, and chooses the epoch whose weights are kept; of fewer, none.
+
+    Parameters
+    ----------
+    preset : str
+        The network and its training: "default", "mlp", "realmlp-s" or "realmlp" (see docs/tables.md).
+    monitor : str
+        The score of the held-out rows that chooses the epoch: "log_loss", "accuracy", or another of `nnxp.metrics`.
+    class_weight : dict, "balanced" or None
+        What each class's rows count in the loss, the held-out ones too; classes that a dict leaves out count 1.
+    calibrate : bool
+        Whether one temperature, which minimises the log loss of the held-out rows, divides the network's outputs before
+        they become probabilities. It changes no prediction.
+    validation_fraction : float, optional
+        The share that is held out; by default the preset's, 0 holds none out.
+    epochs, batch_size : int, optional
+        Passes over the rows, and rows of a step; by default the preset's.
+    random_state : int, RandomState or None
+        Initial weights, order, dropout and held-out rows follow from it.
+    kinds : dict of str to str, optional
+        The kinds of columns, where they are not to be decided by their values: see `nnxp.tabular.kinds.decide`.
+    drop : sequence of str
+        Columns to leave out.
+    callbacks : sequence of callable, optional
+        See `nnxp.callbacks`.
+    verbose : bool
+        Whether to print a line an epoch.
+    backend : optional
+        Where to compute: "cupy", "torch:mps", "auto", ... Without it, X decides: a frame or a list computes with NumPy.
+        Results come back in the library and on the device of an array X, else as NumPy's.
+    dtype : {"float32", "float64"}, optional
+        Of the network; float32 by default, in which the encoder writes.
+
+    Attributes
+    ----------
+    classes_ : array
+        The sorted labels: of X's library if they are numbers, else of NumPy.
+    model_ : Sequential
+        The network.
+    encoder_ : Encoder
+        What makes its inputs of a table; `encoder_.decisions` says what each column was taken for.
+    n_iter_, best_epoch_ : int, int or None
+        Epochs that were trained, and the one whose weights were kept, if one was chosen.
+    temperature_ : float
+        1 without `calibrate`.
+    n_features_in_, feature_names_in_
+        As scikit-learn's.
+
+    Examples
+    --------
+    >>> import nnxp
+    >>> rows = [{"age": 20 + i % 50, "city": ("Fez", "Rome", None)[i % 3]} for i in range(90)]
+    >>> y = ["yes" if row["age"] > 40 and row["city"] != "Rome" else "no" for row in rows]
+    >>> model = nnxp.TabularClassifier(random_state=0).fit(rows, y)
+    >>> model.predict([{"city": "Fez", "age": 60}, {"city": "Rome", "age": 60}]).tolist()
+    ['yes', 'no']
+    """
+
+    class_weight: Any
+    calibrate: bool
+    temperature_: float
+
+    def __init__(
+        self,
+        preset: str = "default",
+        *,
+        monitor: str = "log_loss",
+        class_weight: Any = None,
+        calibrate: bool = False,
+        validation_fraction: float | None = None,
+        epochs: int | None = None,
+        batch_size: int | None = None,
+        random_state: Any = None,
+        kinds: Mapping[str, str] | None = None,
+        drop: Collection[str] = (),
+        callbacks: Sequence[Callback] | None = None,
+        verbose: bool = False,
+        backend: Any = None,
+        dtype: str | None = None,
+    ) -> None:
+        self._keep(locals())
+
+    def predict(self, X: ArrayLike) -> Array:
+        """The labels (n,), in the library and on the device of an array X if they are numbers, else NumPy's."""
+        output, home = self._output(X, "predict")
+        return self._labels.decode(home.asarray(output, dtype=self.model_.dtype))
+
+    def predict_proba(self, X: ArrayLike) -> Array:
+        """The probabilities (n, classes), in the order of `classes_`."""
+        output, home = self._output(X, "predict_proba")
+        return home.asarray(output, dtype=self.model_.dtype)
+
+    def predict_log_proba(self, X: ArrayLike) -> Array:
+        """The logarithms of `predict_proba`; -inf where that is 0."""
+        output, home = self._output(X, "predict_log_proba")
+        with np.errstate(divide="ignore"):
+            return home.asarray(np.log(output), dtype=self.model_.dtype)
+
+    def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """The share of rows whose label is right."""
+        guess, truth, w = (inputs.on_host(a) for a in (self.predict(X), y, sample_weight))
+        return float(accuracy_score(truth, guess, sample_weight=w))
+
+    @property
+    def classes_(self) -> Array:
+        """The sorted labels, of X's library if they are numbers."""
+        return self._labels.on(self._home)
+
+    _numeric = False
+    _labels: Labels
+
+    def _begin(self, y: HostArray) -> None:
+        self._labels = Labels.told_apart(y)
+
+    def _known(self) -> dict[str, Any]:
+        return {"labels": self._labels.document, "temperature": self.temperature_}
+
+    def _know(self, known: dict[str, Any], target: Target) -> None:
+        labels = known.get("labels", {"dtype": None, "values": [*(target.classes or ())]})
+        self._labels = Labels("multiclass", np.array(labels["values"], dtype=labels["dtype"]))
+        self.temperature_ = float(known.get("temperature", 1.0))
+
+    def _understand(
+        self, names: list[str], y: HostArray, rows: Indices, w: Floats | None, preset: Preset
+    ) -> ClassTarget:
+        assert self._labels.names is not None
+        return ClassTarget(names[0], tuple(self._labels.names))
+
+    def _encoded(self, y: HostArray) -> HostArray:
+        return self._labels.encode(y)
+
+    def _strata(self, y: HostArray) -> Integers:
+        return self._labels.encode(y)
+
+    def _purpose(self, y: HostArray, w: Floats | None) -> dict[str, Any]:
+        weights = self._labels.by_class(y, w, self.class_weight)
+        return {
+            "outputs": len(self._labels.classes),
+            "classifies": True,
+            "class_weight": None if weights is None else weights.tolist(),
+            "smooths": self.monitor == "accuracy",
+        }
+
+    def _finished(self, model: Sequential, given: dict[str, Any], chosen: bool) -> Sequential:
+        self.temperature_ = 1.0
+        if boolean("calibrate", self.calibrate):
+            if not chosen:
+                raise ValueError(
+                    "got calibrate=True and no rows held out, expected some to fit the temperature on: give fit X_val "
+                    "and y_val, or 100 rows and more with a validation_fraction above 0"
+                )
+            X, y, w = given["validation_data"]
+            self.temperature_ = temperature(np.asarray(model.predict(X)), y, w)
+            model = tempered(model, self.temperature_)
+        model.classes = self._labels.names
+        return model

@@ -1,0 +1,1 @@
+"""Networks made for tables: `presets` of them, what each is made of, and the one way in which all are trained."""
