@@ -16,7 +16,7 @@ from nnxp.cli.tables import Part, Prepared
 from nnxp.data.dataset import Array
 from nnxp.sequential import Sequential
 from nnxp.tabular import Encoder
-from nnxp.tabular.encoders.target import ClassTarget, Target
+from nnxp.tabular.encoders.target import ClassTarget, NumberTargets, Target
 from nnxp.tabular.findings import Part as Predicted
 from nnxp.tabular.findings import baselines, findings, leaks
 from nnxp.tabular.findings.importance import PermutationImportance, permutation_importance
@@ -33,9 +33,11 @@ ENCODED = 100_000
 
 
 def outputs(model: Sequential, target: Target, X: Array) -> Array:
-    """Probabilities (n, classes), or values in the target's own units (n,)."""
+    """Probabilities (n, classes), or values in the target's own units, (n,), of several targets (n, targets)."""
     output = predict(model, X)
-    return output if isinstance(target, ClassTarget) else target.inverse(output[:, 0])
+    if isinstance(target, ClassTarget):
+        return output
+    return target.inverse(output if isinstance(target, NumberTargets) else output[:, 0])
 
 
 def result(model: Sequential, prepared: Prepared) -> Result:
@@ -52,7 +54,7 @@ def scores(model: Sequential, prepared: Prepared, **more: Any) -> Document:
     train = _head(prepared.training, len(prepared.training.y) - prepared.followed)
     count = None if classes is None else len(classes)
     others = dict(baselines.without_columns(train.truth, len(test.y), count, train.weights))
-    others["linear"] = outputs(prepared.linear, target, test.X)
+    others["linear"] = outputs(prepared.linear, target, prepared.for_linear(test))
     return findings(
         Predicted(test.truth, outputs(model, target, test.X), test.weights),
         classes=classes,

@@ -16,9 +16,10 @@ from nnxp.cli.saved import as_spelled, open_model, wanted
 from nnxp.data.dataset import Array, listing
 from nnxp.data.npzfile import Arrays
 from nnxp.errors import DataError, hint
+from nnxp.printing import counted
 from nnxp.sequential import Sequential
 from nnxp.tabular import Encoder, Notes
-from nnxp.tabular.encoders.target import ClassTarget
+from nnxp.tabular.encoders.target import ClassTarget, NumberTargets
 from nnxp.tabular.findings.telling import tell
 from nnxp.tabular.kinds import Decision
 from nnxp.tabular.splitting import drawn
@@ -106,6 +107,11 @@ _PARTS = {
 def _table_rows(args: argparse.Namespace, encoder: Encoder, preprocessing: Mapping[str, Any]) -> tuple[Table, str]:
     """The rows of a table to test on, and which they are: "held out" or "all"."""
     target, held_out = preprocessing["target"], dict(preprocessing.get("held_out", {}))
+    if isinstance(encoder.target, NumberTargets):
+        raise DataError(
+            f"{args.model} predicts {counted(len(encoder.target.targets), 'number')} a row, and nnxp evaluate tests "
+            "one: write them with nnxp predict, or score them in Python, nnxp.load_estimator(path).score(X, y)"
+        )
     if not is_table(args.data):
         raise DataError(f"{args.model} was trained on a table, and {args.data} is none: expected {table_options.TABLE}")
     table_options.no_folder(args)

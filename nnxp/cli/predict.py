@@ -20,6 +20,7 @@ from nnxp.network.answers import class_names
 from nnxp.printing import counted
 from nnxp.sequential import Sequential
 from nnxp.tabular import Encoder, Notes, blocks
+from nnxp.tabular.encoders.target import NumberTargets
 from nnxp.tabular.table import words_of
 
 
@@ -68,7 +69,8 @@ def _texts(args: argparse.Namespace, model: Sequential, encoder: Encoder, notes:
             if lacking := [name for name in kept if name not in block.columns]:
                 there = f"there are {listing(block.columns)}{hint(lacking[0], block.columns)}"
                 raise DataError(f"--keep: {block.source} has no column {lacking[0]!r}; {there}")
-            head = [[*names(target.classes, target.name, 1), *kept]]
+            several = [one.name for one in target.targets] if isinstance(target, NumberTargets) else None
+            head = [[*(several or names(target.classes, target.name, 1)), *kept]]
         output = account.outputs(model, target, encoder.transform(block, notes=notes))
         cells = [words_of(block.columns[name]) for name in kept]
         beside = [[words.texts[code] for code in words.codes.tolist()] for words in cells]

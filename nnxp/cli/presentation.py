@@ -16,9 +16,11 @@ from nnxp.cli.results import Result, library_version, predict
 from nnxp.cli.runs import FILES
 from nnxp.data import Dataset
 from nnxp.layers import Dense, Dropout, Layer
+from nnxp.network.recipe import Recipe
 from nnxp.network.residual import Residual
 from nnxp.printing import counted, print_table
 from nnxp.sequential import Sequential
+from nnxp.tabular.networks.realmlp import RealMLP
 
 MOST_PAIRS = 5
 SMALL = 4
@@ -27,7 +29,7 @@ PIXELS = (4, 64)
 """The smallest and largest height and width of an array that is shown as a picture."""
 
 
-def before(dataset: Dataset, model: Sequential, recipe: Any, loss: str, validation: int) -> None:
+def before(dataset: Dataset, model: Sequential, recipe: Recipe | RealMLP, loss: str, validation: int) -> None:
     """Says what is about to be trained, on what and where."""
     outputs = 1 if dataset.y.ndim == 1 else dataset.y.shape[1]
     target = f"{counted(outputs, 'number')} to predict"
@@ -42,11 +44,14 @@ def before(dataset: Dataset, model: Sequential, recipe: Any, loss: str, validati
     network = ["-".join(map(str, sizes)), *(recipe.network if recipe.hidden else [])]
     if any(isinstance(layer, Residual) for layer in model.layers):
         network.append("beside a linear model")
+    rule = recipe.rule
+    if isinstance(recipe, RealMLP):
+        rule.insert(1, f"learning rate {model.optimizer.learning_rate:g}")
     where = f"{backend.title} ({backend.library} {library_version(backend.library)})"
     rows = {
         "data": f"{dataset.name}: {parts}; {counted(features, 'feature')}, {target}",
         "network": f"{', '.join(network)}; {count(model):,} parameters, {model.dtype}",
-        "training": f"{', '.join(recipe.rule)}; {loss}; {counted(recipe.epochs, 'epoch')}, "
+        "training": f"{', '.join(rule)}; {loss}; {counted(recipe.epochs, 'epoch')}, "
         f"batches of {recipe.batch_size}, seed {model.seed}",
         "backend": where + (f", chosen since {backend.reason}" if backend.reason else ""),
     }

@@ -101,7 +101,17 @@ class Prepared:
 
     def _linear(self, weights: Floats | None) -> Sequential:
         given, classes = self.given(), self.dataset.classes
-        return linear_model(given["X"], given["y"], None if classes is None else len(classes), weights, self.seed)
+        X = self.for_linear(self.training)[: len(given["y"])]
+        return linear_model(X, given["y"], None if classes is None else len(classes), weights, self.seed)
+
+    def for_linear(self, part: Part) -> HostArray:
+        """What a linear model sees of a part: words one-hot, also where the network has them as codes."""
+        return part.X if self._onehot is None else self._onehot.transform(part.table)
+
+    @cached_property
+    def _onehot(self) -> Encoder | None:
+        options = self.encoder.get_params() | {"categories": "onehot"}
+        return Encoder(**options).fit(self.training.table) if self.encoder.codes else None
 
     def in_units(self) -> Dataset:
         """The data set whose test targets are as they are in the table."""
@@ -172,7 +182,7 @@ def encoded(
     else:
         truth = values_of(trained.columns[args.target], decision).values
         truth = truth if weights is None else truth[weights > 0]
-        target = NumberTarget.of(args.target, truth, args.target_transform or "auto", preset.within)
+        target = NumberTarget.of(args.target, truth, args.target_transform or "auto", preset.margin)
         if truth.min() == truth.max():
             raise DataError(f"the target is {truth[0]:g} in every training row: there is nothing to learn")
     scaling = {} if args.scaling is None else {"scaling": args.scaling}

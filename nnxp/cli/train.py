@@ -97,6 +97,7 @@ def run(args: argparse.Namespace) -> None:
         summary["asked"] = wanted
         document, report, no_report = None, "", ""
         if table is not None:
+            summary["preset"] = table.preset.name
             summary["columns"] = [one.document() for one in table.encoder.decisions]
             path = folder.path / "model.safetensors"
             document, report, no_report = account.attempted(

@@ -144,6 +144,8 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):
     def _know(self, known: dict[str, Any], target: Target) -> None:
         labels = known.get("labels", {"dtype": None, "values": [*(target.classes or ())]})
         self._labels = Labels("multiclass", np.array(labels["values"], dtype=labels["dtype"]))
+        if self._labels.classes.shape != (len(target.classes or ()),):
+            raise ValueError(f"its labels are {labels['values']!r:.60}")
         self.temperature_ = float(known.get("temperature", 1.0))
 
     def _understand(

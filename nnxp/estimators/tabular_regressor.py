@@ -29,8 +29,8 @@ class TabularRegressor(RegressorMixin, TabularEstimator):
     Parameters
     ----------
     preset : str
-        The network and its training: "default", "mlp", "realmlp-s" or "realmlp" (see docs/tables.md). The last two hold
-        predictions within the range of the training's targets.
+        The network and its training: "default", "mlp", "realmlp-s" or "realmlp" (see docs/tables.md). Predictions are
+        held within the range of the training's targets, wider by half of it on either side; of "realmlp" within it.
     monitor : str
         The score of the held-out rows that chooses the epoch, of targets as they are learned: "rmse", or another of
         `nnxp.metrics`.
@@ -105,7 +105,7 @@ class TabularRegressor(RegressorMixin, TabularEstimator):
         count = columns.shape[1]
         called = names if len(names) == count else [f"{names[0]}{i}" for i in range(count)]
         targets = tuple(
-            NumberTarget.of(name, column, self.target_transform, within=preset.within)
+            NumberTarget.of(name, column, self.target_transform, margin=preset.margin)
             for name, column in zip(called, columns.T, strict=True)
         )
         self._targets = NumberTargets("y" if len(names) == count > 1 else names[0], targets)

@@ -746,9 +746,9 @@ KEYS = {
 def test_what_a_run_leaves(ok: Command) -> None:
     people()
     train(ok, "p.csv", "--target", "y")
-    assert {*summary()} == KEYS | {"test_accuracy", "test_correct", "columns", "findings"}
+    assert {*summary()} == KEYS | {"test_accuracy", "test_correct", "columns", "findings", "preset"}
     train(ok, "p.csv", "--target", "age", out="numbers")
-    assert {*summary("numbers")} == KEYS | {"test_rmse", "test_r2", "columns", "findings"}
+    assert {*summary("numbers")} == KEYS | {"test_rmse", "test_r2", "columns", "findings", "preset"}
     for out in ("run", "numbers"):
         page = Balanced()
         page.feed(Path(out, "report.html").read_text(encoding="utf-8"))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from nnxp import DataError
-from nnxp.tabular.encoders.target import ClassTarget, NumberTarget, target_from
+from nnxp.tabular.encoders.target import ClassTarget, NumberTarget, NumberTargets, target_from
 from nnxp.tabular.table import Numbers, Words
 
 RNG = np.random.default_rng(0)
@@ -93,6 +93,37 @@ def test_none_is_the_target_itself() -> None:
     )
 
 
+@pytest.mark.parametrize("transform", ["standard", "log", "none"])
+def test_predictions_are_held_within_a_margin(transform: str) -> None:
+    """The range, wider by a share of it on either side, in the target's own units."""
+    y = np.array([1.0, 2.0, 5.0])
+    for margin, low, high in ((0.0, 1.0, 5.0), (0.5, -1.0, 7.0)):
+        target = NumberTarget.of("y", y, transform, margin)
+        assert target.within == (low, high)
+        np.testing.assert_allclose(target.inverse(target.encode(y)), y)
+        found = target.inverse(np.array([-1e9, 1e9]))
+        assert found[1] == high and found[0] == (max(low, 0.0) if transform == "log" else low)
+        assert "which are held within" in target.sentence or transform == "none"
+    assert NumberTarget.of("y", y, transform).within is None
+    assert "within" not in NumberTarget.of("y", y, transform).document()
+
+
+def test_a_range_beyond_all_numbers_is_held_all_the_same() -> None:
+    target = NumberTarget.of("y", np.array([-1.5e308, 0.0, 1.5e308]), "none", 0.5)
+    assert target.within == (-np.finfo(np.float64).max, np.finfo(np.float64).max)
+    assert json.loads(json.dumps(target.document())) == target.document()
+
+
+def test_several_targets() -> None:
+    Y = np.stack([np.array([1.0, 2.0, 3.0]), np.exp(np.array([0.0, 3.0, 6.0]))], axis=1)
+    one, two = NumberTarget.of("a", Y[:, 0], "standard", 0.5), NumberTarget.of("b", Y[:, 1], "log")
+    target = NumberTargets("y", (one, two))
+    np.testing.assert_array_equal(target.encode(Y), np.stack([one.encode(Y[:, 0]), two.encode(Y[:, 1])], axis=1))
+    np.testing.assert_allclose(target.inverse(target.encode(Y)), Y)
+    assert target_from(json.loads(json.dumps(target.document()))) == target and target.classes is None
+    assert one.sentence in target.sentence and two.sentence in target.sentence
+
+
 def test_what_cannot_be() -> None:
     with pytest.raises(DataError, match="got -1 in the target 'y', expected numbers above 0 for its logarithm"):
         NumberTarget.of("y", np.array([1.0, -1.0]), "log")
@@ -100,7 +131,11 @@ def test_what_cannot_be() -> None:
         NumberTarget.of("y", np.ones(3), "sqrt")
 
 
-@pytest.mark.parametrize("target", [ClassTarget("y", ("a", "ü")), NumberTarget.of("y", np.exp(2 * NORMAL))], ids=str)
+@pytest.mark.parametrize(
+    "target",
+    [ClassTarget("y", ("a", "ü")), NumberTarget.of("y", np.exp(2 * NORMAL)), NumberTarget.of("y", NORMAL, margin=0.5)],
+    ids=str,
+)
 def test_json_holds_it(target: Any) -> None:
     assert target_from(json.loads(json.dumps(target.document()))) == target
 
@@ -114,6 +149,15 @@ DOCUMENTS: dict[str, dict[str, Any]] = {
     "a deviation of 0": NumberTarget("y", "standard", 0.0, 0.0, 0.0).document(),
     "a mean that is a text": NumberTarget("y", "standard", "0", 1.0, 0.0).document(),  # type: ignore[arg-type]
     "a name that is none": {"task": "classification", "name": None, "classes": ["a"]},
+    "a range of one number": NumberTarget("y", "standard", 0.0, 1.0, 0.0).document() | {"within": [1.0]},
+    "a range of texts": NumberTarget("y", "standard", 0.0, 1.0, 0.0).document() | {"within": ["0", "1"]},
+    "no targets": {"task": "regression", "name": "y", "targets": []},
+    "targets of classes": {
+        "task": "regression",
+        "name": "y",
+        "targets": [{"task": "classification", "name": "y", "classes": ["a"]}],
+    },
+    "targets and more": {"task": "regression", "name": "y", "targets": [], "least": 0.0},
     "too much": {"task": "classification", "name": "y", "classes": ["a"], "more": 1},
 }
 

@@ -167,7 +167,8 @@ class Encoder(Transformer):
             scaled += learned.write(matrix, plain, words, cells)
             odd[learned.decision.name] = cells.odd
         others = self._others[: len(self._scaler) - self.numbers]
-        self._scaler.write(matrix, scaled + [matrix[:, j] for j in others], [*range(self.numbers), *others])
+        places = [*range(self.numbers), *others] if others else None
+        self._scaler.write(matrix, scaled + [matrix[:, j] for j in others], places)
         if notes is not None:
             kinds = {learned.decision.name: learned.decision.kind for learned in self._learned}
             notes.take(len(table), self.passed_over(table), kinds, odd)

@@ -68,8 +68,8 @@ class NumberTarget:
         Of t over the training's rows; 0 and 1 with "none".
     least : float
         The least target of the training: what is below it, and perhaps has no logarithm, is learned as if it were this.
-    most : float, optional
-        The greatest: where it is kept, predictions are held between the two.
+    within : pair of float, optional
+        Predictions are held between the two.
     """
 
     classes: ClassVar[None] = None
@@ -78,11 +78,12 @@ class NumberTarget:
     mean: float
     deviation: float
     least: float
-    most: float | None = None
+    within: tuple[float, float] | None = None
 
     @classmethod
-    def of(cls, name: str, y: Floats, transform: str = "auto", within: bool = False) -> "NumberTarget":
-        """Learns from a training's targets, (n,), finite; predictions are held within theirs, where that is asked for.
+    def of(cls, name: str, y: Floats, transform: str = "auto", margin: float | None = None) -> "NumberTarget":
+        """Learns from a training's targets, (n,), finite. With a margin, predictions are held within their range, wider
+        by this share of it on either side.
 
         With "auto", the logarithm is learned where all targets are above 0, the 95 % quantile is at least `DECADES`
         times the 5 % quantile, and the median's logarithm lies in the middle third between those of the two.
@@ -96,17 +97,17 @@ class NumberTarget:
         """
         if transform not in TRANSFORMS:
             raise ValueError(f"got target_transform={transform!r}, expected one of {', '.join(TRANSFORMS)}")
-        least, most = float(y.min()), float(y.max()) if within else None
+        least, within = float(y.min()), None if margin is None else held_within(y, margin)
         if transform == "log" and least <= 0:
             raise DataError(
                 f"got {least:g} in the target {name!r}, expected numbers above 0 for its logarithm: choose another "
                 "target transform, standard or none"
             )
         if transform == "none":
-            return cls(name, "none", 0.0, 1.0, least, most)
+            return cls(name, "none", 0.0, 1.0, least, within)
         log = transform == "log" or (transform == "auto" and spans_decades(y))
         deviation, mean = (float(value[0]) for value in units_of(np.log(y) if log else y))
-        return cls(name, "log" if log else "standard", mean, deviation or 1.0, least, most)
+        return cls(name, "log" if log else "standard", mean, deviation or 1.0, least, within)
 
     def encode(self, y: Floats) -> Floats:
         """What is learned, of targets (n,)."""
@@ -117,7 +118,7 @@ class NumberTarget:
         """Targets, in float64, of what was learned: of predictions."""
         t = np.asarray(z, dtype=np.float64) * self.deviation + self.mean
         y = np.exp(np.minimum(t, np.log(np.finfo(np.float64).max))) if self.transform == "log" else t
-        return y if self.most is None else np.clip(y, self.least, self.most)
+        return y if self.within is None else np.clip(y, *self.within)
 
     @property
     def sentence(self) -> str:
@@ -127,12 +128,14 @@ class NumberTarget:
         what = "its logarithm is" if self.transform == "log" else "is"
         of = "the logarithms" if self.transform == "log" else "it"
         text = f"{self.name}: {what} learned, less {number(self.mean)} and in units of {number(self.deviation)}"
-        within = "" if self.most is None else f", which are held within {number(self.least)} and {number(self.most)}"
+        within = "" if self.within is None else ", which are held within {} and {}".format(*map(number, self.within))
         return f"{text} (mean and standard deviation of {of} over the training rows), and undone in predictions{within}"
 
     def document(self) -> dict[str, Any]:
         """What JSON holds of it."""
-        return {"task": "regression", **{name: v for name, v in asdict(self).items() if v is not None}}
+        found = {"task": "regression", **asdict(self)}
+        del found["within"]
+        return found if self.within is None else found | {"within": [*self.within]}
 
 
 @dataclass(frozen=True)
@@ -171,6 +174,14 @@ class NumberTargets:
 Target = ClassTarget | NumberTarget | NumberTargets
 
 
+def held_within(y: Floats, margin: float) -> tuple[float, float]:
+    """The range of targets, wider by a share of it on either side."""
+    low, high = float(y.min()), float(y.max())
+    largest = float(np.finfo(np.float64).max)
+    beyond = min(margin * (high / 2 - low / 2), largest / 2) * 2  # halves: the range of ±1e308 is infinite
+    return max(low - beyond, -largest), min(high + beyond, largest)
+
+
 def spans_decades(y: Floats) -> bool:
     """Whether targets are learned as logarithms: see `NumberTarget.of`."""
     if y.min() <= 0:
@@ -198,8 +209,11 @@ def target_from(document: dict[str, Any]) -> Target:
         if len(numbers_of) < len(several) or len(fields) != 2:
             raise ValueError("its targets are not all numbers")
         return NumberTargets(fields["name"], numbers_of)
+    if "within" in fields:
+        low, high = fields["within"]
+        fields["within"] = low, high
     target = NumberTarget(**fields)
-    numbers = (target.mean, target.deviation, target.least, *(() if target.most is None else (target.most,)))
+    numbers = (target.mean, target.deviation, target.least, *(target.within or ()))
     if not isinstance(target.name, str) or target.transform not in TRANSFORMS[1:]:
         raise ValueError("its target has no name, or a transform that is none")
     if not all(type(number) is float for number in numbers) or target.deviation <= 0:

@@ -10,6 +10,7 @@ from nnxp.network.recipe import TABLE, Recipe
 from nnxp.network.stack import stack
 from nnxp.optimizers import get_optimizer
 from nnxp.tabular.networks.purpose import Made, Purpose
+from nnxp.tabular.networks.realmlp import TD, TD_S, realmlp
 
 PATIENCE = 20
 """Epochs without a better score of the rows that are held out, after which `mlp` ends."""
@@ -39,8 +40,8 @@ class Preset:
         Whether a shortcut begins as the linear model of the rows that are trained on.
     whole_batches : bool
         Whether the rows after whole batches are left out of an epoch; otherwise batches grow with the rows.
-    within : bool
-        Whether predicted numbers are held within the range of the training's.
+    margin : float
+        Predicted numbers are held within the range of the training's, wider by this share of it on either side.
     """
 
     name: str
@@ -51,7 +52,7 @@ class Preset:
     patience: int | None
     begins_linear: bool = False
     whole_batches: bool = False
-    within: bool = False
+    margin: float = 0.5
 
     def settled(self, rows: int, epochs: int | None = None, batch_size: int | None = None) -> "Preset":
         """For so many rows to train on."""
@@ -83,7 +84,17 @@ def plain(recipe: Recipe, purpose: Purpose) -> Made:
 
 
 MLP = Preset("mlp", TABLE, plain, {}, held_out=0.1, patience=PATIENCE, begins_linear=True)
-PRESETS = {"mlp": MLP, "default": MLP}
+REALMLP_S = Preset(
+    "realmlp-s",
+    TD_S,
+    realmlp,
+    {"scaling_of": "all", "rare": 1},
+    held_out=0.2,
+    patience=None,
+    whole_batches=True,
+)
+REALMLP = replace(REALMLP_S, name="realmlp", recipe=TD, encoding={**REALMLP_S.encoding, "categories": 8}, margin=0.0)
+PRESETS = {"mlp": MLP, "realmlp-s": REALMLP_S, "realmlp": REALMLP, "default": MLP}
 """`default` is the one that did best on the tables for choosing."""
 
 

@@ -3,16 +3,15 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from nnxp.callbacks import Callback, EarlyStopping
-from nnxp.errors import hint
+from nnxp.callbacks import Callback, EarlyStopping, Scores
 from nnxp.network.residual import Residual
 from nnxp.sequential import Sequential
 from nnxp.tabular.findings.baselines import coefficients
 from nnxp.tabular.networks.presets import Preset
 from nnxp.tabular.networks.purpose import Purpose
 
-MONITORS = {"loss": "val_loss", "log_loss": "val_loss", "accuracy": "val_accuracy", "rmse": "val_rmse"}
-"""What chooses the epoch, and the training's own name for it."""
+OWN = {"loss": "val_loss", "log_loss": "val_loss", "accuracy": "val_accuracy", "rmse": "val_rmse"}
+"""Scores that a validation gives anyway, and what it calls them."""
 
 
 def network(preset: Preset, purpose: Purpose, **place: Any) -> Sequential:
@@ -56,22 +55,19 @@ def fit(
     EarlyStopping or None
         What chose.
     """
-    stopping = None if chooses is None else choosing(preset, chooses)
-    recipe = preset.recipe
+    recipe, stopping = preset.recipe, None
+    if chooses is not None:
+        X, y, w = given["validation_data"]
+        scores = [] if chooses in OWN else [Scores(X, y, [chooses], sample_weight=w)]
+        name = OWN.get(chooses, f"val_{chooses}")
+        stopping = EarlyStopping(name, preset.patience, ties="first" if preset.patience else "last")
+        callbacks = [*scores, stopping, *callbacks]
     model.fit(
         epochs=recipe.epochs,
         batch_size=recipe.batch_size,
         drop_last=preset.whole_batches,
-        callbacks=[*([] if stopping is None else [stopping]), *callbacks],
+        callbacks=callbacks,
         **given,
         **options,
     )
     return stopping
-
-
-def choosing(preset: Preset, monitor: str) -> EarlyStopping:
-    """What follows a score, and ends with the weights of its best epoch."""
-    if monitor not in MONITORS:
-        raise ValueError(f"got monitor={monitor!r}, expected one of {', '.join(MONITORS)}{hint(monitor, MONITORS)}")
-    assert preset.patience is not None
-    return EarlyStopping(MONITORS[monitor], preset.patience)

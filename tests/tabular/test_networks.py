@@ -1,0 +1,122 @@
+"""Presets, what a network is made for, and the temperature."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from nnxp import Sequential
+from nnxp.layers import Dense
+from nnxp.network.recipe import Recipe
+from nnxp.tabular.networks import trained
+from nnxp.tabular.networks.presets import PRESETS, get_preset
+from nnxp.tabular.networks.purpose import Purpose
+from nnxp.tabular.networks.temperature import temperature, tempered
+
+
+def test_presets_are_what_is_published() -> None:
+    """Numbers of Holzmüller et al. 2024 (arXiv 2407.04491)."""
+    for name, rates, dropout, decay in (
+        ("realmlp-s", (0.04, 0.07), 0.0, 0.0),
+        ("realmlp", (0.04, 0.2), 0.15, 0.02),
+    ):
+        preset = get_preset(name)
+        recipe = preset.recipe
+        assert (recipe.rates, recipe.dropout, recipe.weight_decay) == (rates, dropout, decay)
+        assert (recipe.hidden, recipe.epochs, recipe.batch_size) == ((256, 256, 256), 256, 256)
+        assert preset.held_out == 0.2 and preset.patience is None and preset.whole_batches
+    assert PRESETS["default"] in (PRESETS["mlp"], PRESETS["realmlp-s"], PRESETS["realmlp"])
+
+
+@pytest.mark.parametrize(
+    ("name", "rows", "size"),
+    [("mlp", 50, 128), ("mlp", 80_000, 256), ("realmlp", 50, 50), ("realmlp-s", 256, 256), ("realmlp", 10**6, 256)],
+)
+def test_a_preset_is_settled_for_its_rows(name: str, rows: int, size: int) -> None:
+    settled = get_preset(name).settled(rows)
+    assert settled.recipe.batch_size == size and settled.recipe.epochs == get_preset(name).recipe.epochs
+    asked = get_preset(name).settled(rows, epochs=3, batch_size=7).recipe
+    assert (asked.epochs, asked.batch_size) == (3, 7)
+
+
+@pytest.mark.parametrize("name", ["realmlp-s", "realmlp"])
+def test_kinds_of_parameters_have_rates_and_decays_of_their_own(name: str) -> None:
+    purpose = Purpose(6, 3, True, 2, {3: 12} if name == "realmlp" else {})
+    model = trained.network(get_preset(name), purpose, backend="numpy", seed=0)
+    factors = {"Scaling": 6.0, "biases": 0.1}
+    if name == "realmlp":
+        factors |= {"PeriodicEmbedding": 0.1, "ParametricActivation": 0.1}
+        assert model.optimizer.decay_factors == {
+            "Scaling": 6.0, "PeriodicEmbedding": 0.1, "ParametricActivation": 0.1, "Dense.biases": 0.0,
+        }  # fmt: skip
+    assert model.optimizer.factors == factors
+    last = model.layers[-2]
+    assert isinstance(last, Dense) and last.parametrization == "ntk"
+    if name == "realmlp-s":
+        assert not np.asarray(last.weights).any() and not np.asarray(last.biases).any()
+
+
+def test_a_table_of_words_alone_or_of_numbers_alone() -> None:
+    for purpose in (Purpose(2, 2, True, 0, {0: 12, 1: 9}), Purpose(2, 1, False, 2)):
+        model = trained.network(get_preset("realmlp"), purpose, backend="numpy", seed=0)
+        X = np.array([[1.0, 2.0], [3.0, 4.0]])
+        assert model.predict(X).shape == (2, purpose.outputs)
+
+
+def test_smoothing_is_for_those_who_ask() -> None:
+    for smooths, smoothing in ((True, 0.1), (False, 0.0)):
+        purpose = Purpose(2, 2, True, smooths=smooths)
+        loss: Any = trained.network(get_preset("realmlp-s"), purpose, backend="numpy", seed=0).loss
+        assert loss.label_smoothing == smoothing
+
+
+def test_a_plain_recipe_is_any() -> None:
+    from dataclasses import replace
+
+    recipe = Recipe(hidden=(), optimizer="sgd", optimizer_options={"momentum": 0.9}, schedule="cosine")
+    preset = replace(get_preset("mlp"), recipe=recipe)
+    model = trained.network(preset, Purpose(3, 2, True), backend="numpy", seed=0)
+    assert [type(layer).__name__ for layer in model.layers] == ["Dense", "Softmax"]
+    assert model.optimizer.config()["momentum"] == 0.9 and model.optimizer.schedule is not None
+
+
+# --- the temperature ---------------------------------------------------------------------------------------
+
+
+def log_loss(p: Any, y: Any, T: float, w: Any = None) -> float:
+    z = np.log(p) / T
+    z = z - z.max(axis=1, keepdims=True)
+    log_p = z - np.log(np.exp(z).sum(axis=1, keepdims=True))
+    return float(-np.average(log_p[np.arange(len(y)), y], weights=w))
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_no_other_temperature_has_a_lower_log_loss(weighted: bool) -> None:
+    rng = np.random.default_rng(0)
+    p = rng.dirichlet([0.5] * 4, size=300)
+    y = np.array([rng.choice(4, p=row**0.5 / (row**0.5).sum()) for row in p])  # made with a temperature of 2
+    w = rng.random(300) if weighted else None
+    T = temperature(p, y, w)
+    assert 1.5 < T < 2.6
+    assert log_loss(p, y, T, w) <= min(log_loss(p, y, T * k, w) for k in (0.5, 0.9, 0.999, 1.001, 1.1, 2.0))
+
+
+def test_temperatures_are_held_within_20() -> None:
+    p = np.array([[0.1, 0.9], [0.8, 0.2]])
+    assert temperature(p, np.array([1, 0])) == pytest.approx(1 / 20)  # all are right
+    assert temperature(p, np.array([0, 1])) == pytest.approx(20)  # all are wrong
+    assert np.isfinite(temperature(np.array([[0.0, 1.0], [1.0, 0.0]]), np.array([0, 0])))
+
+
+def test_a_tempered_model_trains_on() -> None:
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(40, 3)), rng.integers(3, size=40)
+    model = Sequential([Dense(3, 3), "softmax"], "categorical_crossentropy", "adamw", backend="numpy", seed=0)
+    model.fit(X, y, epochs=3)
+    twin = tempered(model, 2.0)
+    z = np.log(model.predict(X).astype(np.float64)) / 2
+    by_hand = np.exp(z) / np.exp(z).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(twin.predict(X), by_hand, rtol=1e-5)
+    assert (twin.epoch, twin.step, type(twin.optimizer)) == (3, model.step, type(model.optimizer))
+    twin.fit(X, y)
+    assert twin.epoch == 4 and model.epoch == 3 and len(model.history["loss"]) == 3
