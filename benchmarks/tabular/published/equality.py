@@ -6,6 +6,9 @@ pytabkit trains as it does, on one of its own data loaders' batches after the ot
 first step, the batches and the losses are recorded. `transcription` takes the same steps from them, in float32 and in
 float64. Printed are the largest differences of a loss, and of the parameters after the last step, relative to their
 largest.
+
+At a rate of 0.04 rounding grows: TD's equations for classes, in float32, are pytabkit's to 2e-6 for 33 steps, and then
+to 1e-3, while the same equations in float64 have been 1e-3 away since the 24th step.
 """
 
 import warnings
