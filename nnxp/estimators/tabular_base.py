@@ -1,6 +1,5 @@
 """What the two estimators for tables share."""
 
-import json
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple, Self
 
@@ -11,15 +10,17 @@ from sklearn.utils.validation import check_is_fitted
 from nnxp.backends import Backend, check_dtype, get_backend
 from nnxp.callbacks import Callback
 from nnxp.doors.options import above_zero, positive, share
+from nnxp.errors import hint
 from nnxp.estimators import inputs
 from nnxp.estimators.inputs import Given
 from nnxp.estimators.keywords import Keywords
+from nnxp.estimators.tabular_document import preprocessing_of
 from nnxp.estimators.tabular_inputs import cells
+from nnxp.metrics.scoring import OF_CLASSES, OF_NUMBERS
 from nnxp.sequential import Sequential
 from nnxp.tabular import Encoder
 from nnxp.tabular.encoders.target import Target
 from nnxp.tabular.findings.baselines import linear_model
-from nnxp.tabular.kinds import Decision
 from nnxp.tabular.networks import presets, trained
 from nnxp.tabular.networks.presets import Preset
 from nnxp.tabular.networks.purpose import Purpose
@@ -171,7 +172,7 @@ class TabularEstimator(Keywords):
         preset = preset.settled(len(rows), self.epochs, self.batch_size)
         backend = get_backend(home if self.backend is None else self.backend, dtype)
         model = self._trained(preset, encoder, data, backend=backend, dtype=dtype, seed=seed)
-        model.encoder, model.preprocessing = encoder.state(), self._preprocessing(encoder.target)
+        model.encoder, model.preprocessing = encoder.state(), preprocessing_of(self, encoder.target)
         self.model_, self.encoder_, self._home = model, encoder, home
 
     def _trained(self, preset: Preset, encoder: Encoder, given: dict[str, Any], **place: Any) -> Sequential:
@@ -198,6 +199,10 @@ class TabularEstimator(Keywords):
                 positive(name, getattr(self, name))
         if self.validation_fraction:
             share("validation_fraction", above_zero("validation_fraction", self.validation_fraction))
+        known = ["loss", *OF_CLASSES, *OF_NUMBERS]
+        if self.monitor not in known:
+            meant = hint(str(self.monitor), known)
+            raise ValueError(f"got monitor={self.monitor!r}, expected one of {', '.join(known)}{meant}")
         callbacks = self.callbacks
         if callbacks is not None and not isinstance(callbacks, list | tuple):
             raise ValueError(f"got callbacks={callbacks!r}, expected a list of them: callbacks=[...]")
@@ -223,26 +228,6 @@ class TabularEstimator(Keywords):
             return np.arange(n), np.arange(0)
         held_out = weighs[at_random(self._strata(y[weighs]), fraction, seed)[1]]
         return np.setdiff1d(np.arange(n), held_out), held_out
-
-    def _preprocessing(self, target: Target) -> dict[str, Any]:
-        """What the model's file says of the table, as `nnxp train` says it."""
-        classes = target.classes
-        kind = "number" if classes is None else "category"
-        return {
-            "format": "table",
-            "target": target.name,
-            "task": "regression" if classes is None else "classification",
-            "classes": classes and [*classes],
-            "decision": Decision(target.name, kind, "as given", 0).document(),
-            "estimator": {
-                "parameters": parameters(self),
-                "features": self.n_features_in_,
-                "names": names_of(self),
-                "epochs": self.n_iter_,
-                "best_epoch": self.best_epoch_,
-                **self._known(),
-            },
-        }
 
     # --- the file ----------------------------------------------------------------------------------
 
@@ -272,28 +257,8 @@ class TabularEstimator(Keywords):
         return tags
 
 
-def names_of(estimator: TabularEstimator) -> list[str] | None:
-    """The names of the features of a fit, where they had some."""
-    names = getattr(estimator, "feature_names_in_", None)
-    return None if names is None else names.tolist()
-
-
-def parameters(estimator: TabularEstimator) -> dict[str, Any]:
-    """The parameters that are not as by default, and that JSON holds as they are."""
-    found = estimator.get_params(deep=False)
-    defaults = type(estimator)().get_params(deep=False)
-    return {name: value for name, value in found.items() if value != defaults[name] and _is_held(value)}
-
-
 def _names_of_target(y: Any) -> list[str]:
     """What its columns are called in a frame, or it in a series."""
     if hasattr(y, "column_names") or hasattr(y, "columns"):  # pyarrow's `columns` are the columns
         return [str(name) for name in getattr(y, "column_names", None) or y.columns]
     return [str(y.name if getattr(y, "name", None) else "y")]
-
-
-def _is_held(value: Any) -> bool:
-    try:
-        return bool(json.loads(json.dumps(value)) == value)
-    except (TypeError, ValueError):
-        return False
