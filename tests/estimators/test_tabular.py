@@ -155,12 +155,22 @@ def test_a_validation_of_ones_own() -> None:
 
 
 def test_the_encoder_learns_from_the_rows_that_are_trained_on() -> None:
-    n = 200
-    rows = [{"x": float(i % 50), "word": f"w{i}" if i < 20 else "usual"} for i in range(n)]
-    model = TabularClassifier(random_state=0, epochs=1, kinds={"word": "category"}).fit(rows, ["a", "b"] * (n // 2))
-    decision = model.encoder_.decisions[1]
-    assert 10 <= int(decision.why.split()[0] if decision.why[0].isdigit() else 20) <= 21
-    assert model.encoder_.decisions[0].missing == 0
+    rows = [{"word": f"w{i}", "x": float(i % 7)} for i in range(200)]  # each word is in one row
+    kinds = {"word": "category"}
+    model = TabularClassifier("realmlp", random_state=0, epochs=1, kinds=kinds).fit(rows, ["a", "b"] * 100)
+    assert model.encoder_.codes == {"word": 1 + 160}
+    own = TabularClassifier("realmlp", epochs=1, kinds=kinds)
+    own.fit(rows[:150], ["a", "b"] * 75, X_val=rows[150:], y_val=["a", "b"] * 25)
+    assert own.encoder_.codes == {"word": 1 + 150}
+
+
+def test_of_equally_good_epochs_realmlp_keeps_the_last_and_mlp_the_first() -> None:
+    rows = [{"x": float(i % 20) - 9.5} for i in range(200)]
+    for preset, monitored in (("realmlp-s", -1), ("mlp", 0)):
+        model = TabularClassifier(preset, monitor="accuracy", random_state=0, epochs=8)
+        history = model.fit(rows, [row["x"] > 0 for row in rows]).model_.history["val_accuracy"]
+        best = [epoch for epoch, value in enumerate(history, start=1) if value == max(history)]
+        assert len(best) > 1 and model.best_epoch_ == best[monitored]
 
 
 # --- weights ---------------------------------------------------------------------------------------------
