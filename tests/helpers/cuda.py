@@ -283,12 +283,14 @@ def close(got: Host, exact: Any, error: Any) -> None:
 def fit(unit: Unit, arch: str, record_property: Callable[[str, object], None]) -> int:
     """How many kernels a unit has for an architecture; each fits: no spills, and registers for two blocks of 256
     threads on a multiprocessor, which has 65,536, so that one computes while the other waits. (255, the most that a
-    thread can have, would do for one block.)"""
+    thread can have, would do for one block.) CUDA's own cosine and sine of doubles have a stack of 40 bytes, where the
+    digits of 2/π go by which large arguments are reduced: no value of a kernel's is in it."""
     found = nvrtc.cubin(unit.source, arch, OPTIONS)
     for cubin in found.values():
         told = f"sm_{arch} {unit.kind} {cubin.name}"
         print(f"{told:60} {cubin.registers:3} registers {cubin.shared_bytes:5} bytes shared")
         record_property(told, cubin.registers)
-        assert cubin.spill_bytes == 0 and cubin.stack_bytes == 0, told
+        own_stack = 40 if unit.kind == "float64" and "cosine" in cubin.name else 0
+        assert cubin.spill_bytes == 0 and cubin.stack_bytes in (0, own_stack), told
         assert 2 * 256 * cubin.registers <= 65536, told
     return len(found)
