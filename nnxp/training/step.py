@@ -5,6 +5,7 @@ import weakref
 import numpy as np
 
 from nnxp.doors.arrays import finite, same_length, sample_weights, sum_is_finite
+from nnxp.layers.embedding import Embedding, check_codes
 from nnxp.network.checking import check_parts
 from nnxp.network.model import Model
 from nnxp.training.plan import Plan
@@ -19,6 +20,7 @@ class Step:
         check_parts(model)  # before anything is updated
         self.plan, self.loss, self.backend = Plan(model), model.loss, model.backend
         self.on_cupy = model.backend.library == "cupy"
+        self.looks_up = any(isinstance(layer, Embedding) for layer in model.layers)
 
     def at_once(self, X: ArrayLike, y: ArrayLike) -> Array | None:
         """`one`, where X and y are arrays of NumPy, or of CuPy on the model's device, that a step takes as they are. A
@@ -32,7 +34,7 @@ class Step:
         if not plan.loss.ready(y, n, model.n_out):
             return None
         with self.backend.context(), plan.threads(n):
-            return self._step(X, y, None) if self.on_cupy or sum_is_finite(X) else None
+            return self._step(X, y, None) if self.on_cupy or (sum_is_finite(X) and not self.looks_up) else None
 
     def checked(self, x: Array, y: ArrayLike, w: ArrayLike | None) -> Array:
         """`one`, of inputs past the model's door and labels and weights not yet past any. Inputs on the host are looked
@@ -44,6 +46,7 @@ class Step:
             raise ValueError("got X with no samples, expected at least one")
         if isinstance(x, np.ndarray):
             finite(backend, x, "X", model.dtype)
+            check_codes(backend, model.layers, x, "X")
         x = model._moved(x)
         self.plan.follow()
         labels = loss.prepare(y, model._outputs(x), model.dtype, scan=False)

@@ -174,6 +174,14 @@ def test_a_code_that_is_none_is_refused_at_the_door(backend: Target, code: float
     for call in (lambda: model.fit(x, y), lambda: model.evaluate(x, y), lambda: model.fit([(x, y)])):
         with pytest.raises(ValueError, match=told):
             call()
+    for given in (x, x.tolist()):  # before the first step, and with one bound
+        with pytest.raises(ValueError, match=told):
+            model.train_step(given, y)
+    right = data(6, "float32")
+    model.train_step(right, y)
+    with pytest.raises(ValueError, match=told):
+        model.train_step(x, y)
+    assert np.isfinite(model.predict(right)).all()
 
 
 @pytest.mark.parametrize("code", ODD)
