@@ -39,7 +39,7 @@ def run(args: argparse.Namespace) -> None:
     """Trains, tests, and writes and prints the results."""
     of_table = is_table(args.data)
     if not of_table and (wrong := table_options.given(args)):
-        raise UsageError(f"{wrong[0]} is for a table, and {args.data} is none: expected a {table_options.TABLE}")
+        raise UsageError(f"{wrong[0]} is for a table, and {args.data} is none: expected {table_options.TABLE}")
     if of_table:
         table_options.no_folder(args)
     if of_table and args.target is None:

@@ -88,11 +88,40 @@ def targets(estimator: Any, y: ArrayLike, X: Array, numeric: bool) -> HostArray:
     if y is None:
         raise ValueError(f"this {type(estimator).__name__} requires y to be passed, but the target y is None")
     refuse_masked(y, "targets")
-    y = check_array(on_host(y), ensure_2d=False, dtype="numeric" if numeric else None, input_name="y")
+    y = on_host(y)
+    _all_there(y, numeric)
+    y = check_array(y, ensure_2d=False, dtype="numeric" if numeric else None, input_name="y")
     if y.ndim == 2 and y.shape[1] == 1:
         y = column_or_1d(y, warn=True)
     check_consistent_length(np.empty(X.shape[0]), y)
     return np.asarray(y)
+
+
+def _all_there(y: ArrayLike, numeric: bool) -> None:
+    """Raises where a target is missing, whatever a library calls that, or is a date where numbers are wanted: NumPy
+    makes a class "nan" of a missing cell among texts, and of a missing date the number -2⁶³."""
+    cells = np.asarray(y, dtype=object if isinstance(y, list | tuple) else None)
+    if numeric and cells.dtype.kind in "mM":
+        raise ValueError(f"got y of {cells.dtype}, expected numbers: (y - first) / np.timedelta64(1, 'D') is in days")
+    if cells.dtype.kind not in "OmM":
+        return  # numbers are looked at where they are read
+    rows = cells.reshape(len(cells), -1) if cells.ndim and cells.size else ()
+    gone = [number for number, row in enumerate(rows) if _gone(row)]
+    if gone:
+        raise ValueError(
+            f"got y with NaN or another missing value in {len(gone)} of {len(rows)} rows, the first of them row "
+            f"{gone[0]}, counted from 0, expected a target in each: leave those rows out of X and y"
+        )
+
+
+def _gone(row: Any) -> bool:
+    """Whether one of a row's cells is None, NaN, NaT or NA."""
+    return any(
+        cell is None
+        or type(cell).__name__ in ("NAType", "NaTType")
+        or (isinstance(cell, float | np.floating | np.datetime64 | np.timedelta64) and bool(cell != cell))
+        for cell in row
+    )
 
 
 def weights(w: ArrayLike | None, n: int) -> Floats | None:

@@ -199,13 +199,15 @@ class TabularEstimator(Keywords):
                 positive(name, getattr(self, name))
         if self.validation_fraction:
             share("validation_fraction", above_zero("validation_fraction", self.validation_fraction))
-        known = ["loss", *OF_CLASSES, *OF_NUMBERS]
+        known = ["loss", *(OF_NUMBERS if self._numeric else OF_CLASSES)]
         if self.monitor not in known:
             meant = hint(str(self.monitor), known)
             raise ValueError(f"got monitor={self.monitor!r}, expected one of {', '.join(known)}{meant}")
         callbacks = self.callbacks
         if callbacks is not None and not isinstance(callbacks, list | tuple):
             raise ValueError(f"got callbacks={callbacks!r}, expected a list of them: callbacks=[...]")
+        if not isinstance(self.kinds or {}, Mapping):
+            raise ValueError(f'got kinds={self.kinds!r}, expected kinds by name: kinds={{"postcode": "category"}}')
         if isinstance(self.drop, str):
             raise ValueError(f"got drop={self.drop!r}, expected names of columns: drop=[{self.drop!r}]")
         return presets.get_preset(self.preset)

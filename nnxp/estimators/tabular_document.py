@@ -31,8 +31,17 @@ def preprocessing_of(estimator: Any, target: Target) -> dict[str, Any]:
 def _parameters(estimator: Any) -> dict[str, Any]:
     """The parameters that are not as by default, and that JSON holds as they are."""
     defaults = type(estimator)().get_params(deep=False)
-    found = estimator.get_params(deep=False)
-    return {name: value for name, value in found.items() if value != defaults[name] and _is_held(value)}
+    found = {name: _plain(value) for name, value in estimator.get_params(deep=False).items()}
+    return {name: value for name, value in found.items() if _is_held(value) and value != _plain(defaults[name])}
+
+
+def _plain(value: Any) -> Any:
+    """A number of Python's for one of NumPy's, and a list for a tuple, a set, an array or an index."""
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    if isinstance(value, set | frozenset):
+        return sorted(value)  # in one order, whatever the process
+    return [*value] if isinstance(value, tuple) else value
 
 
 def _is_held(value: Any) -> bool:

@@ -128,7 +128,9 @@ def test_what_does_not_fit_is_refused(capsys: pytest.CaptureFixture[str]) -> Non
     assert "--early-stopping ends a training, and the schedules of --preset realmlp have to run out" in said
     said = refused(capsys, "t.csv", "--target", "answer", "--preset", "realmpl")
     assert "got preset='realmpl', expected one of mlp, realmlp-s, realmlp, default; did you mean 'realmlp'?" in said
-    assert "--preset is for a table, and digits is none" in refused(capsys, "digits", "--preset", "mlp")
+    assert "--preset is for a table, and digits is none: expected a table: .csv" in refused(
+        capsys, "digits", "--preset", "mlp"
+    )
 
 
 # --- without scikit-learn ----------------------------------------------------------------------------------

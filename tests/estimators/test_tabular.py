@@ -96,6 +96,51 @@ def test_what_cannot_be_a_table_is_refused() -> None:
         TabularClassifier(epochs=1).fit(rows, labels).predict([{"age": 3, "code": "", "day": None, "member": True}])
 
 
+@pytest.mark.parametrize("gone", ["None", "nan", "NaT", "NA"])
+def test_a_target_that_is_missing_is_refused(gone: str) -> None:
+    """It is no class called "nan", and no number."""
+    pandas = pytest.importorskip("pandas")
+    rows, labels, values = made(30)
+    cell = {"None": None, "nan": float("nan"), "NaT": pandas.NaT, "NA": pandas.NA}[gone]
+    message = "in 2 of 30 rows, the first of them row 3, counted from 0, .*: leave those rows out"
+    for kind, full in ((TabularClassifier, labels), (TabularRegressor, [*values])):
+        y = [cell if number in (3, 20) else value for number, value in enumerate(full)]
+        forms = [y, np.array(y, dtype=object), pandas.Series(y, dtype=object)]
+        for given in forms if kind is TabularClassifier or gone != "nan" else forms[1:]:
+            with pytest.raises(ValueError, match=message):
+                kind(epochs=1).fit(rows, given)
+    with pytest.raises(ValueError, match="in 1 of 30 rows, the first of them row 0"):
+        nnxp.MLPClassifier(max_iter=1).fit(np.eye(30), [cell, *labels[1:]])
+
+
+def test_dates_are_labels_but_no_numbers() -> None:
+    rows, _, _ = made(30)
+    days = np.array(["2020-01-01", "2021-01-01", "2022-01-01"] * 10, dtype="datetime64[D]")
+    assert TabularClassifier(epochs=1).fit(rows, days).classes_.dtype == days.dtype
+    for y in (days, days - days[0]):
+        with pytest.raises(ValueError, match="got y of (datetime|timedelta)64\\[D\\], expected numbers"):
+            TabularRegressor(epochs=1).fit(rows, y)
+    days[4] = "NaT"
+    with pytest.raises(ValueError, match="in 1 of 30 rows, the first of them row 4"):
+        TabularClassifier(epochs=1).fit(rows, days)
+
+
+def test_what_is_not_as_it_should_be_is_said() -> None:
+    pandas = pytest.importorskip("pandas")
+    rows, labels, values = made(120)
+    with pytest.raises(ValueError, match="got kinds=\\['age'\\], expected kinds by name"):
+        TabularClassifier(kinds=["age"]).fit(rows, labels)  # type: ignore[arg-type]
+    with pytest.raises(nnxp.DataError, match="drop: got 1, .*; did you mean '1'"):
+        TabularClassifier(drop=[1]).fit(pandas.DataFrame(np.eye(120)[:, :9]), labels)  # type: ignore[list-item]
+    with pytest.raises(nnxp.DataError, match=r"as the column 'age', expected a list of cells: one row is \[row\]"):
+        TabularClassifier(epochs=1).fit(rows, labels).predict(rows[0])
+    for n in (50, 120):  # no matter whether rows are held out
+        with pytest.raises(ValueError, match="got monitor='rmse', expected one of loss, accuracy"):
+            TabularClassifier(monitor="rmse").fit(rows[:n], labels[:n])
+        with pytest.raises(ValueError, match="got monitor='log_loss', expected one of loss, r2, rmse"):
+            TabularRegressor(monitor="log_loss").fit(rows[:n], values[:n])
+
+
 # --- what is held out ------------------------------------------------------------------------------------
 
 
@@ -395,6 +440,20 @@ def test_one_file_there_and_back(preset: str, tmp_path: Path) -> None:
         again = nnxp.load_estimator(path)
         assert type(again) is TabularRegressor
         np.testing.assert_array_equal(again.predict(rows), regressor.predict(rows))
+
+
+def test_a_file_holds_parameters_of_any_kind_of_number_and_list(tmp_path: Path) -> None:
+    """What `drop` leaves out is left out by the next fit, too."""
+    rows, labels, _ = made(60)
+    forms: list[Any] = [("day", "code"), np.array(["day", "code"]), {"day", "code"}]
+    for drop in forms:
+        TabularClassifier(epochs=np.int64(2), drop=drop, random_state=np.int32(3)).fit(rows, labels).save(
+            tmp_path / "m"
+        )
+        again = nnxp.load_estimator(tmp_path / "m")
+        assert (sorted(again.drop), again.epochs, again.random_state) == (["code", "day"], 2, 3)
+        assert type(again.epochs) is int
+        assert [d.name for d in clone(again).fit(rows, labels).encoder_.decisions] == ["age", "town", "member"]
 
 
 def test_nothing_is_pickled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -138,7 +138,7 @@ def decide(
         for name in names:
             if name not in table.columns:
                 known = f"expected columns of {table.source}: {listing(table.columns)}"
-                raise DataError(f"{word}: got {name!r}, {known}{hint(name, table.columns)}")
+                raise DataError(f"{word}: got {name!r}, {known}{hint(str(name), table.columns)}")
     for name, kind in kinds.items():
         if kind not in RULES:
             expected = f"expected one of {listing(RULES)}{hint(kind, RULES)}"

@@ -1,6 +1,6 @@
 """Tables that are in memory already: frames of pandas, polars and pyarrow, rows of named values, named columns."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -50,6 +50,9 @@ def as_table(data: object, *, texts: Collection[str] = (), name: str = "the tabl
     if isinstance(data, Table):
         return data
     if isinstance(data, Mapping):
+        for key, values in data.items():
+            if isinstance(values, str) or not isinstance(values, Iterable):
+                raise DataError(f"got {values!r} as the column {key!r}, expected a list of cells: one row is [row]")
         return _of_lists({key: list(values) for key, values in data.items()}, texts, name)
     if isinstance(data, (list, tuple)):
         return _of_lists(_lists(data), texts, name)
