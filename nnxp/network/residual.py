@@ -1,6 +1,6 @@
 """Layers in a row beside a shortcut, as one layer."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from nnxp.doors.options import boolean
@@ -93,23 +93,41 @@ class Residual(Layer):
         """s(x) + f(x), (n, n_out)."""
         out = inputs
         for layer in self.layers:
-            out = layer.forward(out, training)
-        beside = inputs if self.shortcut is None else self.shortcut.forward(inputs, training)
+            out = self._forward_of(layer)(out, training)
+        beside = inputs if self.shortcut is None else self._forward_of(self.shortcut)(inputs, training)
         return self._sum(beside, out, "output")
 
     def backward(self, dvalues: ArrayLike) -> Array:
         """Sets the parts' gradients and `dinputs` from dy, (n, n_out)."""
+        first = 0
+        if not self.needs_dinputs:  # in a step: none are needed of the first with parameters, and of those before it
+            first = self._first_trained()
+            for part in (*self.layers[first : first + 1], self.shortcut):
+                if part is not None:
+                    part.__dict__["needs_dinputs"] = False
         out = dvalues
-        for layer in reversed(self.layers):
-            out = layer.backward(out)
-        beside = dvalues if self.shortcut is None else self.shortcut.backward(dvalues)
-        return self._sum(beside, out, "dinputs")
+        for layer in reversed(self.layers[first:]):
+            out = self._backward_of(layer)(out)
+        beside = dvalues if self.shortcut is None else self._backward_of(self.shortcut)(dvalues)
+        return self._sum(beside, out, "dinputs") if self.needs_dinputs else None
 
     def output_width(self, n_in: int | None) -> int | None:
         """n_out; raises ValueError where the inputs are not n_in wide."""
         if None not in (n_in, self.n_in) and n_in != self.n_in:
             raise ValueError(f"got {n_in} features a sample, expected {self.n_in}, as the first of {self.layers} takes")
         return n_in if self.n_out is None else self.n_out
+
+    def _forward_of(self, layer: Layer) -> Callable[..., Array]:
+        """A part's forward; in a model's step without its door, since what comes is the model's own."""
+        return layer.forward if self.moment is None else layer.run_forward
+
+    def _backward_of(self, layer: Layer) -> Callable[..., Array]:
+        return layer.backward if self.moment is None else layer.run_backward
+
+    def _first_trained(self) -> int:
+        """The place of the first of f that has parameters, or parts with some."""
+        have = (any(part.parameters for _, part in with_parts([layer])) for layer in self.layers)
+        return next((i for i, has in enumerate(have) if has), len(self.layers))
 
     def _agree(self) -> None:
         """The backend and the dtype that are named here, or by a part, are those of all parts that name none."""

@@ -262,6 +262,27 @@ def test_a_residual_comes_back_from_its_file(tmp_path: Path) -> None:
     np.testing.assert_array_equal(values(loaded), values(model))
 
 
+def test_in_a_step_a_residual_runs_its_parts_past_their_doors_and_computes_what_is_needed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The gradient of the inputs is nobody's in a first layer; by hand, everything is there."""
+    last = Dense(4, 2)
+    block = Residual([ReLU(), Dense(3, 4), ReLU(), last])
+    model = Sequential([block, "softmax"], "categorical_crossentropy", "sgd", backend="numpy", seed=0)
+    X, y = np.ones((5, 3), np.float32), np.array([0, 1, 0, 1, 1])
+    model.train_step(X, y)
+    doors, door = list[Any](), Layer._matrix
+    monkeypatch.setattr(Layer, "_matrix", lambda self, *given: doors.append(self) or door(self, *given))  # type: ignore[func-returns-value]
+    model.train_step(X, y)
+    assert not doors
+    assert block.shortcut is not None
+    computed = [part for part in (block, block.shortcut, *block.layers) if "dinputs" in part.__dict__]
+    assert computed == [block.layers[2], last]
+    by_hand = Residual([ReLU(), Dense(3, 4), ReLU(), Dense(4, 2)])
+    assert by_hand.forward(X).shape == (5, 2) and by_hand.backward(np.ones((5, 2), np.float32)).shape == X.shape
+    assert by_hand.layers[0].dinputs.shape == X.shape and doors
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
