@@ -2,7 +2,7 @@
 
 import os
 
-from nnxp.network.recipe import TABLE, Recipe
+from nnxp.network.recipe import BINS, Recipe
 
 TABLES = (".csv", ".tsv", ".tab", ".txt", ".parquet", ".feather", ".arrow", ".xlsx")
 """How the name of a table's file ends."""
@@ -36,7 +36,7 @@ RECIPES = {
     "fashion-mnist": IMAGES,
     "mnist": IMAGES,
     "a folder": IMAGES,
-    "a table": TABLE,
+    "a table": BINS,
     "a file": Recipe(),
 }
 
@@ -47,7 +47,7 @@ def recipe_for(data: str) -> Recipe:
     Examples
     --------
     >>> recipe_for("fashion_mnist").hidden, recipe_for("digits.csv").hidden
-    ((1024, 512), (128,))
+    ((1024, 512), (128, 128))
     """
     if recipe := RECIPES.get(data.lower().replace("_", "-")):
         return recipe

@@ -37,10 +37,14 @@ NUMBERS = {
 """What the number of `--schedule NAME:NUMBER` says."""
 
 
-def preset_for(args: argparse.Namespace) -> Preset:
+def preset_for(args: argparse.Namespace, classifies: bool, rows: int) -> Preset:
     """The preset of a table, with the options that were given."""
-    preset = named_preset(args)
-    if preset.patience is None and args.early_stopping is not None:
+    try:
+        preset = get_preset(args.preset or "default", classifies, rows)
+    except ValueError as error:
+        raise UsageError(f"--preset: {error}") from None
+    plain = isinstance(preset.recipe, Recipe)
+    if not plain and args.early_stopping is not None:
         raise UsageError(
             f"--early-stopping ends a training, and the schedules of --preset {preset.name} have to run out"
         )
@@ -48,18 +52,9 @@ def preset_for(args: argparse.Namespace) -> Preset:
         args.validation_split = preset.held_out
     if args.early_stopping is None and args.validation_split:
         args.early_stopping = preset.patience
-    plain = isinstance(preset.recipe, Recipe)
     return replace(
         preset, recipe=settle(args, preset.recipe) if plain else _own(args, preset), patience=args.early_stopping
     )
-
-
-def named_preset(args: argparse.Namespace) -> Preset:
-    """The preset that was named, as it is."""
-    try:
-        return get_preset(args.preset or "default")
-    except ValueError as error:
-        raise UsageError(f"--preset: {error}") from None
 
 
 def _own(args: argparse.Namespace, preset: Preset) -> Any:

@@ -46,13 +46,16 @@ def run(args: argparse.Namespace) -> None:
         opening.show_kinds(args)
         return
     crossvalidation.check(args)
-    preset = settings.preset_for(args) if of_table else None
+    found = opening.understood(args) if of_table else None
+    preset = None
+    if found is not None:
+        preset = settings.preset_for(args, found.labels is not None, len(found.table))
     recipe = settings.settle(args, recipe_for(args.data)) if preset is None else preset.recipe
     with presentation.log(quiet=True):  # the report says why "auto" chose what it did
         backend = get_backend(args.backend, args.dtype, precision=args.precision)
-    found, table = None, None
-    if preset is not None:
-        table = tables.prepared(args, found := opening.understood(args), preset)
+    table = None
+    if found is not None and preset is not None:
+        table = tables.prepared(args, found, preset)
         recipe = table.preset.recipe
     dataset, held_out = settings.load(args) if table is None else (table.dataset, {"held_out": table.held_out})
     loss = settings.loss_for(args.loss, dataset)
@@ -139,7 +142,8 @@ def _made_for(args: argparse.Namespace, backend: Backend, table: tables.Prepared
     dataset, classes, preset = table.dataset, table.dataset.classes, table.preset
     loss = settings.loss_for(args.loss, dataset)
     weights = settings.class_weight_for(args.class_weight, dataset)
-    purpose = Purpose.of(table.encoder, len(classes or [0]), classes is not None, loss=loss, class_weight=weights)
+    X = table.given()["X"]
+    purpose = Purpose.of(table.encoder, len(classes or [0]), classes is not None, loss=loss, class_weight=weights, X=X)
     if isinstance(recipe := preset.recipe, Recipe):
         schedule = settings.schedule_for(recipe.schedule).get("schedule")
         preset = replace(preset, recipe=recipe._replace(schedule=schedule))

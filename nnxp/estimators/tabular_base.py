@@ -151,11 +151,13 @@ class TabularEstimator(Keywords):
 
     def _fit(self, given: Given, given_val: Given) -> None:
         X, y, w = given
-        preset, dtype = self._checked(), check_dtype(self.dtype or "float32")
+        self._check_parameters()
+        dtype = check_dtype(self.dtype or "float32")
         table, home, known = cells(self, X, reset=True)
         n, names = len(table), _names_of_target(y)
         y, w = inputs.targets(self, y, np.empty((n, 0)), self._numeric), inputs.weights(w, n)
         self._begin(y)
+        preset = presets.get_preset(self.preset, not self._numeric, n)
         own = self._own(*given_val)
         seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
         rows, held_out = self._divided(y, w, preset, seed) if own is None else (np.arange(n), np.arange(0))
@@ -176,7 +178,7 @@ class TabularEstimator(Keywords):
         self.model_, self.encoder_, self._home = model, encoder, home
 
     def _trained(self, preset: Preset, encoder: Encoder, given: dict[str, Any], **place: Any) -> Sequential:
-        purpose = Purpose.of(encoder, **self._purpose(given["y"], given["sample_weight"]))
+        purpose = Purpose.of(encoder, X=given["X"], **self._purpose(given["y"], given["sample_weight"]))
         model = trained.network(preset, purpose, **place)
         if preset.begins_linear:
             count, w = purpose.outputs if purpose.classifies else None, given["sample_weight"]
@@ -192,8 +194,8 @@ class TabularEstimator(Keywords):
         self.n_iter_, self.best_epoch_ = model.epoch, None if stopping is None else stopping.best_epoch
         return self._finished(model, given, chooses is not None)
 
-    def _checked(self) -> Preset:
-        """The preset; raises where a parameter has a value that no fit could use."""
+    def _check_parameters(self) -> None:
+        """Raises where one has a value that no fit could use."""
         for name in ("epochs", "batch_size"):
             if getattr(self, name) is not None:
                 positive(name, getattr(self, name))
@@ -210,7 +212,6 @@ class TabularEstimator(Keywords):
             raise ValueError(f'got kinds={self.kinds!r}, expected kinds by name: kinds={{"postcode": "category"}}')
         if isinstance(self.drop, str):
             raise ValueError(f"got drop={self.drop!r}, expected names of columns: drop=[{self.drop!r}]")
-        return presets.get_preset(self.preset)
 
     def _own(self, *given: ArrayLike) -> tuple[Table, HostArray, Floats | None] | None:
         """The user's own rows to validate with."""

@@ -29,7 +29,8 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):
     Parameters
     ----------
     preset : str
-        The network and its training: "default", "mlp", "realmlp-s" or "realmlp" (see docs/tables.md).
+        The network and its training: "default" (which is "binned"), "mlp", "realmlp-s" or "realmlp"
+        (see docs/tables.md).
     monitor : str
         The score of the held-out rows that chooses the epoch: "log_loss", "accuracy", or another of `nnxp.metrics`.
     class_weight : dict, "balanced" or None

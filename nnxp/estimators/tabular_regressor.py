@@ -29,8 +29,9 @@ class TabularRegressor(RegressorMixin, TabularEstimator):
     Parameters
     ----------
     preset : str
-        The network and its training: "default", "mlp", "realmlp-s" or "realmlp" (see docs/tables.md). Predictions are
-        held within the range of the training's targets, wider by half of it on either side; of "realmlp" within it.
+        The network and its training: "default" (which is "binned"), "mlp", "realmlp-s" or "realmlp"
+        (see docs/tables.md). Predictions are held within the range of the training's targets, wider by half of it on
+        either side; of "realmlp" within it.
     monitor : str
         The score of the held-out rows that chooses the epoch, of targets as they are learned: "rmse", or another of
         `nnxp.metrics`.

@@ -16,6 +16,8 @@ class Recipe(NamedTuple):
     shortcut: bool = False
     """Whether the inputs are also mapped to the outputs by one dense layer, which begins as the linear model that a
     table's results are compared with, trained with the class weights if there are some."""
+    bins: int = 0
+    """Where numbers of a table are also shares of bins, for the hidden layers: how many bins each has at most."""
     rescale: tuple[float, float] | None = None
     """Scale and offset of the inputs, where others than the data set's own do better."""
     optimizer: str = "adam"
@@ -29,7 +31,8 @@ class Recipe(NamedTuple):
     def network(self) -> list[str]:
         """What there is beside the hidden layers' widths."""
         normalized = [f"{self.normalization} normalization"] if self.normalization else []
-        return [self.activation, *normalized, *([f"dropout {self.dropout:g}"] if self.dropout else [])]
+        bins = [f"{self.bins} bins a number"] if self.bins else []
+        return [*bins, self.activation, *normalized, *([f"dropout {self.dropout:g}"] if self.dropout else [])]
 
     @property
     def rule(self) -> list[str]:
@@ -43,15 +46,16 @@ class Recipe(NamedTuple):
         dropout += f" (inputs {self.input_dropout:g})" if self.input_dropout else ""
         normalization = f", {self.normalization} normalization" if self.normalization else ""
         schedule = f", {self.schedule}" if self.schedule else ""
+        bins = f", {self.bins} bins a number" if self.bins else ""
         shortcut = ", beside a linear model" if self.shortcut else ""
         return (
-            f"{','.join(map(str, self.hidden))} {self.activation}{normalization}{dropout}{shortcut}; "
+            f"{','.join(map(str, self.hidden))} {self.activation}{normalization}{dropout}{bins}{shortcut}; "
             f"{self.optimizer}, {options}{schedule}; "
             f"batches of {self.batch_size}, {self.epochs} epochs"
         )
 
 
-TABLE = Recipe(
+ONE_LAYER = Recipe(
     hidden=(128,),
     dropout=0.5,
     shortcut=True,
@@ -61,3 +65,15 @@ TABLE = Recipe(
     epochs=200,
 )
 """Chosen on made-up tables (linear, skewed, of rare classes, over six decades), others than the tests'."""
+BINS = Recipe(
+    hidden=(128, 128),
+    dropout=0.1,
+    shortcut=True,
+    bins=16,
+    optimizer="adamw",
+    optimizer_options={"learning_rate": 2e-3, "weight_decay": 0.05},
+    schedule="cosine",
+    batch_size=256,
+    epochs=50,
+)
+"""With dropout 0.5 where classes are predicted: chosen on public tables (benchmarks/tabular/PROTOCOL.md)."""

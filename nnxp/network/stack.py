@@ -9,18 +9,24 @@ from nnxp.network.recipe import Recipe
 from nnxp.network.residual import Residual
 
 
-def stack(recipe: Recipe, features: int, outputs: int) -> list[Layer]:
-    """From the inputs to the outputs, before what makes probabilities of these or gives them units."""
+def stack(recipe: Recipe, features: int, outputs: int, embedding: Layer | None = None) -> list[Layer]:
+    """From the inputs to the outputs, before what makes probabilities of these or gives them units.
+
+    An embedding stands before the hidden layers: the shortcut has the inputs as they are.
+    """
     before: list[Layer] = [Dropout(recipe.input_dropout)] if recipe.input_dropout else []
-    hidden = hidden_layers(
-        features,
+    embedded = [] if embedding is None else [embedding]
+    given = features if embedding is None else embedding.output_width(features)
+    assert given is not None
+    hidden = embedded + hidden_layers(
+        given,
         recipe.hidden,
         lambda: lookup(recipe.activation, Activation, [cls for cls in ACTIVATIONS if cls is not Softmax], "activation"),
         normalization=recipe.normalization,
         dropout=recipe.dropout,
     )
-    width = (features, *recipe.hidden)[-1]
-    if not (recipe.shortcut and hidden):
+    width = (given, *recipe.hidden)[-1]
+    if not (recipe.shortcut and recipe.hidden):
         return [*before, *hidden, Dense(width, outputs)]
     block = Residual([*hidden, Dense(width, outputs, initializer="zeros")], projected=features == outputs)
     assert block.shortcut is not None

@@ -255,7 +255,7 @@ def test_a_signal_on_a_table_leaves_what_it_should(
         ((), "0.5", "got "),
         (("--scaling", "standard"), "", "got "),
         (("--drop", "place"), "", "got "),
-        (("--early-stopping", "4"), "", "4, expected 20"),
+        (("--early-stopping", "4"), "", "4, expected None"),
         (("--validation-split", "0.2"), "", "got "),
     ],
 )

@@ -57,7 +57,7 @@ def refused(capsys: pytest.CaptureFixture[str], *words: str) -> str:
 @pytest.mark.parametrize("name", PRESETS)
 def test_every_preset_trains_tests_and_predicts(name: str, target: str, capsys: pytest.CaptureFixture[str]) -> None:
     summary = run("--target", target, "--preset", name, "--epochs", 3)
-    preset = get_preset(name)
+    preset = get_preset(name, target == "answer", 240)
     assert summary["preset"] == preset.name and summary["epochs"] == 3
     assert summary["validation_samples"] == round(192 * preset.held_out) and summary["test_samples"] == 48
     model = nnxp.load("run/model.safetensors")
@@ -78,6 +78,15 @@ def test_the_default_preset_is_the_one_that_is_named_so(here: Path) -> None:
     unnamed = run("--target", "answer", "--epochs", 2)
     named = run("--target", "answer", "--epochs", 2, "--preset", "default")
     assert unnamed["findings"] == named["findings"] and unnamed["architecture"] == named["architecture"]
+
+
+@pytest.mark.parametrize(("target", "dropout"), [("answer", "0.5"), ("price", "0.1")])
+def test_the_terminal_says_the_recipe(target: str, dropout: str, capsys: pytest.CaptureFixture[str]) -> None:
+    options = ("--epochs", "2", "--hidden", "8,6", "--out", "run", "--early-stopping", "2")
+    assert main(["train", "t.csv", "--target", target, *options]) in (0, None)
+    said = capsys.readouterr().out
+    assert f"16 bins a number, relu, dropout {dropout}, beside a linear model; " in said
+    assert "adamw, learning rate 0.002, weight decay 0.05, cosine; " in said and ", batches of 32, seed " in said
 
 
 def test_the_linear_model_that_it_is_measured_by_sees_the_words_themselves(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -127,7 +136,8 @@ def test_what_does_not_fit_is_refused(capsys: pytest.CaptureFixture[str]) -> Non
     said = refused(capsys, "t.csv", "--target", "answer", "--preset", "realmlp", "--early-stopping", "3")
     assert "--early-stopping ends a training, and the schedules of --preset realmlp have to run out" in said
     said = refused(capsys, "t.csv", "--target", "answer", "--preset", "realmpl")
-    assert "got preset='realmpl', expected one of mlp, realmlp-s, realmlp, default; did you mean 'realmlp'?" in said
+    assert "got preset='realmpl', expected one of mlp, binned, realmlp-s, realmlp, default; did you mean " in said
+    assert said.endswith("did you mean 'realmlp'?\n")
     assert "--preset is for a table, and digits is none: expected a table: .csv" in refused(
         capsys, "digits", "--preset", "mlp"
     )

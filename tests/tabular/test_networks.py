@@ -1,17 +1,26 @@
 """Presets, what a network is made for, and the temperature."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from nnxp import Sequential
-from nnxp.layers import Dense
+from nnxp.layers import Dense, PiecewiseLinearEmbedding
 from nnxp.network.recipe import Recipe
+from nnxp.network.residual import Residual
+from nnxp.tabular.findings.baselines import linear_model
 from nnxp.tabular.networks import trained
-from nnxp.tabular.networks.presets import PRESETS, get_preset
+from nnxp.tabular.networks.presets import LARGE, Preset
+from nnxp.tabular.networks.presets import get_preset as preset_for
 from nnxp.tabular.networks.purpose import Purpose
 from nnxp.tabular.networks.temperature import temperature, tempered
+
+
+def get_preset(name: str) -> Preset:
+    """Of a table of classes that is not large."""
+    return preset_for(name, True, 1000)
 
 
 def test_presets_are_what_is_published() -> None:
@@ -25,18 +34,65 @@ def test_presets_are_what_is_published() -> None:
         assert (recipe.rates, recipe.dropout, recipe.weight_decay) == (rates, dropout, decay)
         assert (recipe.hidden, recipe.epochs, recipe.batch_size) == ((256, 256, 256), 256, 256)
         assert preset.held_out == 0.2 and preset.patience is None and preset.whole_batches
-    assert PRESETS["default"] in (PRESETS["mlp"], PRESETS["realmlp-s"], PRESETS["realmlp"])
 
 
 @pytest.mark.parametrize(
     ("name", "rows", "size"),
-    [("mlp", 50, 128), ("mlp", 80_000, 256), ("realmlp", 50, 50), ("realmlp-s", 256, 256), ("realmlp", 10**6, 256)],
+    [
+        ("mlp", 50, 128),
+        ("mlp", 80_000, 256),
+        ("binned", 50, 32),
+        ("binned", 1100, 64),
+        ("binned", 5000, 256),
+        ("binned", 10**6, 1024),
+        ("realmlp", 50, 50),
+        ("realmlp-s", 256, 256),
+        ("realmlp", 10**6, 256),
+    ],
 )
 def test_a_preset_is_settled_for_its_rows(name: str, rows: int, size: int) -> None:
     settled = get_preset(name).settled(rows)
     assert settled.recipe.batch_size == size and settled.recipe.epochs == get_preset(name).recipe.epochs
     asked = get_preset(name).settled(rows, epochs=3, batch_size=7).recipe
     assert (asked.epochs, asked.batch_size) == (3, 7)
+
+
+def test_bins_grow_and_dropout_goes_where_there_are_many_rows() -> None:
+    said = [
+        (one.recipe.hidden, one.recipe.bins, one.recipe.dropout)
+        for one in (preset_for("default", *given) for given in ((False, LARGE - 1), (False, LARGE), (True, 100)))
+    ]
+    assert said == [((128, 128), 16, 0.1), ((256, 256), 64, 0.0), ((128, 128), 16, 0.5)]
+    assert preset_for("default", True, LARGE).recipe.dropout == 0.5, "probabilities of noisy classes need it"
+
+
+def test_numbers_are_bins_for_the_hidden_layers_alone() -> None:
+    """Yes and no, and a constant, have none; the network begins as the linear model of the columns as they are."""
+    rng = np.random.default_rng(0)
+    X = np.column_stack([rng.normal(size=500), rng.integers(2, size=500), np.ones(500)])
+    y = (3 * X[:, :1] - X[:, 1:2]).astype(np.float64)
+    preset = preset_for("default", False, len(X))
+    model = trained.network(preset, Purpose(3, 1, False, 1, X=X), backend="numpy", dtype="float64", seed=0)
+    (block,) = model.layers
+    assert isinstance(block, Residual)
+    bins = block.layers[0]
+    assert isinstance(bins, PiecewiseLinearEmbedding)
+    assert bins.columns == [0]
+    np.testing.assert_allclose(bins.edges[0], np.quantile(X[:, 0], np.arange(17) / 16))
+    linear = linear_model(X, y)
+    trained.begin_linear(model, linear)
+    np.testing.assert_allclose(model.predict(X), linear.predict(X), rtol=1e-9, atol=1e-9)
+    model.fit(X, y, epochs=1)
+    assert np.asarray(block.layers[-1].weights).any(), "the hidden layers learn"
+
+
+def test_a_table_without_numbers_has_no_bins() -> None:
+    X = np.array([[1.0, 0.0], [0.0, 1.0]] * 50)
+    for recipe in (preset_for("binned", True, 100).recipe, preset_for("binned", True, 100).recipe._replace(hidden=())):
+        preset = replace(get_preset("binned"), recipe=recipe)
+        model = trained.network(preset, Purpose(2, 2, True, X=X), backend="numpy", seed=0)
+        assert "PiecewiseLinearEmbedding" not in str([getattr(layer, "layers", layer) for layer in model.layers])
+        assert model.predict(X).shape == (100, 2)
 
 
 @pytest.mark.parametrize("name", ["realmlp-s", "realmlp"])
@@ -71,8 +127,6 @@ def test_smoothing_is_for_those_who_ask() -> None:
 
 
 def test_a_plain_recipe_is_any() -> None:
-    from dataclasses import replace
-
     recipe = Recipe(hidden=(), optimizer="sgd", optimizer_options={"momentum": 0.9}, schedule="cosine")
     preset = replace(get_preset("mlp"), recipe=recipe)
     model = trained.network(preset, Purpose(3, 2, True), backend="numpy", seed=0)

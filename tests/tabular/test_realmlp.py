@@ -128,7 +128,7 @@ def test_fifty_steps_are_those_of_the_equations(name: str, classifies: bool, mon
     full = name == "realmlp"
     X, classes, numbers = rows(coded=full)
     y = classes if classifies else numbers
-    preset = get_preset(name)
+    preset = get_preset(name, True, 1000)
     assert preset.recipe.hidden == (256, 256, 256) and preset.recipe.epochs == preset.recipe.batch_size == 256
     recipe = preset.recipe._replace(hidden=HIDDEN, epochs=EPOCHS, batch_size=BATCH)
     purpose = Purpose(

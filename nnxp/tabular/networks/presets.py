@@ -2,20 +2,28 @@
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
+
 from nnxp.errors import hint
-from nnxp.network.recipe import TABLE, Recipe
+from nnxp.layers import PiecewiseLinearEmbedding
+from nnxp.network.recipe import BINS, ONE_LAYER, Recipe
 from nnxp.network.stack import stack
 from nnxp.optimizers import get_optimizer
 from nnxp.tabular.networks.purpose import Made, Purpose
 from nnxp.tabular.networks.realmlp import TD, TD_S, realmlp
+from nnxp.typing import HostArray
 
 PATIENCE = 20
 """Epochs without a better score of the rows that are held out, after which `mlp` ends."""
 FEWEST = 100
 """Of fewer rows none is held out: a fifth of them would choose by chance, and is wanted for the training."""
+LARGE = 20_000
+"""Rows of a table from which on it tells enough for a larger network that needs no dropout."""
+FEWEST_STEPS, SMALLEST = 16, 32
+"""Of an epoch of `binned`, as long as a step has so many rows."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +48,12 @@ class Preset:
         Whether a shortcut begins as the linear model of the rows that are trained on.
     whole_batches : bool
         Whether the rows after whole batches are left out of an epoch; otherwise batches grow with the rows.
+    fewest_steps : int
+        How many steps an epoch has at least: batches are smaller than the recipe's where there are few rows.
+    large : mapping
+        Settings that are others of `LARGE` rows and more.
+    classes : mapping
+        Settings that are others where classes are predicted, also of large tables.
     margin : float
         Predicted numbers are held within the range of the training's, wider by this share of it on either side.
     """
@@ -52,26 +66,34 @@ class Preset:
     patience: int | None
     begins_linear: bool = False
     whole_batches: bool = False
+    fewest_steps: int = 1
+    large: Mapping[str, Any] = field(default_factory=dict)
+    classes: Mapping[str, Any] = field(default_factory=dict)
     margin: float = 0.5
 
     def settled(self, rows: int, epochs: int | None = None, batch_size: int | None = None) -> "Preset":
         """For so many rows to train on."""
         if batch_size is None:
             least = self.recipe.batch_size
-            batch_size = min(least, rows) if self.whole_batches else batch_for(rows, least)
+            batch_size = min(least, rows) if self.whole_batches else batch_for(rows, least, self.fewest_steps)
         return replace(self, recipe=self.recipe._replace(epochs=epochs or self.recipe.epochs, batch_size=batch_size))
 
 
-def batch_for(rows: int, least: int) -> int:
+def batch_for(rows: int, least: int, fewest_steps: int = 1) -> int:
     """Rows of one step of a training on a table: 1 of 320, as a power of two, from `least` to 1,024.
 
-    So an epoch has some 300 steps, however long the table is.
+    So an epoch has some 300 steps, however long the table is. Where steps of `least` rows would be fewer than
+    `fewest_steps`, they are smaller, of 32 rows or more.
 
     Examples
     --------
     >>> [batch_for(rows, 128) for rows in (50, 40_000, 80_000, 300_000, 10**7)]
     [128, 128, 256, 1024, 1024]
+    >>> [batch_for(rows, 256, 16) for rows in (50, 1000, 5000, 10**7)]
+    [32, 32, 256, 1024]
     """
+    if fewest_steps > 1:
+        least = min(least, max(SMALLEST, 1 << int(math.log2(max(rows / fewest_steps, 1)))))
     return max(least, 1 << min(max(round(math.log2(rows / 320)), 0), 10))
 
 
@@ -80,10 +102,32 @@ def plain(recipe: Recipe, purpose: Purpose) -> Made:
     keywords: dict[str, Any] = {**recipe.optimizer_options}
     keywords |= {} if recipe.schedule is None else {"schedule": recipe.schedule}
     optimizer = type(get_optimizer(recipe.optimizer))(**keywords)
-    return purpose.made(stack(recipe, purpose.features, purpose.outputs), optimizer)
+    embedding = _bins(recipe.bins, purpose.X) if recipe.bins and recipe.hidden else None
+    return purpose.made(stack(recipe, purpose.features, purpose.outputs, embedding), optimizer)
 
 
-MLP = Preset("mlp", TABLE, plain, {}, held_out=0.1, patience=PATIENCE, begins_linear=True)
+def _bins(bins: int, X: HostArray | None) -> PiecewiseLinearEmbedding | None:
+    """Bins of the columns that have three values or more, between quantiles of their rows; None where none has."""
+    assert X is not None
+    low, high = X.min(axis=0), X.max(axis=0)
+    within = (low < X) & (high > X)
+    columns = np.flatnonzero(within.any(axis=0)).tolist()
+    return PiecewiseLinearEmbedding.of(X, bins, columns=columns) if columns else None
+
+
+MLP = Preset("mlp", ONE_LAYER, plain, {}, held_out=0.1, patience=PATIENCE, begins_linear=True)
+BINNED = Preset(
+    "binned",
+    BINS,
+    plain,
+    {},
+    held_out=0.1,
+    patience=None,
+    begins_linear=True,
+    fewest_steps=FEWEST_STEPS,
+    large={"hidden": (256, 256), "bins": 64, "dropout": 0.0, "epochs": 60},
+    classes={"dropout": 0.5},
+)
 REALMLP_S = Preset(
     "realmlp-s",
     TD_S,
@@ -94,12 +138,12 @@ REALMLP_S = Preset(
     whole_batches=True,
 )
 REALMLP = replace(REALMLP_S, name="realmlp", recipe=TD, encoding={**REALMLP_S.encoding, "categories": 8}, margin=0.0)
-PRESETS = {"mlp": MLP, "realmlp-s": REALMLP_S, "realmlp": REALMLP, "default": MLP}
-"""`default` is the one that did best on the tables for choosing."""
+PRESETS = {"mlp": MLP, "binned": BINNED, "realmlp-s": REALMLP_S, "realmlp": REALMLP, "default": BINNED}
+"""`default` is the one that did best on the tables for choosing (benchmarks/tabular/PROTOCOL.md)."""
 
 
-def get_preset(name: str) -> Preset:
-    """The preset of a name.
+def get_preset(name: str, classifies: bool, rows: int) -> Preset:
+    """The preset of a name, for a table of so many rows.
 
     Raises
     ------
@@ -108,4 +152,6 @@ def get_preset(name: str) -> Preset:
     """
     if name not in PRESETS:
         raise ValueError(f"got preset={name!r}, expected one of {', '.join(PRESETS)}{hint(str(name), PRESETS)}")
-    return PRESETS[name]
+    preset = PRESETS[name]
+    own = {**(preset.large if rows >= LARGE else {}), **(preset.classes if classifies else {})}
+    return replace(preset, recipe=preset.recipe._replace(**own))

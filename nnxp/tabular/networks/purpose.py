@@ -10,6 +10,7 @@ from nnxp.layers import Layer
 from nnxp.losses import CategoricalCrossentropy, Loss, get_loss
 from nnxp.optimizers import Optimizer
 from nnxp.tabular.encoders.encoder import Encoder
+from nnxp.typing import HostArray
 
 
 class Made(NamedTuple):
@@ -39,6 +40,8 @@ class Purpose:
         Of numbers, on the scale on which they are learned.
     class_weight : sequence of float, optional
         What a row of each class counts.
+    X : numpy.ndarray, (n, features), optional
+        The encoded rows that are trained on, for what a network takes from them before its training.
     smooths : bool
         Whether label smoothing, where a recipe has it, is wanted: it is for the error rate and spoils probabilities.
     """
@@ -50,6 +53,7 @@ class Purpose:
     codes: Mapping[int, int] = field(default_factory=dict)
     loss: str = "mean_squared_error"
     class_weight: Sequence[float] | None = None
+    X: HostArray | None = None
     smooths: bool = False
 
     @classmethod
