@@ -74,6 +74,9 @@ def log(quiet: bool) -> Iterator[None]:
         logger.setLevel(level)
 
 
+BEGAN = "as the linear model that it began with: none was better by a standard error on the rows that were followed"
+
+
 def after(result: Result | None, summary: dict[str, Any], folder: Path, *lacking: str) -> None:
     """Says what came out, unless that was said already, and where it is."""
     if result is not None:
@@ -81,7 +84,8 @@ def after(result: Result | None, summary: dict[str, Any], folder: Path, *lacking
         confusions(result)
     if "best_epoch" in summary:
         ended = "stopped after" if summary["stopped_early"] else "ran all"
-        print(f"{ended} {counted(summary['epochs'], 'epoch')}, with the weights of epoch {summary['best_epoch']}")
+        epoch = f"with the weights of epoch {summary['best_epoch']}" if summary["best_epoch"] else BEGAN
+        print(f"{ended} {counted(summary['epochs'], 'epoch')}, {epoch}")
     print(f"trained for {summary['wall_seconds']:.1f} s, {summary['samples_per_second']:,.0f} samples a second")
     files = [name for name in FILES if (folder / name).exists()]
     print(f"written to {folder}: {', '.join(files)}")

@@ -67,7 +67,8 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):
     encoder_ : Encoder
         What makes its inputs of a table; `encoder_.decisions` says what each column was taken for.
     n_iter_, best_epoch_ : int, int or None
-        Epochs that were trained, and the one whose weights were kept, if one was chosen.
+        Epochs that were trained, and the one whose weights were kept, if one was chosen; 0: none was better than the
+        linear model that the network began with.
     temperature_ : float
         1 without `calibrate`.
     n_features_in_, feature_names_in_

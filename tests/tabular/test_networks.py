@@ -86,6 +86,35 @@ def test_numbers_are_bins_for_the_hidden_layers_alone() -> None:
     assert np.asarray(block.layers[-1].weights).any(), "the hidden layers learn"
 
 
+@pytest.mark.parametrize("line", [True, False])
+@pytest.mark.parametrize("name", ["mlp", "binned"])
+def test_a_network_that_is_no_better_than_the_linear_model_is_it(name: str, line: bool) -> None:
+    """Held-out rows that lie on the linear model itself, or on what no line is."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 3)).astype(np.float32)
+    y = 3 * np.abs(X[:, :1]) + 0.1 * rng.normal(size=(300, 1)).astype(np.float32)
+    linear = linear_model(X[:240], y[:240])
+    held_out = np.asarray(linear.predict(X[240:])) if line else y[240:]
+    preset = preset_for(name, False, 240).settled(240, epochs=20)
+    model = trained.network(preset, Purpose(3, 1, False, 3, X=X), backend="numpy", seed=0)
+    trained.begin_linear(model, linear)
+    given = {"X": X[:240], "y": y[:240], "sample_weight": None, "validation_data": (X[240:], held_out, None)}
+    stopping = trained.fit(model, preset, given, chooses="loss")
+    assert stopping is not None
+    assert (stopping.best_epoch == 0) is line
+    same = np.allclose(model.predict(X), linear.predict(X), rtol=1e-5, atol=1e-5)
+    assert same is line
+
+
+@pytest.mark.parametrize("weights", [None, np.array([1.0, 1.0, 1.0, 1.0, 0.0])])
+def test_better_is_better_by_a_standard_error(weights: Any) -> None:
+    """Gains of 1 + d and 1 - d twice have the mean 1 and the standard error of it d / 2; a fifth row weighs
+    nothing."""
+    for d, better in ((1.9, True), (2.3, False)):
+        gains = np.array([1 + d, 1 - d, 1 + d, 1 - d, 1e9][: None if weights is not None else 4])
+        assert trained._is_better(np.zeros(len(gains)), gains, weights) is better
+
+
 def test_a_table_without_numbers_has_no_bins() -> None:
     X = np.array([[1.0, 0.0], [0.0, 1.0]] * 50)
     for recipe in (preset_for("binned", True, 100).recipe, preset_for("binned", True, 100).recipe._replace(hidden=())):

@@ -3,15 +3,21 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from nnxp.callbacks import Callback, EarlyStopping, Scores
+from nnxp.callbacks.best import BestWeights
 from nnxp.network.residual import Residual
 from nnxp.sequential import Sequential
 from nnxp.tabular.findings.baselines import coefficients
 from nnxp.tabular.networks.presets import Preset
 from nnxp.tabular.networks.purpose import Purpose
+from nnxp.typing import Floats
 
 OWN = {"loss": "val_loss", "log_loss": "val_loss", "accuracy": "val_accuracy", "rmse": "val_rmse"}
 """Scores that a validation gives anyway, and what it calls them."""
+OF_ROWS = ("loss", "log_loss", "rmse")
+"""Scores that are means over rows, so that two networks can be compared row by row."""
 
 
 def network(preset: Preset, purpose: Purpose, **place: Any) -> Sequential:
@@ -38,6 +44,10 @@ def fit(
 ) -> EarlyStopping | None:
     """Trains a network as its preset says.
 
+    One that began as a linear model has to be better than that by a standard error on the rows of the validation, row
+    by row (Breiman et al. 1984, the rule of one standard error): otherwise it is the linear model again, and the best
+    epoch is 0. Of few rows an epoch is chosen by chance, and a line is then the better guess.
+
     Parameters
     ----------
     model : Sequential
@@ -62,6 +72,10 @@ def fit(
         name = OWN.get(chooses, f"val_{chooses}")
         stopping = EarlyStopping(name, preset.patience, ties="first" if preset.patience else "last")
         callbacks = [*scores, stopping, *callbacks]
+    compares = preset.begins_linear and chooses in OF_ROWS
+    if compares:
+        start, before = BestWeights(), _losses(model, given)
+        start.keep(model)
     model.fit(
         epochs=recipe.epochs,
         batch_size=recipe.batch_size,
@@ -70,4 +84,24 @@ def fit(
         **given,
         **options,
     )
+    if compares and stopping is not None and not _is_better(_losses(model, given), before, given["validation_data"][2]):
+        start.put_back(model)
+        stopping.best_epoch = 0
     return stopping
+
+
+def _losses(model: Sequential, given: Mapping[str, Any]) -> Floats:
+    """Each validation row's loss."""
+    X, y, _ = given["validation_data"]
+    backend, loss = model.backend, model.loss
+    assert loss is not None
+    return backend.to_numpy(loss.forward(backend.asarray(model.predict(X)), y)).astype(np.float64)
+
+
+def _is_better(losses: Floats, before: Floats, weights: Floats | None) -> bool:
+    """Whether losses are lower than others of the same rows, by more than a standard error of the mean difference."""
+    w = np.ones(len(losses)) if weights is None else weights
+    w = w / w.sum()
+    gain = before - losses
+    mean = float(w @ gain)
+    return mean > float(np.sqrt(np.sum((w * (gain - mean)) ** 2)))

@@ -84,6 +84,11 @@ def numbers(document: Document, density: Density | None) -> Markup:
     return _section("Over the range", element("div", *parts, class_="figures"), _by_range(ranges))
 
 
+BEGAN = (
+    " No epoch was better by a standard error than the linear model that the training began with: the model is that."
+)
+
+
 def course(document: Document) -> Markup:
     """The loss and the metric by epoch."""
     history, best = document["history"], document["best_epoch"]
@@ -97,9 +102,9 @@ def course(document: Document) -> Markup:
             if any(value is not None for value in history.get(key, ()))
         ]
         if found:
-            mark = (best, f"epoch {number(best)}") if best is not None else None
+            mark = (best, f"epoch {number(best)}") if best else None
             chart = charts.lines(f"The {name} by epoch.", found, "epoch", name, mark=mark, may_log=name != "accuracy")
-            kept = "" if best is None else f" The model has the weights of epoch {number(best)}."
+            kept = "" if best is None else f" The model has the weights of epoch {number(best)}." if best else BEGAN
             parts.append(_figure(chart, f"The {name} by epoch.{kept}"))
     return _section("Training", element("div", *parts, class_="figures")) if parts else EMPTY
 
