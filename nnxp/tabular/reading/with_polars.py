@@ -1,6 +1,7 @@
 """Text files read by polars, to the same table as `plaintext` reads."""
 
 from collections.abc import Callable, Collection, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,8 @@ from nnxp.tabular.table import Column, Numbers
 if TYPE_CHECKING:
     import polars
 
+THREADS = 4
+"""So many columns of words are made at a time, most of which is polars' work."""
 HEAD = 100
 """So many cells tell which columns may be numbers."""
 SHARE = 0.5
@@ -47,10 +50,11 @@ def columns(
     other = text.read(set(), again) if again else frame
     if other is None:
         return None
-    for place, name in enumerate(form.names):
-        if place not in found:
-            series = (other if place in again else frame).get_column(str(place))
-            found[place] = _column(series.fill_null(""), form.decimal, name in texts)
+    left = [place for place in range(len(form.names)) if place not in found]
+    series = [(other if place in again else frame).get_column(str(place)).fill_null("") for place in left]
+    with ThreadPoolExecutor(THREADS) as pool:
+        made = pool.map(lambda place, cells: _column(cells, form.decimal, form.names[place] in texts), left, series)
+        found.update(zip(left, made, strict=True))
     return {name: found[place] for place, name in enumerate(form.names)}
 
 
