@@ -41,16 +41,14 @@ class Recipe(NamedTuple):
         return [self.optimizer, *options, *([self.schedule] if self.schedule else [])]
 
     def __str__(self) -> str:
-        options = ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in self.optimizer_options.items())
         dropout = f", dropout {self.dropout:g}" if self.dropout else ""
         dropout += f" (inputs {self.input_dropout:g})" if self.input_dropout else ""
         normalization = f", {self.normalization} normalization" if self.normalization else ""
-        schedule = f", {self.schedule}" if self.schedule else ""
         bins = f", {self.bins} bins a number" if self.bins else ""
         shortcut = ", beside a linear model" if self.shortcut else ""
         return (
             f"{','.join(map(str, self.hidden))} {self.activation}{normalization}{dropout}{bins}{shortcut}; "
-            f"{self.optimizer}, {options}{schedule}; "
+            f"{', '.join(self.rule)}; "
             f"batches of {self.batch_size}, {self.epochs} epochs"
         )
 
