@@ -11,6 +11,7 @@ their own. Floating-point draws are made on the host, so that backends agree bit
 
 import math
 import os
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -21,7 +22,7 @@ from nnxp.typing import Array, Floats, Integers
 
 GAMMA = formulas.GAMMA
 _MASK = (1 << 64) - 1
-PURPOSES = ("weights", "order", "dropout", "split", "data", "entropy")
+PURPOSES = ("weights", "order", "dropout", "split", "data", "entropy", "members")
 
 
 def fresh_seed() -> int:
@@ -97,6 +98,18 @@ def kept(backend: Backend, key: int, shape: tuple[int, ...], rate: float, out: A
     return out
 
 
+def kept_beside(
+    backend: Backend, keys: Sequence[int], shape: tuple[int, ...], rate: float, out: Array | None = None
+) -> Array:
+    """`kept` of several networks whose elements lie side by side, (n, K · m): the mask of each by its own key."""
+    n, width = shape
+    m = width // len(keys)
+    counters = _beside.take("multiples of γ", n * width, m, len(keys), backend)
+    row = backend.asarray(np.repeat(np.array(keys, dtype=np.int64), m)[None, :], dtype="int64")
+    keep = backend.fuse(formulas.kept_beside)
+    return keep(backend.xp.reshape(counters, shape), row, threshold(rate), out=out)
+
+
 def threshold(rate: float) -> int:
     """What the top 24 bits of a number are below, of a value that dropout keeps."""
     return round((1 - rate) * 2**24)
@@ -108,8 +121,15 @@ def _multiples(n: int, backend: Backend) -> Array:
     return counter * GAMMA
 
 
+def _multiples_beside(n: int, m: int, members: int, backend: Backend) -> Array:
+    """Those of matrices (n / members m, m), the same one `members` times side by side, flat."""
+    xp, shape = backend.xp, (n // (members * m), members, m)
+    counters = xp.reshape(_multiples(n // members, backend), (shape[0], 1, m))
+    return xp.reshape(xp.asarray(xp.broadcast_to(counters, shape), copy=True), (-1,))
+
+
 BLOCK, HOST_BLOCK = 1 << 17, 1 << 14
-_counters = Scratch(_multiples)
+_counters, _beside = Scratch(_multiples), Scratch(_multiples_beside)
 
 
 def _signed(number: int) -> int:

@@ -501,6 +501,11 @@ def kept(c: Array, key: int, threshold: int) -> Array:
     return ((splitmix64(c + key) >> 40) & 0xFFFFFF) < threshold
 
 
+def kept_beside(c: Array, key: Row, threshold: int) -> Array:
+    """`kept` with a key for each column: the masks of several networks side by side."""
+    return kept(c, key, threshold)
+
+
 # --- the error function ----------------------------------------------------------------------------
 
 

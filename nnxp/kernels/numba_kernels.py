@@ -62,7 +62,7 @@ def _suit(z: Array, b: Array, labels: Array, factors: Array, losses: Array, dz: 
     return (
         labels.dtype == np.int64
         and labels.shape == losses.shape == (n,)
-        and b.shape == (1, m)
+        and b.shape[1] == m
         and factors.shape == (n, 1)
         and dz.shape == (n, m)
         and z.dtype == b.dtype == factors.dtype == losses.dtype == dz.dtype

@@ -129,7 +129,9 @@ def bias_softmax_crossentropy(
     """`softmax_crossentropy` of z + b, which `z` then holds, and each row's gradient times its factor."""
     if out is None:
         return _plain["bias_softmax_crossentropy"](z, b, labels, factors, smoothing)
-    return _crossentropy(np.add(z, b, out=z), labels, factors, smoothing, out)
+    rows = z if b.shape[0] == 1 else z.reshape(-1, *b.shape)
+    np.add(rows, b, out=rows)
+    return _crossentropy(z, labels, factors, smoothing, out)
 
 
 def _crossentropy(z: Array, labels: Array, factors: Array, smoothing: float, out: Any) -> Any:

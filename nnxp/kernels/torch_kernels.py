@@ -83,7 +83,8 @@ def torch_kernels(torch: Any, xp: Namespace) -> dict[str, Kernel]:
         """`softmax_crossentropy` of z + b, which `z` then holds, and each row's gradient times its factor."""
         if out is None:
             return plain["bias_softmax_crossentropy"](z, b, labels, factors, smoothing)
-        return crossentropy_into(z.add_(b), labels, factors, smoothing, out)
+        z.view(-1, *b.shape).add_(b)
+        return crossentropy_into(z, labels, factors, smoothing, out)
 
     def softmax_crossentropy(z: Array, labels: Array, smoothing: float = 0.0, out: Any = None) -> Any:
         """log Σⱼ exp(zᵢⱼ) - Σⱼ tᵢⱼ zᵢⱼ, shape (n,), and its gradient softmax(z)ᵢⱼ - tᵢⱼ."""

@@ -1,6 +1,7 @@
 """One flat store owns a model's parameters and gradients; layers hold views."""
 
 import itertools
+import math
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Any, NamedTuple, TypeAlias
@@ -28,6 +29,25 @@ class Entry(NamedTuple):
     """The class of its owner."""
     factor: float | None = None
     """What its owner has the learning rate multiplied by; None leaves that to the optimizer."""
+    members: int | None = None
+    """How many networks have one each, of this shape; None where there is one network, or one for all of them."""
+    beside: bool = False
+    """Whether the members' matrices stand side by side in memory, (n_in, members · n_out), as the product with inputs
+    that they share takes them; else one after the other."""
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        return math.prod(self.shape) * (self.members or 1)
+
+    def seen(self, flat: Array, xp: Any) -> Array:
+        """Its part of a flat array in its shape; of several members, theirs in a row: (members, ...)."""
+        if self.members is None:
+            return xp.reshape(flat, self.shape)
+        if not self.beside:
+            return xp.reshape(flat, (self.members, *self.shape))
+        n_in, n_out = self.shape
+        return xp.permute_dims(xp.reshape(flat, (n_in, self.members, n_out)), (1, 0, 2))
 
 
 class Span(NamedTuple):
@@ -65,7 +85,7 @@ class ParameterStore:
         xp = backend.xp
         self.backend, self.dtype = backend, dtype
         self.entries = sorted(entries, key=lambda entry: KINDS.index(entry.kind))
-        sizes = [_size(entry.shape) for entry in self.entries]
+        sizes = [entry.size for entry in self.entries]
         self.offsets = [0, *itertools.accumulate(sizes)]
         self.trained = sum(size for size, entry in zip(sizes, self.entries, strict=True) if entry.kind != "state")
         self.computed: set[Owner] = set()
@@ -89,10 +109,10 @@ class ParameterStore:
         self._gradient_views: dict[tuple[Owner, str], Array] = {}
         with self.backend.context():
             for entry, start, stop in zip(self.entries, self.offsets, self.offsets[1:], strict=False):
-                place = (entry.owner, entry.name)
-                self._views[place] = self.backend.xp.reshape(self.values[start:stop], entry.shape)
+                place, xp = (entry.owner, entry.name), self.backend.xp
+                self._views[place] = entry.seen(self.values[start:stop], xp)
                 if entry.kind != "state":
-                    self._gradient_views[place] = self.backend.xp.reshape(self.gradients[start:stop], entry.shape)
+                    self._gradient_views[place] = entry.seen(self.gradients[start:stop], xp)
 
     def __getstate__(self) -> dict[str, Any]:
         return {k: v for k, v in self.__dict__.items() if k not in ("_views", "_gradient_views")}
@@ -105,7 +125,7 @@ class ParameterStore:
     @property
     def largest(self) -> int:
         """How many elements the largest parameter has."""
-        return max((_size(entry.shape) for entry in self.entries), default=0)
+        return max((entry.size for entry in self.entries), default=0)
 
     def counted(self, slots: Sequence[str]) -> AbstractContextManager[None]:
         """Where memory ends inside, the error says what the model takes (see `nnxp.memory.counting`)."""
@@ -118,6 +138,13 @@ class ParameterStore:
     def gradient(self, owner: Owner, name: str) -> Array:
         """The parameter's view of `gradients`."""
         return self._gradient_views[owner, name]
+
+    def reshaped(self, owner: Owner, name: str, shape: tuple[int, ...], gradient: bool = False) -> Array:
+        """The parameter's part of `values` or of `gradients`, as it stands in memory, in another shape."""
+        places = zip(self.entries, self.offsets, self.offsets[1:], strict=False)
+        start, stop = next(place[1:] for place in places if place[0][:2] == (owner, name))
+        with self.backend.context():
+            return self.backend.xp.reshape((self.gradients if gradient else self.values)[start:stop], shape)
 
     def write(self, view: Array, value: ArrayLike, name: str) -> None:
         """Copies a value of the same shape into a view. A value of shape (m,) fits a view of (1, m)."""
@@ -151,9 +178,3 @@ class ParameterStore:
             self._spans[owner, by_kind, frozen] = spans
         return self._spans[owner, by_kind, frozen]
 
-
-def _size(shape: tuple[int, ...]) -> int:
-    size = 1
-    for length in shape:
-        size *= length
-    return size

@@ -1,6 +1,7 @@
 """Initial weights from the data, layer by layer: each that waits for some is given outputs of variance 1."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -41,6 +42,20 @@ def waiting(layers: Sequence[Layer], seed: int) -> list[Dense]:
         for layer in from_data(layers)
         if np.array_equal(layer.backend.to_numpy(layer.weights), layer.drawn("weights", seed).astype(layer.dtype))
     ]
+
+
+def draw_from(model: Any, x: Array) -> None:
+    """Draws what waits for data in a model from checked rows; each member's own by what its own layers make of them."""
+    layers = from_data(model.layers)
+    if not layers:
+        raise ValueError('got no layer with initializer="data_variance", expected one to draw from data')
+
+    def parts() -> Iterator[Array]:
+        for start in range(0, x.shape[0], ROWS):
+            yield model._moved(x[start : start + ROWS, ...])
+
+    with model.backend.context():
+        draw(layers, model.layers, model.seed, model.prediction, parts, int(x.shape[0]))
 
 
 def draw(

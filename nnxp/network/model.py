@@ -1,37 +1,39 @@
 """Layers in a row as one thing: bound to a store on a backend, copied, pickled, and given X."""
 
 import copy
-import math
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from types import ModuleType
 from typing import Any, ClassVar, Self
 
 from nnxp import random
 from nnxp.backends import Backend
-from nnxp.doors.arrays import finite
 from nnxp.doors.describing import as_call, one_a_line, text
-from nnxp.doors.options import whole
+from nnxp.doors.options import positive, whole
 from nnxp.layers import Layer
 from nnxp.layers.parts import with_parts
 from nnxp.losses import Loss, get_loss
-from nnxp.memory.buffers import Buffers
 from nnxp.memory.counting import counted
 from nnxp.memory.parameters import ParameterStore
 from nnxp.network.architecture import as_layer, check_classes, check_loss, following, widths
-from nnxp.network.entrance import Entrance
+from nnxp.network.by_layer import ByLayer
 from nnxp.network.history import RunningFit
 from nnxp.optimizers import Optimizer, get_optimizer
-from nnxp.typing import Array, ArrayLike, EncoderState
+from nnxp.typing import Array, EncoderState
 
 
-class Model(Entrance):
+class Model(ByLayer):
     """What `Sequential` is made of, which explains its parameters and attributes, and trains and predicts."""
 
-    _of_this_process: ClassVar[tuple[str, ...]] = ("_binding", "_predictions", "_course", "_made_of", "_wholes")
+    _of_this_process: ClassVar[tuple[str, ...]] = (
+        "_binding", "_predictions", "_course", "_made_of", "_wholes", "_wide"
+    )  # fmt: skip
     """Attributes that no copy and no pickle takes over: see `_start_afresh`."""
     _unknown = "; what you note of a model belongs in its `preprocessing`, which is saved with it"
     encoder: EncoderState | None = None
     """What makes X of a table, as `nnxp.tabular.Encoder.state` gives it; saved with the model."""
+    members: int = 1
+    """How many networks the model is: see `nnxp.network.members`."""
 
     def __init__(
         self,
@@ -42,6 +44,7 @@ class Model(Entrance):
         backend: Any = None,
         dtype: str | None = None,
         seed: int | None = None,
+        members: int = 1,
     ) -> None:
         super().__init__(backend, dtype)
         if isinstance(layers, Layer | str):
@@ -55,6 +58,8 @@ class Model(Entrance):
         self.optimizer = get_optimizer(optimizer)
         self.seed = random.fresh_seed() if seed is None else whole("seed", seed)
         self.seeded = seed is not None
+        if positive("members", members) != 1:
+            self.members = members
         self.history: dict[str, list[float]] = {}
         self.epoch = self.step = 0
         self._classes: list[str] | None = None
@@ -71,6 +76,7 @@ class Model(Entrance):
         """Sets what is of this process: nothing runs yet."""
         self._binding, self._predictions = threading.RLock(), threading.local()
         self._course: RunningFit | None = None
+        self._wide: list[list[Layer]] | None = None
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name == "optimizer":
@@ -103,7 +109,9 @@ class Model(Entrance):
         where, seed = self._backend if self._named else None, self.seed if self.seeded else None
         backend = where and (where if where._given else where.name)
         dtype = self.dtype if self.dtype != "float32" else None
+        members = self.members if self.members > 1 else None
         given = {"loss": self.loss, "optimizer": self.optimizer, "backend": backend, "dtype": dtype, "seed": seed}
+        given["members"] = members
         return [one_a_line(self.layers), *(f"{k}={text(v)}" for k, v in given.items() if v is not None)]
 
     # --- binding -----------------------------------------------------------------------------------
@@ -145,12 +153,16 @@ class Model(Entrance):
         backend, dtype = self.backend, self.dtype
         backend.with_dtype(dtype)  # raises where the device has no such dtype
         entries = [e for position, layer in places for e in layer._on(backend, dtype, self._named).entries(position)]
-        values, trained = (sum(math.prod(e.shape) for e in entries if e.kind not in out) for out in ((), ("state",)))
+        if self.members > 1:
+            entries = several().entries_of(entries, self.layers, self.members)
+        values, trained = (sum(entry.size for entry in entries if entry.kind not in out) for out in ((), ("state",)))
         with backend.context(), counted(values, trained, dtype, self.optimizer.takes, backend.name):
             store = ParameterStore(backend, dtype, entries)
             for i, (position, layer) in enumerate(places):
                 layer.seed = self.seed
-                if draw:
+                if draw and self.members > 1:
+                    several().bind(layer, store, position, self.seed, following(layers, i), self.members)
+                elif draw:
                     layer.bind(store, position, self.seed, following(layers, i))
                 else:
                     layer.attach(store, position)
@@ -185,8 +197,20 @@ class Model(Entrance):
 
     def replan(self) -> None:
         """A layer is being frozen or thawed: the next step is another. Raises RuntimeError while a fit runs."""
+        self._wide = None
         if self._course is not None:
             raise RuntimeError("got trainable= while a fit runs, expected it set before or after: its plan is made")
+
+    def running(self, layers: Sequence[Layer]) -> list[Layer]:
+        """What runs for the model's layers, or the first of them: they themselves, or of several members what computes
+        all of these side by side."""
+        if self.members == 1:
+            return [*layers]
+        with self._binding:
+            if self._wide is None:
+                _ = self.store
+                self._wide = several().side_by_side(self.layers, self.members, self.seed)
+        return [made for row in self._wide[: len(layers)] for made in row]
 
     def restore_optimizer(self, slots: dict[str, Array]) -> None:
         """Gives the optimizer the state that a model file held, now or when the backend is decided."""
@@ -223,63 +247,6 @@ class Model(Entrance):
             twin.restore_optimizer(self.optimizer.saved_state(self._store))
         return twin
 
-    # --- by layer ------------------------------------------------------------------------------------
-
-    def forward(self, X: ArrayLike, training: bool = False) -> Array:
-        """Runs layer by layer and keeps every layer's `inputs` and `output`, for a reader to look at."""
-        out = self.backend.asarray(self._inputs(X), dtype=self.dtype)
-        with self.backend.context():
-            for position, layer in with_parts(self.layers):
-                layer.buffers, layer.moment = Buffers(), (position, self.epoch, self.step)
-            for layer in self.layers:
-                out = layer.run_forward(out, training)
-        return out
-
-    def backward(self, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Array:
-        """Runs layer by layer after `forward`, from the loss's own derivative to the first `dinputs`."""
-        if self.loss is None:
-            raise ValueError('got a model without a loss, expected one: Sequential(layers, loss="...")')
-        dvalues: Any = self.loss.backward(self.layers[-1].output, y, sample_weight)
-        with self.backend.context():
-            for layer in reversed(self.layers):
-                layer.needs_dinputs = True
-                dvalues = layer.run_backward(dvalues)
-        return dvalues
-
-    def _outputs(self, x: Array) -> int:
-        """The number of outputs; one row is run to find it where a layer of the user's own hides it."""
-        if self.n_out is not None:
-            return self.n_out
-        with self.backend.context():
-            out = self.backend.asarray(x[:1, ...], dtype=self.dtype)
-            for layer in map(copy.copy, self.layers):
-                out = layer.run_forward(out, False)
-            return int(out.shape[1])
-
-    def draw(self, X: ArrayLike) -> None:
-        """Draws the weights and biases of the layers with `initializer="data_variance"` from (n, features) rows such as
-        it will train on (see `nnxp.initializers.DataVariance`). `fit` does it with those that are still to be drawn."""
-        from nnxp.network import drawing
-
-        x, layers = self._checked(X), drawing.from_data(self.layers)
-        if not layers:
-            raise ValueError('got no layer with initializer="data_variance", expected one to draw from data')
-        if x.shape[0] == 0:
-            raise ValueError("got X with no samples, expected at least one")
-        finite(self.backend, x, "X", self.dtype)
-
-        def parts() -> Iterator[Array]:
-            for start in range(0, x.shape[0], drawing.ROWS):
-                yield self._moved(x[start : start + drawing.ROWS, ...])
-
-        with self.backend.context():
-            drawing.draw(layers, self.layers, self.seed, self.prediction, parts, int(x.shape[0]))
-
-    def penalties(self) -> list[Array]:
-        """The regularization penalties of the layers that are trained, 0-d each."""
-        found = [layer.penalty() for layer in self._all_layers() if layer.trainable and hasattr(layer, "penalty")]
-        return [penalty for penalty in found if penalty is not None]
-
     def averaged(self) -> Self:
         """A copy whose weights are the moving average that the optimizer keeps, `Adam(ema=0.999)` say. Validations
         during `fit` are of the average, this model's own weights go on as they are."""
@@ -291,3 +258,10 @@ class Model(Entrance):
         twin = copy.deepcopy(self)
         twin.store.values[: twin.store.trained] = twin.optimizer.average(twin.store)
         return twin
+
+
+def several() -> ModuleType:
+    """What is there for several members: few models have some."""
+    from nnxp.network import members
+
+    return members

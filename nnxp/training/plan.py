@@ -18,7 +18,7 @@ from nnxp.optimizers import Optimizer
 from nnxp.training.batch import Batch
 from nnxp.training.heads import DenseSoftmaxCrossentropy, Head, LossStage
 from nnxp.training.penalties import Penalties
-from nnxp.training.stages import DenseAlone, DenseStage, LayerStage, Stage, casts_bytes, dense_and, fuses
+from nnxp.training.stages import DENSE, DenseAlone, DenseStage, LayerStage, Stage, casts_bytes, dense_and, fuses
 from nnxp.typing import Array
 
 SIZES = 16
@@ -34,6 +34,9 @@ class Plan:
     `dinputs`. Only the classes of this package are fused: one of the user's own may compute something else.
     """
 
+    _dense_head: type[DenseSoftmaxCrossentropy] = DenseSoftmaxCrossentropy
+    _loss_head: type[LossStage] = LossStage
+
     def __init__(self, model: Model) -> None:
         assert model.loss is not None
         self.model: Model = weakref.proxy(model)  # the model owns this: no cycle keeps it alive
@@ -42,28 +45,28 @@ class Plan:
         pair = model.loss.from_logits_kind() if type(model.layers[-1]) in (Softmax, Sigmoid) else None
         self.loss: Loss = model.loss if pair is None else pair._on(model.backend, model.dtype)
         self.followed = sorted({*self.loss.options}.intersection(model.loss.options))
-        self.layers: list[Layer] = model.layers if pair is None else model.layers[:-1]
+        self.own: list[Layer] = model.layers if pair is None else model.layers[:-1]
+        self.layers = model.running(self.own)
         self.takes_bytes = casts_bytes(self.layers)
 
-        trained = [position for position, layer in with_parts(self.layers) if layer.parameters and layer.trainable]
-        first = min((int(str(position).partition(".")[0]) for position in trained), default=len(self.layers))
+        trained = [(i, layer) for i, layer in with_parts(self.layers) if layer.parameters and layer.trainable]
+        first = min((int(str(position).partition(".")[0]) for position, _ in trained), default=len(self.layers))
         self.stages = stages_of(self.layers, self.buffers, first)
         self.head: Head
-        if self.layers and type(self.layers[-1]) is Dense and type(self.loss) is SoftmaxCrossentropy:
+        if self.layers and type(self.layers[-1]) in DENSE and type(self.loss) is SoftmaxCrossentropy:
             self.stages.pop()
-            self.head = DenseSoftmaxCrossentropy(
-                self.layers[-1], self.loss, self.buffers, len(self.layers) - 1, first < len(self.layers) - 1
-            )
+            last = len(self.layers) - 1
+            self.head = self._dense_head(self.layers[-1], self.loss, self.buffers, last, first < last)
         else:
             source = "predictions" if pair is None else "logits"
-            self.head = LossStage(self.loss, self.buffers, len(self.layers), source)
+            self.head = self._loss_head(self.loss, self.buffers, len(self.layers), source)
         self.backward = [stage for stage in (*self.stages, self.head) if stage.last >= first][::-1]
-        self.owners, self.frozen = trained, self.store.frozen
+        self.owners, self.frozen = [layer.position for _, layer in trained], self.store.frozen
         dense = [stage.dense for stage in (*self.stages, self.head) if isinstance(stage, DenseStage)]
         self.penalties = Penalties([layer for layer in dense if layer.trainable], self.store)
         others = [layer for _, layer in with_parts(self.layers) if layer.trainable and layer not in dense]
         self.penalised = [layer for layer in others if hasattr(layer, "penalty")]
-        self._kept = [layer.__dict__ for layer in model.layers]
+        self._kept = [layer.__dict__ for layer in {id(layer): layer for layer in (*model.layers, *self.layers)}.values()]
         self._uniform: dict[int, tuple[Array, Array, Array]] = {}
         self.threads = blas.threads_of(self.backend, self.store.largest)
         self.micro_batch_size: int | None = None
@@ -112,17 +115,22 @@ class Plan:
         head.forward(out)
         self.follow()
         loss = self._mean(y, w, v, x.shape[0], means, heft)
+        loss = self._penalised(loss)
+        dvalues = None
+        for stage in self.backward:
+            dvalues = stage.backward(dvalues)
+        self.penalties.add_gradients()
+        self.store.computed.update(self.owners)
+        return loss
+
+    def _penalised(self, loss: Array) -> Array:
+        """The loss with the penalties added in place."""
         loss = self.penalties.add(loss)
         for layer in self.penalised:
             if isinstance(layer, Dense) and type(layer).penalty is Dense.penalty:
                 loss = layer.add_penalty(loss)
             elif (penalty := layer.penalty()) is not None:
                 loss += penalty  # in place: it stays a 0-d array
-        dvalues = None
-        for stage in self.backward:
-            dvalues = stage.backward(dvalues)
-        self.penalties.add_gradients()
-        self.store.computed.update(self.owners)
         return loss
 
     def follow(self) -> None:
@@ -200,8 +208,9 @@ class Plan:
             As for `forward_backward`; the latter is that of the whole.
         """
         xp, gradients = self.backend.xp, self.store.gradients
+        several = () if self.model.members == 1 else (self.model.members,)
         total = self.buffers.take(self, "gradients", gradients.shape)
-        both = self.buffers.take(self, "means", (2,))
+        both = self.buffers.take(self, "means", (2, *several))
         assert total is not None and both is not None
         total[...], both[...] = 0, 0
         part = xp.empty_like(both)
@@ -262,12 +271,12 @@ def stages_of(layers: Sequence[Layer], buffers: Buffers, first: int) -> list[Sta
     i = 0
     while i < len(layers):
         layer, after = layers[i], layers[i + 1] if i + 1 < len(layers) else None
-        if type(layer) is Dense and fuses(after):
+        if type(layer) in DENSE and fuses(after):
             # What hands its dvalues on as they are may hand on an array that a layer of the user's own keeps.
             above = next((a for a in layers[i + 2 :] if type(a) not in (Linear, Dropout)), None)
             ours = above is None or type(above) in (*LAYERS, *ACTIVATIONS, ParametricActivation)
             stages.append(dense_and(layer, after, buffers, i, i > first, in_place=ours))
-        elif type(layer) is Dense:
+        elif type(layer) in DENSE:
             stages.append(DenseAlone(layer, buffers, i, i > first))
         else:
             stages.append(LayerStage(layer, buffers, i, i > first))

@@ -9,7 +9,8 @@ from nnxp.backends import blas
 from nnxp.layers import Dense, Dropout, Layer, Rescaling
 from nnxp.memory.buffers import Buffers
 from nnxp.network.model import Model
-from nnxp.training.stages import DenseAlone, Stage, casts_bytes, dense_and, fuses
+from nnxp.network.wide import MembersDropout
+from nnxp.training.stages import DENSE, DenseAlone, Stage, casts_bytes, dense_and, fuses
 from nnxp.typing import Array
 
 BATCH = 2048
@@ -28,8 +29,8 @@ class Prediction:
     """
 
     def __init__(self, model: Model, layers: list[Layer]) -> None:
-        passing = (Linear, Dropout)  # in a prediction
-        layers = [layer for layer in layers if type(layer) not in passing]
+        passing = (Linear, Dropout, MembersDropout)  # in a prediction
+        layers = [layer for layer in model.running(layers) if type(layer) not in passing]
         self.backend, self.dtype, self.takes_bytes = model.backend, model.dtype, casts_bytes(layers)
         self.empty, self.number = model.backend.xp.empty, getattr(model.backend.xp, model.dtype)
         self.threads = blas.threads_of(model.backend, model.store.largest)
@@ -40,7 +41,7 @@ class Prediction:
             layer, after = layers[i], layers[i + 1] if i + 1 < len(layers) else None
             if i == 0 and type(layer) is Rescaling:
                 self.stages.append(Rescaled(layer, buffers))
-            elif type(layer) is not Dense:
+            elif type(layer) not in DENSE:
                 self.stages.append(Apart(layer, i))
             elif fuses(after):
                 self.stages.append(dense_and(layer, after, buffers, i, False, training=False))

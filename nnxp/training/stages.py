@@ -15,8 +15,11 @@ from nnxp.layers import Dense, Layer, Rescaling
 from nnxp.layers.parts import with_parts
 from nnxp.memory.buffers import Buffers
 from nnxp.network.parametric import ParametricActivation
+from nnxp.network.wide import BlockDense
 from nnxp.typing import Array
 
+DENSE = (Dense, BlockDense)
+"""The dense layers whose products a stage makes."""
 FUSED = tuple(kind for kind in ACTIVATIONS if kind not in (Linear, Softmax))
 """The activations that a dense layer before them takes into one pass, also where they are parametric."""
 
@@ -124,9 +127,13 @@ class DenseStage(Stage):
         training: bool = True,
     ) -> None:
         super().__init__(layers, buffers, position, needs_dinputs)
-        self.dense, self.backend, self.matmul = dense, dense.backend, dense.kernel("matmul")
+        self.dense, self.backend = dense, dense.backend
+        self.blocks = type(dense) is BlockDense
+        self.matmul = dense.kernel("block_products" if self.blocks else "matmul")
+        self.across_blocks, self.into_blocks = dense.kernel("block_dinputs"), dense.kernel("block_dweights")
         self.training, self.trained = training, dense.trainable
-        self.W, self.b, self.across = dense.weights, dense.biases, dense.weights.T
+        self.W, self.b = dense.weights, dense.biases
+        self.across = self.W if self.blocks else self.W.T
         self.dW, self.db = dense.gradient("weights"), dense.gradient("biases")
         self.scaled, self.scale = dense.scale != 1, dense.scale
         self.add_row = formulas.scaled_add_row if self.scaled else formulas.add_row
@@ -152,11 +159,14 @@ class DenseStage(Stage):
             self.multiply(self.db, 1 / self.scale)
         if type(x) is SparseRows:
             x.gradient(dz, self.dW)
+        elif x is not None and self.blocks:
+            self.into_blocks(x, dz, self.W, out=self.dW)
         elif x is not None:
             self.matmul(self.buffers.transposed(x), dz, out=self.dW)
         if not self.needs_dinputs:
             return None
-        return self.matmul(dz, self.across, out=self.buffers.take(self, "dinputs", (dz.shape[0], self.dense.n_in)))
+        multiply = self.across_blocks if self.blocks else self.matmul
+        return multiply(dz, self.across, out=self.buffers.take(self, "dinputs", (dz.shape[0], self.dense.n_in)))
 
 
 class DenseAlone(DenseStage):

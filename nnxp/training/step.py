@@ -12,13 +12,22 @@ from nnxp.training.plan import Plan
 from nnxp.typing import Array, ArrayLike
 
 
+def plan_of(model: Model) -> Plan:
+    """The plan of a model's step."""
+    if model.members == 1:
+        return Plan(model)
+    from nnxp.training.members import MembersPlan
+
+    return MembersPlan(model)
+
+
 class Step:
     """A bound model's training step."""
 
     def __init__(self, model: Model) -> None:
         self.model: Model = weakref.proxy(model)  # the model owns this: no cycle keeps it alive
         check_parts(model)  # before anything is updated
-        self.plan, self.loss, self.backend = Plan(model), model.loss, model.backend
+        self.plan, self.loss, self.backend = plan_of(model), model.loss, model.backend
         self.on_cupy = model.backend.library == "cupy"
         self.looks_up = any(isinstance(layer, Embedding) for layer in model.layers)
 

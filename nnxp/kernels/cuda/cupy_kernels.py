@@ -224,14 +224,14 @@ def cupy_kernels(cupy: Any, xp: Namespace) -> dict[str, Kernel]:
             return False
         if z.ndim != 2 or labels.shape != (z.shape[:1] if indices else z.shape):
             return False
-        n, m = z.shape
-        shapes = ((b, (1, m)), (factors, (n, 1)), (losses, (n,)), (dz, (n, m)), (hits, (n,)))
+        (n, m), k = z.shape, 1 if b is None else b.shape[0]
+        shapes = ((b, (k, m)), (factors, (n, 1)), (losses, (n,)), (dz, (n, m)), (hits, (n,)))
         if any(shape_of(x, shape) != shape for x, shape in shapes):
             return False
         if n:
             label = "long long" if indices else C_TYPES[kind]
             launch = launcher("softmax_crossentropy", "softmax_crossentropy", kind, Label=label, INDICES=int(indices))
-            launch(*_rows(*z.shape), z, b, labels, factors, losses, dz, hits, *z.shape, smoothing)
+            launch(*_rows(*z.shape), z, b, labels, factors, losses, dz, hits, n, m, k, smoothing)
         return True
 
     def dropped(x: Array, key: int, threshold: int, scale: float, out: Array = None) -> Array:

@@ -1,7 +1,7 @@
 // Cross-entropy of softmax(z + b), its gradient times each row's factor and, where `hits` is given, whether the largest
 // logit (the first of equals) is that of the label, 1 or 0: one pass, a block a row.
 //
-// z (n, m) then holds z + b. Where b is null there is no bias, where factors is null they are 1.
+// z (n, m) then holds z + b, the k rows of b in turn. Where b is null there is no bias, where factors is null they are 1.
 //   losses[i] = log sum exp(z) - sum t z        dz[i, j] = (softmax(z)[j] - t[j]) factors[i]
 // INDICES 1: labels (n,) of `Label` are class indices, t one-hot; one out of range makes its loss NaN and its gradient
 // 0, and nothing is read by it. INDICES 0: labels (n, m) are the rows t, which sum to 1. Either is smoothed first, t to
@@ -11,7 +11,7 @@ __device__ T smoothed(T t, T smoothing, long long m) { return t * (T(1) - smooth
 
 extern "C" __global__ void nnxp_softmax_crossentropy(
     T* z, const T* b, const Label* labels, const T* factors, T* losses, T* dz, T* hits,
-    const long long n, const long long m, const T smoothing)
+    const long long n, const long long m, const long long k, const T smoothing)
 {
     for (long long row = blockIdx.x; row < n; row += gridDim.x) {
         T* z_row = z + row * m;
@@ -29,7 +29,7 @@ extern "C" __global__ void nnxp_softmax_crossentropy(
 #endif
         T highest = -INFINITE;
         for (long long j = threadIdx.x; j < m; j += blockDim.x) {
-            if (b) z_row[j] += b[j];  // a thread reads again only what it wrote itself
+            if (b) z_row[j] += b[row % k * m + j];  // a thread reads again only what it wrote itself
             highest = larger(z_row[j], highest);
         }
         highest = block_max(highest);

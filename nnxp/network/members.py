@@ -1,0 +1,224 @@
+"""K networks of one architecture as one model: their seeds, their places in one store, and their layers side by side.
+
+A model's own layers say what one network is. What runs are the layers that are made of them here: the same parameters,
+in the same memory, in the shapes that compute all members at once (see `nnxp.network.wide`).
+"""
+
+import copy
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from nnxp import random
+from nnxp.activations import ACTIVATIONS, Softmax
+from nnxp.backends import Backend, dtype_of
+from nnxp.doors.arrays import same_length, sample_weights
+from nnxp.layers import BatchNorm, Dense, Dropout, Layer, Rescaling, Scaling
+from nnxp.layers.parts import with_parts
+from nnxp.losses import Loss
+from nnxp.memory.parameters import Entry, Owner, ParameterStore
+from nnxp.network.parametric import ParametricActivation
+from nnxp.network.residual import Residual
+from nnxp.network.wide import BlockDense, ByRows, MembersDropout, OneByOne, Spread
+from nnxp.typing import Array, ArrayLike
+
+ELEMENTWISE = tuple(kind for kind in ACTIVATIONS if kind is not Softmax)
+WIDTHS = {Scaling: "width", ParametricActivation: "width", BatchNorm: "n"}
+"""Layers whose parameters are rows, and what says how wide these are."""
+
+
+def seed_of(seed: int, member: int) -> int:
+    """The seed of a member: a network of its own with this seed is that member."""
+    return random.key(seed, "members", member) & (2**63 - 1)
+
+
+# --- places in the store --------------------------------------------------------------------------------
+
+
+def entries_of(found: Sequence[Entry], layers: Sequence[Layer], members: int) -> list[Entry]:
+    """The entries of a model's layers and their parts, once for each of so many members."""
+    beside, _ = _of_shared_inputs(layers)
+    return [
+        entry._replace(members=members, beside=entry.name == "weights" and entry.owner in beside) for entry in found
+    ]
+
+
+def _of_shared_inputs(layers: Sequence[Layer], before: str = "") -> tuple[set[Owner], bool]:
+    """The dense layers whose inputs all members share, and whether they share the last layer's outputs too."""
+    found: set[Owner] = set()
+    for i, layer in enumerate(layers):
+        place: Owner = f"{before}{i}" if before else i
+        if type(layer) is Dense:
+            return found | {place}, False
+        if type(layer) is Residual and layer.shortcut is not None:
+            return found | {f"{place}.shortcut"} | _of_shared_inputs(layer.layers, f"{place}.layers.")[0], False
+        if not _keeps_sharing(layer):
+            return found, False
+    return found, True
+
+
+def _keeps_sharing(layer: Layer) -> bool:
+    """Whether members that share the inputs of a layer share its outputs."""
+    return type(layer) in (*ELEMENTWISE, Softmax, Rescaling)
+
+
+def bind(
+    layer: Layer, store: ParameterStore, position: Owner, seed: int, following: Layer | None, members: int
+) -> None:
+    """Gives every member's parameters of a layer their values: those assigned or drawn before, or each its seed's."""
+    for k in range(members):
+        copy.copy(layer).bind(MemberStore(store, k), position, seed_of(seed, k), following)  # type: ignore[arg-type]
+    layer.attach(store, position)
+
+
+class MemberStore:
+    """A store as one member's layers see it."""
+
+    def __init__(self, store: ParameterStore, member: int) -> None:
+        self.store, self.member = store, member
+        self.backend: Backend = store.backend
+        self.dtype, self.token, self.former, self.computed = store.dtype, store.token, store.former, store.computed
+
+    def view(self, owner: Owner, name: str) -> Array:
+        """The member's own of `ParameterStore.view`."""
+        return self.store.view(owner, name)[self.member, ...]
+
+    def gradient(self, owner: Owner, name: str) -> Array:
+        """The member's own of `ParameterStore.gradient`."""
+        return self.store.gradient(owner, name)[self.member, ...]
+
+    def write(self, view: Array, value: ArrayLike, name: str) -> None:
+        """As `ParameterStore.write`."""
+        self.store.write(view, value, name)
+
+    def freeze(self, owner: Owner, frozen: bool) -> None:
+        """As `ParameterStore.freeze`."""
+        self.store.freeze(owner, frozen)
+
+
+class WideStore:
+    """A store as a layer of all members side by side sees it: each array in that layer's shape."""
+
+    def __init__(self, store: ParameterStore, position: Owner, shapes: dict[str, tuple[int, ...]]) -> None:
+        self.backend: Backend = store.backend
+        self.dtype, self.computed = store.dtype, store.computed
+        trained = {entry.name for entry in store.entries if entry.owner == position and entry.kind != "state"}
+        self._views = {name: store.reshaped(position, name, shape) for name, shape in shapes.items()}
+        self._gradients = {name: store.reshaped(position, name, shapes[name], gradient=True) for name in trained}
+
+    def view(self, owner: Owner, name: str) -> Array:
+        """As `ParameterStore.view`."""
+        return self._views[name]
+
+    def gradient(self, owner: Owner, name: str) -> Array:
+        """As `ParameterStore.gradient`."""
+        return self._gradients[name]
+
+
+def loss_backward(
+    loss: Loss, output: Array, y: ArrayLike, sample_weight: ArrayLike | None, members: int
+) -> Array:
+    """The gradient of each member's mean loss by the outputs, side by side, (n, K · m)."""
+    backend, (n, width) = loss.backend, output.shape
+    rows = (n * members, width // members)
+    y = loss.prepare(y, rows[1], dtype_of(output))
+    same_length(n, int(y.shape[0]), "labels")
+    w = sample_weights(backend, sample_weight, n, dtype_of(output))
+    with backend.context():
+        xp = backend.xp
+        y, w = [None if a is None else xp.repeat(a, members, axis=0) for a in (y, w)]
+        dvalues = loss.backward(xp.reshape(output, rows), y, w)
+        return xp.reshape(dvalues, (n, width)) * members
+
+
+# --- layers side by side --------------------------------------------------------------------------------
+
+
+def side_by_side(layers: Sequence[Layer], members: int, seed: int) -> list[list[Layer]]:
+    """For each of a model's bound layers, what computes it for all members: the last ones' outputs lie side by side."""
+    return [*_Making(members, [seed_of(seed, k) for k in range(members)]).row(layers)]
+
+
+class _Making:
+    """One pass over layers in a row; `shared` while all members have the same inputs."""
+
+    def __init__(self, members: int, seeds: Sequence[int], shared: bool = True) -> None:
+        self.members, self.seeds, self.shared = members, seeds, shared
+
+    def row(self, layers: Sequence[Layer]) -> Iterator[list[Layer]]:
+        for i, layer in enumerate(layers):
+            made = self.made(layer)
+            if self.shared and i == len(layers) - 1:
+                made.append(self.spread(layer))
+            yield made
+
+    def made(self, layer: Layer) -> list[Layer]:
+        kind = type(layer)
+        if kind in ELEMENTWISE or (kind is Softmax and self.shared) or (kind is Rescaling and self.shared):
+            return [layer]
+        if kind is Dense or (kind is Residual and layer.shortcut is not None):
+            return [self.wide(layer)]
+        if kind in (Dropout, Residual, Rescaling, *WIDTHS, Softmax):
+            before = [self.spread(layer)] if self.shared else []
+            return [*before, self.wide(layer)]
+        shared, self.shared = self.shared, False
+        row = OneByOne([_single(layer, MemberStore(layer.store, k), s) for k, s in enumerate(self.seeds)], shared)
+        return [_placed(row, layer)]
+
+    def spread(self, layer: Layer) -> Layer:
+        self.shared = False
+        return _placed(Spread(self.members), layer)
+
+    def wide(self, layer: Layer) -> Layer:
+        """All members of a layer in one."""
+        shared, self.shared, K = self.shared, False, self.members
+        if isinstance(layer, Softmax):
+            return _placed(ByRows(copy.copy(layer), K), layer)
+        if isinstance(layer, Dropout):
+            return _twin(layer, MembersDropout, seeds=self.seeds)
+        if isinstance(layer, Rescaling):
+            return _twin(layer, **_repeated(layer, K))
+        if isinstance(layer, Residual):
+            inner = _Making(K, self.seeds, shared)
+            parts = [made for row in inner.row(layer.layers) for made in row]
+            beside = layer.shortcut and _Making(K, self.seeds, shared).wide(layer.shortcut)
+            return _twin(layer, layers=parts, shortcut=beside)
+        if isinstance(layer, Dense) and shared:
+            return _twin(layer, n_out=K * layer.n_out)
+        if isinstance(layer, Dense):
+            return _twin(layer, BlockDense, n_in=K * layer.n_in, n_out=K * layer.n_out, blocks=K)
+        name = WIDTHS[type(layer)]
+        return _twin(layer, **{name: K * getattr(layer, name)})
+
+
+def _twin(layer: Layer, kind: type[Layer] | None = None, **changed: Any) -> Layer:
+    """A layer like another, of its parameters, but for what is changed."""
+    twin = object.__new__(kind or type(layer))
+    twin.__dict__.update(layer.__getstate__(), **changed)
+    if layer.stored():
+        twin.__dict__["_store"] = WideStore(layer.store, layer.position, twin.parameter_shapes())
+    return _placed(twin, layer)
+
+
+def _placed(made: Layer, layer: Layer) -> Layer:
+    """Puts what is made where the layer is: backend, dtype, model, position, whether it trains."""
+    for name in ("_backend", "_dtype", "_named", "_model", "position", "seed"):
+        if name in layer.__dict__:
+            made.__dict__[name] = layer.__dict__[name]
+    made.__dict__["trainable"] = layer.trainable
+    return made
+
+
+def _repeated(rescaling: Rescaling, members: int) -> dict[str, Any]:
+    """What is one number a feature, once for each member."""
+    own = {name: getattr(rescaling, name) for name in ("scale", "offset")}
+    changed: dict[str, Any] = {name: v * members for name, v in own.items() if isinstance(v, list)}
+    return changed | {"width": rescaling.width and rescaling.width * members, "_rows": {}}
+
+
+def _single(layer: Layer, store: Any, seed: int) -> Layer:
+    """A member's own of a layer and its parts."""
+    twin = copy.copy(layer)
+    for (_, part), (_, own) in zip(with_parts([twin]), with_parts([layer]), strict=True):
+        part.__dict__.update(_store=store, position=own.position, seed=seed)
+        part.__dict__["_model"] = own.__dict__.get("_model")
+    return twin

@@ -1,0 +1,138 @@
+"""The step of several members side by side: what differs is where the loss is, which each has its own of."""
+
+from typing import Any
+
+from nnxp.kernels import formulas
+from nnxp.layers import Dense
+from nnxp.layers.parts import with_parts
+from nnxp.network.model import Model
+from nnxp.training.heads import DenseSoftmaxCrossentropy, LossStage
+from nnxp.training.plan import SIZES, Plan
+from nnxp.typing import Array
+
+
+class MembersDenseSoftmaxCrossentropy(DenseSoftmaxCrossentropy):
+    """The last dense layers of all members: the logits (n, K · m) are (n · K, m) to the kernel."""
+
+    def losses(self, y: Array, factors: Array, w: Array | None) -> Array:
+        """Each sample's loss by each member, (n · K,)."""
+        take, reshape = self.buffers.take, self.backend.xp.reshape
+        z = self.p = reshape(self.z, (y.shape[0], -1))
+        b, out = reshape(self.b, (-1, z.shape[1])), (take(self, "losses", z.shape[:1]), take(self, "dvalues", z.shape))
+        losses, dz = self.kernel(z, b, y, self._scaled(factors), self.loss.label_smoothing, out=out)
+        self.dz = reshape(dz, self.z.shape)
+        return losses
+
+    def losses_and_scores(self, y: Array, factors: Array, w: Array | None) -> tuple[Array, Array, Array | None]:
+        """Likewise, and the scores, (n · K,)."""
+        return self.losses(y, factors, w), self.loss.scores(self.p, y), None
+
+    def forward(self, x: Array) -> Array:
+        """s x W."""
+        self.z = super().forward(x)
+        return self.z
+
+
+class MembersLossStage(LossStage):
+    """A loss of what all members give, (n, K · m), which is (n · K, m) to it."""
+
+    def forward(self, x: Array) -> Array:
+        """The predictions, side by side."""
+        self.wide = x
+        return x
+
+    def losses(self, y: Array, factors: Array, w: Array | None) -> Array:
+        """Each sample's loss by each member, (n · K,)."""
+        reshape = self.loss.backend.xp.reshape
+        self.p = reshape(self.wide, (factors.shape[0], -1))
+        losses = super().losses(y, factors, w)
+        self.dp = reshape(self.dp, self.wide.shape)
+        return losses
+
+
+class MembersPlan(Plan):
+    """One training step of all members. Losses and scores of a step are (K,)."""
+
+    _dense_head, _loss_head = MembersDenseSoftmaxCrossentropy, MembersLossStage
+
+    def __init__(self, model: Model) -> None:
+        self.members = model.members
+        super().__init__(model)
+        fuse = self.backend.fuse
+        self.sum_products = fuse(formulas.product, into=("x",), column_sums=True)
+        self.each = self.backend.asarray([0] * self.members, dtype="int64")
+        for position, layer in with_parts(model.layers):
+            if hasattr(layer, "penalty") and type(layer).penalty is not Dense.penalty:
+                raise ValueError(
+                    f"got a penalty of layer {position}, {type(layer).__name__}, in a model of several members, expected "
+                    "penalties of dense layers alone: l1= and l2="
+                )
+        self._columns: dict[int, Array] = {}
+
+    def _mean(self, y: Array, w: Array | None, v: Array | None, n: int, means: Array, heft: float) -> Array:
+        """Each member's mean loss, (K,); where `means` is given, the weighted sums of their scores beside it."""
+        K, head, backend = self.members, self.head, self.backend
+        take, reshape = self.buffers.take, backend.xp.reshape
+        equal, shares, column = self._equal(n)
+        y = self._repeated(y, "labels")
+        if w is not None:
+            share = backend.kernels["shares"](w, out=take(self, "share", (n,)))
+            shares = reshape(self._repeated(share, "shares"), (n, K))
+            column = reshape(shares, (n * K, 1))
+        if heft != 1:
+            column = backend.fuse(formulas.times)(column, heft, out=take(self, "factors", (n * K, 1)))
+        w = None if w is None else self._repeated(w, "weights")
+        if means is None:
+            return self._sums(head.losses(y, column, w), shares, None)
+        losses, scores, _ = head.losses_and_scores(y, column, w)
+        loss = self._sums(losses, shares, means[0, ...])
+        counts = equal if v is None else reshape(self._repeated(v, "counts"), (n, K))
+        self._sums(scores, counts, means[1, ...])
+        return loss
+
+    def _equal(self, n: int) -> tuple[Array, Array, Array]:
+        """What each of n samples without weights counts for each member: 1 in a sum, (n, K), and 1 / n in a mean, also
+        as a column (n · K, 1)."""
+        if n not in self._uniform:
+            if len(self._uniform) == SIZES:
+                self._uniform.clear()
+            xp = self.backend.xp
+            ones = xp.ones((n, self.members), dtype=getattr(xp, self.model.dtype), device=self.backend.device)
+            shares = ones * (1 / n)
+            self._uniform[n] = ones, shares, xp.reshape(shares, (-1, 1))
+        return self._uniform[n]
+
+    def _repeated(self, a: Array, name: str) -> Array:
+        """Each row once for each member: (n,) to (n · K,), (n, m) to (n · K, m)."""
+        (n, *rest), reshape = a.shape, self.backend.xp.reshape
+        m = rest[0] if rest else 1
+        if m not in self._columns:
+            self._columns[m] = self.backend.asarray([*range(m)] * self.members, dtype="int64")
+        out = self.buffers.take(self, name, (n, self.members * m), a.dtype)
+        made = self.backend.kernels["gather_columns"](reshape(a, (n, m)), self._columns[m], out=out)
+        return reshape(made, (n * self.members, *rest))
+
+    def _sums(self, values: Array, weights: Array, out: Array) -> Array:
+        """Σᵢ wᵢₖ aᵢₖ, (K,), of values (n · K,), which may be written over, and weights (n, K)."""
+        xp, (n, K) = self.backend.xp, weights.shape
+        if out is None:
+            out = xp.empty((K,), dtype=values.dtype, device=self.backend.device)
+        products = xp.reshape(values, (n, K))
+        self.sum_products(products, weights, sums=xp.reshape(out, (1, K)))
+        return out
+
+    def _penalised(self, loss: Array) -> Array:
+        """The losses with each member's own penalties."""
+        for _, layer in with_parts(self.own):
+            if isinstance(layer, Dense) and layer.trainable and layer._penalised:
+                loss += self._penalty(layer)
+        return loss
+
+    def _penalty(self, layer: Dense) -> Any:
+        """l1 Σ|W| + l2 ΣW² of each member, (K,)."""
+        xp = self.backend.xp
+        found = []
+        for name, l1, l2 in layer._penalties():
+            a = getattr(layer, name)
+            found.append(l1 * xp.sum(xp.abs(a), axis=(1, 2)) + l2 * xp.sum(a * a, axis=(1, 2)))
+        return sum(found[1:], found[0])
