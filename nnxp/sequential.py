@@ -36,12 +36,16 @@ class Sequential(Model):
     seed : int, optional
         Initial weights, batch order and dropout follow from it, the same on every backend. Fresh entropy by
         default.
+    members : int
+        How many networks of these layers to train side by side, for little more than one costs: each begins with
+        weights of its own and drops units of its own, on the same batches. Their parameters are (members, ...).
 
     Attributes
     ----------
     layers : list of Layer
     history : dict of list
-        One entry an epoch: "loss", "accuracy" or "rmse", the same with "val_", "learning_rate", "seconds".
+        One entry an epoch: "loss", "accuracy" or "rmse", the same with "val_", "learning_rate", "seconds". Of several
+        members "loss" is the mean, and "member_loss" each one's; "val_loss" is that of their mean prediction.
     epoch, step : int
         Finished epochs and steps, over all fits.
     classes : list of str or None
@@ -60,17 +64,6 @@ class Sequential(Model):
     1.0
     >>> model.predict(X).argmax(axis=1).tolist()
     [0, 1, 1, 0]
-
-    Batches that a function yields:
-
-    >>> def batches():
-    ...     for seed in range(100):
-    ...         X = np.random.default_rng(seed).random((16, 2))
-    ...         yield X, X.sum(axis=1)
-    >>> model = nnxp.Sequential([nnxp.Dense(2, 1)], loss="mean_squared_error", optimizer=nnxp.SGD(0.3), seed=0)
-    >>> history = model.fit(batches, epochs=2)
-    >>> round(float(model.predict([[0.25, 0.5]])[0, 0]), 3)
-    0.75
     """
 
     _of_this_process = (*Model._of_this_process, "_training", "_fit")
@@ -118,7 +111,7 @@ class Sequential(Model):
         resume: Any = None,
         progress: bool | None = None,
         verbose: bool | None = None,
-    ) -> dict[str, list[float]]:
+    ) -> dict[str, list[Any]]:
         """Trains on arrays, or on an iterable of batches; a second call goes on where the first stopped.
 
         Parameters
@@ -194,7 +187,8 @@ class Sequential(Model):
         return {name: list(values) for name, values in self.history.items()}
 
     def train_step(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Array:
-        """One step on one batch: the loss before the update, a new 0-d array that stays on the device.
+        """One step on one batch: the loss before the update, a new 0-d array that stays on the device, (members,) of
+        several.
 
         Loss and gradient are means by weight, Σ w ℓ / Σ w over the batch: nobody knows here what other rows weigh.
         Shapes and dtypes are checked, and the values of what comes from the host; values that lie on a device
@@ -225,27 +219,38 @@ class Sequential(Model):
 
         return evaluated(self, lambda: self.training, (X, y, sample_weight))
 
-    def predict(self, X: ArrayLike) -> Array:
+    def predict(self, X: ArrayLike, *, members: bool = False) -> Array:
         """The last layer's output (n, n_out), a new array in X's library and on its device.
 
-        Shapes and dtype are checked; X is not searched for NaN, which comes out as NaN.
+        Shapes and dtype are checked; X is not searched for NaN, which comes out as NaN. Of several members it is the
+        mean of what each gives; with `members=True` all of these, (members, n, n_out).
         """
-        if self._store is not None and self._fits(X) and not on_disk(X):
+        if self._store is not None and self._fits(X) and not on_disk(X) and not members:
             return self.prediction(self.layers)(X)
         x = self._checked(X)
         with self.backend.context():
-            predict = self.prediction(self.layers)
+            predict = self.prediction(self.layers, members)
             if on_disk(x):  # never all of it at once
                 parts = [predict(self._moved(x[rows])) for rows in blocks(x)]
                 result = self.backend.xp.concat(parts, axis=0)
             else:
                 result = predict(self._moved(x))
+            if members:
+                xp = self.backend.xp
+                result = xp.permute_dims(xp.reshape(result, (result.shape[0], self.members, -1)), (1, 0, 2))
         return self.backend.to_numpy(result) if library_of(X) == "numpy" else result
 
-    def prediction(self, layers: list[Layer]) -> Prediction:
+    def prediction(self, layers: list[Layer], apart: bool = False) -> Prediction:
         """This thread's forward pass through the layers, or the first of them, made when first asked for."""
         self.check_layers()
-        return prediction(self, layers)
+        return prediction(self, layers, apart)
+
+    def member(self, i: int) -> "Sequential":
+        """Member i, from 0 up, as a model of its own: its weights and its optimizer's state. Taken before the first
+        step and trained by itself on the same batches, it ends at the member's weights."""
+        from nnxp.network.member import member
+
+        return member(self, i)
 
     def plan(self) -> None:
         """Prints what one training step runs, in order."""

@@ -95,7 +95,7 @@ class State(Generic[M]):
         return math.nan if course is None else course.loss
 
     @property
-    def history(self) -> dict[str, list[float]]:
+    def history(self) -> dict[str, list[Any]]:
         """One entry an epoch, over all fits."""
         return self.model.history
 

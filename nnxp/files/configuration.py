@@ -18,9 +18,9 @@ from nnxp.optimizers import LBFGS, OPTIMIZERS
 from nnxp.schedules import SCHEDULES
 
 CONFIG = ("layers", "loss", "optimizer", "dtype", "seed", "classes", "preprocessing")
-OPTIONAL: dict[str, Any] = {"encoder": None}
-"""What only a file of format 2 has."""
-MOST_LAYERS = 10_000
+OPTIONAL: dict[str, Any] = {"encoder": None, "members": 1}
+"""What only a file of format 2 has, and only one of several members."""
+MOST_LAYERS, MOST_MEMBERS = 10_000, 100_000
 M = TypeVar("M", bound=Model)
 
 
@@ -35,6 +35,7 @@ def config_of(model: Model) -> dict[str, Any]:
         "seed": model.seed,
         "classes": model.classes,
         "preprocessing": model.preprocessing,
+        **({"members": model.members} if model.members > 1 else {}),
         **({} if model.encoder is None else {"encoder": model.encoder[0]}),
     }
 
@@ -49,6 +50,8 @@ def check_config(config: dict[str, Any]) -> None:
         raise ModelFileError("its classes are no list, and not null")
     if not isinstance(config["preprocessing"], dict):
         raise ModelFileError("its preprocessing is no JSON object")
+    if type(config["members"]) is not int or not 1 <= config["members"] <= MOST_MEMBERS:
+        raise ModelFileError(f"its members are {config['members']!r:.20}, expected from 1 to {MOST_MEMBERS}")
     if not isinstance(config["encoder"], dict | None):
         raise ModelFileError("its encoder is no JSON object")
 
@@ -62,7 +65,7 @@ def build(kind: type[M], config: dict[str, Any], own: Mapping[str, type[Layer]])
     loss = config["loss"] and _object(config["loss"], known, own, "loss")
     optimizer = _object(config["optimizer"], known, own, "optimizer")
     try:
-        model = kind(layers, loss, optimizer, dtype=config["dtype"], seed=config["seed"])
+        model = kind(layers, loss, optimizer, dtype=config["dtype"], seed=config["seed"], members=config["members"])
         for part in (*(layer for _, layer in with_parts(layers)), optimizer, *([loss] if loss else [])):
             part._check_options(config["dtype"])
     except ValueError as error:

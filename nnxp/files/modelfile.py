@@ -93,8 +93,15 @@ def state_of(model: Model) -> dict[str, Any]:
         "iterations": model.optimizer.iterations,
         "total": model.optimizer.total,
         "schedule": model.optimizer.schedule and model.optimizer.schedule.state(),
-        "history": {name: [v if math.isfinite(v) else None for v in values] for name, values in model.history.items()},
+        "history": {name: [_number(v) for v in values] for name, values in model.history.items()},
     }
+
+
+def _number(value: Any) -> Any:
+    """An entry of the history as JSON has it: None for what is not finite; a list of one for each member."""
+    if isinstance(value, list):
+        return [_number(v) for v in value]
+    return value if math.isfinite(value) else None
 
 
 def _content(model: Model) -> tuple[dict[str, str], dict[str, Place]]:
@@ -128,7 +135,7 @@ def _places(model: Model) -> dict[str, Place]:
     store = model.store
     arrays = {f"{i}.{name}": store.view(i, name) for i, layer in with_parts(model.layers) for name in layer.stored()}
     arrays |= {f"optimizer.{name}": slot for name, slot in model.optimizer.saved_state(store).items()}
-    with store.backend.context():  # views: they are contiguous
+    with store.backend.context():  # views, but for those of members side by side: they are contiguous
         return {
             name: Place(store.backend, store.backend.xp.reshape(array, (-1,)), tuple(array.shape))
             for name, array in arrays.items()
@@ -175,8 +182,9 @@ class Saved:
     def fits(self, model: Model) -> None:
         """Raises ModelFileError where the file's tensors are not those of such a model. Nothing is allocated."""
         tensors, dtype = self.reader.tensors, self.config["dtype"]
+        several = (model.members,) if model.members > 1 and model._store is None else ()
         expected = {
-            f"{i}.{name}": tuple(shape)
+            f"{i}.{name}": (*several, *shape)
             for i, layer in with_parts(model.layers)
             for name, shape in layer.shapes().items()
         }
@@ -216,6 +224,8 @@ class Saved:
         elif bound:
             model.optimizer.reset()
         places = _places(model) if bound else {}
+        beside = {name for name, p in places.items() if name in model.store.beside}  # in memory of another order
+        places = {name: p for name, p in places.items() if name not in beside}
         host = get_backend("numpy", fast=False)
         arrays = {
             name: np.empty(tensor.shape, tensor.dtype)
@@ -223,10 +233,12 @@ class Saved:
             if name not in places
         }
         self.reader.read(places | {name: Place(host, a.reshape(-1), a.shape) for name, a in arrays.items()})
+        for name in beside:
+            model.store.write(model.store.beside[name], arrays[name], name)
         if not bound:
             for i, layer in with_parts(model.layers):
                 for name in layer.stored():
-                    layer.adopt(name, arrays[f"{i}.{name}"])
+                    layer.adopt(name, arrays[f"{i}.{name}"], model.members)
             model.restore_optimizer({name: arrays[f"optimizer.{name}"] for name in slots})
         _restore(model, self.state)
         return {name: a for name, a in arrays.items() if name.startswith(("training.", encoding.PREFIX))}
@@ -273,7 +285,8 @@ def _check_state(state: dict[str, Any]) -> None:
         raise ModelFileError(f"its precision is {state['precision']!r:.20}, expected one of {', '.join(PRECISIONS)}")
     if not isinstance(state["schedule"], dict | None):
         raise ModelFileError(f"its schedule is {state['schedule']!r:.60}, expected an object")
-    for value in itertools.chain.from_iterable(state["history"].values()):
+    entries = itertools.chain.from_iterable(state["history"].values())
+    for value in itertools.chain.from_iterable(v if isinstance(v, list) else [v] for v in entries):
         if value is not None and not (type(value) is float or (type(value) is int and abs(value) < LARGEST)):
             raise ModelFileError(f"its history has {value!r:.20} where a number belongs")
 
@@ -282,9 +295,16 @@ def _restore(model: Model, state: dict[str, Any]) -> None:
     """Takes over what `state_of` gave."""
     model.epoch, model.step = state["epoch"], state["step"]
     model.history = {  # a file's is in order of name
-        name: [math.nan if value is None else float(value) for value in state["history"][name]]
+        name: [_float(value) for value in state["history"][name]]
         for name in sorted(state["history"], key=place)
     }
     model.optimizer.iterations, model.optimizer.total = state["iterations"], state["total"]
     if model.optimizer.schedule is not None:
         model.optimizer.schedule.restore(state["schedule"] or {})
+
+
+def _float(value: Any) -> Any:
+    """What `_number` gave."""
+    if isinstance(value, list):
+        return [_float(v) for v in value]
+    return math.nan if value is None else float(value)

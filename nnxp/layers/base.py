@@ -243,9 +243,10 @@ class Layer(Whole):
         self._assigned = {}
         return self
 
-    def adopt(self, name: str, value: HostArray) -> None:
-        """Takes an array of the right shape, not a copy of it, as a parameter's value until the layer has a store."""
-        self._assigned[name] = value
+    def adopt(self, name: str, value: HostArray, members: int = 1) -> None:
+        """Takes an array of the right shape, not a copy of it, as a parameter's value until the layer has a store; of
+        several members, all of theirs."""
+        (self._assigned if members == 1 else self.__dict__.setdefault("_of_members", {}))[name] = value
 
     def _assign(self, name: str, value: ArrayLike) -> None:
         if library_of(value) == "numpy":

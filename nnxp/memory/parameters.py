@@ -127,6 +127,11 @@ class ParameterStore:
         """How many elements the largest parameter has."""
         return max((entry.size for entry in self.entries), default=0)
 
+    @property
+    def beside(self) -> dict[str, Array]:
+        """The views whose elements are in another order in memory, by the names that a file has for them."""
+        return {f"{e.owner}.{e.name}": self._views[e.owner, e.name] for e in self.entries if e.beside}
+
     def counted(self, slots: Sequence[str]) -> AbstractContextManager[None]:
         """Where memory ends inside, the error says what the model takes (see `nnxp.memory.counting`)."""
         return counted(self.offsets[-1], self.trained, self.dtype, slots, self.backend.name)

@@ -19,6 +19,7 @@ from nnxp.memory.parameters import Entry, Owner, ParameterStore
 from nnxp.network.parametric import ParametricActivation
 from nnxp.network.residual import Residual
 from nnxp.network.wide import BlockDense, ByRows, MembersDropout, OneByOne, Spread
+from nnxp.optimizers import LBFGS, Optimizer
 from nnxp.typing import Array, ArrayLike
 
 ELEMENTWISE = tuple(kind for kind in ACTIVATIONS if kind is not Softmax)
@@ -65,8 +66,11 @@ def bind(
     layer: Layer, store: ParameterStore, position: Owner, seed: int, following: Layer | None, members: int
 ) -> None:
     """Gives every member's parameters of a layer their values: those assigned or drawn before, or each its seed's."""
+    own = layer.__dict__.pop("_of_members", {})
     for k in range(members):
-        copy.copy(layer).bind(MemberStore(store, k), position, seed_of(seed, k), following)  # type: ignore[arg-type]
+        twin = copy.copy(layer)
+        twin._assigned = {**layer._assigned, **{name: values[k] for name, values in own.items()}}
+        twin.bind(MemberStore(store, k), position, seed_of(seed, k), following)  # type: ignore[arg-type]
     layer.attach(store, position)
 
 
@@ -128,6 +132,16 @@ def loss_backward(
         y, w = [None if a is None else xp.repeat(a, members, axis=0) for a in (y, w)]
         dvalues = loss.backward(xp.reshape(output, rows), y, w)
         return xp.reshape(dvalues, (n, width)) * members
+
+
+def check_optimizer(optimizer: Optimizer, members: int) -> None:
+    """Raises ValueError where an update of all members together is not that of each by itself."""
+    norm = optimizer.clip_norm is not None
+    if norm or isinstance(optimizer, LBFGS):
+        raise ValueError(
+            f"got {'clip_norm' if norm else 'LBFGS'} for a model of {members} members, expected an update that each "
+            "makes by itself: take clip_value, or another optimizer, or train them one by one (model.member(i))"
+        )
 
 
 # --- layers side by side --------------------------------------------------------------------------------

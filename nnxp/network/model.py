@@ -47,6 +47,8 @@ class Model(ByLayer):
         members: int = 1,
     ) -> None:
         super().__init__(backend, dtype)
+        if positive("members", members) != 1:
+            self.members = members
         if isinstance(layers, Layer | str):
             raise TypeError(
                 f"got {layers!r} as layers, expected a list of them: Sequential([Dense(2, 3), ReLU(), ...])"
@@ -58,9 +60,7 @@ class Model(ByLayer):
         self.optimizer = get_optimizer(optimizer)
         self.seed = random.fresh_seed() if seed is None else whole("seed", seed)
         self.seeded = seed is not None
-        if positive("members", members) != 1:
-            self.members = members
-        self.history: dict[str, list[float]] = {}
+        self.history: dict[str, list[Any]] = {}
         self.epoch = self.step = 0
         self._classes: list[str] | None = None
         self.preprocessing: dict[str, Any] = {}
@@ -82,6 +82,8 @@ class Model(ByLayer):
         if name == "optimizer":
             value = get_optimizer(value)
             value.check_factors(self.layers)
+            if self.members > 1:
+                several().check_optimizer(value, self.members)
         elif name == "loss" and value is not None:
             value = get_loss(value)
         super().__setattr__(name, value)

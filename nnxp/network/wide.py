@@ -162,7 +162,6 @@ class OneByOne(Layer):
     def __init__(self, layers: Sequence[Layer], shared: bool) -> None:
         super().__init__()
         self._row, self.shared = _Row(layers), shared
-        self.parameters = layers[0].parameters  # type: ignore[misc]  # whether it has some
 
     def forward(self, inputs: ArrayLike, training: bool = False) -> Array:
         """Their outputs side by side, (n, K · n_out)."""

@@ -34,11 +34,11 @@ class Course:
         How many epochs the model had finished when the fit began.
     batches : int
         Steps that the running epoch has made.
-    sums : numpy.ndarray, (4,)
+    sums : numpy.ndarray, (4,), of several members (4, members)
         Of the epoch's batches whose losses were read: the weighted sums of losses and scores, and of their weights.
     means : Array or None
-        (interval, 2), the mean loss and the sum of scores of batches that were not read yet, as many as there are
-        `sizes`, their weights.
+        (interval, 2), of several members (interval, 2, members), the mean loss and the sum of scores of batches that
+        were not read yet, as many as there are `sizes`, their weights.
     last : Array or None
         (2,), of the last step: a place in `means`.
     kept : Array
@@ -55,6 +55,7 @@ class Course:
         self.model, self.asked, self.callbacks, self.seen = model, asked, callbacks, seen
         self._thread = threading.get_ident()
         self.first = model.epoch
+        self.several = () if model.members == 1 else (model.members,)
         with model.store.counted(model.optimizer.takes):
             self.kept = model.backend.asarray(model.store.values, dtype=model.dtype, copy=True)
         self.watchers: list[Any] = [callback for callback in callbacks.given if has_state(callback)]
@@ -70,11 +71,11 @@ class Course:
     @property
     def loss(self) -> float:
         """The last step's mean loss, penalties included; NaN before the first. A device is waited for here alone."""
-        return math.nan if self.last is None else float(self.last[0])
+        return math.nan if self.last is None else float(np.mean(self.model.backend.to_numpy(self.last[0, ...])))
 
     def begin_epoch(self) -> None:
         """Before an epoch's first step."""
-        self.batches, self.sums = 0, np.zeros(4, dtype=np.float64)
+        self.batches, self.sums = 0, np.zeros((4, *self.several), dtype=np.float64)
         self.sizes: list[tuple[float, float]] = []
         self.start = time.perf_counter()
 
@@ -83,7 +84,7 @@ class Course:
         backend, read = self.model.backend, self.means
         if read is None or read.shape[0] < interval:
             dtype = getattr(backend.xp, self.model.dtype)
-            self.means = backend.xp.empty((interval, 2), dtype=dtype, device=backend.device)
+            self.means = backend.xp.empty((interval, 2, *self.several), dtype=dtype, device=backend.device)
             if read is not None:
                 self.means[: read.shape[0], ...] = read
         return self.means

@@ -19,7 +19,10 @@ def evaluate(model: Model, plan: Plan, data: Batches | Stream) -> dict[str, floa
     """The mean loss, penalties included, and the metric over all data, nothing trained."""
     backend = model.backend
     plan.follow()
-    predict, xp = model.prediction(plan.layers), backend.xp
+    # Of several members, the loss of what they predict together: the pair that takes logits is of one alone.
+    layers, loss = (plan.own, plan.loss) if model.members == 1 else (model.layers, model.loss)
+    assert loss is not None
+    predict, xp = model.prediction(layers), backend.xp
     totals = xp.empty((data.interval, 2), dtype=getattr(xp, model.dtype), device=backend.device)
     sums, sizes = np.zeros(4, dtype=np.float64), list[tuple[float, float]]()
 
@@ -31,15 +34,15 @@ def evaluate(model: Model, plan: Plan, data: Batches | Stream) -> dict[str, floa
     for batch in data.epoch():
         out, row = predict(batch.x), len(sizes)
         with np.errstate(all="ignore"):  # a stream's own arithmetic stands outside
-            totals[row, 0] = _weighted_sum(xp, plan.loss.losses(out, batch.y), batch.w)
-            totals[row, 1] = _weighted_sum(xp, plan.loss.scores(out, batch.y), batch.v)
+            totals[row, 0] = _weighted_sum(xp, loss.losses(out, batch.y), batch.w)
+            totals[row, 1] = _weighted_sum(xp, loss.scores(out, batch.y), batch.v)
         sizes.append((batch.total, batch.scored))
         if len(sizes) == data.interval:
             read()
     if sizes:
         read()
-    record = averages(plan.loss, *sums.tolist())
-    record["loss"] += sum(float(penalty) for penalty in model.penalties())
+    record = averages(loss, *sums)
+    record["loss"] += sum(float(penalty) for penalty in model.penalties()) / model.members
     return record
 
 
@@ -72,10 +75,9 @@ def _weighted_sum(xp: Any, values: Array, w: Array | None) -> Array:
     return xp.sum(values if w is None else w * values)
 
 
-def averages(loss: Loss, total: float, score: float, weight: float, count: float) -> dict[str, float]:
-    """{"loss": ..., "accuracy" or "rmse": ...} from weighted sums, and the sums of the weights of either."""
-    mean = score / count if count else float("nan")
-    return {
-        "loss": total / weight if weight else float("nan"),
-        loss.metric: mean if loss.classifies else mean**0.5,
-    }
+def averages(loss: Loss, total: Any, score: Any, weight: Any, count: Any) -> dict[str, Any]:
+    """{"loss": ..., "accuracy" or "rmse": ...} from weighted sums, and the sums of the weights of either; of sums of
+    several members, the means of theirs, and "member_loss", a list."""
+    losses, means = [a / n if np.all(n) else np.full_like(a, np.nan) for a, n in ((total, weight), (score, count))]
+    record = {"loss": float(np.mean(losses)), loss.metric: float(np.mean(means if loss.classifies else means**0.5))}
+    return record if np.ndim(losses) == 0 else record | {"member_loss": losses.tolist()}

@@ -65,7 +65,7 @@ class Training(Step):
                         break
         if sizes:
             self._read(data, bar, text)
-        return averages(plan.loss, *course.sums.tolist())
+        return averages(plan.loss, *course.sums)
 
     def _first_step(self, x: Array, y: Array, w: Array | None, v: Array | None, means: Array, heft: float) -> None:
         """An epoch's first step. Where its loss is finite, the weights that it began with are the ones to go back to:
@@ -73,8 +73,8 @@ class Training(Step):
         loss = self.plan.gradients(x, y, w, v, means, heft)
         values, kept = self.model.store.values, self._running.kept
         if self.backend.is_device:  # without waiting for it: what is not finite, the interval's reading finds
-            self.backend.fuse(_unless_broken, into=("kept",))(kept, values, loss)
-        elif math.isfinite(float(loss)):
+            self.backend.fuse(_unless_broken, into=("kept",))(kept, values, self.backend.xp.sum(loss))
+        elif all_finite(self.backend, loss):
             kept[...] = values
         else:
             raise _Stopped(self.model.step, 0)
@@ -83,13 +83,16 @@ class Training(Step):
     def _read(self, data: "Batches | Stream", bar: Progress, text: str) -> None:
         """Adds an interval's losses and scores, of which a step gives the mean and the sum, to those of the epoch."""
         course, sizes, sums = self._running, self._running.sizes, self._running.sums
-        losses, scores = self.backend.to_numpy(course.means)[: len(sizes)].T.astype(np.float64)
+        losses, scores = np.moveaxis(self.backend.to_numpy(course.means)[: len(sizes)].astype(np.float64), 1, 0)
         if not np.all(np.isfinite(losses)):
-            back = len(sizes) - 1 - int(np.argmin(np.isfinite(losses)))
+            finite = np.isfinite(losses).reshape(len(sizes), -1).all(axis=1)
+            back = len(sizes) - 1 - int(np.argmin(finite))
             raise _Stopped(self.model.step - 1 - back, back)
         weights, counts = np.array(sizes, dtype=np.float64).T
-        sums += losses @ weights, scores.sum(), weights.sum(), counts.sum()
-        bar.advance(len(sizes), f"{text}  loss {sums[0] / sums[2]:.4f}" if sums[2] else text)
+        for i, part in enumerate((losses.T @ weights, scores.sum(axis=0), weights.sum(), counts.sum())):
+            sums[i] += part
+        total, weight = sums[0].mean(), sums[2].mean()
+        bar.advance(len(sizes), f"{text}  loss {total / weight:.4f}" if weight else text)
         sizes.clear()
 
     def run(
@@ -213,7 +216,8 @@ class Training(Step):
             text = f"iteration {optimizer.iterations}/{epochs}"
             bar.advance(1, f"{text}  loss {loss:.4f}")
             self.callbacks.call("step")
-            self._finish(averages(plan.loss, weight * loss, score, weight, count), validation, bar, text)
+            sums = (np.float64(a) for a in (weight * loss, score, weight, count))
+            self._finish(averages(plan.loss, *sums), validation, bar, text)
             return state.stop
 
         if not left:
@@ -280,7 +284,10 @@ class Training(Step):
             if found:
                 first = f"{found[0]} of layer {position}, {type(layer).__name__}"
                 return f"the first values that are not finite are {first}{note}"
-        losses = self.plan.loss.losses(out, y[: out.shape[0], ...])
+        y, K = y[: out.shape[0], ...], self.model.members
+        if K > 1:
+            out, y = backend.xp.reshape(out, (K * out.shape[0], -1)), backend.xp.repeat(y, K, axis=0)
+        losses = self.plan.loss.losses(out, y)
         return "" if all_finite(backend, losses) else "the loss itself is not finite" + note
 
 

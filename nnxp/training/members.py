@@ -5,6 +5,7 @@ from typing import Any
 from nnxp.kernels import formulas
 from nnxp.layers import Dense
 from nnxp.layers.parts import with_parts
+from nnxp.network.members import check_optimizer
 from nnxp.network.model import Model
 from nnxp.training.heads import DenseSoftmaxCrossentropy, LossStage
 from nnxp.training.plan import SIZES, Plan
@@ -60,14 +61,23 @@ class MembersPlan(Plan):
         super().__init__(model)
         fuse = self.backend.fuse
         self.sum_products = fuse(formulas.product, into=("x",), column_sums=True)
-        self.each = self.backend.asarray([0] * self.members, dtype="int64")
         for position, layer in with_parts(model.layers):
-            if hasattr(layer, "penalty") and type(layer).penalty is not Dense.penalty:
+            if hasattr(layer, "penalty") and getattr(type(layer), "penalty", None) is not Dense.penalty:
                 raise ValueError(
-                    f"got a penalty of layer {position}, {type(layer).__name__}, in a model of several members, expected "
+                    f"got a penalty of layer {position}, {type(layer).__name__}, for {self.members} members, expected "
                     "penalties of dense layers alone: l1= and l2="
                 )
         self._columns: dict[int, Array] = {}
+
+    def _first_trained(self) -> int:
+        """Likewise; before a layer that is there once for each member, its inputs may be spread."""
+        own = super()._first_trained()
+        return len(self.model.running(self.own[: own + 1])) - 1 if self.owners else len(self.layers)
+
+    def update(self) -> None:
+        """One update of all, each by its own gradients."""
+        check_optimizer(self.model.optimizer, self.members)  # an option may have been set since
+        super().update()
 
     def _mean(self, y: Array, w: Array | None, v: Array | None, n: int, means: Array, heft: float) -> Array:
         """Each member's mean loss, (K,); where `means` is given, the weighted sums of their scores beside it."""

@@ -18,7 +18,16 @@ from nnxp.optimizers import Optimizer
 from nnxp.training.batch import Batch
 from nnxp.training.heads import DenseSoftmaxCrossentropy, Head, LossStage
 from nnxp.training.penalties import Penalties
-from nnxp.training.stages import DENSE, DenseAlone, DenseStage, LayerStage, Stage, casts_bytes, dense_and, fuses
+from nnxp.training.stages import (
+    DenseAlone,
+    DenseStage,
+    LayerStage,
+    Stage,
+    casts_bytes,
+    dense_and,
+    fuses,
+    is_dense,
+)
 from nnxp.typing import Array
 
 SIZES = 16
@@ -49,11 +58,11 @@ class Plan:
         self.layers = model.running(self.own)
         self.takes_bytes = casts_bytes(self.layers)
 
-        trained = [(i, layer) for i, layer in with_parts(self.layers) if layer.parameters and layer.trainable]
-        first = min((int(str(position).partition(".")[0]) for position, _ in trained), default=len(self.layers))
+        self.owners = [position for position, layer in with_parts(self.own) if layer.parameters and layer.trainable]
+        first = self._first_trained()
         self.stages = stages_of(self.layers, self.buffers, first)
         self.head: Head
-        if self.layers and type(self.layers[-1]) in DENSE and type(self.loss) is SoftmaxCrossentropy:
+        if self.layers and is_dense(self.layers[-1]) and type(self.loss) is SoftmaxCrossentropy:
             self.stages.pop()
             last = len(self.layers) - 1
             self.head = self._dense_head(self.layers[-1], self.loss, self.buffers, last, first < last)
@@ -61,12 +70,13 @@ class Plan:
             source = "predictions" if pair is None else "logits"
             self.head = self._loss_head(self.loss, self.buffers, len(self.layers), source)
         self.backward = [stage for stage in (*self.stages, self.head) if stage.last >= first][::-1]
-        self.owners, self.frozen = [layer.position for _, layer in trained], self.store.frozen
+        self.frozen = self.store.frozen
         dense = [stage.dense for stage in (*self.stages, self.head) if isinstance(stage, DenseStage)]
         self.penalties = Penalties([layer for layer in dense if layer.trainable], self.store)
         others = [layer for _, layer in with_parts(self.layers) if layer.trainable and layer not in dense]
         self.penalised = [layer for layer in others if hasattr(layer, "penalty")]
-        self._kept = [layer.__dict__ for layer in {id(layer): layer for layer in (*model.layers, *self.layers)}.values()]
+        own = [layer for layer in model.layers if layer not in self.layers]
+        self._kept = [layer.__dict__ for layer in (*own, *self.layers)]
         self._uniform: dict[int, tuple[Array, Array, Array]] = {}
         self.threads = blas.threads_of(self.backend, self.store.largest)
         self.micro_batch_size: int | None = None
@@ -74,6 +84,10 @@ class Plan:
         self._part = 0
         self.updating = False
         """Whether an update has begun and not ended: an exception that passes then leaves it half done."""
+
+    def _first_trained(self) -> int:
+        """The index of the first of the layers that has parameters to train, its own or its parts'."""
+        return min((int(str(position).partition(".")[0]) for position in self.owners), default=len(self.layers))
 
     def lines(self) -> list[str]:
         """The step in words, in order."""
@@ -271,12 +285,12 @@ def stages_of(layers: Sequence[Layer], buffers: Buffers, first: int) -> list[Sta
     i = 0
     while i < len(layers):
         layer, after = layers[i], layers[i + 1] if i + 1 < len(layers) else None
-        if type(layer) in DENSE and fuses(after):
+        if is_dense(layer) and fuses(after):
             # What hands its dvalues on as they are may hand on an array that a layer of the user's own keeps.
             above = next((a for a in layers[i + 2 :] if type(a) not in (Linear, Dropout)), None)
             ours = above is None or type(above) in (*LAYERS, *ACTIVATIONS, ParametricActivation)
             stages.append(dense_and(layer, after, buffers, i, i > first, in_place=ours))
-        elif type(layer) in DENSE:
+        elif is_dense(layer):
             stages.append(DenseAlone(layer, buffers, i, i > first))
         else:
             stages.append(LayerStage(layer, buffers, i, i > first))

@@ -10,7 +10,7 @@ from nnxp.layers import Dense, Dropout, Layer, Rescaling
 from nnxp.memory.buffers import Buffers
 from nnxp.network.model import Model
 from nnxp.network.wide import MembersDropout
-from nnxp.training.stages import DENSE, DenseAlone, Stage, casts_bytes, dense_and, fuses
+from nnxp.training.stages import DenseAlone, Stage, casts_bytes, dense_and, fuses, is_dense
 from nnxp.typing import Array
 
 BATCH = 2048
@@ -26,9 +26,13 @@ class Prediction:
         A bound model.
     layers : list of Layer
         Its layers, or the first of them.
+    apart : bool
+        Whether the outputs of several members are given side by side, (n, members · n_out), as those of the first
+        layers are; else, of all layers, their mean.
     """
 
-    def __init__(self, model: Model, layers: list[Layer]) -> None:
+    def __init__(self, model: Model, layers: list[Layer], apart: bool = False) -> None:
+        self.averages = model.members if len(layers) == len(model.layers) and not apart else 1
         passing = (Linear, Dropout, MembersDropout)  # in a prediction
         layers = [layer for layer in model.running(layers) if type(layer) not in passing]
         self.backend, self.dtype, self.takes_bytes = model.backend, model.dtype, casts_bytes(layers)
@@ -41,7 +45,7 @@ class Prediction:
             layer, after = layers[i], layers[i + 1] if i + 1 < len(layers) else None
             if i == 0 and type(layer) is Rescaling:
                 self.stages.append(Rescaled(layer, buffers))
-            elif type(layer) not in DENSE:
+            elif not is_dense(layer):
                 self.stages.append(Apart(layer, i))
             elif fuses(after):
                 self.stages.append(dense_and(layer, after, buffers, i, False, training=False))
@@ -77,15 +81,18 @@ class Prediction:
             x = self.backend.asarray(x, dtype=self.dtype)
         for stage in self.stages:
             x = stage.forward(x)
-        return x
+        if self.averages == 1:
+            return x
+        xp = self.backend.xp
+        return xp.mean(xp.reshape(x, (x.shape[0], self.averages, -1)), axis=1)
 
 
-def prediction(model: Model, layers: list[Layer]) -> Prediction:
+def prediction(model: Model, layers: list[Layer], apart: bool = False) -> Prediction:
     """This thread's forward pass through a model's layers, or the first of them, made when first asked for."""
     made: dict[str, Prediction] = model._predictions.__dict__
-    name = str(len(layers))
+    name = f"{len(layers)}{' apart' * apart}"
     if name not in made:
-        made[name] = Prediction(model, layers)
+        made[name] = Prediction(model, layers, apart)
     return made[name]
 
 

@@ -86,12 +86,12 @@ def resume(model: Model, path: Any, asked: Mapping[str, Any], steps: int | None)
         own, theirs = config_of(model), saved.config
         if not model.seeded:
             own["seed"] = theirs["seed"]
-        for name in ("layers", "loss", "optimizer", "dtype", "seed"):
-            _compare(name, own[name], theirs[name])
+        for name in ("layers", "loss", "optimizer", "dtype", "seed", "members"):
+            _compare(name, own.get(name, 1), theirs.get(name, 1))
         for name in {**asked, **training["asked"]}:
             _compare(name, *(said.get(name, UNSAID.get(name)) for said in (asked, training["asked"])))
         _check(training, saved.state["epoch"], asked["epochs"], steps)
-        _check_tensors(training, saved.reader.tensors, model.dtype, len(asked["callbacks"]))
+        _check_tensors(training, saved.reader.tensors, model.dtype, len(asked["callbacks"]), model.members)
         saved.fits(model)
         undo = _undo(model)
         try:
@@ -155,7 +155,7 @@ def _check(training: Any, epoch: int, epochs: int, steps: int | None) -> None:
         raise ModelFileError(f"its training has the event {training['event']!r:.60}, expected one of {EVENTS}")
 
 
-def _check_tensors(training: Any, tensors: Mapping[str, Tensor], dtype: str, callbacks: int) -> None:
+def _check_tensors(training: Any, tensors: Mapping[str, Tensor], dtype: str, callbacks: int, members: int) -> None:
     """Raises where the tensors of a training are not those that `Course` takes over."""
     if len(training["callbacks"]) != callbacks or not all(isinstance(state, dict) for state in training["callbacks"]):
         raise ModelFileError("its training has not the state of each callback")
@@ -163,10 +163,11 @@ def _check_tensors(training: Any, tensors: Mapping[str, Tensor], dtype: str, cal
     own = {name: (t.shape, t.dtype) for name, t in found.items() if not name.startswith("callbacks.")}
     watched = tuple(f"callbacks.{number}." for number in range(callbacks))
     size = sum(math.prod(t.shape) for name, t in tensors.items() if name[:1].isdigit())  # the layers'
-    expected: dict[str, tuple[tuple[int, ...], str]] = {"kept": ((size,), dtype), "sums": ((4,), "float64")}
+    several = () if members == 1 else (members,)
+    expected: dict[str, tuple[tuple[int, ...], str]] = {"kept": ((size,), dtype), "sums": ((4, *several), "float64")}
     if "means" in own or "sizes" in own:
         rows = own["sizes"][0][0] if "sizes" in own and own["sizes"][0] else 0
-        expected |= {"means": ((rows, 2), dtype), "sizes": ((rows, 2), "float64")}
+        expected |= {"means": ((rows, 2, *several), dtype), "sizes": ((rows, 2), "float64")}
         if rows > training["batches"]:
             raise ModelFileError(f"its training has losses of {rows} steps in an epoch of {training['batches']}")
     if "seen" in own:

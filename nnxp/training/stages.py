@@ -18,10 +18,13 @@ from nnxp.network.parametric import ParametricActivation
 from nnxp.network.wide import BlockDense
 from nnxp.typing import Array
 
-DENSE = (Dense, BlockDense)
-"""The dense layers whose products a stage makes."""
 FUSED = tuple(kind for kind in ACTIVATIONS if kind not in (Linear, Softmax))
 """The activations that a dense layer before them takes into one pass, also where they are parametric."""
+
+
+def is_dense(layer: Layer | None) -> TypeGuard[Dense]:
+    """Whether a stage makes the products of a layer: it is dense, and no subclass of the user's own."""
+    return type(layer) in (Dense, BlockDense)
 
 
 def fuses(after: Layer | None) -> TypeGuard[Activation | ParametricActivation]:

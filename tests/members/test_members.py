@@ -1,0 +1,236 @@
+"""Several networks side by side: each is the training that its seed gives alone."""
+
+import copy
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import nnxp
+from nnxp import (
+    BatchNorm,
+    Dense,
+    Dropout,
+    LayerNorm,
+    ParametricActivation,
+    PeriodicEmbedding,
+    PiecewiseLinearEmbedding,
+    Rescaling,
+    Residual,
+    Scaling,
+    Sequential,
+)
+from tests.helpers.matrix import Target
+from tests.helpers.models import Scale
+
+N, M, K, CLASSES = 24, 6, 3, 4
+RNG = np.random.default_rng(11)
+X = RNG.standard_normal((N, M))
+LABELS = RNG.integers(0, CLASSES, N)
+BITS = RNG.integers(0, 2, (N, 2)).astype(float)
+TARGETS = RNG.standard_normal((N, 2))
+ROWS = RNG.dirichlet(np.ones(CLASSES), N)
+WEIGHTS = RNG.uniform(0.0, 2.0, N)
+
+BODIES: dict[str, Any] = {
+    "dense": lambda: [Dense(M, 5), "relu", Dense(5, 7), "tanh"],
+    "penalised": lambda: [Dense(M, 5, l2=0.1, bias_l2=0.2), "relu", Dense(5, 7, l1=0.1), "tanh"],
+    "neural-tangent": lambda: [
+        Scaling(M), Dense(M, 5, parametrization="ntk"), ParametricActivation(5, "mish"),
+        Dense(5, 7, parametrization="ntk"), "selu",
+    ],
+    "dropout": lambda: [Dropout(0.2), Dense(M, 5), "relu", Dropout(0.3), Dense(5, 7), "gelu", Dropout(0.1)],
+    "rescaled": lambda: [Rescaling([0.5] * M, 0.1), Dense(M, 7), "tanh", Rescaling([2.0] * 7, [0.3] * 7)],
+    "normalised": lambda: [BatchNorm(M), Dense(M, 5), BatchNorm(5), "relu", Dense(5, 7), LayerNorm(7), "tanh"],
+    "residual": lambda: [
+        Residual([Dense(M, 5), "tanh", Dropout(0.2), Dense(5, 7)]), "relu",
+        Residual([Dense(7, 7), "tanh"]), Residual([Dense(7, 7), Scaling(7)], projected=True),
+    ],
+    "residual of the inputs": lambda: [Residual([Dense(M, 4), "relu", Dense(4, M)]), Dense(M, 7), "relu"],
+    "embedded": lambda: [
+        PiecewiseLinearEmbedding.of(X, 3, 2, [0, 1]), PeriodicEmbedding(8, columns=[0]),
+        Dense(PeriodicEmbedding(8, columns=[0]).output_width(8), 7), "relu",
+    ],
+    "a shortcut of binned inputs": lambda: [
+        Residual([PiecewiseLinearEmbedding.of(X, 4), Dense(M + 24, 5), "relu", Dense(5, 7)]), "tanh",
+    ],
+    "frozen": lambda: [Dense(M, 5, trainable=False), "relu", Dense(5, 7), "tanh"],
+    "of one's own": lambda: [Scale(M), Dense(M, 7), Scale(7), "relu"],
+}
+HEADS: dict[str, Any] = {
+    "classes": (lambda: [Dense(7, CLASSES), "softmax"], "categorical_crossentropy", LABELS),
+    "shares": (lambda: [Dense(7, CLASSES), "softmax"], "categorical_crossentropy", ROWS),
+    "logits": (lambda: [Residual([Dense(7, CLASSES)])], nnxp.SoftmaxCrossentropy(label_smoothing=0.1), LABELS),
+    "bits": (lambda: [Dense(7, 2), "sigmoid"], "binary_crossentropy", BITS),
+    "numbers": (lambda: [Dense(7, 2)], "mean_squared_error", TARGETS),
+}
+
+
+def several(body: str, head: str, target: Target, optimizer: Any = "adam", seed: int = 5) -> Sequential:
+    """A model of K members, and data."""
+    layers, loss, _ = HEADS[head]
+    return Sequential(
+        [*BODIES[body](), *layers()], loss=copy.copy(loss), optimizer=copy.copy(optimizer), seed=seed, members=K,
+        backend=target.spec, dtype="float64",
+    )
+
+
+def weights(model: Sequential, member: int | None = None) -> dict[str, np.ndarray[Any, Any]]:
+    """All parameters by name, of one member."""
+    found = {}
+    for layer in model._all_layers():
+        for name in layer.stored():
+            value = model.backend.to_numpy(getattr(layer, name))
+            found[f"{layer.position}.{name}"] = value if member is None else value[member]
+    return found
+
+
+def close(got: dict[str, Any], expected: dict[str, Any]) -> None:
+    """Products of another shape may round otherwise: 60 updates of a float64 model leave that below 1e-10."""
+    assert got.keys() == expected.keys()
+    for name, value in got.items():
+        np.testing.assert_allclose(value, expected[name], rtol=1e-10, atol=1e-10, err_msg=name)
+
+
+@pytest.mark.parametrize("head", HEADS)
+@pytest.mark.parametrize("body", BODIES)
+def test_a_member_ends_where_its_seed_ends_alone(body: str, head: str, backend: Target) -> None:
+    many, y = several(body, head, backend), HEADS[head][2]
+    alone = [many.member(k) for k in range(K)]
+    W = weights(many)
+    assert any(len({w[k].tobytes() for k in range(K)}) == K for w in W.values())
+    x = backend.asarray(X)
+    arguments: dict[str, Any] = {"epochs": 4, "batch_size": 7, "shuffle": False}
+    history = many.fit(x, y, sample_weight=WEIGHTS, validation_data=(x, y), **arguments)
+    for k, model in enumerate(alone):
+        own = model.fit(x, y, sample_weight=WEIGHTS, **arguments)
+        close(weights(many, k), weights(model))
+        np.testing.assert_allclose([losses[k] for losses in history["member_loss"]], own["loss"], rtol=1e-10)
+    outputs = np.stack([backend.to_numpy(model.predict(x)) for model in alone])
+    np.testing.assert_allclose(backend.to_numpy(many.predict(x, members=True)), outputs, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(backend.to_numpy(many.predict(x)), outputs.mean(0), rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(history["loss"], np.mean(history["member_loss"], axis=1), rtol=1e-12)
+    assert history["val_loss"][-1] == many.evaluate(x, y)["loss"]
+
+
+@pytest.mark.parametrize("body", ["dense", "dropout", "residual", "normalised"])
+def test_by_layer_is_what_a_step_computes(body: str, backend: Target) -> None:
+    many = several(body, "classes", backend, nnxp.SGD(0.0))
+    x = backend.asarray(X)
+    many.train_step(x, LABELS)
+    planned = {name: backend.to_numpy(many.store.gradient(*_place(name))) for name in _trained(many)}
+    many.epoch = many.step = 0
+    many.forward(x, training=True)
+    many.backward(LABELS)
+    for name, gradient in planned.items():
+        np.testing.assert_allclose(
+            backend.to_numpy(many.store.gradient(*_place(name))), gradient, rtol=1e-9, atol=1e-12, err_msg=name
+        )
+    assert len(backend.to_numpy(many.layers[0].output)) == N
+
+
+def _place(name: str) -> tuple[Any, str]:
+    owner, _, parameter = name.rpartition(".")
+    return int(owner) if owner.isdigit() else owner, parameter
+
+
+def _trained(model: Sequential) -> list[str]:
+    return [f"{layer.position}.{name}" for layer in model._all_layers() for name in layer.parameters]
+
+
+@pytest.mark.parametrize("body", BODIES)
+def test_a_file_holds_them_all(body: str, backend: Target, tmp_path: Path) -> None:
+    many = several(body, "classes", backend)
+    many.fit(backend.asarray(X), LABELS, epochs=2)
+    many.save(tmp_path / "m.safetensors")
+    own = {"Scale": Scale}
+    for loaded in (
+        nnxp.load(tmp_path / "m.safetensors", layers=own),
+        nnxp.load(tmp_path / "m.safetensors", backend=backend.spec, layers=own),
+    ):
+        assert loaded.members == K and loaded.history == many.history
+        got, expected = weights(loaded), weights(many)
+        assert got.keys() == expected.keys()
+        for name, value in got.items():
+            assert np.array_equal(value, expected[name]), name
+    again = loaded.fit(backend.asarray(X), LABELS, epochs=2)
+    assert again == many.fit(backend.asarray(X), LABELS, epochs=2) | {"seconds": again["seconds"]}
+
+
+def test_what_a_file_says(tmp_path: Path) -> None:
+    from safetensors.numpy import load_file
+
+    many = Sequential([Dense(M, 5), "relu", Dense(5, CLASSES), "softmax"], loss="categorical_crossentropy", members=K)
+    many.save(tmp_path / "m.safetensors")
+    shapes = {name: a.shape for name, a in load_file(tmp_path / "m.safetensors").items()}
+    assert shapes == {
+        "0.weights": (K, M, 5), "0.biases": (K, 1, 5), "2.weights": (K, 5, CLASSES), "2.biases": (K, 1, CLASSES)
+    }  # fmt: skip
+
+
+def test_a_member_taken_later_goes_on_where_it_was(backend: Target) -> None:
+    many = several("dropout", "numbers", backend)
+    x = backend.asarray(X)
+    many.fit(x, TARGETS, epochs=3, shuffle=False)
+    alone = [many.member(k) for k in range(K)]
+    assert alone[1].history["loss"] == [losses[1] for losses in many.history["member_loss"]]
+    many.fit(x, TARGETS, epochs=3, shuffle=False)
+    for k, model in enumerate(alone):
+        model.fit(x, TARGETS, epochs=3, shuffle=False)
+        close(weights(many, k), weights(model))
+
+
+def test_a_fit_goes_on_from_a_file(backend: Target, tmp_path: Path) -> None:
+    path = tmp_path / "m.safetensors"
+    whole, broken = [several("residual", "classes", backend) for _ in range(2)]
+    x, every = backend.asarray(X), nnxp.callbacks.Checkpoint(path, every_steps=3)
+
+    def stop(state: Any) -> None:
+        if state.step == 11:
+            raise KeyboardInterrupt
+
+    stop.events = ("step",)  # type: ignore[attr-defined]
+    whole.fit(x, LABELS, epochs=4, batch_size=5)
+    with pytest.raises(KeyboardInterrupt):
+        broken.fit(x, LABELS, epochs=4, batch_size=5, callbacks=[every, stop])
+    resumed = several("residual", "classes", backend)
+    resumed.fit(x, LABELS, epochs=4, batch_size=5, callbacks=[every], resume=path)
+    for name, value in weights(whole).items():
+        assert np.array_equal(weights(resumed)[name], value), name
+    assert resumed.history["member_loss"] == whole.history["member_loss"]
+
+
+def test_micro_batches_and_copies(backend: Target) -> None:
+    one, parts = several("dense", "classes", backend), several("dense", "classes", backend)
+    twin = copy.deepcopy(one)
+    x = backend.asarray(X)
+    for model, size in ((one, None), (parts, 5), (twin, None)):
+        model.fit(x, LABELS, epochs=2, batch_size=12, micro_batch_size=size)
+    close(weights(parts), weights(one))
+    close(weights(twin), weights(one))
+
+
+def test_what_members_cannot_take() -> None:
+    layers = [Dense(M, 5), "relu", Dense(5, CLASSES), "softmax"]
+    with pytest.raises(ValueError, match="got members=0, expected"):
+        Sequential(layers, loss="categorical_crossentropy", members=0)
+    for optimizer, name in ((nnxp.Adam(clip_norm=1.0), "clip_norm"), (nnxp.LBFGS(), "LBFGS")):
+        with pytest.raises(ValueError, match=f"got {name} for a model of {K} members"):
+            Sequential(copy.deepcopy(layers), loss="categorical_crossentropy", optimizer=optimizer, members=K)
+    model = Sequential(copy.deepcopy(layers), loss="categorical_crossentropy", members=K, seed=0)
+    with pytest.raises(IndexError, match="got member 3, expected one from 0 to 2"):
+        model.member(3)
+
+
+def test_one_member_is_the_model(backend: Target) -> None:
+    layers, loss, y = HEADS["classes"]
+    one, plain = (
+        Sequential([*BODIES["dense"](), *layers()], loss=loss, seed=3, backend=backend.spec, **given)
+        for given in ({"members": 1}, {})
+    )
+    x = backend.asarray(X)
+    assert one.fit(x, y, epochs=2)["loss"] == plain.fit(x, y, epochs=2)["loss"]
+    assert one.member(0).predict(x).shape == one.predict(x).shape
+    assert not math.isnan(one.history["loss"][-1])
