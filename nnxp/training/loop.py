@@ -74,7 +74,7 @@ class Training(Step):
         values, kept = self.model.store.values, self._running.kept
         if self.backend.is_device:  # without waiting for it: what is not finite, the interval's reading finds
             self.backend.fuse(_unless_broken, into=("kept",))(kept, values, self.backend.xp.sum(loss))
-        elif all_finite(self.backend, loss):
+        elif all_finite(self.backend, self.backend.xp.reshape(loss, (-1,))):
             kept[...] = values
         else:
             raise _Stopped(self.model.step, 0)
