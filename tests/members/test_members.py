@@ -109,8 +109,9 @@ def test_a_member_ends_where_its_seed_ends_alone(body: str, head: str, backend: 
         close(weights(many, k), weights(model))
         np.testing.assert_allclose([losses[k] for losses in history["member_loss"]], own["loss"], rtol=1e-10)
     outputs = np.stack([backend.to_numpy(model.predict(x)) for model in alone])
-    np.testing.assert_allclose(backend.to_numpy(many.predict(x, members=True)), outputs, rtol=1e-9, atol=1e-12)
-    np.testing.assert_allclose(backend.to_numpy(many.predict(x)), outputs.mean(0), rtol=1e-9, atol=1e-12)
+    # Weights within 1e-10 of each other move an output of up to ten inputs of some size by up to 1e-9.
+    np.testing.assert_allclose(backend.to_numpy(many.predict(x, members=True)), outputs, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(backend.to_numpy(many.predict(x)), outputs.mean(0), rtol=1e-9, atol=1e-9)
     np.testing.assert_allclose(history["loss"], np.mean(history["member_loss"], axis=1), rtol=1e-12)
     assert history["val_loss"][-1] == many.evaluate(x, y)["loss"]
 
