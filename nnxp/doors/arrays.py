@@ -164,18 +164,27 @@ def same_length(n: int, other: int, name: str) -> None:
 
 
 def sample_weights(
-    backend: Backend, weights: ArrayLike | None, n: int, dtype: str, scan: bool = True, some: bool = True
+    backend: Backend,
+    weights: ArrayLike | None,
+    n: int,
+    dtype: str,
+    scan: bool = True,
+    some: bool = True,
+    members: int = 1,
 ) -> Array | None:
-    """Weights (n,), not negative, finite and, for `some`, not all zero, on the backend. `scan=False` does not wait
-    for a device to check the values of weights that lie there."""
+    """Weights (n,), not negative, finite and, for `some`, not all zero, on the backend; for several members also
+    (n, members), none of which has only zeros. `scan=False` does not wait for a device to check the values of weights
+    that lie there."""
     if weights is None:
         return None
     own = backend.owns(weights) and backend.library != "numpy"
     given = weights if own else backend._admit(weights, ONE_EACH)
     with np.errstate(over="ignore"):  # what a cast makes infinite is found below
         w = backend.asarray(given, dtype=dtype) if own else np.asarray(given, dtype=dtype)
-    if w.ndim != 1 or w.shape[0] != n:
-        raise ValueError(f"got sample_weight of shape {tuple(w.shape)}, expected ({n},): one weight a sample")
+    apart = members > 1 and w.ndim == 2
+    if tuple(w.shape) != ((n, members) if apart else (n,)):
+        also = f", or ({n}, {members}), one for each member" if members > 1 else ""
+        raise ValueError(f"got sample_weight of shape {tuple(w.shape)}, expected ({n},): one weight a sample{also}")
     xp: Any = np if isinstance(w, np.ndarray) else backend.xp
     if scan or xp is np:
         with backend.context(), np.errstate(over="ignore"):
@@ -187,19 +196,20 @@ def sample_weights(
                 raise ValueError(
                     f"got sample_weight whose sum is beyond {dtype}, expected smaller numbers: divide by their mean"
                 )
-            if some and not bool(xp.any(w > 0)):
-                if bool(xp.any(given > 0)):
+            if some and not bool(xp.all(xp.any(w > 0, axis=0))):
+                if bool(xp.all(xp.any(given > 0, axis=0))):
                     raise beyond("a sample_weight of ", float(xp.max(given)), dtype)
+                of_a_member = ", of a member" if apart else ""
                 raise ValueError(
-                    "got sample_weight that is 0 for every sample, expected some above 0: nothing would be learned, "
-                    "or measured"
+                    f"got sample_weight that is 0 for every sample{of_a_member}, expected some above 0: nothing would "
+                    "be learned, or measured"
                 )
     return backend.asarray(w, dtype=dtype)
 
 
 def some_weight(backend: Backend, w: Array | None) -> None:
-    """Raises where every sample's label is ignored, or of a class that weighs nothing."""
-    if w is not None and not bool(backend.xp.any(w > 0)):
+    """Raises where every sample's label is ignored, or of a class that weighs nothing, for one of the members too."""
+    if w is not None and not bool(backend.xp.all(backend.xp.any(w > 0, axis=0))):
         raise ValueError(
             "got samples that all weigh 0 by their labels, expected some above 0: nothing would be learned, or "
             "measured; see the loss's class_weight and ignore_label"

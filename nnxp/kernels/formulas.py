@@ -53,6 +53,11 @@ def scale_rows(dx: Array, w: Column) -> Array:
     return dx * w
 
 
+def shares_of(w: Array, total: Row) -> Array:
+    """w / Σ w, each column's own: the weights of several networks as shares; 0 where Σ w is 0."""
+    return w / xp.where(total > 0, total, 1)
+
+
 def times(x: Array, factor: float) -> Array:
     """x · factor, a number of the host: a batch's shares by its heft, or a sum over outputs made a mean."""
     return x * factor

@@ -102,7 +102,7 @@ class Model(ByLayer):
         """Where the fit stands that runs; None between fits."""
         return self._course
 
-    def prediction(self, layers: list[Layer]) -> Callable[[Array], Array]:
+    def prediction(self, layers: list[Layer], apart: bool = False) -> Callable[[Array], Array]:
         """This thread's forward pass through the layers, or the first of them."""
         raise NotImplementedError(f"{type(self).__name__} does not predict: see Sequential")
 

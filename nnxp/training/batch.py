@@ -1,6 +1,6 @@
 """What one step takes."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from nnxp.typing import Array
 
@@ -14,6 +14,7 @@ class Batch(NamedTuple):
         Inputs (n, m) and prepared labels.
     w, v : Array or None
         Each sample's weight in the loss, and in the metric, (n,); 1 each where None. They differ by class weights.
+        Those of several members may be their own, (n, members), as are then the numbers below, (members,) on the host.
     total, scored : float
         Σ w and Σ v.
     heft : float
@@ -26,6 +27,6 @@ class Batch(NamedTuple):
     y: Array
     w: Array | None
     v: Array | None
-    total: float
-    scored: float
-    heft: float = 1.0
+    total: Any
+    scored: Any
+    heft: Any = 1.0

@@ -1,7 +1,7 @@
 """The batches of an epoch: checked arrays, gathered on a model's backend into memory that is used again."""
 
 from collections.abc import Callable, Iterator
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -88,9 +88,19 @@ def _on_device(backend: Backend, X: Array, dtype: str) -> Array:
     return moved
 
 
+def weighed(loss: Loss, y: Array, w: Array | None, dtype: str) -> tuple[Array, Array | None, Array | None]:
+    """`Loss.weigh`, also of weights of several members, (n, members): what a row is to all of them, times its own."""
+    if w is None or w.ndim == 1:
+        return loss.weigh(y, w, dtype)
+    xp = loss.backend.xp
+    y, by_loss, by_metric = loss.weigh(y, xp.astype(xp.any(w > 0, axis=1), w.dtype), dtype)
+    assert by_loss is not None and by_metric is not None
+    return y, w * by_loss[:, None], w * by_metric[:, None]
+
+
 def _later(loss: Loss, y: Array, w: Array | None, n_out: int | None, dtype: str) -> Array:
     """Labels of a batch that were checked before, as the kernels take them; w are their weights in the loss."""
-    return loss.weigh(loss.prepare(y, n_out, dtype, scan=False), w, dtype)[0]
+    return weighed(loss, loss.prepare(y, n_out, dtype, scan=False), w, dtype)[0]
 
 
 def _weighed_on_disk(
@@ -100,7 +110,7 @@ def _weighed_on_disk(
     found = []
     for rows in blocks(y):
         prepared = loss.prepare(y[rows], n_out, dtype)
-        found.append(loss.weigh(prepared, None if w is None else w[rows], dtype)[1:])
+        found.append(weighed(loss, prepared, None if w is None else w[rows, ...], dtype)[1:])
     by_loss, by_metric = zip(*found, strict=True)
     concat = loss.backend.xp.concat
     by_loss, by_metric = [None if parts[0] is None else concat(list(parts)) for parts in (by_loss, by_metric)]
@@ -143,7 +153,10 @@ class Batches:
         self._v = self._w if v is w else None if v is None else Rows(self.backend, v, model.dtype)
         self._host = [None if u is None else self.backend.to_numpy(u).astype(np.float64) for u in (w, v)]
         on_host = self._host[0]
-        self.mean_weight = 1.0 if on_host is None else float(np.mean(on_host if rows is None else on_host[rows]))
+        self.mean_weight: Any = 1.0
+        if on_host is not None:
+            mean = np.mean(on_host if rows is None else on_host[rows], axis=0)
+            self.mean_weight = mean if mean.ndim else float(mean)
         self._number = 0
 
     @classmethod
@@ -182,14 +195,14 @@ class Batches:
         loss, n_out, dtype = plan.loss, model._outputs(X), model.dtype
         if isinstance(y, np.ndarray) and y.ndim > 0 and on_disk(y):
             same_length(n, len(y), "labels")
-            w = sample_weights(backend, w, n, dtype)
+            w = sample_weights(backend, w, n, dtype, members=model.members)
             w, v = _weighed_on_disk(loss, y, w, n_out, dtype)
             labels, later = np.asarray(y), lambda part, w: _later(loss, part, w, n_out, dtype)
         else:
             labels, later = loss.prepare(y, n_out, dtype), None
             same_length(n, int(labels.shape[0]), "labels")
             with backend.context():
-                labels, w, v = loss.weigh(labels, sample_weights(backend, w, n, dtype), dtype)
+                labels, w, v = weighed(loss, labels, sample_weights(backend, w, n, dtype, members=model.members), dtype)
         some_weight(backend, w)
         return cls(model, plan, X, labels, w, v, positive("batch_size", batch_size), None, later, shuffled, drop_last)
 
@@ -227,9 +240,9 @@ class Batches:
 
         classes = self._classes()
         counted = self.n if classes is None else classes
-        train, held_out = split(
-            counted, fraction, self.model.seed, classes is not None, self._host[0], self.model.classes
-        )
+        w = self._host[0]
+        w = w if w is None or w.ndim == 1 else w.max(axis=1)
+        train, held_out = split(counted, fraction, self.model.seed, classes is not None, w, self.model.classes)
         kept = self.model, self.plan, self.X, self.y, self.w, self.v
         return (
             Batches(*kept, self.batch_size, train, self.prepare, self.shuffled, self.drop_last),
@@ -244,13 +257,13 @@ class Batches:
         v = w if self._v is self._w else None if self._v is None else self._v.take(place)
         return x, y if self.prepare is None else self.prepare(y, w), w, v
 
-    def _sums(self, w: Floats | None, order: Integers | None) -> list[float]:
-        """The sum of each batch's weights."""
+    def _sums(self, w: Floats | None, order: Integers | None) -> list[Any]:
+        """The sum of each batch's weights; of those of several members, a list of theirs."""
         starts = range(0, self.n, self.batch_size)
         if w is None:
             return [float(min(self.batch_size, self.n - start)) for start in starts[: self.steps]]
-        sums: list[float] = np.add.reduceat(w if order is None else w[order], starts).tolist()
-        return sums[: self.steps]
+        sums = np.add.reduceat(w if order is None else w[order], starts)
+        return [*(sums.tolist() if sums.ndim == 1 else sums)][: self.steps]
 
     def _classes(self) -> Integers | None:
         """Each row's class; None where a row has not just one."""

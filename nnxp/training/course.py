@@ -76,7 +76,7 @@ class Course:
     def begin_epoch(self) -> None:
         """Before an epoch's first step."""
         self.batches, self.sums = 0, np.zeros((4, *self.several), dtype=np.float64)
-        self.sizes: list[tuple[float, float]] = []
+        self.sizes: list[tuple[Any, Any]] = []
         self.start = time.perf_counter()
 
     def room(self, interval: int) -> Array:
@@ -125,7 +125,8 @@ class Course:
             self.seen[...] = arrays["seen"]
         if "means" in arrays:
             self.means = asarray(arrays["means"], dtype=model.dtype, copy=True)
-            self.sizes = [(float(w), float(v)) for w, v in arrays["sizes"]]
+            sizes = arrays["sizes"]
+            self.sizes = [(w, v) for w, v in (sizes.tolist() if sizes.ndim == 2 else sizes)]
         self.first, self.batches = int(state["first"]), int(state["batches"])
         self.start = time.perf_counter() - float(state["seconds"])
         self.callbacks.state.stop = bool(state["stop"])

@@ -20,9 +20,10 @@ from nnxp.layers.parts import with_parts
 from nnxp.network.checking import check_parts
 from nnxp.network.history import place
 from nnxp.optimizers import LBFGS
+from nnxp.training.averages import averages
 from nnxp.training.batches import Batches
 from nnxp.training.course import Course
-from nnxp.training.evaluation import averages, validated
+from nnxp.training.evaluation import validated
 from nnxp.training.progress import Progress
 from nnxp.training.step import Step
 from nnxp.training.streams import Stream
@@ -88,8 +89,9 @@ class Training(Step):
             finite = np.isfinite(losses).reshape(len(sizes), -1).all(axis=1)
             back = len(sizes) - 1 - int(np.argmin(finite))
             raise _Stopped(self.model.step - 1 - back, back)
-        weights, counts = np.array(sizes, dtype=np.float64).T
-        for i, part in enumerate((losses.T @ weights, scores.sum(axis=0), weights.sum(), counts.sum())):
+        weights, counts = np.moveaxis(np.array(sizes, dtype=np.float64), 1, 0)
+        weighted = losses.T @ weights if weights.ndim == 1 else (losses * weights).sum(axis=0)
+        for i, part in enumerate((weighted, scores.sum(axis=0), weights.sum(axis=0), counts.sum(axis=0))):
             sums[i] += part
         total, weight = sums[0].mean(), sums[2].mean()
         bar.advance(len(sizes), f"{text}  loss {total / weight:.4f}" if weight else text)

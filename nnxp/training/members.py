@@ -1,12 +1,17 @@
 """The step of several members side by side: what differs is where the loss is, which each has its own of."""
 
+from collections.abc import Callable
 from typing import Any
+
+import numpy as np
 
 from nnxp.kernels import formulas
 from nnxp.layers import Dense
 from nnxp.layers.parts import with_parts
 from nnxp.network.members import check_optimizer
 from nnxp.network.model import Model
+from nnxp.training.averages import averages
+from nnxp.training.batch import Batch
 from nnxp.training.heads import DenseSoftmaxCrossentropy, LossStage
 from nnxp.training.plan import SIZES, Plan
 from nnxp.typing import Array
@@ -59,7 +64,7 @@ class MembersPlan(Plan):
     def __init__(self, model: Model) -> None:
         self.members = model.members
         super().__init__(model)
-        fuse = self.backend.fuse
+        fuse, self.number = self.backend.fuse, getattr(self.backend.xp, model.dtype)
         self.sum_products = fuse(formulas.product, into=("x",), column_sums=True)
         for position, layer in with_parts(model.layers):
             if hasattr(layer, "penalty") and getattr(type(layer), "penalty", None) is not Dense.penalty:
@@ -85,20 +90,27 @@ class MembersPlan(Plan):
         take, reshape = self.buffers.take, backend.xp.reshape
         equal, shares, column = self._equal(n)
         y = self._repeated(y, "labels")
+        w, v = self._apart(w, "weights"), self._apart(v, "counts")
         if w is not None:
-            share = backend.kernels["shares"](w, out=take(self, "share", (n,)))
-            shares = reshape(self._repeated(share, "shares"), (n, K))
-            column = reshape(shares, (n * K, 1))
-        if heft != 1:
-            column = backend.fuse(formulas.times)(column, heft, out=take(self, "factors", (n * K, 1)))
-        w = None if w is None else self._repeated(w, "weights")
+            total = backend.kernels["column_sums"](w, out=take(self, "total", (1, K)))
+            shares = backend.fuse(formulas.shares_of)(w, total, out=take(self, "shares", (n, K)))
+            column, w = reshape(shares, (n * K, 1)), reshape(w, (-1,))
+        if not np.all(heft == 1):
+            row = backend.asarray(np.broadcast_to(heft, (1, K)), dtype=self.model.dtype)
+            scaled = backend.fuse(formulas.scale_columns)(shares, row, out=take(self, "factors", (n, K)))
+            column = reshape(scaled, (n * K, 1))
         if means is None:
             return self._sums(head.losses(y, column, w), shares, None)
         losses, scores, _ = head.losses_and_scores(y, column, w)
         loss = self._sums(losses, shares, means[0, ...])
-        counts = equal if v is None else reshape(self._repeated(v, "counts"), (n, K))
-        self._sums(scores, counts, means[1, ...])
+        self._sums(scores, equal if v is None else v, means[1, ...])
         return loss
+
+    def _apart(self, w: Array | None, name: str) -> Array | None:
+        """Weights (n, K): those that are each member's own as they are, those of all once for each."""
+        if w is None or w.ndim == 2:
+            return w
+        return self.backend.xp.reshape(self._repeated(w, name), (w.shape[0], self.members))
 
     def _equal(self, n: int) -> tuple[Array, Array, Array]:
         """What each of n samples without weights counts for each member: 1 in a sum, (n, K), and 1 / n in a mean, also
@@ -130,6 +142,47 @@ class MembersPlan(Plan):
         products = xp.reshape(values, (n, K))
         self.sum_products(products, weights, sums=xp.reshape(out, (1, K)))
         return out
+
+    @property
+    def columns(self) -> tuple[int, ...]:
+        """One for each member, and one for all of them together."""
+        return (self.members + 1,)
+
+    def predict(self) -> Callable[[Array], Array]:
+        """What all give, side by side, as the model's own loss takes it."""
+        return self.model.prediction(self.model.layers, True)
+
+    def measured(self, out: Array, batch: Batch) -> tuple[Array, Array]:
+        """The sums of each member, then those of what they give together."""
+        xp, loss, (n, width), K = self.backend.xp, self.model.loss, out.shape, self.members
+        assert loss is not None
+        rows, y = xp.reshape(out, (n * K, width // K)), self._repeated(batch.y, "labels")
+        together = xp.mean(xp.reshape(out, (n, K, width // K)), axis=1)
+        found = []
+        for measure, w in ((loss.losses, batch.w), (loss.scores, batch.v)):
+            each, all_together = xp.reshape(measure(rows, y), (n, K)), measure(together, batch.y)
+            columns = xp.concat([each, all_together[:, None]], axis=1)
+            if w is not None:  # those of each one's own are of no rows that are held out from all
+                w = w[:, None] if w.ndim == 1 else xp.concat([w, xp.full_like(w[:, :1], xp.nan)], axis=1)
+            found.append(xp.sum(columns if w is None else w * columns, axis=0))
+        return found[0], found[1]
+
+    def sizes(self, batch: Batch) -> tuple[Any, Any]:
+        """Σ w and Σ v, for each member and for all of them together."""
+        total, scored = [a if np.ndim(a) == 0 else np.append(a, np.mean(a)) for a in (batch.total, batch.scored)]
+        return total, scored
+
+    def record(self, total: Any, score: Any, weight: Any, count: Any) -> dict[str, Any]:
+        """Loss and metric of what they predict together, or where rows weigh for each by themselves the means of
+        theirs, and "member_loss"."""
+        assert self.model.loss is not None
+        sums = [np.broadcast_to(a, self.columns) for a in (total, score, weight, count)]
+        found = averages(self.model.loss, *(a[:-1] for a in sums))
+        if not np.isnan(total[-1]):
+            found |= averages(self.model.loss, *(a[-1] for a in sums))
+        penalties = self.backend.to_numpy(self._penalised(self.backend.xp.zeros((self.members,), dtype=self.number)))
+        found["loss"] += float(np.mean(penalties))
+        return found | {"member_loss": [a + b for a, b in zip(found["member_loss"], penalties.tolist(), strict=True)]}
 
     def _penalised(self, loss: Array) -> Array:
         """The losses with each member's own penalties."""

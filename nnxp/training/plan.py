@@ -15,6 +15,7 @@ from nnxp.memory.buffers import Buffers
 from nnxp.network.model import Model
 from nnxp.network.parametric import ParametricActivation
 from nnxp.optimizers import Optimizer
+from nnxp.training.averages import averages
 from nnxp.training.batch import Batch
 from nnxp.training.heads import DenseSoftmaxCrossentropy, Head, LossStage
 from nnxp.training.penalties import Penalties
@@ -186,6 +187,32 @@ class Plan:
             equal[0, ...] = 1 / n
             self._uniform[n] = equal, equal[0, ...], equal[0, :, None]
         return self._uniform[n]
+
+    @property
+    def columns(self) -> tuple[int, ...]:
+        """The shape of what `measured` gives of one kind."""
+        return ()
+
+    def predict(self) -> Callable[[Array], Array]:
+        """The forward pass whose outputs `measured` takes."""
+        return self.model.prediction(self.own)
+
+    def measured(self, out: Array, batch: Batch) -> tuple[Array, Array]:
+        """Σ w ℓ and Σ v s, s the metric's scores, of outputs."""
+        sums, loss = self.backend.xp.sum, self.loss
+        found = (loss.losses(out, batch.y), batch.w), (loss.scores(out, batch.y), batch.v)
+        total, score = [sums(values if w is None else w * values) for values, w in found]
+        return total, score
+
+    def sizes(self, batch: Batch) -> tuple[Any, Any]:
+        """Σ w and Σ v."""
+        return batch.total, batch.scored
+
+    def record(self, total: Any, score: Any, weight: Any, count: Any) -> dict[str, Any]:
+        """What an evaluation gives, from the sums of what `measured` gave, and of the weights of either."""
+        found = averages(self.loss, total, score, weight, count)
+        found["loss"] += sum(float(penalty) for penalty in self.model.penalties())
+        return found
 
     def release(self) -> None:
         """Gives the layers back to a reader: by hand they compute everything, into new memory."""

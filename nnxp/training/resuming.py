@@ -167,7 +167,8 @@ def _check_tensors(training: Any, tensors: Mapping[str, Tensor], dtype: str, cal
     expected: dict[str, tuple[tuple[int, ...], str]] = {"kept": ((size,), dtype), "sums": ((4, *several), "float64")}
     if "means" in own or "sizes" in own:
         rows = own["sizes"][0][0] if "sizes" in own and own["sizes"][0] else 0
-        expected |= {"means": ((rows, 2, *several), dtype), "sizes": ((rows, 2), "float64")}
+        apart = several if "sizes" in own and len(own["sizes"][0]) > 2 else ()
+        expected |= {"means": ((rows, 2, *several), dtype), "sizes": ((rows, 2, *apart), "float64")}
         if rows > training["batches"]:
             raise ModelFileError(f"its training has losses of {rows} steps in an epoch of {training['batches']}")
     if "seen" in own:

@@ -8,6 +8,7 @@ from nnxp.doors.arrays import finite, same_length, sample_weights, sum_is_finite
 from nnxp.layers.embedding import Embedding, check_codes
 from nnxp.network.checking import check_parts
 from nnxp.network.model import Model
+from nnxp.training.batches import weighed
 from nnxp.training.plan import Plan
 from nnxp.typing import Array, ArrayLike
 
@@ -60,9 +61,9 @@ class Step:
         self.plan.follow()
         labels = loss.prepare(y, model._outputs(x), model.dtype, scan=False)
         same_length(n, int(labels.shape[0]), "labels")
-        weights = sample_weights(backend, w, n, model.dtype, scan=False)
+        weights = sample_weights(backend, w, n, model.dtype, scan=False, members=model.members)
         with backend.context():
-            labels, weights, _ = loss.weigh(labels, weights, model.dtype)
+            labels, weights, _ = weighed(loss, labels, weights, model.dtype)
         return self.one(backend.asarray(x, dtype=model.dtype), labels, weights)
 
     def _refuse_beside_a_fit(self) -> None:

@@ -235,3 +235,34 @@ def test_one_member_is_the_model(backend: Target) -> None:
     assert one.fit(x, y, epochs=2)["loss"] == plain.fit(x, y, epochs=2)["loss"]
     assert one.member(0).predict(x).shape == one.predict(x).shape
     assert not math.isnan(one.history["loss"][-1])
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_rows_weigh_for_each_member_by_themselves(head: str, backend: Target) -> None:
+    many, y, x = several("dense", head, backend), HEADS[head][2], backend.asarray(X)
+    folds = np.stack([(np.arange(N) % K != k) * RNG.uniform(0.5, 2.0, N) for k in range(K)], axis=1)
+    alone = [many.member(k) for k in range(K)]
+    arguments: dict[str, Any] = {"epochs": 4, "batch_size": 7, "shuffle": False}
+    history = many.fit(x, y, sample_weight=folds, validation_data=(x, y, 1.0 * (folds == 0)), **arguments)
+    metric = "rmse" if head == "numbers" else "accuracy"
+    for k, model in enumerate(alone):
+        held_out = 1.0 * (folds[:, k] == 0)
+        own = model.fit(x, y, sample_weight=folds[:, k], validation_data=(x, y, held_out), **arguments)
+        close(weights(many, k), weights(model))
+        np.testing.assert_allclose([losses[k] for losses in history["member_loss"]], own["loss"], rtol=1e-10)
+        np.testing.assert_allclose([losses[k] for losses in history["val_member_loss"]], own["val_loss"], rtol=1e-9)
+    for name in (metric, "val_loss", f"val_{metric}"):
+        np.testing.assert_allclose(history[name], np.mean([m.history[name] for m in alone], axis=0), rtol=1e-9)
+    many.train_step(x, y, sample_weight=folds)
+
+
+def test_weights_that_fit_no_member() -> None:
+    many = several("dense", "classes", Target("numpy", "numpy", "numpy"))
+    with pytest.raises(ValueError, match=r"got sample_weight of shape \(24, 2\), expected \(24,\).*or \(24, 3\), one"):
+        many.fit(X, LABELS, sample_weight=np.ones((N, 2)))
+    nothing = np.ones((N, K))
+    nothing[:, 1] = 0
+    with pytest.raises(ValueError, match="0 for every sample, of a member"):
+        many.fit(X, LABELS, sample_weight=nothing)
+    with pytest.raises(ValueError, match=r"got sample_weight of shape \(24, 3\), expected \(24,\)"):
+        many.member(0).fit(X, LABELS, sample_weight=np.ones((N, K)))
