@@ -71,7 +71,10 @@ class Course:
     @property
     def loss(self) -> float:
         """The last step's mean loss, penalties included; NaN before the first. A device is waited for here alone."""
-        return math.nan if self.last is None else float(np.mean(self.model.backend.to_numpy(self.last[0, ...])))
+        if self.last is None:
+            return math.nan
+        loss = self.last[0]
+        return float(np.mean(self.model.backend.to_numpy(loss)) if self.several else loss)
 
     def begin_epoch(self) -> None:
         """Before an epoch's first step."""
