@@ -141,7 +141,12 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):
         self._labels = Labels.told_apart(y)
 
     def _known(self) -> dict[str, Any]:
-        return {"labels": self._labels.document, "temperature": self.temperature_}
+        labels, weights = self._labels.document, self.class_weight
+        known = {"labels": labels, "temperature": self.temperature_}
+        if isinstance(weights, dict) and not all(isinstance(name, str) for name in weights):  # the names JSON has
+            spelled = dict(zip(self._labels.classes.tolist(), labels["values"], strict=True))
+            known["class_weight"] = [(spelled.get(name, name), weight) for name, weight in weights.items()]
+        return known
 
     def _know(self, known: dict[str, Any], target: Target) -> None:
         labels = known.get("labels", {"dtype": None, "values": [*(target.classes or ())]})
@@ -149,6 +154,8 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):
         if self._labels.classes.shape != (len(target.classes or ()),):
             raise ValueError(f"its labels are {labels['values']!r:.60}")
         self.temperature_ = float(known.get("temperature", 1.0))
+        if "class_weight" in known:
+            self.class_weight = dict(known["class_weight"])
 
     def _understand(
         self, names: list[str], y: HostArray, rows: Indices, w: Floats | None, preset: Preset

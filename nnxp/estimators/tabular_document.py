@@ -1,6 +1,7 @@
 """What a model's file says of the table and of the estimator that it was trained by."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from nnxp.tabular.encoders.target import Target
@@ -11,6 +12,7 @@ def preprocessing_of(estimator: Any, target: Target) -> dict[str, Any]:
     """Of the table as `nnxp train` says it, and beside it "estimator", of a fit that is over."""
     classes = target.classes
     names = getattr(estimator, "feature_names_in_", None)
+    known = {name: _plain(value) for name, value in estimator._known().items()}
     return {
         "format": "table",
         "target": target.name,
@@ -23,7 +25,7 @@ def preprocessing_of(estimator: Any, target: Target) -> dict[str, Any]:
             "names": None if names is None else names.tolist(),
             "epochs": estimator.n_iter_,
             "best_epoch": estimator.best_epoch_,
-            **estimator._known(),
+            **{name: value for name, value in known.items() if _is_held(value)},
         },
     }
 
@@ -36,12 +38,15 @@ def _parameters(estimator: Any) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """A number of Python's for one of NumPy's, and a list for a tuple, a set, an array or an index."""
+    """A number of Python's for one of NumPy's, and a list for a tuple, a set, an array or an index; within lists and
+    dicts too."""
     if hasattr(value, "tolist"):
         return value.tolist()
     if isinstance(value, set | frozenset):
         return sorted(value)  # in one order, whatever the process
-    return [*value] if isinstance(value, tuple) else value
+    if isinstance(value, Mapping):
+        return {name: _plain(one) for name, one in value.items()}
+    return [_plain(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 def _is_held(value: Any) -> bool:

@@ -459,6 +459,36 @@ def test_a_file_holds_parameters_of_any_kind_of_number_and_list(tmp_path: Path) 
         assert [d.name for d in clone(again).fit(rows, labels).encoder_.decisions] == ["age", "town", "member"]
 
 
+@pytest.mark.parametrize(
+    ("classes", "class_weight", "expected"),
+    [
+        ([0, 1], {0: 1.0, 1: 3.0}, {0: 1.0, 1: 3.0}),
+        ([0, 1], {np.int64(1): np.float32(3), 7: 2}, {1: 3.0, 7: 2}),  # 7 is a class that this fit does not have
+        ([False, True], {False: 0.5, True: 3}, {False: 0.5, True: 3}),
+        ([1.0, 2.0], {2.0: 3}, {2.0: 3}),
+        (["no", "yes"], {"yes": np.float32(3)}, {"yes": 3.0}),
+        (
+            np.array(["2020-01-01", "2021-06-05"], dtype="datetime64[D]"),  # which a file has as texts
+            {datetime.date(2020, 1, 1): 3},
+            {"2020-01-01": 3},
+        ),
+    ],
+)
+def test_a_file_holds_what_each_class_weighs(
+    classes: Any, class_weight: Any, expected: dict[Any, float], tmp_path: Path
+) -> None:
+    """By the classes' own values, which JSON's objects could not have as names."""
+    rows, _, _ = made(60)
+    y = np.asarray(classes)[np.arange(60) % 2]
+    model = TabularClassifier(epochs=2, random_state=0, class_weight=class_weight).fit(rows, y)
+    model.save(tmp_path / "m")
+    again = nnxp.load_estimator(tmp_path / "m")
+    assert again.class_weight == expected and [*map(type, again.class_weight)] == [*map(type, expected)]
+    assert set(again.class_weight) & set(again.classes_.tolist())
+    later = clone(again).fit(rows, again.classes_[np.arange(60) % 2])
+    np.testing.assert_array_equal(later.predict_proba(rows), model.predict_proba(rows))
+
+
 def test_nothing_is_pickled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rows, labels, _ = made(60)
     monkeypatch.setattr("pickle.dumps", None)
