@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from nnxp.backends import get_backend
+from nnxp.callbacks import EarlyStopping
 from nnxp.cli.opening import AS_SPELLED
 from nnxp.errors import DataError
 from nnxp.network.answers import class_names
@@ -41,6 +42,13 @@ def as_spelled(encoder: Encoder, *others: str | None) -> list[str]:
     return [name for name, kind in (encoder.kinds or {}).items() if kind in AS_SPELLED] + [
         name for name in others if name is not None
     ]
+
+
+def as_estimator(preset: str | None, stopping: EarlyStopping | None) -> dict[str, Any]:
+    """What `nnxp.load_estimator` is told of a training that is over: the preset that was named, and the best epoch."""
+    known: dict[str, Any] = {} if preset in (None, "default") else {"parameters": {"preset": preset}}
+    known |= {} if stopping is None else {"best_epoch": stopping.best_epoch}
+    return {"estimator": known} if known else {}
 
 
 def wanted(encoder: Encoder) -> Target:

@@ -20,6 +20,7 @@ from nnxp.cli.parser import UsageError
 from nnxp.cli.recipes import is_table, recipe_for
 from nnxp.cli.results import Result, library_version
 from nnxp.cli.runs import RunFolder
+from nnxp.cli.saved import as_estimator
 from nnxp.cli.unfinished import PatientCheckpoint, asked, check_finished, resumable
 from nnxp.data import Dataset
 from nnxp.doors.options import class_weights
@@ -100,6 +101,7 @@ def run(args: argparse.Namespace) -> None:
         summary["asked"] = wanted
         document, report, no_report = None, "", ""
         if table is not None:
+            model.preprocessing |= as_estimator(args.preset, stopping)
             summary["preset"] = table.preset.name
             summary["columns"] = [one.document() for one in table.encoder.decisions]
             path = folder.path / "model.safetensors"

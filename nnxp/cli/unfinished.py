@@ -59,6 +59,7 @@ def check_finished(folder: RunFolder, model: Sequential, wanted: dict[str, Any])
         with modelfile.opened(folder.path / FILES[0]) as saved:
             saved.reader.check()
             theirs = dict(saved.config)
+        theirs["preprocessing"] = {k: v for k, v in theirs["preprocessing"].items() if k != "estimator"}  # its outcome
     except ModelFileError as error:
         raise ModelFileError(f"{error}; {otherwise}") from error
     try:

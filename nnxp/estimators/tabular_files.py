@@ -27,7 +27,7 @@ def load_estimator(path: Any, *, backend: Any = None) -> TabularClassifier | Tab
     -------
     TabularClassifier or TabularRegressor
         With the parameters of the one that was saved, but for those that JSON cannot hold. One of `nnxp train` has the
-        classes as they are spelled in its table, and those by default.
+        preset that was named there, its other parameters by default, and the classes as they are spelled in its table.
 
     Raises
     ------

@@ -523,6 +523,24 @@ def test_what_nnxp_train_wrote_is_an_estimator(tmp_path: Path) -> None:
         assert model.predict(whole).shape == (200,)  # the columns that are no inputs are passed over
 
 
+@pytest.mark.parametrize("named", [["--preset", "realmlp"], ["--preset", "default"], []])
+def test_an_estimator_of_nnxp_train_has_its_preset_and_its_best_epoch(named: list[str], tmp_path: Path) -> None:
+    rows, labels, _ = made(160)
+    write(tmp_path / "t.csv", rows, answer=labels)
+    words = ["train", str(tmp_path / "t.csv"), "--target", "answer", "--epochs", "4", "--quiet", *named]
+    assert main([*words, "--out", str(tmp_path / "run")]) in (0, None)
+    path, summary = tmp_path / "run/model.safetensors", json.loads((tmp_path / "run/summary.json").read_text())
+    model = nnxp.load_estimator(path)
+    assert model.preset == (named or ["", "default"])[1]
+    assert (model.best_epoch_, model.n_iter_) == (summary["best_epoch"], 4)
+    assert main([*words, "--out", str(tmp_path / "run"), "--resume"]) in (0, None)  # what came out is not asked for
+    nothing = [*words, "--validation-split", "0", "--out", str(tmp_path / "none")]
+    assert main(nothing) in (0, None)
+    config = nnxp.load(tmp_path / "none/model.safetensors").preprocessing
+    assert ("estimator" in config) == (model.preset != "default")
+    assert nnxp.load_estimator(tmp_path / "none/model.safetensors").best_epoch_ is None
+
+
 def test_nnxp_predict_opens_what_save_wrote(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rows, labels, values = made(120)
     write(tmp_path / "t.csv", rows)
