@@ -93,15 +93,16 @@ def account(model: Sequential, prepared: Prepared, stopping: EarlyStopping | Non
     )
 
 
-def of_test(model: Sequential, encoder: Encoder, table: Table, X: Array, truth: Array) -> Document:
-    """The scores of later rows, which no baseline was trained for."""
-    target = encoder.target
+def of_test(model: Sequential, encoder: Encoder, table: Table, X: Array, truth: Array) -> list[Document]:
+    """The scores of later rows, which no baseline was trained for: a document for each target."""
+    target, lines = encoder.target, np.asarray(table.lines)
     assert target is not None
-    classes = target.classes
-    truth = truth if classes is not None else truth[:, 0]
-    return findings(
-        Predicted(truth, outputs(model, target, X)), classes=classes, target=target.name, lines=np.asarray(table.lines)
-    )
+    output = outputs(model, target, X)
+    if isinstance(target, ClassTarget):
+        return [findings(Predicted(truth, output), classes=target.classes, target=target.name, lines=lines)]
+    names = [one.name for one in target.targets] if isinstance(target, NumberTargets) else [target.name]
+    columns = zip(names, truth.T, output.reshape(truth.shape).T, strict=True)
+    return [findings(Predicted(y, p), target=name, lines=lines) for name, y, p in columns]
 
 
 def importance(

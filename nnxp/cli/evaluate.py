@@ -3,8 +3,11 @@
 import argparse
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from nnxp import data
 from nnxp.cli import account, dividing, opening, presentation, seen, table_options, tables
@@ -16,10 +19,9 @@ from nnxp.cli.saved import as_spelled, open_model, wanted
 from nnxp.data.dataset import Array, listing
 from nnxp.data.npzfile import Arrays
 from nnxp.errors import DataError, hint
-from nnxp.printing import counted
 from nnxp.sequential import Sequential
 from nnxp.tabular import Encoder, Notes
-from nnxp.tabular.encoders.target import ClassTarget, NumberTargets
+from nnxp.tabular.encoders.target import ClassTarget, NumberTarget, NumberTargets, Target
 from nnxp.tabular.findings.telling import tell
 from nnxp.tabular.kinds import Decision
 from nnxp.tabular.splitting import drawn
@@ -50,19 +52,23 @@ def run(args: argparse.Namespace) -> None:
     if known is not None and not known.all():
         others = scored(~known) if known.any() else score
     trained_on = None if known is None else int(known.sum())
-    document = None if table is None or encoder is None else account.of_test(model, encoder, table, X, truth)
+    documents = [] if table is None or encoder is None else account.of_test(model, encoder, table, X, truth)
     if args.json:
         figures = {"model": args.model, "data": args.data, "part": part, **score.document(), "trained_on": trained_on}
-        figures |= {"others": others and others.document()} | ({} if document is None else {"findings": document})
+        figures |= {"others": others and others.document()}
+        if documents:
+            figures["findings"] = documents if len(documents) > 1 else documents[0]
         print(json.dumps(figures))
         return
     rounded = "; float32 products rounded to TF32" if model.backend.precision == "tf32" else ""
     print(f"{args.data}: {_PARTS[part].format(len(X))}{rounded}")
     print(score)
     print(_trained_on(trained_on, len(X), others))
-    if document is None:
+    if not documents:
         presentation.confusions(score.result)
-    else:
+    for document in documents:
+        if len(documents) > 1:
+            print(f"\n{document['target']}")
         tell(document)
 
 
@@ -106,34 +112,31 @@ _PARTS = {
 
 def _table_rows(args: argparse.Namespace, encoder: Encoder, preprocessing: Mapping[str, Any]) -> tuple[Table, str]:
     """The rows of a table to test on, and which they are: "held out" or "all"."""
-    target, held_out = preprocessing["target"], dict(preprocessing.get("held_out", {}))
-    if isinstance(encoder.target, NumberTargets):
-        raise DataError(
-            f"{args.model} predicts {counted(len(encoder.target.targets), 'number')} a row, and nnxp evaluate tests "
-            "one: write them with nnxp predict, or score them in Python, nnxp.load_estimator(path).score(X, y)"
-        )
+    targets, held_out = [one.name for one in _each(wanted(encoder))], dict(preprocessing.get("held_out", {}))
     if not is_table(args.data):
         raise DataError(f"{args.model} was trained on a table, and {args.data} is none: expected {table_options.TABLE}")
     table_options.no_folder(args)
     groups = held_out.get("split_by")
-    table = opening.opened(args, args.data, as_spelled(encoder, target, groups), quiet=args.json)
-    if target not in table.columns:
+    table = opening.opened(args, args.data, as_spelled(encoder, *targets, groups), quiet=args.json)
+    if lacking := [name for name in targets if name not in table.columns]:
         there = listing(table.columns)
         raise DataError(
-            f"{table.source} has no target column {target!r}; there are {there}{hint(target, table.columns)}"
+            f"{table.source} has no target column {lacking[0]!r}; there are {there}{hint(lacking[0], table.columns)}"
         )
-    whole = opening.with_target(table, target, quiet=args.json)
+    whole = table
+    for name in targets:
+        whole = opening.with_target(whole, name, quiet=args.json)
     if not held_out:
         return whole, "all"
     if (rows := held_out.pop("rows")) is not None:
-        table = opening.with_target(drawn(table, rows, held_out["seed"]), target, quiet=True)
+        table = opening.with_target(drawn(table, rows, held_out["seed"]), targets[0], quiet=True)
     else:
         table = whole
     if held_out.pop("sha256") != dividing.fingerprint(table):
         return whole, "all"
     labels = None
     if isinstance(encoder.target, ClassTarget):
-        labels = encoder.target.encode(table.columns[target])
+        labels = encoder.target.encode(table.columns[targets[0]])
     return table.take(dividing.divided(table, labels, **held_out)[1]), "held out"
 
 
@@ -142,14 +145,22 @@ def _encoded(
 ) -> tuple[Array, tuple[Array, Array], Callable[[Array], Array] | None]:
     """X; y and the truth; and what gives predictions the truth's units."""
     target, notes = wanted(encoder), Notes()
-    X = encoder.transform(table, notes=notes)
+    targets = {one.name for one in _each(target)}  # which is known, and no input
+    others = {name: column for name, column in table.columns.items() if name not in targets}
+    X = encoder.transform(replace(table, columns=others), notes=notes)
     if not quiet:
         for note in notes:
             print(f"{'':9} {note}")
-    y, truth = tables.encoded_target(table, target, Decision(**preprocessing["decision"]))
+    decision = Decision(**preprocessing["decision"])
     if isinstance(target, ClassTarget):
-        return X, (y, truth), None
-    return X, (y[:, None], truth[:, None]), target.inverse
+        return X, tables.encoded_target(table, target, decision), None
+    y, truth = zip(*(tables.encoded_target(table, one, decision) for one in _each(target)), strict=True)
+    return X, (np.stack(y, axis=1), np.stack(truth, axis=1)), target.inverse
+
+
+def _each(target: Target) -> tuple[ClassTarget | NumberTarget, ...]:
+    """A target, or of several numbers each."""
+    return target.targets if isinstance(target, NumberTargets) else (target,)
 
 
 def _test_rows(args: argparse.Namespace, preprocessing: Mapping[str, Any], trained_here: bool) -> tuple[Rows, str]:

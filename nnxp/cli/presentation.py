@@ -94,12 +94,15 @@ def after(result: Result | None, summary: dict[str, Any], folder: Path, *lacking
 
 
 def figures(result: Result) -> str:
-    """The accuracy, or the root mean squared error and R², in words."""
+    """The accuracy, or the root mean squared error and R², in words; of several targets the error over all of them,
+    which says little where their units differ, and the mean R²."""
     values = result.figures
     if result.classes is not None:
         return f"accuracy {values['accuracy']:.3f} ({values['correct']:,} of {result.samples:,})"
-    r2 = "no R² (every value is the same)" if values["r2"] is None else f"R² {values['r2']:.3f}"
-    return f"rmse {values['rmse']:.4g}, {r2}, {result.samples:,} samples"
+    count = result.output.shape[1]
+    over, mean, of = (f" over {count} targets", "mean ", " of one") if count > 1 else ("", "", "")
+    r2 = f"no {mean}R² (every value{of} is the same)" if values["r2"] is None else f"{mean}R² {values['r2']:.3f}"
+    return f"rmse {values['rmse']:.4g}{over}, {r2}, {result.samples:,} samples"
 
 
 def confusions(result: Result) -> None:

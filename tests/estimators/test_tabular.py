@@ -12,7 +12,7 @@ import pytest
 pytest.importorskip("sklearn")
 
 from sklearn.base import clone
-from sklearn.metrics import log_loss
+from sklearn.metrics import log_loss, r2_score, root_mean_squared_error
 from sklearn.utils.validation import _get_feature_names
 
 import nnxp
@@ -560,8 +560,37 @@ def test_nnxp_predict_opens_what_save_wrote(tmp_path: Path, capsys: pytest.Captu
         else:
             got = np.array([[float(cell) for cell in line.split(",")] for line in lines])
             np.testing.assert_array_equal(got, expected.reshape(got.shape))
-    assert main(["evaluate", str(tmp_path / "m.safetensors"), str(tmp_path / "t.csv")]) == 2  # the last, of two numbers
-    assert "predicts 2 numbers a row, and nnxp evaluate tests one" in capsys.readouterr().err
+
+
+def test_nnxp_evaluate_scores_each_of_several_numbers_and_all(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By scikit-learn's scores of what the estimator predicts for the rows that have both."""
+    rows, _, values = made(120)
+    y = np.stack([values, 3 - values / 7], axis=1)
+    model = TabularRegressor(random_state=0, epochs=3).fit(rows, y)
+    model.save(tmp_path / "m.safetensors")
+    y0, y1 = ([None if k % gap == 0 else value for k, value in enumerate(y[:, j])] for j, gap in enumerate((7, 11)))
+    write(tmp_path / "t.csv", rows, y1=y1, y0=y0)  # in whatever order
+    words = ["evaluate", str(tmp_path / "m.safetensors"), str(tmp_path / "t.csv")]
+    assert main([*words, "--json"]) in (0, None)
+    found = json.loads(capsys.readouterr().out)
+    there = [k for k in range(120) if k % 7 and k % 11]
+    truth, guess = y[there], model.predict([rows[k] for k in there])
+    assert [one["target"] for one in found["findings"]] == ["y0", "y1"] and found["samples"] == len(there)
+    for j, one in enumerate(found["findings"]):
+        scores = one["contenders"][0]["scores"]
+        assert scores["r2"]["value"] == pytest.approx(r2_score(truth[:, j], guess[:, j]), rel=1e-9)
+        error = root_mean_squared_error(truth[:, j], guess[:, j])
+        assert scores["rmse"]["value"] == pytest.approx(error, rel=1e-9)
+    assert found["r2"] == pytest.approx(r2_score(truth, guess), rel=1e-9)  # the mean
+    assert main(words) in (0, None)
+    said = capsys.readouterr().out
+    assert f"over 2 targets, mean R² {found['r2']:.3f}, {len(there)} samples" in said and "passed over" not in said
+    for j, name in enumerate(("y0", "y1")):
+        assert f"\n{name}\nR² {r2_score(truth[:, j], guess[:, j]):.3f}" in said
+    write(tmp_path / "t.csv", rows, y0=y0)
+    assert main(words) == 2 and "t.csv has no target column 'y1'" in capsys.readouterr().err
 
 
 def test_a_model_of_no_table_is_no_estimator(tmp_path: Path) -> None:
