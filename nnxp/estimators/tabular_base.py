@@ -16,7 +16,7 @@ from nnxp.estimators.inputs import Given
 from nnxp.estimators.keywords import Keywords
 from nnxp.estimators.tabular_document import preprocessing_of
 from nnxp.estimators.tabular_inputs import cells
-from nnxp.metrics.scoring import OF_CLASSES, OF_NUMBERS
+from nnxp.metrics.scoring import BY_CLASS, OF_CLASSES, OF_NUMBERS
 from nnxp.sequential import Sequential
 from nnxp.tabular import Encoder
 from nnxp.tabular.encoders.target import Target
@@ -95,6 +95,9 @@ class TabularEstimator(Keywords):
         """The classes of which a share each is held out, or the number of rows."""
         raise NotImplementedError
 
+    def _check_followed(self, followed: Rows, whole: Rows, own: bool) -> None:
+        """Raises where the monitor says nothing of the rows that choose the epoch: the user's own, or some of all."""
+
     def _purpose(self, y: HostArray, w: Floats | None) -> dict[str, Any]:
         """What the network is for: `Purpose.of`'s arguments."""
         raise NotImplementedError
@@ -168,6 +171,8 @@ class TabularEstimator(Keywords):
         part, validation = whole.take(rows), own and Rows(own[0], self._encoded(own[1]), own[2])
         if len(held_out):
             validation = whole.take(held_out)
+        if validation is not None:
+            self._check_followed(validation, whole, own is not None)
         data: dict[str, Any] = {"X": encoder.transform(part.table), "y": part.y, "sample_weight": part.w}
         if validation is not None:
             data["validation_data"] = (encoder.transform(validation.table), validation.y, validation.w)
@@ -229,7 +234,8 @@ class TabularEstimator(Keywords):
         fraction = preset.held_out if self.validation_fraction is None else self.validation_fraction
         if len(weighs) < presets.FEWEST or not fraction:
             return np.arange(n), np.arange(0)
-        held_out = weighs[at_random(self._strata(y[weighs]), fraction, seed)[1]]
+        strata, every = self._strata(y[weighs]), self.monitor in BY_CLASS
+        held_out = weighs[at_random(strata, fraction, seed, every)[1]]
         return np.setdiff1d(np.arange(n), held_out), held_out
 
     # --- the file ----------------------------------------------------------------------------------

@@ -11,7 +11,9 @@ from nnxp.callbacks import Callback
 from nnxp.doors.options import boolean
 from nnxp.estimators import inputs
 from nnxp.estimators.classes import Labels
-from nnxp.estimators.tabular_base import TabularEstimator
+from nnxp.estimators.tabular_base import Rows, TabularEstimator
+from nnxp.metrics.scoring import RANKING
+from nnxp.printing import counted
 from nnxp.sequential import Sequential
 from nnxp.tabular.encoders.target import ClassTarget, Target
 from nnxp.tabular.networks.presets import Preset
@@ -33,6 +35,7 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):
         (see docs/tables.md).
     monitor : str
         The score of the held-out rows that chooses the epoch: "log_loss", "accuracy", or another of `nnxp.metrics`.
+        For one that is a mean over classes ("roc_auc", "f1") a row at least of each class of two or more is held out.
     class_weight : dict, "balanced" or None
         What each class's rows count in the loss, the held-out ones too; classes that a dict leaves out count 1.
     calibrate : bool
@@ -168,6 +171,28 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):
 
     def _strata(self, y: HostArray) -> Integers:
         return self._labels.encode(y)
+
+    def _check_followed(self, followed: Rows, whole: Rows, own: bool) -> None:
+        counts, there = (self._counts(rows) for rows in (whole, followed))
+        if self.monitor not in RANKING or np.count_nonzero(there) > 1:
+            return
+        instead = 'choose another monitor, "log_loss", or give fit X_val and y_val with rows of two classes or more'
+        lacking = int(np.argmax(np.where(there, -1, counts)))
+        name, only = (repr(self._labels.classes.tolist()[k]) for k in (lacking, int(there.argmax())))
+        if own:
+            raise ValueError(
+                f"got monitor={self.monitor!r} and y_val of the class {only} alone, expected rows of {name} or another "
+                f"too, which they are ranked against: {instead}"
+            )
+        raise ValueError(
+            f"got monitor={self.monitor!r} and {counted(int(counts[lacking]), 'row')} of the class {name} with a "
+            f"weight above 0, expected 2 or more, one to train on and one to hold out: {instead}"
+        )
+
+    def _counts(self, rows: Rows) -> Integers:
+        """How many rows of each class weigh something, (classes,)."""
+        weighs = rows.y if rows.w is None else rows.y[rows.w > 0]
+        return np.bincount(weighs, minlength=len(self._labels.classes))
 
     def _purpose(self, y: HostArray, w: Floats | None) -> dict[str, Any]:
         weights = self._labels.by_class(y, w, self.class_weight)

@@ -29,6 +29,10 @@ OF_CLASSES: Mapping[str, Measure] = {
     "calibration_error": calibration_error,
 }
 """Of probabilities (n, classes) and class indices (n,)."""
+RANKING = ("roc_auc", "average_precision")
+"""Those of one class against others: there have to be samples of two."""
+BY_CLASS = (*RANKING, "balanced_accuracy", "precision", "recall", "f1")
+"""Means over the classes that have samples, all others being means over samples."""
 OF_NUMBERS: Mapping[str, Measure] = {
     "r2": r2,
     "rmse": rmse,

@@ -19,7 +19,7 @@ def drawn(table: Table, rows: int | None, seed: int) -> Table:
     return table.take(np.sort(random.permutation(random.key(seed, "split", 4), len(table))[:rows]))
 
 
-def at_random(labels: NDArray[Any] | int, share: float, seed: int) -> Parts:
+def at_random(labels: NDArray[Any] | int, share: float, seed: int, every: bool = False) -> Parts:
     """A share of the rows, drawn.
 
     Parameters
@@ -31,6 +31,9 @@ def at_random(labels: NDArray[Any] | int, share: float, seed: int) -> Parts:
         What is held out.
     seed
         The same gives the same rows.
+    every
+        Whether a row of a class of which the share is none is held out beside them, so that no class of two rows or
+        more is without one.
 
     Raises
     ------
@@ -50,6 +53,10 @@ def at_random(labels: NDArray[Any] | int, share: float, seed: int) -> Parts:
     if not len(several):
         raise DataError(f"got {len(labels)} rows, each of another class, expected two of one at least: bring more rows")
     held_out = several[data.split(labels[several], share, seed)[1]]
+    if every:
+        order = several[random.permutation(random.key(seed, "split", 5), len(several))]
+        classes, first = np.unique(labels[order], return_index=True)
+        held_out = np.union1d(held_out, order[first[~np.isin(classes, labels[held_out])]])
     return np.setdiff1d(np.arange(len(labels)), held_out), held_out
 
 

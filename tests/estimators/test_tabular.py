@@ -18,6 +18,7 @@ from sklearn.utils.validation import _get_feature_names
 import nnxp
 from nnxp import ModelFileError, TabularClassifier, TabularRegressor
 from nnxp.cli import main
+from nnxp.tabular.networks import trained
 from tests.helpers.matrix import Target
 
 PRESETS = ["mlp", "binned", "realmlp-s", "realmlp"]
@@ -179,6 +180,50 @@ def test_the_epoch_is_chosen_by_the_score_that_is_named() -> None:
     assert model.best_epoch_ == history.index(min(history)) + 1
     with pytest.raises(ValueError, match="'roc_auk'.*did you mean 'roc_auc'"):
         TabularClassifier(monitor="roc_auk").fit(rows[:50], labels[:50])  # also where none is held out
+
+
+def test_a_score_by_class_has_a_row_held_out_of_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A tenth, of each class alike, is none of a class of 3."""
+    rows, _, _ = made(300)
+    labels = ["often"] * 240 + ["at times"] * 50 + ["seldom"] * 2 + ["rare"] * 5 + ["once"] + ["rare"] * 2
+    followed: list[Any] = []
+    real = trained.fit
+
+    def spy(model: Any, preset: Any, given: Any, **options: Any) -> Any:
+        followed.append(given)
+        return real(model, preset, given, **options)
+
+    monkeypatch.setattr(trained, "fit", spy)
+    for monitor in ("log_loss", "accuracy", "roc_auc", "average_precision", "balanced_accuracy", "f1"):
+        TabularClassifier(monitor=monitor, epochs=1, random_state=0).fit(rows, labels)
+    plain, _, *by_class = ([*np.bincount(given["validation_data"][1], minlength=5)] for given in followed)
+    assert sum(plain) == 30 and plain[4] == 0  # at times, often, once, rare, seldom
+    assert by_class == [[max(pair) for pair in zip(plain, (1, 1, 0, 1, 1), strict=True)]] * 4
+    for given in followed:
+        assert len(given["y"]) + len(given["validation_data"][1]) == 300
+    rare = ["a"] * 297 + ["b"] * 3
+    for monitor in ("roc_auc", "average_precision"):
+        model = TabularClassifier(monitor=monitor, epochs=2, random_state=0).fit(rows, rare)
+        assert np.isfinite(model.model_.history[f"val_{monitor}"]).all() and model.best_epoch_ is not None
+
+
+def test_a_ranking_of_one_class_is_refused_before_the_training() -> None:
+    rows, _, _ = made(200)
+    stepped: list[Any] = []
+    model = TabularClassifier(monitor="roc_auc", epochs=1, callbacks=[stepped.append])
+    one = ["a"] * 199 + ["b"]
+    with pytest.raises(ValueError, match="monitor='roc_auc' and 1 row of the class 'b'.*expected 2 or more.*X_val and"):
+        model.fit(rows, one)
+    weights = np.ones(200)
+    weights[[7, 8]] = 0
+    with pytest.raises(ValueError, match="0 rows of the class 2 with a weight above 0"):
+        model.fit(rows, np.where(weights, 1, 2), weights)
+    both = ["a", "b"] * 100
+    with pytest.raises(ValueError, match="y_val of the class 'b' alone, expected rows of 'a' or another too.*log_loss"):
+        model.fit(rows, both, X_val=rows[:9], y_val=["b"] * 9)
+    assert not stepped
+    model.set_params(monitor="f1").fit(rows, one)
+    assert stepped
 
 
 def test_label_smoothing_is_for_the_error_rate() -> None:
