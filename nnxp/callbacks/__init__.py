@@ -10,7 +10,8 @@ its arrays on the model's backend. What it is made with, and has to be the same 
 as attributes. A class with `__repr__ = nnxp.callbacks.described` prints as nnxp's do, `EarlyStopping(patience=3)`.
 
 One that has a method `entries(model)` adds the dict of numbers that this gives to each epoch's entries in the history,
-before anything looks at them, as `Scores` does.
+before anything looks at them, as `Scores` does. Which these are it may name in `adds`: two callbacks of a fit that add
+one name are then refused before the training.
 
 >>> def watch(state):
 ...     if state.record["loss"] < 0.05:

@@ -22,7 +22,8 @@ class Scores(Constructed):
 
     They are there before any callback is called, whatever the order, and a schedule that looks at the history sees them
     too. Where the optimizer keeps an average of the weights they are its metrics, as a validation's are. One that the
-    fit's validation has as well is this one's.
+    fit's validation has as well is this one's. Two `Scores` of one fit that have a metric in common are told apart by
+    `name`.
 
     Parameters
     ----------
@@ -32,6 +33,8 @@ class Scores(Constructed):
         Names of `nnxp.metrics`; "precision", "recall" and "f1" are means over the classes.
     sample_weight
         (n,) weights from 0 up.
+    name : str
+        What the rows are called: "test" adds "test_roc_auc".
 
     Examples
     --------
@@ -47,19 +50,34 @@ class Scores(Constructed):
     """
 
     events = ("begin",)
+    name = "val"
+    """The default stands in the class too, for pickles of before."""
     __repr__ = described
 
     def __init__(
-        self, X: ArrayLike, y: ArrayLike, metrics: Sequence[str], sample_weight: ArrayLike | None = None
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        metrics: Sequence[str],
+        sample_weight: ArrayLike | None = None,
+        name: str = "val",
     ) -> None:
-        self.X, self.y, self.sample_weight = X, y, sample_weight
+        self.X, self.y, self.sample_weight, self.name = X, y, sample_weight, name
+        if not isinstance(name, str) or not name:
+            raise ValueError(f'got name={name!r}, expected what the rows are called, as text: name="test"')
         if isinstance(metrics, str) or not metrics:
             raise ValueError(f'got metrics={metrics!r}, expected a list of names: metrics=["roc_auc"]')
-        self.metrics = list(metrics)
         known = [*OF_CLASSES, *OF_NUMBERS]
-        for name in self.metrics:
-            if name not in known:
-                raise ValueError(f"got the metric {name!r}, expected one of {', '.join(known)}{hint(str(name), known)}")
+        for metric in metrics:
+            if metric not in known:
+                meant = hint(str(metric), known)
+                raise ValueError(f"got the metric {metric!r}, expected one of {', '.join(known)}{meant}")
+        self.metrics = [*dict.fromkeys(metrics)]  # each once
+
+    @property
+    def adds(self) -> list[str]:
+        """What the entries are called."""
+        return [f"{self.name}_{metric}" for metric in self.metrics]
 
     def __call__(self, state: State) -> None:
         """Raises where the model, the rows and the metrics do not fit each other, before anything is trained."""
@@ -67,9 +85,9 @@ class Scores(Constructed):
         if loss.classifies and class_names(state.model) is None:
             raise ValueError("got Scores for several yes-or-no outputs, expected one output, or classes, or numbers")
         fitting, what = (OF_CLASSES, "classes") if loss.classifies else (OF_NUMBERS, "numbers")
-        if wrong := [name for name in self.metrics if name not in fitting]:
+        if wrong := [metric for metric in self.metrics if metric not in fitting]:
             raise ValueError(f"got the metric {wrong[0]!r} for {what}, expected one of {', '.join(fitting)}")
-        self._measures = {f"val_{name}": fitting[name] for name in self.metrics}
+        self._measures = dict(zip(self.adds, (fitting[metric] for metric in self.metrics), strict=True))
         self._truth = self._prepared(state.model)
         self.entries(state.model)
 

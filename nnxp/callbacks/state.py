@@ -109,8 +109,14 @@ class Callbacks:
         for callback in self.given:
             for event in events_of(callback):
                 self.at[event].append(callback)
-        found = (getattr(callback, "entries", None) for callback in self.given)
-        self._measuring = [entries for entries in found if callable(entries)]
+        measuring = [callback for callback in self.given if callable(getattr(callback, "entries", None))]
+        adds = [name for callback in measuring for name in getattr(callback, "adds", ())]
+        if twice := [name for name in adds if adds.count(name) > 1]:
+            raise ValueError(
+                f"got two callbacks that add {twice[0]!r} to the history, expected one: leave one out, or call its "
+                'rows otherwise, Scores(X, y, metrics, name="test")'
+            )
+        self._measuring = [callback.entries for callback in measuring]  # type: ignore[attr-defined]
         state.validates = state.validates or bool(self._measuring)
 
     def __bool__(self) -> bool:

@@ -23,8 +23,8 @@ RISING = frozenset("accuracy average_precision balanced_accuracy f1 precision r2
 
 
 def rises(entry: str) -> bool:
-    """Whether more is better of an entry of the history, as far as its name says: "val_accuracy", "val_roc_auc"."""
-    return entry.removeprefix("val_") in RISING or entry.endswith("accuracy")
+    """Whether more is better of an entry of the history, as far as its name says: "val_accuracy", "test_roc_auc"."""
+    return any(entry == metric or entry.endswith(f"_{metric}") for metric in RISING) or entry.endswith("accuracy")
 
 
 def snake_case(name: str) -> str:

@@ -33,6 +33,7 @@ def test_the_names_are_those_of_the_metrics() -> None:
         assert callable(getattr(metrics, name))
     assert {*BY_NAME} <= {*OF_CLASSES, *OF_NUMBERS} and {*OF_CLASSES, *OF_NUMBERS} >= RISING
     assert all(rises(name) is rises(f"val_{name}") is (sign_of(name) == 1) for name in BY_NAME)
+    assert rises("test_roc_auc") and not rises("test_rmse") and not rises("auprecision")
     assert rises("my_accuracy") and not rises("val_loss") and not rises("r2_loss")
 
 
@@ -258,6 +259,36 @@ def test_what_is_followed_and_nobody_measures() -> None:
         model.fit(X, Y, callbacks=[EarlyStopping("val_roc_auc")])
     with pytest.raises(ValueError, match="got monitor='val_loss', expected one of loss, accuracy, val_roc_auc"):
         model.fit(X, Y, callbacks=[EarlyStopping(), Scores(XT, YT, ["roc_auc"])])
+
+
+@pytest.mark.parametrize("measuring", [list, lambda scores: [EarlyStopping("val_f1"), *scores]], ids=["alone", "more"])
+def test_two_that_add_the_same_are_refused_before_a_step(measuring: Callable[[list[Any]], list[Any]]) -> None:
+    model, one = classifier("numpy"), Scores(XT, YT, ["roc_auc", "f1"])
+    with pytest.raises(ValueError, match="two callbacks that add 'val_f1' to the history.*leave one out.*name="):
+        model.fit(X, Y, callbacks=measuring([one, Scores(X, Y, ["log_loss", "f1"])]))
+    assert model.step == 0
+    history = model.fit(X, Y, callbacks=measuring([one, Scores(X, Y, ["log_loss", "f1"], name="test")]))
+    both = expected("f1", model.predict(XT), YT), expected("f1", model.predict(X), Y)
+    assert (history["val_f1"][-1], history["test_f1"][-1]) == pytest.approx(both, rel=1e-12)
+    assert "test_roc_auc" not in history and "val_log_loss" not in history
+
+
+def test_beside_the_score_that_a_table_s_monitor_follows() -> None:
+    pytest.importorskip("sklearn")
+    rng = np.random.default_rng(0)
+    features, labels = rng.normal(size=(120, 2)), rng.integers(0, 2, size=120)
+    model = nnxp.TabularClassifier(monitor="roc_auc", epochs=2, random_state=0)
+    given = model.set_params(drop=["x1"]).fit(features, labels).encoder_.transform({"x0": features[:, 0]})
+    with pytest.raises(ValueError, match="that add 'val_roc_auc'"):
+        model.set_params(callbacks=[Scores(given, labels, ["roc_auc"])]).fit(features, labels)
+    model.set_params(callbacks=[Scores(given, labels, ["roc_auc"], name="all")]).fit(features, labels)
+    assert len(model.model_.history["val_roc_auc"]) == len(model.model_.history["all_roc_auc"]) == 2
+
+
+@pytest.mark.parametrize("name", ["", None, 3])
+def test_a_name_is_text(name: Any) -> None:
+    with pytest.raises(ValueError, match="expected what the rows are called, as text"):
+        Scores(XT, YT, ["f1"], name=name)
 
 
 def test_what_it_prints_as() -> None:
