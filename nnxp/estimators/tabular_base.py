@@ -15,7 +15,7 @@ from nnxp.estimators import inputs
 from nnxp.estimators.inputs import Given
 from nnxp.estimators.keywords import Keywords
 from nnxp.estimators.tabular_document import preprocessing_of
-from nnxp.estimators.tabular_inputs import cells
+from nnxp.estimators.tabular_inputs import cells, check_names
 from nnxp.metrics.scoring import BY_CLASS, OF_CLASSES, OF_NUMBERS
 from nnxp.sequential import Sequential
 from nnxp.tabular import Encoder
@@ -124,7 +124,8 @@ class TabularEstimator(Keywords):
         ----------
         X : frame, list of dict, dict of list, or array-like, (n, features)
             A frame of pandas, polars or pyarrow, rows of named values, or an array of any library, whose columns are
-            called x0, x1 and so on. Cells may be words, dates or missing.
+            called x0, x1 and so on. Cells may be words, dates or missing. A frame to predict has its columns in the
+            order of this one, by scikit-learn's rule: `frame[model.feature_names_in_]`; named values have any.
         y : array-like, (n,) or (n, outputs)
             Labels, or numbers.
         sample_weight : array-like, (n,), optional
@@ -254,6 +255,7 @@ class TabularEstimator(Keywords):
         if self.backend is None:  # else what there is may move in
             inputs.same_home(self, X, self._home, method)
         table, home, _ = cells(self, X, reset=False)
+        check_names(table, self.encoder_)
         X = self.encoder_.transform(table)
         rest = len(X) % BLOCK
         parts = [X[: len(X) - rest], np.pad(X[len(X) - rest :], ((0, BLOCK - rest), (0, 0)))]

@@ -48,7 +48,8 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):
     random_state : int, RandomState or None
         Initial weights, order, dropout and held-out rows follow from it.
     kinds : dict of str to str, optional
-        The kinds of columns, where they are not to be decided by their values: see `nnxp.tabular.kinds.decide`.
+        The kinds of columns, where they are not to be decided by their values: see `nnxp.tabular.kinds.decide`. Names
+        are texts: "0" is the column 0 of a frame.
     drop : sequence of str
         Columns to leave out.
     callbacks : sequence of callable, optional

@@ -7,8 +7,11 @@ import numpy as np
 from sklearn.utils.validation import validate_data
 
 from nnxp.backends import Backend, get_backend, library_of, refuse_masked
+from nnxp.data.dataset import listing
 from nnxp.doors.arrays import refuse_sparse
+from nnxp.errors import DataError
 from nnxp.estimators import inputs
+from nnxp.tabular import Encoder
 from nnxp.tabular.reading.frames import as_table
 from nnxp.tabular.reading.objects import column_of
 from nnxp.tabular.table import Column, Moments, Numbers, Table
@@ -59,6 +62,16 @@ def cells(estimator: Any, X: ArrayLike, reset: bool) -> Cells:
     columns = {f"x{j}": _column(X[:, j], f"x{j}" in texts) for j in range(X.shape[1])}
     known = {name: "number" for name, column in columns.items() if X.dtype.kind in "fiub"}
     return Cells(Table("X", columns, range(1, len(X) + 1)), home, known)
+
+
+def check_names(table: Table, encoder: Encoder) -> None:
+    """Raises where none of the columns is one that the encoder learned, as where X is an array and was a frame."""
+    names = [decision.name for decision in encoder.decisions if decision.used]
+    if names and not any(name in table.columns for name in names):
+        raise DataError(
+            f"got X with the columns {listing(table.columns)}, expected {listing(names)}, as in fit: give X in the "
+            "form that fit was given, an array (its columns are x0, x1 and so on), or a frame or rows with these names"
+        )
 
 
 def _named(X: ArrayLike) -> bool:

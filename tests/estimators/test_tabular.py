@@ -82,6 +82,39 @@ def test_arrays_of_numbers_and_of_words() -> None:
     assert [d.kind for d in TabularClassifier(epochs=2).fit(dates, ["a", "b", "a"] * 10).encoder_.decisions] == ["date"]
 
 
+def test_a_frame_has_its_columns_in_the_order_of_the_fit_and_rows_have_any() -> None:
+    pandas = pytest.importorskip("pandas")
+    rows, labels, _ = made(60)
+    frame = pandas.DataFrame(rows).assign(day=lambda d: pandas.to_datetime(d["day"]))
+    model = TabularClassifier(random_state=0, epochs=2).fit(frame, labels)
+    other, expected = frame[[*reversed(frame.columns)]], model.predict_proba(frame)
+    with pytest.raises(ValueError, match="must be in the same order as they were in fit"):
+        model.predict(other)
+    np.testing.assert_array_equal(model.predict_proba(other[model.feature_names_in_]), expected)
+    np.testing.assert_array_equal(model.predict_proba([dict(reversed(row.items())) for row in rows]), expected)
+
+
+def test_columns_that_are_called_by_numbers() -> None:
+    """They are texts to `kinds` and `drop`, and no places: an array's columns have other names."""
+    pandas = pytest.importorskip("pandas")
+    cells = np.random.default_rng(0).integers(0, 3, size=(60, 2)).astype(np.float64)
+    frame, labels = pandas.DataFrame(cells), ["no", "yes"] * 30
+    for options in ({"drop": [0]}, {"kinds": {0: "category"}}):
+        with pytest.raises(
+            nnxp.DataError, match="got 0, expected columns of the table given: '0', '1'; did you mean '0'"
+        ):
+            TabularClassifier(epochs=1, **options).fit(frame, labels)
+    model = TabularClassifier(epochs=1, random_state=0, kinds={"0": "category"}).fit(frame, labels)
+    assert {one.name: one.kind for one in model.encoder_.decisions} == {"0": "category", "1": "number"}
+    np.testing.assert_array_equal(model.predict_proba(frame[[1, 0]]), model.predict_proba(frame))
+    as_in_fit = "expected {}, as in fit: give X in the form that fit was given"
+    with pytest.raises(nnxp.DataError, match="got X with the columns x0, x1, " + as_in_fit.format("0, 1")):
+        model.predict(cells)
+    model = TabularClassifier(epochs=1).fit(cells, labels)
+    with pytest.raises(nnxp.DataError, match="got X with the columns 0, 1, " + as_in_fit.format("x0, x1")):
+        model.predict(frame)
+
+
 def test_what_cannot_be_a_table_is_refused() -> None:
     scipy = pytest.importorskip("scipy.sparse")
     rows, labels, _ = made(30)

@@ -137,7 +137,8 @@ def decide(
     for word, names in (("kinds", kinds), ("drop", drop), ("target", () if target is None else (target,))):
         for name in names:
             if name not in table.columns:
-                known = f"expected columns of {table.source}: {listing(table.columns)}"
+                texts = table.columns if isinstance(name, str) else map(repr, table.columns)  # a frame's 0 is '0' here
+                known = f"expected columns of {table.source}: {listing(texts)}"
                 raise DataError(f"{word}: got {name!r}, {known}{hint(str(name), table.columns)}")
     for name, kind in kinds.items():
         if kind not in RULES:
