@@ -10,7 +10,7 @@ import numpy as np
 
 from nnxp.callbacks import EarlyStopping
 from nnxp.cli.dividing import group_numbers
-from nnxp.cli.results import Result, predict
+from nnxp.cli.results import Result, answered
 from nnxp.cli.suspicions import suspicions
 from nnxp.cli.tables import Part, Prepared
 from nnxp.data.dataset import Array
@@ -21,6 +21,7 @@ from nnxp.tabular.findings import Part as Predicted
 from nnxp.tabular.findings import baselines, findings, leaks
 from nnxp.tabular.findings.importance import PermutationImportance, permutation_importance
 from nnxp.tabular.findings.layout import Document
+from nnxp.tabular.networks import trained
 from nnxp.tabular.report import report
 from nnxp.tabular.report.density import density
 from nnxp.tabular.table import Table
@@ -34,7 +35,8 @@ ENCODED = 100_000
 
 def outputs(model: Sequential, target: Target, X: Array) -> Array:
     """Probabilities (n, classes), or values in the target's own units, (n,), of several targets (n, targets)."""
-    output = predict(model, X)
+    with np.errstate(all="ignore"):
+        output = answered(model, trained.predicted(model, X))
     if isinstance(target, ClassTarget):
         return output
     return target.inverse(output if isinstance(target, NumberTargets) else output[:, 0])

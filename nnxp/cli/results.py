@@ -66,7 +66,11 @@ def predict(model: Sequential, X: Array) -> Array:
         A row's prediction is not finite.
     """
     with np.errstate(all="ignore"):
-        output = np.asarray(model.predict(X))
+        return answered(model, np.asarray(model.predict(X)))
+
+
+def answered(model: Sequential, output: Array) -> Array:
+    """A model's outputs as `predict` gives them; raises as it does."""
     finite = np.isfinite(output).all(axis=1)
     if not finite.all():
         raise ValueError(

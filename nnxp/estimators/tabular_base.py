@@ -28,10 +28,6 @@ from nnxp.tabular.splitting import at_random
 from nnxp.tabular.table import Indices, Table
 from nnxp.typing import ArrayLike, Floats, HostArray, Integers
 
-BLOCK = 16
-"""A row's prediction is the same, to the last bit, whatever rows stand beside it: BLAS sums whole blocks of rows, and
-what is left after them, in different orders."""
-
 
 class Rows(NamedTuple):
     """Rows of a table, what is learned of them, and what they weigh."""
@@ -256,11 +252,7 @@ class TabularEstimator(Keywords):
             inputs.same_home(self, X, self._home, method)
         table, home, _ = cells(self, X, reset=False)
         check_names(table, self.encoder_)
-        X = self.encoder_.transform(table)
-        rest = len(X) % BLOCK
-        parts = [X[: len(X) - rest], np.pad(X[len(X) - rest :], ((0, BLOCK - rest), (0, 0)))]
-        outputs = [np.asarray(self.model_.predict(part)) for part in parts if len(part)]
-        return np.concatenate(outputs)[: len(X)], home
+        return trained.predicted(self.model_, self.encoder_.transform(table)), home
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

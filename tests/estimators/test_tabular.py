@@ -601,6 +601,33 @@ def test_what_nnxp_train_wrote_is_an_estimator(tmp_path: Path) -> None:
         assert model.predict(whole).shape == (200,)  # the columns that are no inputs are passed over
 
 
+@pytest.mark.parametrize("preset", ["mlp", "binned", "realmlp"])
+def test_numbers_of_a_file_are_held_within_its_limits_by_whoever_predicts(
+    preset: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And are the same to the last bit, however many rows there are: limits are the target's range, or half of it more
+    on either side."""
+    rng = np.random.default_rng(0)
+    rows = [{"size": float(size), "town": TOWNS[k % 4]} for k, size in enumerate(rng.normal(size=200))]
+    prices = [10 * row["size"] + 3 * (row["town"] == "Fez") for row in rows]
+    write(tmp_path / "t.csv", rows, price=prices)
+    options = ["--target", "price", "--preset", preset, "--epochs", "40", "--quiet", "--out", str(tmp_path / "run")]
+    assert main(["train", str(tmp_path / "t.csv"), *options]) in (0, None)
+    path = tmp_path / "run/model.safetensors"
+    model = nnxp.load_estimator(path)
+    low, high = model.encoder_.target.within
+    beyond = (0.0 if preset == "realmlp" else 0.5) * (max(prices) - min(prices)) + 1e-9
+    assert min(prices) - beyond <= low < high <= max(prices) + beyond  # of the rows that are trained on
+    for count in (*range(1, 18), 37):
+        new = [{"size": float(size), "town": TOWNS[k % 4]} for k, size in enumerate(rng.normal(scale=9, size=count))]
+        write(tmp_path / "new.csv", new)
+        assert main(["predict", str(path), str(tmp_path / "new.csv")]) in (0, None)
+        got = np.array([float(line) for line in capsys.readouterr().out.splitlines()[1:]])
+        np.testing.assert_array_equal(got, model.predict(new))
+        assert (got >= low).all() and (got <= high).all()
+    assert low in got or high in got
+
+
 @pytest.mark.parametrize("named", [["--preset", "realmlp"], ["--preset", "default"], []])
 def test_an_estimator_of_nnxp_train_has_its_preset_and_its_best_epoch(named: list[str], tmp_path: Path) -> None:
     rows, labels, _ = made(160)

@@ -12,12 +12,14 @@ from nnxp.sequential import Sequential
 from nnxp.tabular.findings.baselines import coefficients
 from nnxp.tabular.networks.presets import Preset
 from nnxp.tabular.networks.purpose import Purpose
-from nnxp.typing import Floats
+from nnxp.typing import Floats, HostArray
 
 OWN = {"loss": "val_loss", "log_loss": "val_loss", "accuracy": "val_accuracy", "rmse": "val_rmse"}
 """Scores that a validation gives anyway, and what it calls them."""
 OF_ROWS = ("loss", "log_loss", "rmse")
 """Scores that are means over rows, so that two networks can be compared row by row."""
+BLOCK = 16
+"""Rows of which BLAS sums the products of each in one order; what is left after whole blocks, in another."""
 
 
 def network(preset: Preset, purpose: Purpose, **place: Any) -> Sequential:
@@ -88,6 +90,14 @@ def fit(
         start.put_back(model)
         stopping.best_epoch = 0
     return stopping
+
+
+def predicted(model: Sequential, X: HostArray) -> HostArray:
+    """A network's outputs (n, outputs), on the host: a row's are the same, to the last bit, whatever rows stand beside
+    it and whoever asks."""
+    rest = len(X) % BLOCK
+    parts = [X[: len(X) - rest], np.pad(X[len(X) - rest :], ((0, BLOCK - rest), (0, 0)))]
+    return np.concatenate([np.asarray(model.predict(part)) for part in parts if len(part)])[: len(X)]
 
 
 def _losses(model: Sequential, given: Mapping[str, Any]) -> Floats:
