@@ -99,15 +99,20 @@ def kept(backend: Backend, key: int, shape: tuple[int, ...], rate: float, out: A
 
 
 def kept_beside(
-    backend: Backend, keys: Sequence[int], shape: tuple[int, ...], rate: float, out: Array | None = None
+    backend: Backend, keys: Sequence[int], shape: tuple[int, ...], rates: Sequence[float], out: Array | None = None
 ) -> Array:
-    """`kept` of several networks whose elements lie side by side, (n, K · m): the mask of each by its own key."""
+    """`kept` of several networks whose elements lie side by side, (n, K · m): the mask of each by its own key, and by
+    one rate or its own."""
     n, width = shape
     m = width // len(keys)
     counters = _beside.take("multiples of γ", n * width, m, len(keys), backend)
-    row = backend.asarray(np.repeat(np.array(keys, dtype=np.int64), m)[None, :], dtype="int64")
-    keep = backend.fuse(formulas.kept_beside)
-    return keep(backend.xp.reshape(counters, shape), row, threshold(rate), out=out)
+    limits = [threshold(rate) for rate in rates]
+    limits = limits if len(rates) > 1 else limits * len(keys)
+    row, limit = (
+        backend.asarray(np.repeat(np.array(numbers, dtype=np.int64), m)[None, :], dtype="int64")
+        for numbers in (keys, limits)
+    )
+    return backend.fuse(formulas.kept_beside)(backend.xp.reshape(counters, shape), row, limit, out=out)
 
 
 def threshold(rate: float) -> int:

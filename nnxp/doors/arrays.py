@@ -128,8 +128,10 @@ class Switch(Declared, Constructed):
     def _check_options(self, dtype: str) -> None:
         """Raises where an option is a number that the dtype does not hold."""
         for name in self.options:
+            value = getattr(self, name, None)
             if name not in self._on_host:
-                held(name, getattr(self, name, None), dtype)
+                for number in value.values() if isinstance(value, dict) else (value,):  # which may be one a member
+                    held(name, number, dtype)
 
     def _on(self, backend: Backend, dtype: str, named: bool = False) -> Self:
         """Takes a model's backend and dtype, or says how the two disagree. `named`: the model's was given, so that

@@ -2,7 +2,7 @@
 
 import math
 import operator
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,11 +24,10 @@ def beyond(name: str, value: float, dtype: str) -> ValueError:
 
 
 def held(name: str, value: Any, dtype: str) -> None:
-    """Raises ValueError where a finite float, or one of a list or a dict, is beyond what the dtype holds, or becomes 0
+    """Raises ValueError where a finite float, or one of a list, is beyond what the dtype holds, or becomes 0
     in it and may not be 0."""
     least = SMALLEST[dtype] / 2 if name in NEVER_0 else -1
-    numbers = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else (value,)
-    for number in numbers:
+    for number in value if isinstance(value, list | tuple) else (value,):
         if isinstance(number, float) and math.isfinite(number) and not least < abs(number) <= LARGEST[dtype]:
             raise beyond(f"{name}=", number, dtype)
 
@@ -102,10 +101,26 @@ def share(name: str, value: Any) -> float:
     return _checked(name, value, 0, 1, "a number from 0 up to but not including 1")
 
 
-def factors_by_name(name: str, value: Any) -> dict[str, float] | None:
-    """The value as a dict of its own, if it has numbers from 0 up by their names; None where it has none."""
+def each_member(name: str, value: Any, check: Callable[[str, Any], float]) -> Any:
+    """The value as a float, or where it is a sequence, a number for each member of a model, as a tuple of them."""
+    if isinstance(value, Sequence) and not isinstance(value, str) and value:
+        return tuple(check(name, number) for number in value)
+    if getattr(value, "ndim", 0) == 1 and len(value):
+        return tuple(check(name, number) for number in value.tolist())
+    return check(name, value)
+
+
+def factors_by_name(name: str, value: Any) -> dict[str, Any] | None:
+    """The value as a dict of its own, if it has numbers from 0 up by their names, and for "members" one for each; None
+    where it has none."""
     if value is None:
         return None
     if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
         raise TypeError(f'got {name}={value!r}, expected a dict of numbers by name: {name}={{"biases": 0.1}}')
-    return {key: not_negative(f"{name}[{key!r}]", number) for key, number in value.items()} or None
+    found: dict[str, Any] = {}
+    for key, number in value.items():
+        title = f"{name}[{key!r}]"
+        found[key] = each_member(title, number, not_negative) if key == "members" else not_negative(title, number)
+    if isinstance(found.get("members"), float):
+        raise ValueError(f"got {name}['members']={found['members']!r}, expected a list of numbers, one for each member")
+    return found or None

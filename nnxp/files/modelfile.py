@@ -295,8 +295,7 @@ def _restore(model: Model, state: dict[str, Any]) -> None:
     """Takes over what `state_of` gave."""
     model.epoch, model.step = state["epoch"], state["step"]
     model.history = {  # a file's is in order of name
-        name: [_float(value) for value in state["history"][name]]
-        for name in sorted(state["history"], key=place)
+        name: [_float(value) for value in state["history"][name]] for name in sorted(state["history"], key=place)
     }
     model.optimizer.iterations, model.optimizer.total = state["iterations"], state["total"]
     if model.optimizer.schedule is not None:

@@ -506,9 +506,9 @@ def kept(c: Array, key: int, threshold: int) -> Array:
     return ((splitmix64(c + key) >> 40) & 0xFFFFFF) < threshold
 
 
-def kept_beside(c: Array, key: Row, threshold: int) -> Array:
-    """`kept` with a key for each column: the masks of several networks side by side."""
-    return kept(c, key, threshold)
+def kept_beside(c: Array, key: Row, threshold: Row) -> Array:
+    """`kept` with a key and a threshold for each column: the masks of several networks side by side."""
+    return ((splitmix64(c + key) >> 40) & 0xFFFFFF) < threshold
 
 
 # --- the error function ----------------------------------------------------------------------------

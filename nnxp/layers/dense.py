@@ -1,12 +1,12 @@
 """The dense layer."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nnxp import random
 from nnxp.doors.naming import snake_case
-from nnxp.doors.options import not_negative, positive
+from nnxp.doors.options import each_member, not_negative, positive
 from nnxp.initializers import INITIALIZERS, Initializer, get_initializer
 from nnxp.kernels import formulas
 from nnxp.layers.base import Layer
@@ -38,7 +38,8 @@ class Dense(Layer):
     parametrization : "standard" or "ntk"
         "ntk" is the neural-tangent form.
     l1, l2, bias_l1, bias_l2 : float
-        Coupled penalties l1 Σ|W| + l2 ΣW², part of the reported loss and of the gradients.
+        Coupled penalties l1 Σ|W| + l2 ΣW², part of the reported loss and of the gradients. In a model of several
+        members also a sequence, one for each.
     seed : int, optional
         For a layer on its own; a model gives its layers its own seed.
     trainable : bool
@@ -87,10 +88,10 @@ class Dense(Layer):
         n_out: int,
         *,
         initializer: str | Initializer | None = None,
-        l1: float = 0.0,
-        l2: float = 0.0,
-        bias_l1: float = 0.0,
-        bias_l2: float = 0.0,
+        l1: float | Sequence[float] = 0.0,
+        l2: float | Sequence[float] = 0.0,
+        bias_l1: float | Sequence[float] = 0.0,
+        bias_l2: float | Sequence[float] = 0.0,
         parametrization: str = "standard",
         seed: int | None = None,
         trainable: bool = True,
@@ -101,8 +102,9 @@ class Dense(Layer):
         super().__init__(backend, dtype, trainable, factors)
         self.n_in, self.n_out = positive("n_in", n_in), positive("n_out", n_out)
         self.initializer = None if initializer is None else get_initializer(initializer)
-        self.l1, self.l2 = not_negative("l1", l1), not_negative("l2", l2)
-        self.bias_l1, self.bias_l2 = not_negative("bias_l1", bias_l1), not_negative("bias_l2", bias_l2)
+        self.l1, self.l2 = each_member("l1", l1, not_negative), each_member("l2", l2, not_negative)
+        self.bias_l1 = each_member("bias_l1", bias_l1, not_negative)
+        self.bias_l2 = each_member("bias_l2", bias_l2, not_negative)
         if parametrization not in PARAMETRIZATIONS:
             raise ValueError(f"got parametrization={parametrization!r}, expected one of {', '.join(PARAMETRIZATIONS)}")
         self.parametrization = parametrization
@@ -160,11 +162,11 @@ class Dense(Layer):
 
     @property
     def _penalised(self) -> bool:
-        return bool(self.l1 or self.l2 or self.bias_l1 or self.bias_l2)
+        return any(map(_counts, (self.l1, self.l2, self.bias_l1, self.bias_l2)))
 
-    def _penalties(self) -> list[tuple[str, float, float]]:
+    def _penalties(self) -> list[tuple[str, Any, Any]]:
         both = (("weights", self.l1, self.l2), ("biases", self.bias_l1, self.bias_l2))
-        return [(name, l1, l2) for name, l1, l2 in both if l1 or l2]
+        return [(name, l1, l2) for name, l1, l2 in both if _counts(l1) or _counts(l2)]
 
     def output_width(self, n_in: int | None) -> int:
         """n_out; raises ValueError where the inputs are not n_in wide."""
@@ -202,3 +204,8 @@ class Dense(Layer):
         if self.parametrization == "standard":  # files of before do not say it
             del config["parametrization"]
         return config
+
+
+def _counts(factor: Any) -> bool:
+    """Whether a penalty's factor, or one of those of several members, is not 0."""
+    return bool(factor) if isinstance(factor, float) else True

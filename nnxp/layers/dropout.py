@@ -1,9 +1,10 @@
 """Dropout."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from nnxp import random
-from nnxp.doors.options import share
+from nnxp.doors.options import each_member, share
 from nnxp.kernels import formulas
 from nnxp.layers.base import Layer
 from nnxp.typing import Array, ArrayLike
@@ -21,8 +22,8 @@ class Dropout(Layer):
 
     Parameters
     ----------
-    rate : float
-        The share that is dropped, from 0 up to but not including 1.
+    rate : float or sequence of float
+        The share that is dropped, from 0 up to but not including 1; in a model of several members, also one for each.
     schedule : str, Schedule or callable, optional
         What multiplies the rate at each step, "flat_cosine" say: a curve over the steps of `nnxp.schedules`, or a
         function of (step, total), the updates that the model's optimizer has made and will make. A layer on its own
@@ -43,7 +44,7 @@ class Dropout(Layer):
 
     def __init__(
         self,
-        rate: float,
+        rate: float | Sequence[float],
         *,
         schedule: Any = None,
         seed: int | None = None,
@@ -52,7 +53,7 @@ class Dropout(Layer):
         dtype: str | None = None,
     ) -> None:
         super().__init__(backend, dtype, trainable)
-        self.rate = share("rate", rate)
+        self.rate = each_member("rate", rate, share)
         if schedule is not None:
             from nnxp.schedules import get_curve
 
@@ -64,6 +65,8 @@ class Dropout(Layer):
     def forward(self, inputs: ArrayLike, training: bool = False) -> Array:
         """x · kept / (1 - rate) while training, else x itself."""
         self.inputs, self.output, self._mask = inputs, inputs, None
+        if isinstance(self.rate, tuple):
+            raise ValueError(f"got a rate for each of {len(self.rate)} members by itself, expected a model of several")
         if training and self.rate > 0:
             moment = (0, 0, self.calls) if self.moment is None else self.moment
             rate = self.rate if self.schedule is None else self._scheduled(self.schedule)
@@ -86,11 +89,13 @@ class Dropout(Layer):
 
     def _scheduled(self, schedule: "Schedule") -> float:
         """The rate of this step."""
+        return share("rate times its schedule", self.rate * self._factor(schedule))
+
+    def _factor(self, schedule: "Schedule") -> float:
+        """What the schedule multiplies the rate of this step by."""
         if self.moment is None:
-            step, total = self.calls, None
-        else:
-            step, total = self.model.optimizer.iterations, self.model.optimizer.total
-        return share("rate times its schedule", self.rate * schedule(step, total))
+            return schedule(self.calls, None)
+        return schedule(self.model.optimizer.iterations, self.model.optimizer.total)
 
     def _draw(self, key: int, shape: tuple[int, ...], rate: float) -> tuple[Any, ...]:
         """The mask, or what it follows from."""

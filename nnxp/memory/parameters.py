@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Any, NamedTuple, TypeAlias
 
+import numpy as np
+
 from nnxp.backends import Backend
 from nnxp.memory.counting import counted
-from nnxp.typing import Array, ArrayLike
+from nnxp.typing import Array, ArrayLike, HostArray
 
 KINDS = ("weights", "biases", "state")
 """The order within a store: all weights, then all biases, then what is not trained."""
@@ -39,6 +41,14 @@ class Entry(NamedTuple):
     def size(self) -> int:
         """The number of elements."""
         return math.prod(self.shape) * (self.members or 1)
+
+    def spread(self, numbers: Sequence[float]) -> HostArray:
+        """One number for each member, once for each of its elements, as they stand in memory, (size,)."""
+        by_member = np.asarray(numbers, dtype=np.float64)
+        if not self.beside:
+            return np.repeat(by_member, math.prod(self.shape))
+        n_in, n_out = self.shape
+        return np.tile(np.repeat(by_member, n_out), n_in)
 
     def seen(self, flat: Array, xp: Any) -> Array:
         """Its part of a flat array in its shape; of several members, theirs in a row: (members, ...)."""
@@ -182,4 +192,3 @@ class ParameterStore:
                     spans.append(Span(start, stop, entry.kind))
             self._spans[owner, by_kind, frozen] = spans
         return self._spans[owner, by_kind, frozen]
-

@@ -7,8 +7,11 @@ from typing import Any
 from nnxp.activations import ACTIVATIONS, Activation, Linear, Sigmoid, Softmax
 from nnxp.doors.naming import lookup
 from nnxp.layers import LAYERS, BatchNorm, Dense, Dropout, Layer, LayerNorm
+from nnxp.layers.parts import with_parts
 from nnxp.losses import BinaryCrossentropy, CategoricalCrossentropy, Loss, SigmoidCrossentropy, SoftmaxCrossentropy
 
+EACH_MEMBER = ("l1", "l2", "bias_l1", "bias_l2", "rate")
+"""Options of layers that may be one number for each member of a model."""
 NORMALIZATIONS: dict[str, Callable[[int], Layer]] = {"batch": BatchNorm, "layer": LayerNorm}
 
 
@@ -98,6 +101,18 @@ def check_loss(layers: Sequence[Layer], loss: Loss | None) -> None:
     before = layers[-2] if len(layers) > 1 else None
     if isinstance(last, Softmax) and isinstance(before, Softmax | Sigmoid):
         raise ValueError(f"got {type(before).__name__} and Softmax in a row, expected one: leave the first out")
+
+
+def check_members(layers: Sequence[Layer], members: int) -> None:
+    """Raises ValueError where an option of a layer or a part has a number for each of another count of members."""
+    for position, layer in with_parts(layers):
+        for name in EACH_MEMBER:
+            value = layer.__dict__.get(name) if isinstance(layer, Dense | Dropout) else None
+            if isinstance(value, tuple) and (members == 1 or len(value) != members):
+                raise ValueError(
+                    f"got {name} of {len(value)} members, layer {position}, for a model of {members}, expected one "
+                    "number, or one for each of several: Sequential(..., members=)"
+                )
 
 
 def check_classes(names: Sequence[str] | None, loss: Loss | None, n_out: int | None) -> list[str] | None:

@@ -5,6 +5,7 @@ from typing import Any
 
 from nnxp.doors.arrays import Switch
 from nnxp.layers.parts import with_parts
+from nnxp.network.architecture import check_members
 from nnxp.network.model import Model
 
 
@@ -21,7 +22,8 @@ def check_parts(model: Model) -> None:
                 part._check_options(model.dtype)
         except (TypeError, ValueError) as error:
             raise type(error)(f"{where}, {kind.__name__}: {error}") from None
-    model.optimizer.check_factors(model.layers)
+    check_members(model.layers, model.members)
+    model.optimizer.check_factors(model.layers, model.members)
 
 
 def _parts(model: Model) -> Iterator[tuple[str, Any]]:

@@ -6,6 +6,7 @@ from typing import TypeVar
 from nnxp.doors.options import whole
 from nnxp.layers.parts import with_parts
 from nnxp.memory.parameters import ParameterStore
+from nnxp.network.architecture import EACH_MEMBER
 from nnxp.network.members import seed_of
 from nnxp.network.model import Model
 from nnxp.typing import Array
@@ -20,10 +21,18 @@ def member(model: M, i: int) -> M:
         raise IndexError(f"got member {i}, expected one from 0 to {members - 1}: the model has {members} members")
     store, optimizer = model.store, copy.copy(model.optimizer)
     optimizer.resume(model.optimizer.progress())
+    for name, rate in (("factors", "learning_rate"), ("decay_factors", "weight_decay")):
+        given = dict(getattr(optimizer, name, None) or {})
+        if "members" in given:
+            setattr(optimizer, rate, getattr(optimizer, rate) * given.pop("members")[i])
+            setattr(optimizer, name, given or None)
     layers = [copy.copy(layer) for layer in model.layers]
     for position, layer in with_parts(layers):
         views = {name: store.view(position, name) for name in layer.stored()}
         layer.__dict__["_store"] = None
+        for name in EACH_MEMBER:
+            if isinstance(numbers := layer.__dict__.get(name), tuple):
+                layer.__dict__[name] = numbers[i]
         layer._assigned = {name: store.backend.to_numpy(v if members == 1 else v[i, ...]) for name, v in views.items()}
     one = type(model)(layers, copy.copy(model.loss), optimizer, dtype=model.dtype, seed=model.seed)
     if members > 1:

@@ -16,6 +16,7 @@ from nnxp.layers import BatchNorm, Dense, Dropout, Layer, Rescaling, Scaling
 from nnxp.layers.parts import with_parts
 from nnxp.losses import Loss
 from nnxp.memory.parameters import Entry, Owner, ParameterStore
+from nnxp.network.architecture import EACH_MEMBER
 from nnxp.network.parametric import ParametricActivation
 from nnxp.network.residual import Residual
 from nnxp.network.wide import BlockDense, ByRows, MembersDropout, OneByOne, Spread
@@ -118,9 +119,7 @@ class WideStore:
         return self._gradients[name]
 
 
-def loss_backward(
-    loss: Loss, output: Array, y: ArrayLike, sample_weight: ArrayLike | None, members: int
-) -> Array:
+def loss_backward(loss: Loss, output: Array, y: ArrayLike, sample_weight: ArrayLike | None, members: int) -> Array:
     """The gradient of each member's mean loss by the outputs, side by side, (n, K · m)."""
     backend, (n, width) = loss.backend, output.shape
     rows = (n * members, width // members)
@@ -197,9 +196,10 @@ class _Making:
             beside = layer.shortcut and _Making(K, self.seeds, shared).wide(layer.shortcut)
             return _twin(layer, layers=parts, shortcut=beside)
         if isinstance(layer, Dense) and shared:
-            return _twin(layer, n_out=K * layer.n_out)
+            return _penalised(_twin(layer, n_out=K * layer.n_out), layer)
         if isinstance(layer, Dense):
-            return _twin(layer, BlockDense, n_in=K * layer.n_in, n_out=K * layer.n_out, blocks=K)
+            blocks = _twin(layer, BlockDense, n_in=K * layer.n_in, n_out=K * layer.n_out, blocks=K)
+            return _penalised(blocks, layer)
         name = WIDTHS[type(layer)]
         return _twin(layer, **{name: K * getattr(layer, name)})
 
@@ -211,6 +211,19 @@ def _twin(layer: Layer, kind: type[Layer] | None = None, **changed: Any) -> Laye
     if layer.stored():
         twin.__dict__["_store"] = WideStore(layer.store, layer.position, twin.parameter_shapes())
     return _placed(twin, layer)
+
+
+def _penalised(twin: Layer, layer: Dense) -> Layer:
+    """The twin of a dense layer, its penalties' factors as its parameters are, where there is one for each member."""
+    store = layer.store
+    for entry in store.entries:
+        for name in ("l1", "l2"):
+            option = name if entry.name == "weights" else f"bias_{name}"
+            if entry.owner == layer.position and isinstance(numbers := getattr(layer, option), tuple):
+                shape = getattr(twin, entry.name).shape
+                factors = store.backend.asarray(entry.spread(numbers).reshape(tuple(shape)), dtype=store.dtype)
+                twin.__dict__[option] = factors
+    return twin
 
 
 def _placed(made: Layer, layer: Layer) -> Layer:
@@ -233,6 +246,11 @@ def _single(layer: Layer, store: Any, seed: int) -> Layer:
     """A member's own of a layer and its parts."""
     twin = copy.copy(layer)
     for (_, part), (_, own) in zip(with_parts([twin]), with_parts([layer]), strict=True):
-        part.__dict__.update(_store=store, position=own.position, seed=seed)
+        each = {
+            name: value[store.member]
+            for name, value in part.__dict__.items()
+            if name in EACH_MEMBER and isinstance(value, tuple)
+        }
+        part.__dict__.update(_store=store, position=own.position, seed=seed, **each)
         part.__dict__["_model"] = own.__dict__.get("_model")
     return twin

@@ -15,7 +15,7 @@ from nnxp.layers.parts import with_parts
 from nnxp.losses import Loss, get_loss
 from nnxp.memory.counting import counted
 from nnxp.memory.parameters import ParameterStore
-from nnxp.network.architecture import as_layer, check_classes, check_loss, following, widths
+from nnxp.network.architecture import as_layer, check_classes, check_loss, check_members, following, widths
 from nnxp.network.by_layer import ByLayer
 from nnxp.network.history import RunningFit
 from nnxp.optimizers import Optimizer, get_optimizer
@@ -68,6 +68,7 @@ class Model(ByLayer):
         self._start_afresh()
         self.n_in, self.n_out = widths(self.layers)
         check_loss(self.layers, self.loss)
+        check_members(self.layers, self.members)
         self._take_parts()
         if self._named:
             _ = self.store
@@ -81,7 +82,7 @@ class Model(ByLayer):
     def __setattr__(self, name: str, value: Any) -> None:
         if name == "optimizer":
             value = get_optimizer(value)
-            value.check_factors(self.layers)
+            value.check_factors(self.layers, self.members)
             if self.members > 1:
                 several().check_optimizer(value, self.members)
         elif name == "loss" and value is not None:

@@ -6,8 +6,11 @@ Element-wise layers, and those whose parameters are one row, are as they are, on
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
+import numpy as np
+
 from nnxp import random
-from nnxp.doors.options import positive
+from nnxp.backends import dtype_of
+from nnxp.doors.options import positive, share
 from nnxp.kernels import formulas
 from nnxp.layers import Dense, Dropout, Layer
 from nnxp.typing import Array, ArrayLike
@@ -77,18 +80,36 @@ class BlockDense(Dense):
 
 
 class MembersDropout(Dropout):
-    """Dropout of each member by its own seed, whatever the others drop."""
+    """Dropout of each member by its own seed, whatever the others drop, and by its own rate where it has one."""
 
     seeds: Sequence[int]
+
+    def forward(self, inputs: ArrayLike, training: bool = False) -> Array:
+        """x · kept / (1 - rate) while training, else x itself."""
+        self.inputs, self.output, self._mask = inputs, inputs, None
+        given = self.rate if isinstance(self.rate, tuple) else (self.rate,)
+        factor = 1.0 if not training or self.schedule is None else self._factor(self.schedule)
+        rates = [share("rate times its schedule", rate * factor) for rate in given]
+        if training and any(rates):
+            assert self.moment is not None
+            keys = [random.key(seed, "dropout", self.position, *self.moment[1:]) for seed in self.seeds]
+            out = self.take("kept", inputs.shape, "bool")
+            kept = random.kept_beside(self.backend, keys, inputs.shape, rates, out=out)
+            self._mask, self._row = (kept, 1 / (1 - rates[0])), None
+            if len(rates) > 1:
+                width = inputs.shape[1] // len(rates)
+                row = np.repeat([[1 / (1 - rate) for rate in rates]], width, axis=1)
+                self._mask, self._row = (kept, 1.0), self.backend.asarray(row, dtype=dtype_of(inputs))
+            self.output = self._drop(inputs, "output")
+        return self.output
 
     @property
     def _draws_again(self) -> bool:
         return False
 
-    def _draw(self, key: int, shape: tuple[int, ...], rate: float) -> tuple[Any, ...]:
-        assert self.moment is not None
-        keys = [random.key(seed, "dropout", self.position, *self.moment[1:]) for seed in self.seeds]
-        return (random.kept_beside(self.backend, keys, shape, rate, out=self.take("kept", shape, "bool")),)
+    def _drop(self, x: Array, name: str) -> Array:
+        kept = super()._drop(x, name)
+        return kept if self._row is None else self.backend.fuse(formulas.scale_columns, into=("x",))(kept, self._row)
 
 
 class ByRows(Layer):

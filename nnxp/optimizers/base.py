@@ -45,8 +45,8 @@ class Optimizer(Switch):
     factors : dict of float, optional
         What multiplies the rate, by the name of a parameter, of a layer's class, or of both:
         {"biases": 0.1, "BatchNorm": 2, "Dense.weights": 0.5}. The name that says most counts, and a layer's own
-        `factors`, Dense(..., factors={"weights": 0.5}), before it. The update stays one pass. Assign another dict to
-        change them.
+        `factors`, Dense(..., factors={"weights": 0.5}), before it. {"members": [1, 10]} multiplies the rates of two
+        members, beside those. The update stays one pass. Assign another dict to change them.
     backend
         Where given, targets of another backend are refused; otherwise targets decide.
 
@@ -66,7 +66,7 @@ class Optimizer(Switch):
     options: ClassVar[tuple[str, ...]] = (
         "learning_rate", "schedule", "decay", "clip_norm", "clip_value", "ema", "factors"
     )  # fmt: skip
-    factors: dict[str, float] | None = None
+    factors: dict[str, Any] | None = None
     _if_given: ClassVar[tuple[str, ...]] = ("factors",)
     _on_host = ("decay", "clip_norm", "clip_value")
     _by_name: ClassVar[tuple[str, ...]] = ("factors",)
@@ -81,7 +81,7 @@ class Optimizer(Switch):
         clip_norm: float | None = None,
         clip_value: float | None = None,
         ema: float | None = None,
-        factors: Mapping[str, float] | None = None,
+        factors: Mapping[str, Any] | None = None,
         backend: Any = None,
     ) -> None:
         super().__init__(backend)
@@ -147,11 +147,11 @@ class Optimizer(Switch):
         self.schedule = copy.deepcopy(self.schedule)
         self._begin()
 
-    def check_factors(self, layers: Iterable[Layer]) -> None:
-        """Raises ValueError where factors are of what a model of these layers does not have."""
+    def check_factors(self, layers: Iterable[Layer], members: int = 1) -> None:
+        """Raises ValueError where factors are of what a model of these layers and members does not have."""
         for name in self._by_name:
             if given := getattr(self, name):
-                check_names(name, given, layers)
+                check_names(name, given, layers, members)
 
     def join(self, model: Any) -> None:
         """Becomes a model's; starts afresh where the model it had is gone."""
@@ -259,9 +259,10 @@ class Optimizer(Switch):
         if laid_out is None:
             self._refuse_other(store)
             self._check_options(store.dtype)
+            decays = getattr(self, "decay_factors", None)
             laid_out = self._laid_out[store.token] = Layout(
-                Table(store, lambda entry: rate_of(entry, self.factors)),
-                Table(store, lambda entry: factor_of(entry, getattr(self, "decay_factors", None))),
+                Table(store, lambda entry: rate_of(entry, self.factors), self.factors),
+                Table(store, lambda entry: factor_of(entry, decays), decays),
                 {},
             )
         stretch = laid_out.stretches.get(span)

@@ -33,7 +33,7 @@ class Decaying(Optimizer):
 
     options: ClassVar[tuple[str, ...]] = ("weight_decay", "decay_biases", "weight_decay_schedule", "decay_factors")
     weight_decay_schedule: "Schedule | None" = None
-    decay_factors: dict[str, float] | None = None
+    decay_factors: dict[str, Any] | None = None
     _if_given = (*Optimizer._if_given, "weight_decay_schedule", "decay_factors")
     _by_name = (*Optimizer._by_name, "decay_factors")
 
@@ -44,7 +44,7 @@ class Decaying(Optimizer):
         weight_decay: float,
         decay_biases: bool = True,
         weight_decay_schedule: Any = None,
-        decay_factors: Mapping[str, float] | None = None,
+        decay_factors: Mapping[str, Any] | None = None,
         **others: Any,
     ) -> None:
         super().__init__(learning_rate, **others)

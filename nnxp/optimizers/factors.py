@@ -17,8 +17,8 @@ from nnxp.layers.parts import with_parts
 from nnxp.memory.parameters import Entry, ParameterStore, Span
 from nnxp.typing import Array, Kernel
 
-Given = Mapping[str, float] | None
-"""Factors by the name of a parameter, of a layer's class, or by both, "Dense.biases"."""
+Given = Mapping[str, Any] | None
+"""Factors by the name of a parameter, of a layer's class, or by both, "Dense.biases"; "members" are one for each."""
 
 
 class Factors(NamedTuple):
@@ -36,20 +36,24 @@ class Factors(NamedTuple):
 class Table:
     """Factors over all of a store that is trained."""
 
-    def __init__(self, store: ParameterStore, factor_of: Callable[[Entry], float]) -> None:
+    def __init__(self, store: ParameterStore, factor_of: Callable[[Entry], float], given: Given = None) -> None:
         self._backend, self._dtype = store.backend, store.dtype  # not the store: an optimizer does not keep it alive
         self._flat: Array | None = None
-        places = zip(store.entries, store.offsets, store.offsets[1:], strict=False)
+        places = [*zip(store.entries, store.offsets, store.offsets[1:], strict=False)]
         self.segments = [(start, stop, factor_of(entry)) for entry, start, stop in places if entry.kind != "state"]
+        self._members: list[Entry] = [entry for entry, *_ in places if entry.kind != "state"]
+        self._by_member: tuple[float, ...] | None = (given or {}).get("members")
 
     def within(self, start: int, stop: int) -> float | Array:
         """The factor of a stretch, or where it has several, an array of them."""
         found = {factor for first, end, factor in self.segments if max(first, start) < min(end, stop)}
-        if len(found) == 1:
+        if len(found) == 1 and self._by_member is None:
             return found.pop()
         if self._flat is None:
             counts = [end - first for first, end, _ in self.segments]
             host = np.repeat(np.asarray([factor for *_, factor in self.segments], dtype=np.float64), counts)
+            if self._by_member is not None:
+                host *= np.concatenate([entry.spread(self._by_member) for entry in self._members])
             self._flat = self._backend.asarray(host, dtype=self._dtype)
         return self._flat[start:stop]
 
@@ -77,12 +81,18 @@ def factor_of(entry: Entry, given: Given) -> float:
     return next((given[name] for name in _names(entry.layer, entry.name) if name in given), 1.0) if given else 1.0
 
 
-def check_names(keyword: str, given: Given, layers: Iterable[Layer]) -> None:
-    """Raises ValueError where a name is of nothing in the layers and their parts."""
+def check_names(keyword: str, given: Given, layers: Iterable[Layer], members: int) -> None:
+    """Raises ValueError where a name is of nothing in the layers and their parts, or of another number of members."""
+    by_member = (given or {}).get("members")
+    if by_member is not None and (members == 1 or len(by_member) != members):
+        raise ValueError(
+            f"got {keyword} of {len(by_member)} members for a model of {members}, expected one for each of several: "
+            "Sequential(..., members=)"
+        )
     parameters = [(type(layer).__name__, name) for _, layer in with_parts(layers) for name in layer.parameters]
     known = [*dict.fromkeys(name for rank in zip(*(_names(*one) for one in parameters), strict=True) for name in rank)]
     for name in given or ():
-        if name not in known:
+        if name not in (*known, "members"):
             raise ValueError(
                 f"got {keyword} of {name!r}, expected names that the model has, of a parameter, of a layer's class, or "
                 f"of both: {', '.join(known)}{hint(name, known)}"

@@ -77,7 +77,7 @@ class LBFGS(Optimizer):
         super()._begin()
         self.result: Result | None = None
 
-    def check_factors(self, layers: Iterable[Layer]) -> None:
+    def check_factors(self, layers: Iterable[Layer], members: int = 1) -> None:
         """Refuses those of a layer: there is no rate to multiply."""
         for position, layer in with_parts(layers):
             if layer.factors:

@@ -1,6 +1,6 @@
 """The step of several members side by side: what differs is where the loss is, which each has its own of."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -8,11 +8,13 @@ import numpy as np
 from nnxp.kernels import formulas
 from nnxp.layers import Dense
 from nnxp.layers.parts import with_parts
+from nnxp.memory.parameters import ParameterStore
 from nnxp.network.members import check_optimizer
 from nnxp.network.model import Model
 from nnxp.training.averages import averages
 from nnxp.training.batch import Batch
 from nnxp.training.heads import DenseSoftmaxCrossentropy, LossStage
+from nnxp.training.penalties import Penalties
 from nnxp.training.plan import SIZES, Plan
 from nnxp.typing import Array
 
@@ -56,10 +58,26 @@ class MembersLossStage(LossStage):
         return losses
 
 
+class MembersPenalties(Penalties):
+    """Those of the members' dense layers; factors of which each has its own are arrays, layer by layer."""
+
+    def __init__(self, layers: Sequence[Dense], store: ParameterStore) -> None:
+        factors = {layer: (layer.l1, layer.l2, layer.bias_l1, layer.bias_l2) for layer in layers}
+        same = [layer for layer, own in factors.items() if all(isinstance(factor, float) for factor in own)]
+        super().__init__(same, store)
+        self.apart = [layer for layer in layers if layer not in same]
+
+    def add_gradients(self) -> None:
+        """Adds their part to the store's gradients."""
+        super().add_gradients()
+        for layer in self.apart:
+            layer.add_penalty_gradients()
+
+
 class MembersPlan(Plan):
     """One training step of all members. Losses and scores of a step are (K,)."""
 
-    _dense_head, _loss_head = MembersDenseSoftmaxCrossentropy, MembersLossStage
+    _dense_head, _loss_head, _penalties = MembersDenseSoftmaxCrossentropy, MembersLossStage, MembersPenalties
 
     def __init__(self, model: Model) -> None:
         self.members = model.members
@@ -197,5 +215,6 @@ class MembersPlan(Plan):
         found = []
         for name, l1, l2 in layer._penalties():
             a = getattr(layer, name)
+            l1, l2 = [self.backend.asarray(factor, dtype=self.model.dtype) for factor in (l1, l2)]
             found.append(l1 * xp.sum(xp.abs(a), axis=(1, 2)) + l2 * xp.sum(a * a, axis=(1, 2)))
         return sum(found[1:], found[0])

@@ -46,6 +46,7 @@ class Plan:
 
     _dense_head: type[DenseSoftmaxCrossentropy] = DenseSoftmaxCrossentropy
     _loss_head: type[LossStage] = LossStage
+    _penalties: type[Penalties] = Penalties
 
     def __init__(self, model: Model) -> None:
         assert model.loss is not None
@@ -73,7 +74,7 @@ class Plan:
         self.backward = [stage for stage in (*self.stages, self.head) if stage.last >= first][::-1]
         self.frozen = self.store.frozen
         dense = [stage.dense for stage in (*self.stages, self.head) if isinstance(stage, DenseStage)]
-        self.penalties = Penalties([layer for layer in dense if layer.trainable], self.store)
+        self.penalties = self._penalties([layer for layer in dense if layer.trainable], self.store)
         others = [layer for _, layer in with_parts(self.layers) if layer.trainable and layer not in dense]
         self.penalised = [layer for layer in others if hasattr(layer, "penalty")]
         own = [layer for layer in model.layers if layer not in self.layers]

@@ -38,23 +38,31 @@ BODIES: dict[str, Any] = {
     "dense": lambda: [Dense(M, 5), "relu", Dense(5, 7), "tanh"],
     "penalised": lambda: [Dense(M, 5, l2=0.1, bias_l2=0.2), "relu", Dense(5, 7, l1=0.1), "tanh"],
     "neural-tangent": lambda: [
-        Scaling(M), Dense(M, 5, parametrization="ntk"), ParametricActivation(5, "mish"),
-        Dense(5, 7, parametrization="ntk"), "selu",
+        Scaling(M),
+        Dense(M, 5, parametrization="ntk"),
+        ParametricActivation(5, "mish"),
+        Dense(5, 7, parametrization="ntk"),
+        "selu",
     ],
     "dropout": lambda: [Dropout(0.2), Dense(M, 5), "relu", Dropout(0.3), Dense(5, 7), "gelu", Dropout(0.1)],
     "rescaled": lambda: [Rescaling([0.5] * M, 0.1), Dense(M, 7), "tanh", Rescaling([2.0] * 7, [0.3] * 7)],
     "normalised": lambda: [BatchNorm(M), Dense(M, 5), BatchNorm(5), "relu", Dense(5, 7), LayerNorm(7), "tanh"],
     "residual": lambda: [
-        Residual([Dense(M, 5), "tanh", Dropout(0.2), Dense(5, 7)]), "relu",
-        Residual([Dense(7, 7), "tanh"]), Residual([Dense(7, 7), Scaling(7)], projected=True),
+        Residual([Dense(M, 5), "tanh", Dropout(0.2), Dense(5, 7)]),
+        "relu",
+        Residual([Dense(7, 7), "tanh"]),
+        Residual([Dense(7, 7), Scaling(7)], projected=True),
     ],
     "residual of the inputs": lambda: [Residual([Dense(M, 4), "relu", Dense(4, M)]), Dense(M, 7), "relu"],
     "embedded": lambda: [
-        PiecewiseLinearEmbedding.of(X, 3, 2, [0, 1]), PeriodicEmbedding(8, columns=[0]),
-        Dense(PeriodicEmbedding(8, columns=[0]).output_width(8), 7), "relu",
+        PiecewiseLinearEmbedding.of(X, 3, 2, [0, 1]),
+        PeriodicEmbedding(8, columns=[0]),
+        Dense(PeriodicEmbedding(8, columns=[0]).output_width(8), 7),
+        "relu",
     ],
     "a shortcut of binned inputs": lambda: [
-        Residual([PiecewiseLinearEmbedding.of(X, 4), Dense(M + 24, 5), "relu", Dense(5, 7)]), "tanh",
+        Residual([PiecewiseLinearEmbedding.of(X, 4), Dense(M + 24, 5), "relu", Dense(5, 7)]),
+        "tanh",
     ],
     "frozen": lambda: [Dense(M, 5, trainable=False), "relu", Dense(5, 7), "tanh"],
     "of one's own": lambda: [Scale(M), Dense(M, 7), Scale(7), "relu"],
@@ -72,8 +80,13 @@ def several(body: str, head: str, target: Target, optimizer: Any = "adam", seed:
     """A model of K members, and data."""
     layers, loss, _ = HEADS[head]
     return Sequential(
-        [*BODIES[body](), *layers()], loss=copy.copy(loss), optimizer=copy.copy(optimizer), seed=seed, members=K,
-        backend=target.spec, dtype="float64",
+        [*BODIES[body](), *layers()],
+        loss=copy.copy(loss),
+        optimizer=copy.copy(optimizer),
+        seed=seed,
+        members=K,
+        backend=target.spec,
+        dtype="float64",
     )
 
 
@@ -266,3 +279,50 @@ def test_weights_that_fit_no_member() -> None:
         many.fit(X, LABELS, sample_weight=nothing)
     with pytest.raises(ValueError, match=r"got sample_weight of shape \(24, 3\), expected \(24,\)"):
         many.member(0).fit(X, LABELS, sample_weight=np.ones((N, K)))
+
+
+def test_what_members_may_differ_in(backend: Target) -> None:
+    def layers() -> list[Any]:
+        return [
+            Dropout([0.0, 0.1, 0.4]), Dense(M, 5, l2=[0.0, 0.1, 0.3], bias_l1=[0.2, 0.0, 0.1]), "relu",
+            Dropout([0.5, 0.0, 0.2]), Dense(5, 7, l1=[0.1, 0.2, 0.0]),
+            Residual([Dense(7, 7, l2=[0.3, 0.2, 0.1]), "tanh"]), Dense(7, CLASSES, l2=0.05), "softmax",
+        ]  # fmt: skip
+
+    optimizer = nnxp.AdamW(
+        0.01, factors={"members": [1.0, 0.1, 3.0], "biases": 0.5}, weight_decay=0.1,
+        decay_factors={"members": [0.0, 1.0, 2.0]},
+    )  # fmt: skip
+    many = Sequential(
+        layers(), loss="categorical_crossentropy", optimizer=optimizer, members=K, seed=1, backend=backend.spec,
+        dtype="float64",
+    )  # fmt: skip
+    x = backend.asarray(X)
+    alone = [many.member(k) for k in range(K)]
+    assert [model.optimizer.learning_rate for model in alone] == [0.01, 0.001, 0.03]
+    assert [model.layers[1].l2 for model in alone] == [0.0, 0.1, 0.3]
+    history = many.fit(x, LABELS, epochs=4, batch_size=7, shuffle=False, validation_data=(x, LABELS))
+    for k, model in enumerate(alone):
+        own = model.fit(x, LABELS, epochs=4, batch_size=7, shuffle=False, validation_data=(x, LABELS))
+        close(weights(many, k), weights(model))
+        np.testing.assert_allclose([losses[k] for losses in history["member_loss"]], own["loss"], rtol=1e-9)
+        np.testing.assert_allclose([losses[k] for losses in history["val_member_loss"]], own["val_loss"], rtol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("make", "text"),
+    [
+        (lambda: Sequential([Dense(M, 2, l2=[0.1, 0.2])], members=3), "got l2 of 2 members, layer 0, for a model of 3"),
+        (lambda: Sequential([Dense(M, 2, l2=[0.1, 0.2])]), "got l2 of 2 members, layer 0, for a model of 1"),
+        (lambda: Dropout([0.1, 0.2]).forward(X, training=True), "got a rate for each of 2 members by itself"),
+        (
+            lambda: Sequential([Dense(M, 2)], optimizer=nnxp.SGD(factors={"members": [1, 2]})),
+            "got factors of 2 members for a model of 1",
+        ),
+        (lambda: nnxp.SGD(factors={"members": 2.0}), r"got factors\['members'\]=2.0, expected a list"),
+        (lambda: nnxp.SGD(factors={"members": [1.0, -2.0]}), r"got factors\['members'\]=-2.0, expected a number"),
+    ],
+)
+def test_numbers_of_other_members(make: Any, text: str) -> None:
+    with pytest.raises(ValueError, match=text):
+        make()
