@@ -43,8 +43,8 @@ class Layer(Whole):
     trainable : bool
         True. False freezes the layer and its parts from the next training on: their parameters get no update and no
         decay, are outside `clip_norm`, penalties, `ema` and L-BFGS, and a frozen `BatchNorm` normalises by its running
-        means, which stay. What comes before the first layer that is trained computes no gradients. In a running `fit`,
-        setting it raises RuntimeError.
+        means, which stay. In a model's step it computes no gradients of its parameters, and none at all before the
+        first layer that is trained. In a running `fit`, setting it raises RuntimeError.
     factors : dict of float or None
         What an optimizer's learning rate is multiplied by, by the names of its own parameters: {"scale": 6}. It is
         assigned before they have a place in a store, in `__init__` say.
@@ -83,7 +83,7 @@ class Layer(Whole):
     """The initializer that suits a dense layer in front of this one; None leaves it to the next layer."""
     seed: int | None = None
     moment: tuple[Any, ...] | None = None  # (layer, epoch, step), while a model runs
-    needs_dinputs = True
+    needs_dinputs = needs_gradients = True  # of its inputs, of its parameters: in a model's step perhaps not
     buffers = Buffers()
     _assigned: dict[str, Any]
     _missing: str = "call {method} first"
@@ -125,7 +125,7 @@ class Layer(Whole):
 
     def __getstate__(self) -> dict[str, Any]:
         """A copy belongs to no model and shares no buffers."""
-        left_out = ("_missing", "buffers", "moment", "needs_dinputs")
+        left_out = ("_missing", "buffers", "moment", "needs_dinputs", "needs_gradients")
         return {name: value for name, value in super().__getstate__().items() if name not in left_out}
 
     def output_width(self, n_in: int | None) -> int | None:
@@ -294,6 +294,6 @@ class Layer(Whole):
             self.__dict__["dinputs"] = dinputs
         elif self.needs_dinputs:
             raise no_array(self, "backward", "dinputs")
-        if self.parameters:
+        if self.parameters and self.needs_gradients:
             self.store.computed.add(self.position)
         return dinputs

@@ -128,12 +128,14 @@ class Dense(Layer):
 
     def backward(self, dvalues: ArrayLike) -> Array:
         """Sets `dweights`, `dbiases` and `dinputs` from dy, (n, n_out)."""
-        matmul = self.kernel("matmul")
-        self.kernel("column_sums")(dvalues, out=self.gradient("biases"))
+        matmul, trained = self.kernel("matmul"), self.needs_gradients
+        if trained:
+            self.kernel("column_sums")(dvalues, out=self.gradient("biases"))
         if (scale := self.scale) != 1:
             dvalues = self.backend.fuse(formulas.times)(dvalues, scale, out=self.take("scaled", dvalues.shape))
-        matmul(self.inputs.T, dvalues, out=self.gradient("weights"))
-        self.add_penalty_gradients()
+        if trained:
+            matmul(self.inputs.T, dvalues, out=self.gradient("weights"))
+            self.add_penalty_gradients()
         if not self.needs_dinputs:
             self.__dict__.pop("dinputs", None)
             return None

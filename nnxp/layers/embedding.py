@@ -122,9 +122,10 @@ class Embedding(Columnwise):
 
     def backward(self, dvalues: ArrayLike) -> Array:
         """Sets `dweights` and `dinputs` from dy, (n, n_out)."""
-        dy = self._split(dvalues, len(self._others), "dvectors") if self._others else dvalues
-        out = self.gradient("weights")
-        self.kernel("embedded_grad")(dy, self.rows, self._first(), self.weights, out=out)
+        if self.needs_gradients:
+            dy = self._split(dvalues, len(self._others), "dvectors") if self._others else dvalues
+            out = self.gradient("weights")
+            self.kernel("embedded_grad")(dy, self.rows, self._first(), self.weights, out=out)
         return self._dinputs(dvalues, None)
 
     @functools.cached_property

@@ -257,7 +257,8 @@ class LayerNorm(Normalization):
 
     def backward(self, dvalues: ArrayLike) -> Array:
         """Sets `dgains`, `dbiases` and `dinputs` from dy, (batch, n)."""
-        self.affine_grads(dvalues)
+        if self.needs_gradients:
+            self.affine_grads(dvalues)
         if not self.needs_dinputs:
             self.__dict__.pop("dinputs", None)
             return None

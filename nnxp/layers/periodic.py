@@ -137,28 +137,34 @@ class PeriodicEmbedding(Columnwise):
 
     def backward(self, dvalues: ArrayLike) -> Array:
         """Sets the parameters' gradients and `dinputs` from dy, (n, n_out)."""
-        fuse, dweights, n = self.backend.fuse, self.kernel("block_dweights"), dvalues.shape[0]
+        fuse, n = self.backend.fuse, dvalues.shape[0]
         dz = self._split(dvalues, self.n_in, "dnumbers")
         if self.activation is not None:
             dz = fuse(formulas.relu_grad, into=("dy",))(self._split(self.output, self.n_in, "kept numbers"), dz)
-        self.kernel("column_sums")(dz, out=self.gradient("biases"))
-        dweights(self.cosines, dz, self.weights, out=self.gradient("weights"))
         out = self.take("dangles", (n, self.count * self.waves))
         da = self.kernel("block_dinputs")(dz, self.weights, out=out)
-        differentiate = fuse(formulas.cosine_grad, into=("dy",), column_sums=True)
-        da = differentiate(self.angles, da, sums=self.gradient("phases"))
-        own = self._gathered(self.inputs, self._own, "own")
-        gradient = self._by_column(self.gradient("frequencies"))
-        dweights(own, da, gradient, out=gradient)
-        turn = fuse(formulas.times, into=("x",))
-        turn(self.gradient("frequencies"), 2 * math.pi)
+        if self.needs_gradients:
+            self._gradients(dz, da)
+        else:
+            fuse(formulas.cosine_grad, into=("dy",))(self.angles, da)
         down = None
         if self.needs_dinputs:
-            out = self.take("down", (n, self.count))
+            out, turn = self.take("down", (n, self.count)), fuse(formulas.times, into=("x",))
             down = turn(self.kernel("block_dinputs")(da, self._by_column(self.frequencies), out=out), 2 * math.pi)
             passed = len(self._others)
             down += dvalues[:, passed : self.n_in]
         return self._dinputs(dvalues, down)
+
+    def _gradients(self, dz: Array, du: Array) -> None:
+        """Sets those of the parameters, and makes da of du, in its place."""
+        fuse, dweights = self.backend.fuse, self.kernel("block_dweights")
+        self.kernel("column_sums")(dz, out=self.gradient("biases"))
+        dweights(self.cosines, dz, self.weights, out=self.gradient("weights"))
+        fuse(formulas.cosine_grad, into=("dy",), column_sums=True)(self.angles, du, sums=self.gradient("phases"))
+        own = self._gathered(self.inputs, self._own, "own")
+        gradient = self._by_column(self.gradient("frequencies"))
+        dweights(own, du, gradient, out=gradient)
+        fuse(formulas.times, into=("x",))(self.gradient("frequencies"), 2 * math.pi)
 
     @functools.cached_property
     def _waved(self) -> tuple[int, ...]:

@@ -167,7 +167,7 @@ class PiecewiseLinearEmbedding(Columnwise):
     def backward(self, dvalues: ArrayLike) -> Array:
         """Sets the parameters' gradients and `dinputs` from dy, (n, n_out)."""
         dt = self._split(dvalues, len(self._others), "dnumbers")
-        if self.width is not None:
+        if self.width is not None and self.needs_gradients:
             self.kernel("column_sums")(dt, out=self.gradient("biases"))
             self.kernel("block_dweights")(self.pieces, dt, self.weights, out=self.gradient("weights"))
         down = None

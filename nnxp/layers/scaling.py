@@ -38,7 +38,9 @@ class FeatureFactors(Layer):
         return np.ones((1, self.width), dtype=np.float64)
 
     def factors_gradient(self, x: Array, dy: Array) -> None:
-        """Sets the gradient of the factors of x, Σᵢ dyᵢⱼ xᵢⱼ."""
+        """Sets the gradient of the factors of x, Σᵢ dyᵢⱼ xᵢⱼ, where it is needed."""
+        if not self.needs_gradients:
+            return
         products, sums = self.take("products", x.shape), self.gradient(self.parameters[0])
         self.backend.fuse(formulas.product, column_sums=True)(x, dy, out=products, sums=sums)
 

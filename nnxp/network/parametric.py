@@ -54,6 +54,7 @@ class ParametricActivation(FeatureFactors):
     ([[0.0, 0.25], [1.0, 1.0]], [[4.0, 4.0]])
     """
 
+    _says_n_in = True
     parameters = ("alpha",)
     options = ("width", "activation", "factors")
     reads = ("inputs", "difference")

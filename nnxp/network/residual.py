@@ -99,16 +99,18 @@ class Residual(Layer):
 
     def backward(self, dvalues: ArrayLike) -> Array:
         """Sets the parts' gradients and `dinputs` from dy, (n, n_out)."""
-        first = 0
-        if not self.needs_dinputs:  # in a step: none are needed of the first with parameters, and of those before it
-            first = self._first_trained()
-            for part in (*self.layers[first : first + 1], self.shortcut):
+        layers, shortcut = self.layers, self.shortcut
+        if not self.needs_dinputs:  # in a step: none are needed of the first that is trained, and of those before it
+            layers = layers[self._first_trained() :]
+            if shortcut is not None and not shortcut.trainable:
+                shortcut = None
+            for part in (*layers[:1], shortcut):
                 if part is not None:
                     part.__dict__["needs_dinputs"] = False
         out = dvalues
-        for layer in reversed(self.layers[first:]):
+        for layer in reversed(layers):
             out = self._backward_of(layer)(out)
-        beside = dvalues if self.shortcut is None else self._backward_of(self.shortcut)(dvalues)
+        beside = dvalues if shortcut is None else self._backward_of(shortcut)(dvalues)
         return self._sum(beside, out, "dinputs") if self.needs_dinputs else None
 
     def output_width(self, n_in: int | None) -> int | None:
@@ -125,8 +127,8 @@ class Residual(Layer):
         return layer.backward if self.moment is None else layer.run_backward
 
     def _first_trained(self) -> int:
-        """The place of the first of f that has parameters, or parts with some."""
-        have = (any(part.parameters for _, part in with_parts([layer])) for layer in self.layers)
+        """The place of the first of f that has parameters that are trained, or parts with some."""
+        have = (any(part.parameters and part.trainable for _, part in with_parts([layer])) for layer in self.layers)
         return next((i for i, has in enumerate(have) if has), len(self.layers))
 
     def _agree(self) -> None:

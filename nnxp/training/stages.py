@@ -77,20 +77,21 @@ class LayerStage(Stage):
 
     def __init__(self, layer: Layer, buffers: Buffers, position: int, needs_dinputs: bool) -> None:
         super().__init__([layer], buffers, position, needs_dinputs)
-        self.layer, self.lent = layer, [(place, part.__dict__) for place, part in with_parts([layer], position)]
+        self.layer, self.lent = layer, [*with_parts([layer], position)]
 
     def begin(self, epoch: int, step: int, part: int) -> None:
         """Lends the layer and its parts the plan's memory."""
-        for place, own in self.lent:
-            own["buffers"] = self.buffers
+        for place, layer in self.lent:
+            own = layer.__dict__
+            own["buffers"], own["needs_gradients"] = self.buffers, layer.trainable
             own["moment"] = (place, epoch, step, part) if part else (place, epoch, step)
         self.layer.__dict__["needs_dinputs"] = self.needs_dinputs
 
     def release(self) -> None:
         """Gives the layer back to a reader: by hand it computes everything, into new memory."""
-        for _, own in self.lent:
-            for name in ("buffers", "needs_dinputs", "moment"):
-                own.pop(name, None)
+        for _, layer in self.lent:
+            for name in ("buffers", "needs_dinputs", "needs_gradients", "moment"):
+                layer.__dict__.pop(name, None)
 
     def forward(self, x: Array) -> Array:
         """The layer's own."""

@@ -12,7 +12,8 @@ import pytest
 import nnxp
 from nnxp import SGD, Adam, AdamW, BatchNorm, Dense, Dropout, Lion, ParametricActivation, Residual, Sequential
 from nnxp.activations import ACTIVATIONS
-from nnxp.layers import LAYERS
+from nnxp.layers import LAYERS, Layer
+from nnxp.layers.parts import with_parts
 from nnxp.network.residual import Residual as Block
 from tests.helpers.matrix import Target
 from tests.helpers.models import CLASSES, classifier, problem, values
@@ -99,6 +100,73 @@ def test_a_frozen_layer_in_the_middle_hands_gradients_on(backend: Target) -> Non
     start = Sequential([Dense(5, 8), "tanh", Dense(8, 8), "relu", Dense(8, CLASSES), "softmax"], seed=0)
     np.testing.assert_array_equal(backend.to_numpy(still.layers[2].weights), start.layers[2].weights)
     assert not np.array_equal(backend.to_numpy(moving.layers[2].weights), start.layers[2].weights)
+
+
+def parts() -> dict[str, Any]:
+    """Layers of 5 inputs, the first of which is a code of 3."""
+    return {
+        "scaling": nnxp.Scaling(5),
+        "parametric": ParametricActivation(5, "mish"),
+        "norm": nnxp.LayerNorm(5),
+        "embedding": nnxp.Embedding(5, [3], 2, [0]),
+        "periodic": nnxp.PeriodicEmbedding(5, 2, 3),
+        "plr": nnxp.PeriodicEmbedding(5, 3, 3, activation="relu", columns=[3, 1]),
+        "piecewise": nnxp.PiecewiseLinearEmbedding(5, [[-1.0, 0.0, 1.0]] * 2, 2, [1, 4]),
+        "dense": Residual([Dense(5, 5, l2=0.1, parametrization="ntk")]),
+    }
+
+
+def coded() -> tuple[np.ndarray, np.ndarray]:
+    X, y = problem()
+    X[:, 0] = np.arange(len(X)) % 3
+    return X, y
+
+
+@pytest.mark.parametrize("name", parts())
+def test_what_is_frozen_computes_no_gradients_of_its_own_in_a_step(backend: Target, name: str) -> None:
+    """What it hands down is as it was; by hand there are all."""
+    X, y = coded()
+    x, models = backend.asarray(X), []
+    for trainable in (False, True):
+        part = parts()[name]
+        part.trainable = trainable
+        layers = [nnxp.Scaling(5), part, Dense(part.output_width(5), CLASSES), "softmax"]
+        model = Sequential(layers, "categorical_crossentropy", "sgd", backend=backend.spec, seed=0)
+        model.store.gradients[...] = 7.0
+        model.train_step(x, y)
+        models.append(model)
+    (first, part, last, _), (first_, _, last_, _) = (model.layers for model in models)
+    own = [(layer, parameter) for _, layer in with_parts([part]) for parameter in layer.parameters]
+    assert own and all(np.all(backend.to_numpy(layer.gradient(parameter)) == 7) for layer, parameter in own)
+    for got, expected in ((first.dscale, first_.dscale), (last.dweights, last_.dweights)):
+        np.testing.assert_array_equal(*map(backend.to_numpy, (got, expected)))
+    for layer, parameter in own:
+        with pytest.raises(nnxp.errors.NotComputedError):
+            getattr(layer, "d" + parameter)
+    part.backward(part.forward(x))
+    assert not any(np.any(backend.to_numpy(getattr(layer, "d" + parameter)) == 7) for layer, parameter in own)
+
+
+@pytest.mark.parametrize("name", parts())
+def test_before_the_first_that_is_trained_nothing_is_computed(
+    name: str, backend: Target, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a model, and in a block that it begins with, whose shortcut may be frozen too."""
+    X, y = coded()
+    for blocked in (False, True):
+        still = parts()[name]
+        still.trainable = False
+        layers = [still, Dense(still.output_width(5), CLASSES)]
+        if blocked:
+            block: Any = Residual(layers)
+            block.shortcut.trainable = False
+            layers = [block]
+        model = Sequential([*layers, "softmax"], "categorical_crossentropy", backend=backend.spec, seed=0)
+        ran, run = list[Any](), Layer.run_backward
+        with monkeypatch.context() as patched:
+            patched.setattr(Layer, "run_backward", lambda self, dy, ran=ran, run=run: ran.append(self) or run(self, dy))
+            model.train_step(backend.asarray(X), y)
+        assert ran == ([block, block.layers[1]] if blocked else [])
 
 
 def test_a_frozen_last_layer_keeps_its_bias() -> None:

@@ -55,6 +55,10 @@ def test_a_plan_begins_with_it() -> None:
         (lambda: Scaling(0), "got width=0, expected a whole number from 1 up"),
         (lambda: Scaling(3).forward([[1.0, 2.0]]), r"got 2 features a sample, expected 3: this layer is Scaling\(3\)"),
         (lambda: Sequential([Dense(2, 4), Scaling(3)]), "layer 1 does not fit the one before it: got 4 features"),
+        (
+            lambda: Sequential([ParametricActivation(3, "mish"), "tanh"]).predict([[1.0, 2.0]]),
+            "got X with 2 features, expected 3, as the first layer takes",
+        ),
         (lambda: ParametricActivation(3, "softmax"), "got activation='softmax', expected one that computes"),
         (lambda: ParametricActivation(3, "linear"), "got activation='linear', expected one that computes its formula"),
         (lambda: ParametricActivation(3, "mich"), "got activation 'mich', expected .*; did you mean 'mish'"),
