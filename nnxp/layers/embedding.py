@@ -11,7 +11,6 @@ from nnxp import random
 from nnxp.backends import Backend, dtype_of
 from nnxp.doors.arrays import blocks
 from nnxp.doors.options import positive
-from nnxp.doors.sparse import SparseRows
 from nnxp.layers.base import Layer
 from nnxp.layers.columnwise import Columnwise
 from nnxp.typing import Array, ArrayLike, HostArray
@@ -26,8 +25,8 @@ class Embedding(Columnwise):
 
     Codes are whole numbers from 0 up to its size - 1, in columns of floats: float32 holds them to 2²⁴. `fit`,
     `evaluate` and a layer called by hand look at all of them once and refuse others, in the layers that a model begins
-    with. Elsewhere, in `predict` say, a code counts as the whole number next to it, and one out of range as unknown to
-    all: it gives NaN and no gradient. The same batch gives the same bits, on a GPU too.
+    with, and in a `Residual` there. Elsewhere, in `predict` say, a code counts as the whole number next to it, and one
+    out of range as unknown to all: it gives NaN and no gradient. The same batch gives the same bits, on a GPU too.
 
     Parameters
     ----------
@@ -169,18 +168,3 @@ class Embedding(Columnwise):
     def initial(self, name: str, key: int, following: Layer | None) -> HostArray:
         """N(0, 1)."""
         return random.normal(key, self.parameter_shapes()[name])
-
-
-def check_codes(backend: Backend, layers: Sequence[Layer], x: Array, name: str) -> None:
-    """Raises ValueError where a model's inputs have codes that its embeddings do not know: those that stand at its
-    beginning, with layers that hand columns on."""
-    if isinstance(x, SparseRows):
-        return
-    columns: list[int | None] = [*range(int(x.shape[1]))]  # which of them each output is, as it came
-    for layer in layers:
-        if not isinstance(layer, Columnwise):
-            return
-        if isinstance(layer, Embedding):
-            with backend.context():
-                layer.check(backend, x, [columns[own] for own in layer._own], name)
-        columns = [columns[place] for place in layer.handed] + [None] * (layer.n_out - len(layer.handed))

@@ -10,9 +10,9 @@ from nnxp.backends import Backend, dtype_of, get_backend
 from nnxp.doors.arrays import blocks, finite, on_disk, same_length, sample_weights, some_weight
 from nnxp.doors.options import positive
 from nnxp.doors.sparse import SparseRows
-from nnxp.layers.embedding import check_codes
 from nnxp.losses import Loss
 from nnxp.memory.buffers import Buffers
+from nnxp.network.codes import check_codes
 from nnxp.network.model import Model
 from nnxp.training.batch import Batch
 from nnxp.training.plan import Plan, Planned

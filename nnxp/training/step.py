@@ -5,8 +5,10 @@ import weakref
 import numpy as np
 
 from nnxp.doors.arrays import finite, same_length, sample_weights, sum_is_finite
-from nnxp.layers.embedding import Embedding, check_codes
+from nnxp.layers import Embedding
+from nnxp.layers.parts import with_parts
 from nnxp.network.checking import check_parts
+from nnxp.network.codes import check_codes
 from nnxp.network.model import Model
 from nnxp.training.batches import weighed
 from nnxp.training.plan import Plan
@@ -30,7 +32,7 @@ class Step:
         check_parts(model)  # before anything is updated
         self.plan, self.loss, self.backend = plan_of(model), model.loss, model.backend
         self.on_cupy = model.backend.library == "cupy"
-        self.looks_up = any(isinstance(layer, Embedding) for layer in model.layers)
+        self.looks_up = any(isinstance(layer, Embedding) for _, layer in with_parts(model.layers))
 
     def at_once(self, X: ArrayLike, y: ArrayLike) -> Array | None:
         """`one`, where X and y are arrays of NumPy, or of CuPy on the model's device, that a step takes as they are. A

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from nnxp.doors.arrays import finite, same_length, sample_weights
-from nnxp.layers.embedding import check_codes
+from nnxp.network.codes import check_codes
 from nnxp.network.model import Model
 from nnxp.training.batch import Batch
 from nnxp.training.batches import Batches, interval

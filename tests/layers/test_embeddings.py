@@ -225,6 +225,39 @@ def test_the_door_knows_which_columns_are_handed_on() -> None:
         made.fit(x, np.zeros((6, 10)))
 
 
+@pytest.mark.parametrize(
+    "begin",
+    [
+        lambda: [Residual([PeriodicEmbedding(5, columns=[1, 3]), Embedding(11, [3, 5], 3, [0, 2]), Dense(15, 5)])],
+        lambda: [PeriodicEmbedding(5, columns=[1, 3]), Residual([Embedding(11, [3, 5], 3, [0, 2])]), Dense(15, 5)],
+        lambda: [Residual([Residual([Embedding(5, [5, 3], 2, [4, 0])]), "tanh"]), Dense(7, 5)],
+    ],
+    ids=["block", "behind", "in a block"],
+)
+def test_the_door_looks_into_a_block(backend: Target, begin: Any) -> None:
+    right, y = data(6, "float32"), np.zeros((6, 1), np.float32)
+    for column, code in ((0, 3.0), (4, 1.5)):
+        x = right.copy()
+        x[4, column] = code
+        model = Sequential([*begin(), Dense(5, 1)], "mean_squared_error", backend=backend.spec, seed=0)
+        told = rf"got X with {code:g} as a code at row 4, column {column}, expected a whole number"
+        calls = [lambda: model.fit(x, y), lambda: model.evaluate(x, y), lambda: model.fit([(x, y)])]  # noqa: B023
+        for call in (*calls, lambda: model.train_step(x, y)):  # noqa: B023
+            with pytest.raises(ValueError, match=told):
+                call()
+        model.train_step(right, y)
+        with pytest.raises(ValueError, match=told):
+            model.train_step(x, y)
+
+
+def test_what_comes_out_of_a_block_is_no_code() -> None:
+    """0.5 in the column, and 1 after it."""
+    half = Dense(2, 2)
+    half.weights = np.eye(2)
+    model = Sequential([Residual([half]), Embedding(2, [3], 1, [0]), Dense(2, 1)], "mean_squared_error", seed=0)
+    model.fit([[0.5, 0.25], [1.0, 0.5]], [[0.0], [1.0]])
+
+
 def test_codes_are_exact_up_to_2_to_the_24(backend: Target) -> None:
     own = nnxp.get_backend(backend.spec)
     codes = backend.asarray(np.array([[2**24 - 1.0, 2**24 - 2.0], [0, 2**24 - 1.0]], np.float32))
