@@ -200,11 +200,15 @@ def piece_grad(y: Array, dy: Array, slope: Row, least: Row, most: Row) -> Array:
 # --- activations -----------------------------------------------------------------------------------
 
 
-def parametric(y: Array, x: Array, alpha: Row) -> tuple[Array, Array]:
-    """x + αd and d, with d = f(x) - x of an activation y = f(x): its share α is learned. α = 1 is f, α = 0 the
-    identity. Holzmüller et al. 2024 (arXiv:2407.04491)."""
-    difference = y - x
-    return x + alpha * difference, difference
+def parametric(y: Array, x: Array, alpha: Row) -> Array:
+    """x + α(y - x) of an activation y = f(x): its share α is learned. α = 1 is f, α = 0 the identity. Holzmüller et al.
+    2024 (arXiv:2407.04491)."""
+    return x + alpha * (y - x)
+
+
+def parametric_and_difference(y: Array, x: Array, alpha: Row) -> tuple[Array, Array]:
+    """`parametric`, and y - x, which α's gradient is of."""
+    return parametric(y, x, alpha), y - x
 
 
 def parametric_dinputs(dx: Array, dy: Array, alpha: Row) -> Array:

@@ -90,7 +90,7 @@ class ParametricActivation(FeatureFactors):
         self.inputs = inputs
         output, difference = self.take("output", inputs.shape), self.take("difference", inputs.shape)
         out = None if output is None else (output, difference)
-        function = self.backend.fuse(self.functions()[0])
+        function = self.backend.fuse(self.with_difference())
         self.output, self.difference = function(inputs, *self.constants(), out=out)
         return self.output
 
@@ -104,9 +104,14 @@ class ParametricActivation(FeatureFactors):
         self.dinputs = gradient(self.inputs, dvalues, *self.constants(), out=out)
         return self.dinputs
 
-    def functions(self) -> tuple[Callable[..., Any], Callable[..., Array]]:
-        """`formula(x, *constants) -> (a(x), f(x) - x)` and `gradient(x, dy, *constants)`."""
-        return _parametric(*self.activation.functions(), self.activation.reads == ("output",))
+    def functions(self) -> tuple[Callable[..., Array], Callable[..., Array]]:
+        """`formula(x, *constants)` and `gradient(x, dy, *constants)`."""
+        f, gradient = self.activation.functions()
+        return _parametric(f), _parametric_dinputs(f, gradient, self.activation.reads == ("output",))
+
+    def with_difference(self) -> Callable[..., tuple[Array, Array]]:
+        """`formula(x, *constants) -> (a(x), f(x) - x)`."""
+        return _parametric(self.activation.functions()[0], formulas.parametric_and_difference)
 
     def constants(self) -> list[Any]:
         """What both take after their arrays: f's own, and α."""
@@ -114,10 +119,17 @@ class ParametricActivation(FeatureFactors):
 
 
 @functools.cache
-def _parametric(
+def _parametric(f: Callable[..., Array], formula: Callable[..., Any] = formulas.parametric) -> Callable[..., Any]:
+    """A formula of the activation f's result and its input, as one of the input."""
+    x, *_ = inspect.signature(f).parameters
+    return compose(formula, f, x=x)
+
+
+@functools.cache
+def _parametric_dinputs(
     f: Callable[..., Array], gradient: Callable[..., Array], of_output: bool
-) -> tuple[Callable[..., Any], Callable[..., Array]]:
-    """The formulas of a parametric activation, from f's and its gradient's, which is of f's output or of its inputs."""
+) -> Callable[..., Array]:
+    """The gradient of f's parametric form, from f's own, which is of f's output or of its inputs."""
     gradient = compose(gradient, f) if of_output else gradient
-    (x, *_), (_, dy, *_) = inspect.signature(f).parameters, inspect.signature(gradient).parameters
-    return compose(formulas.parametric, f, x=x), compose(formulas.parametric_dinputs, gradient, dy=dy)
+    _, dy, *_ = inspect.signature(gradient).parameters
+    return compose(formulas.parametric_dinputs, gradient, dy=dy)

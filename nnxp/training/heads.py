@@ -72,7 +72,7 @@ class DenseSoftmaxCrossentropy(DenseStage, Head):
     def __init__(
         self, dense: Dense, loss: SoftmaxCrossentropy, buffers: Buffers, position: int, needs_dinputs: bool
     ) -> None:
-        super().__init__(dense, [dense], buffers, position, needs_dinputs)
+        super().__init__(dense, [dense], buffers, position, needs_dinputs, training=True)
         self.loss = loss
         self.kernel, self.column_sums = dense.kernel("bias_softmax_crossentropy"), dense.kernel("column_sums")
         self.times = self.backend.fuse(formulas.times)
@@ -88,13 +88,13 @@ class DenseSoftmaxCrossentropy(DenseStage, Head):
         """Each sample's loss (n,); kept for backward, its gradient times its factor, of shape (n, 1)."""
         take, shape = self.buffers.take, self.p.shape
         out = take(self, "losses", shape[:1]), take(self, "dvalues", shape)
-        losses, self.dz = self.kernel(self.p, self.b, y, self._scaled(factors), self.loss.label_smoothing, out=out)
+        if self.scaled:
+            factors = self._scaled(factors)
+        losses, self.dz = self.kernel(self.p, self.b, y, factors, self.loss.label_smoothing, out=out)
         return losses
 
     def _scaled(self, factors: Array) -> Array:
         """The samples' factors with s in them, (n, 1)."""
-        if not self.scaled:
-            return factors
         return self.times(factors, self.scale, out=self.buffers.take(self, "factors", factors.shape))
 
     def losses_and_scores(self, y: Array, factors: Array, w: Array | None) -> tuple[Array, Array, Array | None]:
@@ -107,7 +107,9 @@ class DenseSoftmaxCrossentropy(DenseStage, Head):
         both = memory.reshape(2, n)
         losses, scores = both[0], both[1]
         dz = self.buffers.take(self, "dvalues", self.p.shape)
-        out, factors = (losses, dz, scores), self._scaled(factors)
+        if self.scaled:
+            factors = self._scaled(factors)
+        out = losses, dz, scores
         _, self.dz, _ = self.kernel(self.p, self.b, y, factors, self.loss.label_smoothing, out=out)
         return losses, scores, both
 

@@ -122,26 +122,20 @@ class DenseStage(Stage):
     x: Array = None
 
     def __init__(
-        self,
-        dense: Dense,
-        layers: list[Layer],
-        buffers: Buffers,
-        position: int,
-        needs_dinputs: bool,
-        training: bool = True,
+        self, dense: Dense, layers: list[Layer], buffers: Buffers, position: int, needs_dinputs: bool, training: bool
     ) -> None:
         super().__init__(layers, buffers, position, needs_dinputs)
-        self.dense, self.backend = dense, dense.backend
-        self.blocks = type(dense) is BlockDense
+        self.dense, self.backend, self.blocks = dense, dense.backend, type(dense) is BlockDense
         self.matmul = dense.kernel("block_products" if self.blocks else "matmul")
-        self.across_blocks, self.into_blocks = dense.kernel("block_dinputs"), dense.kernel("block_dweights")
+        self.down = dense.kernel("block_dinputs") if self.blocks else self.matmul
         self.training, self.trained = training, dense.trainable
-        self.W, self.b = dense.weights, dense.biases
+        self.W, self.b, self.into_blocks = dense.weights, dense.biases, dense.kernel("block_dweights")
         self.across = self.W if self.blocks else self.W.T
         self.dW, self.db = dense.gradient("weights"), dense.gradient("biases")
         self.scaled, self.scale = dense.scale != 1, dense.scale
         self.add_row = formulas.scaled_add_row if self.scaled else formulas.add_row
-        self.scales = (self.scale,) * self.scaled  # what it takes beside z and b
+        self.scales = (self.scale,) * self.scaled  # what `scaled_add_row` takes beside z and b
+        self.addends = self.b, *self.scales
         self.multiply = self.backend.fuse(formulas.times, into=("x",))
 
     def release(self) -> None:
@@ -158,19 +152,19 @@ class DenseStage(Stage):
     def gradients(self, dz: Array) -> Array | None:
         """dW = xᵀ dz, of a layer that is trained, and dx = dz Wᵀ. In neural-tangent form dz has the factor s in it,
         and so has db, which is freed from it."""
-        x = self.x if self.trained else None
-        if self.scaled and self.trained:
-            self.multiply(self.db, 1 / self.scale)
-        if type(x) is SparseRows:
-            x.gradient(dz, self.dW)
-        elif x is not None and self.blocks:
-            self.into_blocks(x, dz, self.W, out=self.dW)
-        elif x is not None:
-            self.matmul(self.buffers.transposed(x), dz, out=self.dW)
+        if self.trained:
+            x = self.x
+            if self.scaled:
+                self.multiply(self.db, 1 / self.scale)
+            if type(x) is SparseRows:
+                x.gradient(dz, self.dW)
+            elif self.blocks:
+                self.into_blocks(x, dz, self.W, out=self.dW)
+            else:
+                self.matmul(self.buffers.transposed(x), dz, out=self.dW)
         if not self.needs_dinputs:
             return None
-        multiply = self.across_blocks if self.blocks else self.matmul
-        return multiply(dz, self.across, out=self.buffers.take(self, "dinputs", (dz.shape[0], self.dense.n_in)))
+        return self.down(dz, self.across, out=self.buffers.take(self, "dinputs", (dz.shape[0], self.dense.n_in)))
 
 
 class DenseAlone(DenseStage):
@@ -186,7 +180,7 @@ class DenseAlone(DenseStage):
 
     def forward(self, x: Array) -> Array:
         """s x W + b."""
-        return self.bias(self.product(x), self.b, *self.scales)
+        return self.bias(self.product(x), *self.addends)
 
     def backward(self, dy: Array) -> Array | None:
         """The dense layer's gradients."""
@@ -225,7 +219,6 @@ class DenseActivation(DenseStage):
         super().__init__(dense, [dense, activation], buffers, position, needs_dinputs, training)
         self.activation, self.in_place = activation, in_place
         self.keeps_z = training and "inputs" in activation.reads  # else the output is all that backward reads
-        self.in_z = not self.keeps_z and not isinstance(activation, ParametricActivation)
         self._fuse()
 
     def _fuse(self) -> None:
@@ -233,7 +226,7 @@ class DenseActivation(DenseStage):
         biased, gradient = kernels.compose(self.functions[0], self.add_row), self.functions[1]
         gradient = kernels.compose(gradient, self.add_row) if self.keeps_z else gradient
         gradient = kernels.compose(formulas.times, gradient) if self.scaled else gradient
-        self.activate = self.backend.fuse(biased, into=("z",) if self.in_z else ())
+        self.activate = self.backend.fuse(biased, into=() if self.keeps_z else ("z",))
         self.differentiate = self.backend.fuse(gradient, into=("dy",) if self.in_place else (), column_sums=True)
 
     def forward(self, x: Array) -> Array:
@@ -241,19 +234,20 @@ class DenseActivation(DenseStage):
         if self.activation.functions() != self.functions:  # an option that chooses the formula was changed
             self._fuse()
         z = self.product(x)
-        biased = z, self.b, *self.scales
-        self.read = biased if self.keeps_z else (z,)
-        return self._activated(*biased, *self.activation.constants())
+        self.constants = constants = self.activation.constants()
+        if self.keeps_z:
+            self.read = z, *self.addends
+            return self._activated(*self.read, *constants)
+        self.read = (z,)
+        return self.activate(z, *self.addends, *constants)
 
     def _activated(self, z: Array, *others: Any) -> Array:
-        """The output of z, over it where nothing reads it any more."""
-        if self.in_z:
-            return self.activate(z, *others)
+        """The output beside z, which backward reads."""
         return self.activate(z, *others, out=self.buffers.take(self, "activation", z.shape))
 
     def backward(self, dy: Array) -> Array | None:
         """The gradients of f(s x W + b)."""
-        arguments = *self.read, dy, *self.activation.constants(), *self.scales
+        arguments = *self.read, dy, *self.constants, *self.scales
         if self.in_place:
             return self.gradients(self.differentiate(*arguments, sums=self.db))
         out = self.buffers.take(self, "dz", dy.shape)
@@ -262,20 +256,19 @@ class DenseActivation(DenseStage):
     def lines(self) -> tuple[str, str]:
         """Forward and backward in words."""
         name = type(self.activation).__name__
-        return (
-            f"Dense.forward, its bias and {name}.forward in one pass",
-            f"{name}.backward and Dense.dbiases in one pass, Dense.backward" + self._only(),
-        )
+        forward = f"Dense.forward, its bias and {name}.forward in one pass"
+        return forward, f"{name}.backward and Dense.dbiases in one pass, Dense.backward" + self._only()
 
 
 class DenseParametric(DenseActivation):
-    """A dense layer and a parametric activation, likewise: forward keeps f(z + b) - (z + b) beside the output, and dα
-    is the one thing more that backward computes, of that and dy."""
+    """A dense layer and a parametric activation that is trained, likewise: forward keeps f(z + b) - (z + b) beside the
+    output, and dα is the one thing more that backward computes, of that and dy."""
 
     activation: ParametricActivation
 
     def _fuse(self) -> None:
         super()._fuse()
+        self.activate = self.backend.fuse(kernels.compose(self.activation.with_difference(), self.add_row))
         self.sum_products = self.backend.fuse(formulas.product, into=("x",), column_sums=True)
 
     def _activated(self, z: Array, *others: Any) -> Array:
@@ -285,8 +278,7 @@ class DenseParametric(DenseActivation):
 
     def backward(self, dy: Array) -> Array | None:
         """The gradients of a(s x W + b)."""
-        if self.activation.trainable:
-            self.sum_products(self.difference, dy, sums=self.activation.gradient("alpha"))
+        self.sum_products(self.difference, dy, sums=self.activation.gradient("alpha"))
         return super().backward(dy)
 
     def lines(self) -> tuple[str, str]:
@@ -305,5 +297,6 @@ def dense_and(
     in_place: bool = True,
 ) -> DenseActivation:
     """The stage of a dense layer and an activation that it takes in."""
-    kind = DenseParametric if isinstance(activation, ParametricActivation) else DenseActivation
+    learns = training and isinstance(activation, ParametricActivation) and activation.trainable
+    kind = DenseParametric if learns else DenseActivation
     return kind(dense, activation, buffers, position, needs_dinputs, training, in_place)

@@ -211,6 +211,35 @@ def test_a_share_is_trained_before_a_frozen_layer_s_own(backend: Target) -> None
     backend.assert_close(own.layers[1].dalpha, expected, atol=1e-13)  # type: ignore[attr-defined]
 
 
+@pytest.mark.parametrize("activation", ["relu", "mish"])
+@pytest.mark.parametrize("parametrization", ["standard", "ntk"])
+def test_what_only_a_share_s_gradient_reads_is_kept_for_that_alone(
+    backend: Target, activation: str, parametrization: str
+) -> None:
+    """In a prediction, and where the share is frozen, f(x) - x is not written anywhere, and no bit differs."""
+    models = []
+    for trainable in (True, False):
+        share = ParametricActivation(HIDDEN, activation, trainable=trainable)
+        share.alpha = np.linspace(-1, 2, HIDDEN)
+        layers = [Scaling(M), Dense(M, HIDDEN, parametrization=parametrization), share, Dense(HIDDEN, CLASSES)]
+        models.append(Sequential(layers, "mean_squared_error", "sgd", backend=backend.spec, seed=0))
+    trained, frozen = models
+    x, y = backend.asarray(X, "float32"), backend.asarray(TARGETS, "float32")
+    stage = trained.prediction(trained.layers).stages[1]
+    predicted = backend.to_numpy(stage.forward(x))
+    assert {name for _, name in stage.buffers._whole} == {"output"}
+    for each in models:
+        np.testing.assert_array_equal(backend.to_numpy(each.training.plan.stages[1].forward(x)), predicted)
+        each.train_step(x, y)
+    kept = [{name for _, name in each.training.plan.buffers._whole} for each in models]
+    assert kept[0] - kept[1] == {"difference"}
+    assert "dalpha" in str(trained.training.plan.lines()) and "dalpha" not in str(frozen.training.plan.lines())
+    for mine, theirs in zip(trained.layers, frozen.layers, strict=True):
+        for name in mine.parameters if theirs.trainable else ():
+            gradients = [backend.to_numpy(layer.gradient(name)) for layer in (mine, theirs)]
+            np.testing.assert_array_equal(*gradients)
+
+
 def test_neural_tangent_form_costs_operations_on_rows_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of the matrices, one that has a row for each sample, each is passed over as often as in the standard form; but
     for the logits, which the kernel of the loss takes multiplied already."""
@@ -222,7 +251,7 @@ def test_neural_tangent_form_costs_operations_on_rows_alone(monkeypatch: pytest.
         x, plan = X.astype("float32"), own.training.plan
         for stage in (*plan.stages, plan.head):
             for name, kernel in vars(stage).items():
-                if callable(kernel) and name != "matmul" and hasattr(kernel, "__name__"):
+                if callable(kernel) and name not in ("matmul", "down") and hasattr(kernel, "__name__"):
 
                     def counted(*arrays: Any, kernel: Any = kernel, **given: Any) -> Any:
                         sizes = [a.size for a in arrays if isinstance(a, np.ndarray)]
