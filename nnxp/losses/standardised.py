@@ -12,7 +12,7 @@ from nnxp.doors.units import constant, unit_of
 from nnxp.kernels import formulas
 from nnxp.losses.base import ElementwiseLoss
 from nnxp.losses.regression import Huber, MeanAbsoluteError, MeanSquaredError
-from nnxp.typing import Array, Floats, HostArray
+from nnxp.typing import Array, ArrayLike, Floats, HostArray
 
 STEPS_OF_SIGMA = 100
 """How many numbers of the dtype one standard deviation has to span, at least."""
@@ -62,6 +62,8 @@ class StandardisedLoss(ElementwiseLoss):
         known = {snake_case(kind.__name__): kind for kind in (MeanSquaredError, MeanAbsoluteError, Huber)}
         if loss not in known:
             raise ValueError(f"got loss={loss!r}, expected one of {', '.join(known)}")
+        if not sigma:
+            raise ValueError(f"got sigma={sigma!r}, expected a list of numbers above 0, one for each output")
         self.loss, self.inner, self.sigma = loss, known[loss](), [above_zero("sigma", s) for s in sigma]
 
     def _on(self, backend: Backend, dtype: str, named: bool = False) -> "StandardisedLoss":
@@ -72,6 +74,12 @@ class StandardisedLoss(ElementwiseLoss):
             )
         self._factor: Any = backend.asarray([[1 / s for s in self.sigma]], dtype=dtype)
         return self
+
+    def prepare(self, y: ArrayLike, n_out: int | None, dtype: str, scan: bool = True) -> Array:
+        """`Loss`'s, once there is one σ for all outputs, or one for each."""
+        if len(self.sigma) not in (1, n_out or len(self.sigma)):
+            raise ValueError(f"got sigma of {len(self.sigma)} outputs for a model of {n_out}, expected one for each")
+        return super().prepare(y, n_out, dtype, scan)
 
     def losses(self, p: Array, y: Array) -> Array:
         """ℓ(p/σ, y/σ), (n,)."""

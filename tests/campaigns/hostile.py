@@ -23,6 +23,7 @@ import safetensors.numpy
 import nnxp
 from nnxp import ModelFileError
 from nnxp.files import modelfile
+from nnxp.layers.parts import with_parts
 from nnxp.tabular import Encoder
 from tests.helpers.models import Scale
 from tests.helpers.mutants import DAMAGES, KINDS, good, split
@@ -83,7 +84,8 @@ def check(mutant: bytes, original: bytes, tensors: dict[str, Any], backend: str 
         return "refused"
     if _sealed_anew(mutant, original):  # else the checksum was made to fit something else
         tensors = {**safetensors.numpy.load(mutant)}
-    found = {f"{i}.{name}": getattr(layer, name) for i, layer in enumerate(model.layers) for name in layer.stored()}
+    places = with_parts(model.layers)
+    found = {f"{position}.{name}": getattr(layer, name) for position, layer in places for name in layer.stored()}
     found |= {f"optimizer.{k}": v for k, v in model.optimizer.saved_state(model.store).items()}
     found |= {f"encoder.{k}": v for k, v in (model.encoder or ({}, {}))[1].items()}
     with contextlib.suppress(ModelFileError):

@@ -24,9 +24,11 @@ VALUES = (
     *(*NUMBERS, None, True, False, "", "x", "numpy", "torch:cuda:9", "\ud800", "a" * 5000, [], {}, [[]], [1e308] * 3),
     *({"class": "Dense"}, {"class": "Cosine"}, {"class": []}, float("nan"), float("inf"), [None] * 1000),
 )
-CLASSES = ("Dense", "ReLU", "GELU", "Dropout", "BatchNorm", "LayerNorm", "Rescaling", "Softmax", "Adam", "SGD", "LBFGS",
-           "Lion", "Cosine", "LinearWarmup", "StandardisedLoss", "MeanSquaredError", "Scale", "Sequential", "Layer",
-           "NeuronLayer", "BinaryCrossentropy", "SoftmaxCrossentropy", "__class__")  # fmt: skip
+CLASSES = ("Dense", "ReLU", "GELU", "Dropout", "BatchNorm", "LayerNorm", "Rescaling", "Scaling", "Embedding",
+           "PeriodicEmbedding", "PiecewiseLinearEmbedding", "ParametricActivation", "Residual", "Softmax", "Adam",
+           "AdamW", "SGD", "LBFGS", "Lion", "Cosine", "FlatCosine", "Coslog", "LinearWarmup", "StandardisedLoss",
+           "MeanSquaredError", "Scale", "Sequential", "Layer", "NeuronLayer", "BinaryCrossentropy",
+           "SoftmaxCrossentropy", "__class__")  # fmt: skip
 
 
 def good() -> list[bytes]:
@@ -46,7 +48,26 @@ def good() -> list[bytes]:
             table = Table("x", {"x": Numbers(X[:, 0]), "w": Words(["a", "b", "c"], np.int32(y))}, range(12))
             model.encoder = Encoder(scaling="quantile").fit(table).state()
         made.append(modelfile.to_bytes(model))
-    return made
+    return [*made, _of_a_table(X, y)]
+
+
+def _of_a_table(X: Any, y: Any) -> bytes:
+    """A network of a table's columns, the last of which are codes; its outputs have units."""
+    X, y = np.column_stack([X[:, :2], y]), np.column_stack([X[:, 0], 100 * y])
+    numbers = [
+        nnxp.PeriodicEmbedding(3, 3, 2, activation="relu", columns=[0], factors={"phases": 0.1}),
+        nnxp.PiecewiseLinearEmbedding(5, [[-1.0, 0.0, 1.5]], 2, [0], trainable=False),
+        nnxp.PiecewiseLinearEmbedding(6, [[-1.0, 0.0, 1.5]], None, [1], None),
+    ]
+    wide = nnxp.Dense(8, 6, parametrization="ntk", factors={"biases": 0.1})
+    beside: nnxp.Layer = nnxp.Residual([wide, nnxp.ParametricActivation(6, "elu"), nnxp.Residual(["relu"])])
+    beside.layers[1].trainable = False  # type: ignore[attr-defined]
+    layers = [nnxp.Embedding(3, [4], 1, [2]), *numbers, nnxp.Scaling(8), beside]
+    layers += [nnxp.Dropout(0.1, schedule="flat_cosine"), nnxp.Dense(6, 2), nnxp.Rescaling([2.0, 50.0], [0.0, 100.0])]
+    adam = nnxp.AdamW(0.04, schedule="coslog", weight_decay_schedule="flat_cosine", decay_factors={"Scaling": 6.0})
+    model = Sequential(layers, nnxp.losses.StandardisedLoss("huber", [2.0, 50.0]), adam, seed=0)
+    model.fit(X, y, epochs=2, batch_size=5)
+    return modelfile.to_bytes(model)
 
 
 # --- what goes wrong -----------------------------------------------------------------------------------

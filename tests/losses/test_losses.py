@@ -456,6 +456,16 @@ def test_the_metric_of_poisson_is_of_rates(backend: Target) -> None:
     backend.assert_close(nnxp.Poisson(backend=backend.spec).score(p, y), np.array([1.0, 0.0]), atol=1e-14)
 
 
+def test_a_loss_in_units_has_one_for_each_output() -> None:
+    with pytest.raises(ValueError, match=r"got sigma=\[\], expected a list of numbers above 0, one for each output"):
+        StandardisedLoss("huber", [])
+    x, y = np.ones((4, 3), np.float32), np.ones((4, 2), np.float32)
+    model = nnxp.Sequential([nnxp.Dense(3, 2)], StandardisedLoss("huber", [1.0, 2.0, 3.0]), seed=0)
+    for call in (model.fit, model.evaluate, model.train_step):
+        with pytest.raises(ValueError, match="got sigma of 3 outputs for a model of 2, expected one for each"):
+            call(x, y)
+
+
 @pytest.mark.parametrize("delta", [0, -1.0, math.inf, math.nan, "1", True])
 def test_huber_refuses_a_delta_that_is_none(delta: Any) -> None:
     with pytest.raises(ValueError, match="got delta=.*, expected a number above 0"):
