@@ -108,15 +108,11 @@ class LayerStage(Stage):
 
 
 class DenseStage(Stage):
-    """The products of a dense layer. Its bias, and the bias's gradient, are left to what follows it.
+    """The products of a dense layer. Its bias, and the bias's gradient, are left to what follows it. Without
+    `training`, nothing is kept for a backward.
 
     In neural-tangent form, s x W + b, the factor s costs no pass of its own: it goes with the bias, and with the pass
     that makes s dz, of which both products are. Σᵢ s dzᵢ then becomes db by one operation on a row.
-
-    Parameters
-    ----------
-    training
-        False keeps nothing for a backward.
     """
 
     x: Array = None
