@@ -185,14 +185,15 @@ def reconfigured(rng: random.Random, content: bytes) -> bytes:
         elif rng.random() < 0.15:
             del parent[key]
         elif rng.random() < 0.1 and isinstance(parent, list):
-            parent += parent[key : key + 1] * rng.choice((1, 3, 20_000))
+            small = len(json.dumps(parent[key])) < 1000  # 20,000 of what is large would fill the memory here already
+            parent += parent[key : key + 1] * rng.choice((1, 3, 20_000 if small else 9))
         elif rng.random() < 0.1 and isinstance(parent, dict):
             parent[rng.choice(("more", "backend", "dtype", "seed", "class", "then"))] = _value(rng)
         elif rng.random() < 0.1:
             parent[key] = _nested(rng, rng.choice((3, 60, 70, 400)))
         else:
             parent[key] = _value(rng)
-        if not value:
+        if not value or len(parent) > 10_000:  # to list the places of what is copied so often takes for ever
             break
     metadata[name] = json.dumps(value, separators=(",", ":"), ensure_ascii=rng.random() < 0.2)
     if rng.random() < 0.05:
