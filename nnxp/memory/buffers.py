@@ -18,6 +18,7 @@ class Buffers:
         self._backend, self._dtype = backend, dtype
         self._whole: dict[tuple[int, str], Array] = {}
         self._parts: dict[tuple[int, str, tuple[int, ...]], Array] = {}
+        self._shaped: dict[tuple[int, tuple[int, ...]], Array] = {}
         self._own: dict[int, list[Array]] = {}  # each part by its identity, and its transpose once that was asked for
 
     def take(self, owner: object, name: str, shape: tuple[int, ...], dtype: Any = None) -> Array | None:
@@ -37,6 +38,18 @@ class Buffers:
             own.append(x.T)
         return own[1]
 
+    def reshaped(self, x: Array, shape: tuple[int, ...]) -> Array:
+        """x in another shape, likewise."""
+        assert self._backend is not None
+        if id(x) not in self._own:
+            return self._backend.xp.reshape(x, shape)
+        place = id(x), shape
+        view = self._shaped.get(place)
+        if view is None:
+            view = self._shaped[place] = self._backend.xp.reshape(x, shape)
+            self._own[id(view)] = [view]
+        return view
+
     def _part(self, owner: int, name: str, shape: tuple[int, ...], dtype: Any) -> Array:
         """The leading slice of an array that may have to be made, or made longer."""
         assert self._backend is not None
@@ -47,7 +60,7 @@ class Buffers:
             whole = xp.empty(shape, dtype=dtype, device=self._backend.device)
             self._whole[owner, name] = whole
             self._parts = {place: part for place, part in self._parts.items() if place[:2] != (owner, name)}
-            self._own = {id(part): [part] for part in self._parts.values()}
+            self._own, self._shaped = {id(part): [part] for part in self._parts.values()}, {}
         part = whole if whole.shape[0] == shape[0] else whole[: shape[0], ...]
         self._parts[owner, name, shape], self._own[id(part)] = part, [part]
         return part

@@ -1,5 +1,6 @@
 """The step of several members side by side: what differs is where the loss is, which each has its own of."""
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -24,11 +25,12 @@ class MembersDenseSoftmaxCrossentropy(DenseSoftmaxCrossentropy):
 
     def losses(self, y: Array, factors: Array, w: Array | None) -> Array:
         """Each sample's loss by each member, (n · K,)."""
-        take, reshape = self.buffers.take, self.backend.xp.reshape
-        z = self.p = reshape(self.z, (y.shape[0], -1))
-        b, out = reshape(self.b, (-1, z.shape[1])), (take(self, "losses", z.shape[:1]), take(self, "dvalues", z.shape))
-        losses, dz = self.kernel(z, b, y, self._scaled(factors), self.loss.label_smoothing, out=out)
-        self.dz = reshape(dz, self.z.shape)
+        take, reshaped = self.buffers.take, self.buffers.reshaped
+        rows = y.shape[0], self.dense.n_out * self.z.shape[0] // y.shape[0]
+        z = self.p = reshaped(self.z, rows)
+        out = take(self, "losses", rows[:1]), take(self, "dvalues", rows)
+        losses, dz = self.kernel(z, self.rows, y, self._scaled(factors), self.loss.label_smoothing, out=out)
+        self.dz = reshaped(dz, tuple(self.z.shape))
         return losses
 
     def losses_and_scores(self, y: Array, factors: Array, w: Array | None) -> tuple[Array, Array, Array | None]:
@@ -39,6 +41,12 @@ class MembersDenseSoftmaxCrossentropy(DenseSoftmaxCrossentropy):
         """s x W."""
         self.z = super().forward(x)
         return self.z
+
+    @functools.cached_property
+    def rows(self) -> Array:
+        """The biases, a member's in a row, (K, m)."""
+        members = self.dense.model.members
+        return self.backend.xp.reshape(self.b, (members, self.dense.n_out // members))
 
 
 class MembersLossStage(LossStage):
@@ -51,10 +59,10 @@ class MembersLossStage(LossStage):
 
     def losses(self, y: Array, factors: Array, w: Array | None) -> Array:
         """Each sample's loss by each member, (n · K,)."""
-        reshape = self.loss.backend.xp.reshape
-        self.p = reshape(self.wide, (factors.shape[0], -1))
+        (n, width), rows, reshaped = self.wide.shape, factors.shape[0], self.buffers.reshaped
+        self.p = reshaped(self.wide, (rows, n * width // rows))
         losses = super().losses(y, factors, w)
-        self.dp = reshape(self.dp, self.wide.shape)
+        self.dp = reshaped(self.dp, (n, width))
         return losses
 
 
@@ -90,7 +98,6 @@ class MembersPlan(Plan):
                     f"got a penalty of layer {position}, {type(layer).__name__}, for {self.members} members, expected "
                     "penalties of dense layers alone: l1= and l2="
                 )
-        self._columns: dict[int, Array] = {}
 
     def _first_trained(self) -> int:
         """Likewise; before a layer that is there once for each member, its inputs may be spread."""
@@ -105,14 +112,14 @@ class MembersPlan(Plan):
     def _mean(self, y: Array, w: Array | None, v: Array | None, n: int, means: Array, heft: float) -> Array:
         """Each member's mean loss, (K,); where `means` is given, the weighted sums of their scores beside it."""
         K, head, backend = self.members, self.head, self.backend
-        take, reshape = self.buffers.take, backend.xp.reshape
+        take, reshape = self.buffers.take, self.buffers.reshaped
         equal, shares, column = self._equal(n)
         y = self._repeated(y, "labels")
         w, v = self._apart(w, "weights"), self._apart(v, "counts")
         if w is not None:
             total = backend.kernels["column_sums"](w, out=take(self, "total", (1, K)))
             shares = backend.fuse(formulas.shares_of)(w, total, out=take(self, "shares", (n, K)))
-            column, w = reshape(shares, (n * K, 1)), reshape(w, (-1,))
+            column, w = reshape(shares, (n * K, 1)), reshape(w, (n * K,))
         if not np.all(heft == 1):
             row = backend.asarray(np.broadcast_to(heft, (1, K)), dtype=self.model.dtype)
             scaled = backend.fuse(formulas.scale_columns)(shares, row, out=take(self, "factors", (n, K)))
@@ -128,7 +135,7 @@ class MembersPlan(Plan):
         """Weights (n, K): those that are each member's own as they are, those of all once for each."""
         if w is None or w.ndim == 2:
             return w
-        return self.backend.xp.reshape(self._repeated(w, name), (w.shape[0], self.members))
+        return self.buffers.reshaped(self._repeated(w, name), (w.shape[0], self.members))
 
     def _equal(self, n: int) -> tuple[Array, Array, Array]:
         """What each of n samples without weights counts for each member: 1 in a sum, (n, K), and 1 / n in a mean, also
@@ -144,21 +151,22 @@ class MembersPlan(Plan):
 
     def _repeated(self, a: Array, name: str) -> Array:
         """Each row once for each member: (n,) to (n · K,), (n, m) to (n · K, m)."""
-        (n, *rest), reshape = a.shape, self.backend.xp.reshape
-        m = rest[0] if rest else 1
-        if m not in self._columns:
-            self._columns[m] = self.backend.asarray([*range(m)] * self.members, dtype="int64")
-        out = self.buffers.take(self, name, (n, self.members * m), a.dtype)
-        made = self.backend.kernels["gather_columns"](reshape(a, (n, m)), self._columns[m], out=out)
-        return reshape(made, (n * self.members, *rest))
+        n, *rest = a.shape
+        out = self.buffers.take(self, name, (n, self.members, *rest), a.dtype)
+        assert out is not None
+        out[...] = a[:, None, ...]
+        return self.buffers.reshaped(out, (n * self.members, *rest))
 
     def _sums(self, values: Array, weights: Array, out: Array) -> Array:
         """Σᵢ wᵢₖ aᵢₖ, (K,), of values (n · K,), which may be written over, and weights (n, K)."""
         xp, (n, K) = self.backend.xp, weights.shape
         if out is None:
             out = xp.empty((K,), dtype=values.dtype, device=self.backend.device)
-        products = xp.reshape(values, (n, K))
-        self.sum_products(products, weights, sums=xp.reshape(out, (1, K)))
+        products = self.buffers.reshaped(values, (n, K))
+        if xp is np:  # whose own is one call, for what the fused one has to look at anew at each step
+            self.backend.kernels["weighted_sum"](products.T, weights.T, out=out)
+        else:
+            self.sum_products(products, weights, sums=xp.reshape(out, (1, K)))
         return out
 
     @property
