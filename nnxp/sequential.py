@@ -27,15 +27,14 @@ class Sequential(Model):
     layers : sequence of Layer or str
         In order; an activation may be given by its name.
     loss : str or Loss, optional
-        "categorical_crossentropy" (after a softmax), "binary_crossentropy" (after a sigmoid),
-        "mean_squared_error", ...; without one the model predicts but does not train.
+        "categorical_crossentropy" (after a softmax), "binary_crossentropy" (after a sigmoid), "mean_squared_error",
+        ...; without one the model predicts but does not train.
     optimizer : str or Optimizer
         "adam" by default.
     backend, dtype
         See `nnxp.get_backend`: without `backend=`, the first X decides; "float32" by default.
     seed : int, optional
-        Initial weights, batch order and dropout follow from it, the same on every backend. Fresh entropy by
-        default.
+        Initial weights, batch order and dropout follow from it, the same on every backend. Fresh entropy by default.
     members : int
         How many networks of these layers to train side by side, for little more than one costs: each begins with
         weights of its own and drops units of its own, on the same batches. Their parameters are (members, ...).
@@ -47,11 +46,9 @@ class Sequential(Model):
         One entry an epoch: "loss", "accuracy" or "rmse", the same with "val_", "learning_rate", "seconds". Of several
         members "loss" is the mean, and "member_loss" each one's; "val_loss" is that of their mean prediction.
     epoch, step : int
-        Finished epochs and steps, over all fits.
+        Finished, over all fits.
     classes : list of str or None
-        Names of the classes, for people; saved with the model.
-    preprocessing : dict
-        How rows of a file become rows of X; saved with the model.
+        Names of the classes; saved with the model, as is `preprocessing`, how rows of a file become rows of X.
 
     Examples
     --------
@@ -187,8 +184,7 @@ class Sequential(Model):
         return {name: list(values) for name, values in self.history.items()}
 
     def train_step(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Array:
-        """One step on one batch: the loss before the update, a new 0-d array that stays on the device, (members,) of
-        several.
+        """One step on one batch: the loss before the update, 0-d, of several members (members,), new, on the device.
 
         Loss and gradient are means by weight, Σ w ℓ / Σ w over the batch: nobody knows here what other rows weigh.
         Shapes and dtypes are checked, and the values of what comes from the host; values that lie on a device
@@ -229,7 +225,7 @@ class Sequential(Model):
             return self.prediction(self.layers)(X)
         x = self._checked(X)
         with self.backend.context():
-            predict = self.prediction(self.layers, members)
+            predict = self.prediction(self.layers, True) if members else self.prediction(self.layers)
             if on_disk(x):  # never all of it at once
                 parts = [predict(self._moved(x[rows])) for rows in blocks(x)]
                 result = self.backend.xp.concat(parts, axis=0)
@@ -254,8 +250,7 @@ class Sequential(Model):
 
     def plan(self) -> None:
         """Prints what one training step runs, in order."""
-        for number, line in enumerate(self.training.plan.lines(), 1):
-            print(f"{number:3d}  {line}")
+        print(*(f"{i:3d}  {line}" for i, line in enumerate(self.training.plan.lines(), 1)), sep="\n")
 
     def summary(self) -> None:
         """Prints each layer and its parts with their output widths and numbers of parameters."""

@@ -24,7 +24,7 @@ from nnxp.files.tensorfile import Place, Reader
 from nnxp.files.wholefile import whole_file
 from nnxp.layers import Layer
 from nnxp.layers.parts import with_parts
-from nnxp.network.history import place
+from nnxp.network.history import as_json, from_json, place
 from nnxp.network.model import Model
 from nnxp.typing import HostArray
 
@@ -93,15 +93,8 @@ def state_of(model: Model) -> dict[str, Any]:
         "iterations": model.optimizer.iterations,
         "total": model.optimizer.total,
         "schedule": model.optimizer.schedule and model.optimizer.schedule.state(),
-        "history": {name: [_number(v) for v in values] for name, values in model.history.items()},
+        "history": {name: [as_json(v) for v in values] for name, values in model.history.items()},
     }
-
-
-def _number(value: Any) -> Any:
-    """An entry of the history as JSON has it: None for what is not finite; a list of one for each member."""
-    if isinstance(value, list):
-        return [_number(v) for v in value]
-    return value if math.isfinite(value) else None
 
 
 def _content(model: Model) -> tuple[dict[str, str], dict[str, Place]]:
@@ -295,15 +288,8 @@ def _restore(model: Model, state: dict[str, Any]) -> None:
     """Takes over what `state_of` gave."""
     model.epoch, model.step = state["epoch"], state["step"]
     model.history = {  # a file's is in order of name
-        name: [_float(value) for value in state["history"][name]] for name in sorted(state["history"], key=place)
+        name: [from_json(value) for value in state["history"][name]] for name in sorted(state["history"], key=place)
     }
     model.optimizer.iterations, model.optimizer.total = state["iterations"], state["total"]
     if model.optimizer.schedule is not None:
         model.optimizer.schedule.restore(state["schedule"] or {})
-
-
-def _float(value: Any) -> Any:
-    """What `_number` gave."""
-    if isinstance(value, list):
-        return [_float(v) for v in value]
-    return math.nan if value is None else float(value)

@@ -1,5 +1,6 @@
 """Where a fit stands, for a model's file, and the order of the history that it leaves."""
 
+import math
 from typing import Any, Protocol
 
 from nnxp.typing import HostArray
@@ -24,3 +25,17 @@ def place(name: str) -> tuple[int, int]:
     """Where a list stands in the history: losses and metrics, those of the validation, the rest."""
     last = ("learning_rate", "seconds")
     return (2, last.index(name)) if name in last else (name.startswith("val_"), not name.endswith("loss"))
+
+
+def as_json(entry: Any) -> Any:
+    """An entry as JSON has it: None for what is not finite; those of several members are a list."""
+    if isinstance(entry, list):
+        return [as_json(value) for value in entry]
+    return entry if math.isfinite(entry) else None
+
+
+def from_json(value: Any) -> Any:
+    """What `as_json` gave."""
+    if isinstance(value, list):
+        return [from_json(v) for v in value]
+    return math.nan if value is None else float(value)

@@ -17,9 +17,10 @@ def evaluate(model: Model, plan: Plan, data: Batches | Stream) -> dict[str, floa
     """The mean loss, penalties included, and the metric over all data, nothing trained."""
     backend = model.backend
     plan.follow()
-    predict, xp = plan.predict(), backend.xp
-    totals = xp.empty((data.interval, 2, *plan.columns), dtype=getattr(xp, model.dtype), device=backend.device)
-    sums, sizes = np.zeros((4, *plan.columns), dtype=np.float64), list[tuple[Any, Any]]()
+    measuring = plan.measuring(plan)
+    predict, columns, xp = measuring.predict(), measuring.columns, backend.xp
+    totals = xp.empty((data.interval, 2, *columns), dtype=getattr(xp, model.dtype), device=backend.device)
+    sums, sizes = np.zeros((4, *columns), dtype=np.float64), list[tuple[Any, Any]]()
 
     def read() -> None:
         sums[:2] += backend.to_numpy(totals)[: len(sizes)].sum(axis=0, dtype=np.float64)
@@ -30,13 +31,13 @@ def evaluate(model: Model, plan: Plan, data: Batches | Stream) -> dict[str, floa
     for batch in data.epoch():
         out, row = predict(batch.x), len(sizes)
         with np.errstate(all="ignore"):  # a stream's own arithmetic stands outside
-            totals[row, 0, ...], totals[row, 1, ...] = plan.measured(out, batch)
-        sizes.append(plan.sizes(batch))
+            totals[row, 0, ...], totals[row, 1, ...] = measuring.measured(out, batch)
+        sizes.append(measuring.sizes(batch))
         if len(sizes) == data.interval:
             read()
     if sizes:
         read()
-    return plan.record(*sums)
+    return measuring.record(*sums)
 
 
 def validated(model: Model, plan: Plan, data: Batches | Stream | None, callbacks: Callbacks) -> dict[str, float]:

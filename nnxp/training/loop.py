@@ -20,10 +20,10 @@ from nnxp.layers.parts import with_parts
 from nnxp.network.checking import check_parts
 from nnxp.network.history import place
 from nnxp.optimizers import LBFGS
-from nnxp.training.averages import averages
 from nnxp.training.batches import Batches
 from nnxp.training.course import Course
 from nnxp.training.evaluation import validated
+from nnxp.training.measuring import averages
 from nnxp.training.progress import Progress
 from nnxp.training.step import Step
 from nnxp.training.streams import Stream
@@ -86,13 +86,12 @@ class Training(Step):
         course, sizes, sums = self._running, self._running.sizes, self._running.sums
         losses, scores = np.moveaxis(self.backend.to_numpy(course.means)[: len(sizes)].astype(np.float64), 1, 0)
         if not np.all(np.isfinite(losses)):
-            finite = np.isfinite(losses).reshape(len(sizes), -1).all(axis=1)
-            back = len(sizes) - 1 - int(np.argmin(finite))
+            back = len(sizes) - 1 - int(np.argmin(np.isfinite(losses).reshape(len(sizes), -1).all(axis=1)))
             raise _Stopped(self.model.step - 1 - back, back)
         weights, counts = np.moveaxis(np.array(sizes, dtype=np.float64), 1, 0)
-        weighted = losses.T @ weights if weights.ndim == 1 else (losses * weights).sum(axis=0)
-        for i, part in enumerate((weighted, scores.sum(axis=0), weights.sum(axis=0), counts.sum(axis=0))):
-            sums[i] += part
+        sums[0] += losses.T @ weights if weights.ndim == 1 else (losses * weights).sum(axis=0)
+        for i, a in enumerate((scores, weights, counts), 1):
+            sums[i] += a.sum(axis=0)
         total, weight = sums[0].mean(), sums[2].mean()
         bar.advance(len(sizes), f"{text}  loss {total / weight:.4f}" if weight else text)
         sizes.clear()
@@ -117,8 +116,7 @@ class Training(Step):
         if resumed is None:
             optimizer.total = None if data.steps is None else optimizer.iterations + epochs * data.steps
         self.callbacks, self.plan.updating = Callbacks(callbacks, state), False
-        # what NumPy would warn of, the check of the losses finds on every backend
-        try:
+        try:  # what NumPy would warn of, the check of the losses finds on every backend
             self.callbacks.call("begin")
             if self.plan.frozen != model.store.frozen:
                 raise RuntimeError("got trainable= in a callback of fit, expected it set before: its plan is made")
@@ -215,10 +213,9 @@ class Training(Step):
             model.step += 1
             self._running.last = loss, means[1, ...]
             score = float(means[1, ...])
-            text = f"iteration {optimizer.iterations}/{epochs}"
-            bar.advance(1, f"{text}  loss {loss:.4f}")
+            bar.advance(1, f"{(text := f'iteration {optimizer.iterations}/{epochs}')}  loss {loss:.4f}")
             self.callbacks.call("step")
-            sums = (np.float64(a) for a in (weight * loss, score, weight, count))
+            sums = np.asarray([weight * loss, score, weight, count])
             self._finish(averages(plan.loss, *sums), validation, bar, text)
             return state.stop
 
@@ -286,10 +283,7 @@ class Training(Step):
             if found:
                 first = f"{found[0]} of layer {position}, {type(layer).__name__}"
                 return f"the first values that are not finite are {first}{note}"
-        y, K = y[: out.shape[0], ...], self.model.members
-        if K > 1:
-            out, y = backend.xp.reshape(out, (K * out.shape[0], -1)), backend.xp.repeat(y, K, axis=0)
-        losses = self.plan.loss.losses(out, y)
+        losses = self.plan.measuring(self.plan).losses(out, y[: out.shape[0], ...])
         return "" if all_finite(backend, losses) else "the loss itself is not finite" + note
 
 

@@ -15,9 +15,9 @@ from nnxp.memory.buffers import Buffers
 from nnxp.network.model import Model
 from nnxp.network.parametric import ParametricActivation
 from nnxp.optimizers import Optimizer
-from nnxp.training.averages import averages
 from nnxp.training.batch import Batch
 from nnxp.training.heads import DenseSoftmaxCrossentropy, Head, LossStage
+from nnxp.training.measuring import Measuring
 from nnxp.training.penalties import Penalties
 from nnxp.training.stages import (
     DenseAlone,
@@ -47,6 +47,8 @@ class Plan:
     _dense_head: type[DenseSoftmaxCrossentropy] = DenseSoftmaxCrossentropy
     _loss_head: type[LossStage] = LossStage
     _penalties: type[Penalties] = Penalties
+    measuring: type[Measuring] = Measuring
+    """What an evaluation measures of a model's outputs."""
 
     def __init__(self, model: Model) -> None:
         assert model.loss is not None
@@ -77,8 +79,7 @@ class Plan:
         self.penalties = self._penalties([layer for layer in dense if layer.trainable], self.store)
         others = [layer for _, layer in with_parts(self.layers) if layer.trainable and layer not in dense]
         self.penalised = [layer for layer in others if hasattr(layer, "penalty")]
-        own = [layer for layer in model.layers if layer not in self.layers]
-        self._kept = [layer.__dict__ for layer in (*own, *self.layers)]
+        self._kept = [layer.__dict__ for layer in (*self.layers, *(a for a in model.layers if a not in self.layers))]
         self._uniform: dict[int, tuple[Array, Array, Array]] = {}
         self.threads = blas.threads_of(self.backend, self.store.largest)
         self.micro_batch_size: int | None = None
@@ -189,32 +190,6 @@ class Plan:
             self._uniform[n] = equal, equal[0, ...], equal[0, :, None]
         return self._uniform[n]
 
-    @property
-    def columns(self) -> tuple[int, ...]:
-        """The shape of what `measured` gives of one kind."""
-        return ()
-
-    def predict(self) -> Callable[[Array], Array]:
-        """The forward pass whose outputs `measured` takes."""
-        return self.model.prediction(self.own)
-
-    def measured(self, out: Array, batch: Batch) -> tuple[Array, Array]:
-        """Σ w ℓ and Σ v s, s the metric's scores, of outputs."""
-        sums, loss = self.backend.xp.sum, self.loss
-        found = (loss.losses(out, batch.y), batch.w), (loss.scores(out, batch.y), batch.v)
-        total, score = [sums(values if w is None else w * values) for values, w in found]
-        return total, score
-
-    def sizes(self, batch: Batch) -> tuple[Any, Any]:
-        """Σ w and Σ v."""
-        return batch.total, batch.scored
-
-    def record(self, total: Any, score: Any, weight: Any, count: Any) -> dict[str, Any]:
-        """What an evaluation gives, from the sums of what `measured` gave, and of the weights of either."""
-        found = averages(self.loss, total, score, weight, count)
-        found["loss"] += sum(float(penalty) for penalty in self.model.penalties())
-        return found
-
     def release(self) -> None:
         """Gives the layers back to a reader: by hand they compute everything, into new memory."""
         for stage in (*self.stages, self.head):
@@ -250,9 +225,8 @@ class Plan:
             As for `forward_backward`; the latter is that of the whole.
         """
         xp, gradients = self.backend.xp, self.store.gradients
-        several = () if self.model.members == 1 else (self.model.members,)
         total = self.buffers.take(self, "gradients", gradients.shape)
-        both = self.buffers.take(self, "means", (2, *several))
+        both = self.buffers.take(self, "means", (2, self.model.members) if self.model.members > 1 else (2,))
         assert total is not None and both is not None
         total[...], both[...] = 0, 0
         part = xp.empty_like(both)

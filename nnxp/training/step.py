@@ -19,7 +19,7 @@ def plan_of(model: Model) -> Plan:
     """The plan of a model's step."""
     if model.members == 1:
         return Plan(model)
-    from nnxp.training.members import MembersPlan
+    from nnxp.training.side_by_side import MembersPlan
 
     return MembersPlan(model)
 

@@ -1,23 +1,24 @@
 """The step of several members side by side: what differs is where the loss is, which each has its own of."""
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
+from nnxp.backends import Backend
 from nnxp.kernels import formulas
-from nnxp.layers import Dense
+from nnxp.layers import Dense, Layer
 from nnxp.layers.parts import with_parts
 from nnxp.memory.parameters import ParameterStore
 from nnxp.network.members import check_optimizer
 from nnxp.network.model import Model
-from nnxp.training.averages import averages
 from nnxp.training.batch import Batch
 from nnxp.training.heads import DenseSoftmaxCrossentropy, LossStage
+from nnxp.training.measuring import Measuring, averages
 from nnxp.training.penalties import Penalties
 from nnxp.training.plan import SIZES, Plan
-from nnxp.typing import Array
+from nnxp.typing import Array, HostArray
 
 
 class MembersDenseSoftmaxCrossentropy(DenseSoftmaxCrossentropy):
@@ -82,15 +83,68 @@ class MembersPenalties(Penalties):
             layer.add_penalty_gradients()
 
 
+class MembersMeasuring(Measuring):
+    """Loss and metric of what all predict together, and each one's loss: a column for each, and one for all."""
+
+    def __init__(self, plan: Any) -> None:
+        super().__init__(plan)
+        self.members: int = plan.members
+        self.columns = (plan.members + 1,)
+
+    def predict(self) -> Callable[[Array], Array]:
+        """What all give, side by side, as the model's own loss takes it."""
+        return self.plan.model.prediction(self.plan.model.layers, True)
+
+    def losses(self, out: Array, y: Array) -> Array:
+        """Each row's by each member, (n · K,)."""
+        xp = self.plan.backend.xp
+        rows = xp.reshape(out, (self.members * out.shape[0], -1))
+        return self.plan.loss.losses(rows, xp.repeat(y, self.members, axis=0))
+
+    def measured(self, out: Array, batch: Batch) -> tuple[Array, Array]:
+        """The sums of each member, then those of what they give together."""
+        xp, loss, (n, width), K = self.plan.backend.xp, self.plan.model.loss, out.shape, self.members
+        assert loss is not None
+        rows, y = xp.reshape(out, (n * K, width // K)), xp.repeat(batch.y, K, axis=0)
+        together = xp.mean(xp.reshape(out, (n, K, width // K)), axis=1)
+        found = []
+        for measure, w in ((loss.losses, batch.w), (loss.scores, batch.v)):
+            each, all_together = xp.reshape(measure(rows, y), (n, K)), measure(together, batch.y)
+            columns = xp.concat([each, all_together[:, None]], axis=1)
+            if w is not None:  # those of each one's own are of no rows that are held out from all
+                w = w[:, None] if w.ndim == 1 else xp.concat([w, xp.full_like(w[:, :1], xp.nan)], axis=1)
+            found.append(xp.sum(columns if w is None else w * columns, axis=0))
+        return found[0], found[1]
+
+    def sizes(self, batch: Batch) -> tuple[Any, Any]:
+        """Σ w and Σ v, for each member and for all of them together."""
+        total, scored = [a if np.ndim(a) == 0 else np.append(a, np.mean(a)) for a in (batch.total, batch.scored)]
+        return total, scored
+
+    def record(self, total: Any, score: Any, weight: Any, count: Any) -> dict[str, Any]:
+        """Loss and metric of what they predict together, or where rows weigh for each by themselves the means of
+        theirs, and "member_loss"."""
+        model = self.plan.model
+        assert model.loss is not None
+        sums = [np.broadcast_to(a, self.columns) for a in (total, score, weight, count)]
+        found = averages(model.loss, *(a[:-1] for a in sums))
+        if not np.isnan(total[-1]):
+            found |= averages(model.loss, *(a[-1] for a in sums))
+        penalties = penalties_of(self.plan.own, self.members, self.plan.backend)
+        found["loss"] += float(np.mean(penalties))
+        return found | {"member_loss": [a + b for a, b in zip(found["member_loss"], penalties.tolist(), strict=True)]}
+
+
 class MembersPlan(Plan):
     """One training step of all members. Losses and scores of a step are (K,)."""
 
     _dense_head, _loss_head, _penalties = MembersDenseSoftmaxCrossentropy, MembersLossStage, MembersPenalties
+    measuring = MembersMeasuring
 
     def __init__(self, model: Model) -> None:
         self.members = model.members
         super().__init__(model)
-        fuse, self.number = self.backend.fuse, getattr(self.backend.xp, model.dtype)
+        fuse = self.backend.fuse
         self.sum_products = fuse(formulas.product, into=("x",), column_sums=True)
         for position, layer in with_parts(model.layers):
             if hasattr(layer, "penalty") and getattr(type(layer), "penalty", None) is not Dense.penalty:
@@ -169,60 +223,25 @@ class MembersPlan(Plan):
             self.sum_products(products, weights, sums=xp.reshape(out, (1, K)))
         return out
 
-    @property
-    def columns(self) -> tuple[int, ...]:
-        """One for each member, and one for all of them together."""
-        return (self.members + 1,)
-
-    def predict(self) -> Callable[[Array], Array]:
-        """What all give, side by side, as the model's own loss takes it."""
-        return self.model.prediction(self.model.layers, True)
-
-    def measured(self, out: Array, batch: Batch) -> tuple[Array, Array]:
-        """The sums of each member, then those of what they give together."""
-        xp, loss, (n, width), K = self.backend.xp, self.model.loss, out.shape, self.members
-        assert loss is not None
-        rows, y = xp.reshape(out, (n * K, width // K)), self._repeated(batch.y, "labels")
-        together = xp.mean(xp.reshape(out, (n, K, width // K)), axis=1)
-        found = []
-        for measure, w in ((loss.losses, batch.w), (loss.scores, batch.v)):
-            each, all_together = xp.reshape(measure(rows, y), (n, K)), measure(together, batch.y)
-            columns = xp.concat([each, all_together[:, None]], axis=1)
-            if w is not None:  # those of each one's own are of no rows that are held out from all
-                w = w[:, None] if w.ndim == 1 else xp.concat([w, xp.full_like(w[:, :1], xp.nan)], axis=1)
-            found.append(xp.sum(columns if w is None else w * columns, axis=0))
-        return found[0], found[1]
-
-    def sizes(self, batch: Batch) -> tuple[Any, Any]:
-        """Σ w and Σ v, for each member and for all of them together."""
-        total, scored = [a if np.ndim(a) == 0 else np.append(a, np.mean(a)) for a in (batch.total, batch.scored)]
-        return total, scored
-
-    def record(self, total: Any, score: Any, weight: Any, count: Any) -> dict[str, Any]:
-        """Loss and metric of what they predict together, or where rows weigh for each by themselves the means of
-        theirs, and "member_loss"."""
-        assert self.model.loss is not None
-        sums = [np.broadcast_to(a, self.columns) for a in (total, score, weight, count)]
-        found = averages(self.model.loss, *(a[:-1] for a in sums))
-        if not np.isnan(total[-1]):
-            found |= averages(self.model.loss, *(a[-1] for a in sums))
-        penalties = self.backend.to_numpy(self._penalised(self.backend.xp.zeros((self.members,), dtype=self.number)))
-        found["loss"] += float(np.mean(penalties))
-        return found | {"member_loss": [a + b for a, b in zip(found["member_loss"], penalties.tolist(), strict=True)]}
-
     def _penalised(self, loss: Array) -> Array:
         """The losses with each member's own penalties."""
-        for _, layer in with_parts(self.own):
-            if isinstance(layer, Dense) and layer.trainable and layer._penalised:
-                loss += self._penalty(layer)
+        for found in _penalties(self.own, self.backend):
+            loss += found
         return loss
 
-    def _penalty(self, layer: Dense) -> Any:
-        """l1 Σ|W| + l2 ΣW² of each member, (K,)."""
-        xp = self.backend.xp
-        found = []
-        for name, l1, l2 in layer._penalties():
-            a = getattr(layer, name)
-            l1, l2 = [self.backend.asarray(factor, dtype=self.model.dtype) for factor in (l1, l2)]
-            found.append(l1 * xp.sum(xp.abs(a), axis=(1, 2)) + l2 * xp.sum(a * a, axis=(1, 2)))
-        return sum(found[1:], found[0])
+
+def penalties_of(layers: Sequence[Layer], members: int, backend: Backend) -> HostArray:
+    """Each member's penalties, (K,), on the host."""
+    found = [backend.to_numpy(penalty) for penalty in _penalties(layers, backend)]
+    return np.sum(found, axis=0) if found else np.zeros(members, dtype=np.float64)
+
+
+def _penalties(layers: Sequence[Layer], backend: Backend) -> Iterator[Array]:
+    """l1 Σ|W| + l2 ΣW² of each member, (K,), layer by layer of those that are trained."""
+    xp = backend.xp
+    for _, layer in with_parts(layers):
+        if isinstance(layer, Dense) and layer.trainable and layer._penalised:
+            for name, l1, l2 in layer._penalties():
+                a = getattr(layer, name)
+                l1, l2 = [backend.asarray(factor, dtype=layer.dtype) for factor in (l1, l2)]
+                yield l1 * xp.sum(xp.abs(a), axis=(1, 2)) + l2 * xp.sum(a * a, axis=(1, 2))
