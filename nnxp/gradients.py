@@ -77,7 +77,7 @@ def check_gradients(
     Parameters
     ----------
     subject : Layer, Loss or Sequential
-        What to check.
+        What to check; of a model of several members, the first, whose layers all have.
     X
         Inputs (n, n_in), or a loss's predictions.
     y
@@ -105,6 +105,8 @@ def check_gradients(
     >>> check_gradients(nnxp.Tanh(), [[0.5, -1.0]]).passed
     True
     """
+    if getattr(subject, "members", 1) > 1:
+        subject = subject.member(0)
     name, subject = type(subject).__name__, copy.deepcopy(subject)
     layers, loss = _parts(subject)
     if loss is not None and y is None:

@@ -257,7 +257,7 @@ class Sequential(Model):
         from nnxp.network.summary import print_summary
 
         where = self._backend.title if self._backend else "decided by the first X"
-        print_summary(self.layers, self.dtype, where, self.n_in)
+        print_summary(self.layers, self.dtype, where, self.n_in, self.members)
 
     def save(self, path: Any) -> None:
         """Writes the model, its optimizer's state and its history to a safetensors file (see `nnxp.load`). Saved by a

@@ -9,6 +9,7 @@ from typing import Any
 from nnxp.callbacks.state import State
 from nnxp.doors.calling import Constructed
 from nnxp.doors.describing import described
+from nnxp.network.history import columns
 
 
 class CSVLog(Constructed):
@@ -34,7 +35,8 @@ class CSVLog(Constructed):
             self._end = None
             with self.path.open("a", encoding="utf-8"):
                 return  # to be told now that it cannot be written
-        header = ["epoch", *state.record]
+        record = columns(state.record)
+        header = ["epoch", *record]
         there = _header(self.path)
         if there not in (None, header):
             raise ValueError(
@@ -48,7 +50,7 @@ class CSVLog(Constructed):
             rows = csv.writer(file, lineterminator="\n")
             if there is None:
                 rows.writerow(header)
-            rows.writerow([state.epoch, *state.record.values()])
+            rows.writerow([state.epoch, *record.values()])
 
     def state(self) -> dict[str, Any]:
         """How far the file is written, less what is to be cut off."""

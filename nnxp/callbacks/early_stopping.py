@@ -126,6 +126,11 @@ class EarlyStopping(Constructed):
                 f"{hint(self.monitor, state.record)}"
             )
         value = state.record[self.monitor]
+        if isinstance(value, list):
+            raise ValueError(
+                f"got monitor={self.monitor!r}, which is one number for each member, expected one of all: "
+                f"{self.monitor.replace('member_', '')!r}"
+            )
         first, gain = math.isnan(self.best) and not math.isnan(value), self.sign * (value - self.best)
         if first or gain > self.min_delta or (self.ties == "last" and gain == self.min_delta):
             self.best, self.best_epoch = value, state.epoch

@@ -29,8 +29,8 @@ class Layer(Whole):
     Attributes
     ----------
     parameters : tuple of str
-        Names of the trained arrays. Assign each in `__init__`; the gradient of `scale` is `dscale`. A name
-        that ends in "biases" or "gains" is one that weight decay may leave out.
+        Names of the trained arrays. Assign each in `__init__`; the gradient of `scale` is `dscale`. A name that ends in
+        "biases" or "gains" is one that weight decay may leave out.
     untrained : tuple of str
         Names of arrays that the layer keeps beside them and changes itself, such as running means: part of the
         store and of the model's file, with no gradient. Assign or draw them likewise.
@@ -135,8 +135,6 @@ class Layer(Whole):
     def config(self) -> dict[str, Any]:
         """The class and its options, as JSON can hold them."""
         return {"class": type(self).__name__, **self._said()}
-
-    # --- parameters --------------------------------------------------------------------------------
 
     def stored(self) -> tuple[str, ...]:
         """The names of all arrays that the layer has in a store, trained or not."""
@@ -253,7 +251,9 @@ class Layer(Whole):
             value = np.array(value)  # a host value decides no backend: it moves in where the layer goes
         else:
             value = self._enter(value).asarray(value, dtype=self.dtype, copy=True)
-        expected = self._declared_shape(name)
+        expected, members = self._declared_shape(name), getattr(self.model, "members", 1)
+        if members > 1 and expected is not None and tuple(value.shape) == (members, *expected):
+            return self.adopt(name, value, members)
         if expected is not None and tuple(value.shape) != expected and (1, *value.shape) != expected:
             raise ValueError(f"got {name} of shape {tuple(value.shape)}, expected {expected}")
         self._assigned[name] = value

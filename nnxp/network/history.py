@@ -1,6 +1,7 @@
 """Where a fit stands, for a model's file, and the order of the history that it leaves."""
 
 import math
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 from nnxp.typing import HostArray
@@ -25,6 +26,14 @@ def place(name: str) -> tuple[int, int]:
     """Where a list stands in the history: losses and metrics, those of the validation, the rest."""
     last = ("learning_rate", "seconds")
     return (2, last.index(name)) if name in last else (name.startswith("val_"), not name.endswith("loss"))
+
+
+def columns(record: Mapping[str, Any]) -> dict[str, float]:
+    """An epoch's entries as columns of a table: "member_loss 0", ... of those of several members."""
+    found: dict[str, float] = {}
+    for name, entry in record.items():
+        found |= {f"{name} {k}": value for k, value in enumerate(entry)} if isinstance(entry, list) else {name: entry}
+    return found
 
 
 def as_json(entry: Any) -> Any:

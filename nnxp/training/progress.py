@@ -56,7 +56,8 @@ class Progress:
     def epoch_over(self, text: str, record: dict[str, float]) -> None:
         """Says what an epoch has come to."""
         if self.lines:
-            found = (f"{name} {value:#.4g}" for name, value in record.items() if name not in NO_RESULTS)
+            shown = (name for name, value in record.items() if name not in NO_RESULTS and isinstance(value, float))
+            found = (f"{name} {record[name]:#.4g}" for name in shown)
             print(f"{text}  {'  '.join(found)}  {record['seconds']:.1f} s", flush=True)
 
     def __exit__(

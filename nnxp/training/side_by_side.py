@@ -158,6 +158,10 @@ class MembersPlan(Plan):
         own = super()._first_trained()
         return len(self.model.running(self.own[: own + 1])) - 1 if self.owners else len(self.layers)
 
+    def lines(self) -> list[str]:
+        """Likewise, of all members."""
+        return [f"{self.members} members side by side, (rows, {self.members} · width)", *super().lines()]
+
     def update(self) -> None:
         """One update of all, each by its own gradients."""
         check_optimizer(self.model.optimizer, self.members)  # an option may have been set since

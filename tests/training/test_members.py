@@ -328,3 +328,38 @@ def test_what_members_may_differ_in(backend: Target) -> None:
 def test_numbers_of_other_members(make: Any, text: str) -> None:
     with pytest.raises(ValueError, match=text):
         make()
+
+
+def test_what_people_are_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    many = Sequential(
+        [Dense(M, 5), "relu", Dense(5, CLASSES), "softmax"], loss="categorical_crossentropy", members=K, seed=0
+    )  # fmt: skip
+    many.summary()
+    log = nnxp.callbacks.CSVLog(tmp_path / "log.csv")
+    many.fit(X, LABELS, epochs=2, verbose=True, progress=False, callbacks=[log], validation_data=(X, LABELS))
+    many.summary()
+    many.plan()
+    shown = capsys.readouterr().out
+    assert shown.count(f"{K} members: {K * (M * 5 + 5 + 5 * CLASSES + CLASSES)} parameters") == 2
+    assert f"{K} members side by side" in shown and "member_loss" not in shown and "members=3" in repr(many)
+    header, *rows = (tmp_path / "log.csv").read_text(encoding="utf-8").splitlines()
+    assert "member_loss 2,val_loss" in header and header.count(",") == rows[1].count(",")
+    early = nnxp.callbacks.EarlyStopping("val_member_loss")
+    with pytest.raises(ValueError, match="'val_member_loss', which is one number for each member.*'val_loss'"):
+        many.fit(X, LABELS, callbacks=[early], validation_data=(X, LABELS))
+
+
+def test_weights_that_are_assigned() -> None:
+    given = RNG.standard_normal((K, M, CLASSES)).astype(np.float32)
+    for bound in (False, True):
+        many = Sequential([Dense(M, CLASSES), "softmax"], loss="categorical_crossentropy", members=K, seed=0)
+        if bound:
+            _ = many.store
+        many.layers[0].weights = given
+        np.testing.assert_array_equal(many.layers[0].weights, given)
+    with pytest.raises(ValueError, match=r"got weights of shape \(2, 2\), expected"):
+        many.layers[0].weights = np.zeros((2, 2))
+    same = Sequential([Dense(M, CLASSES)], members=K)
+    same.layers[0].weights = given[0]
+    assert all(np.array_equal(W, given[0]) for W in same.layers[0].weights)
+    assert nnxp.check_gradients(many, X, LABELS).passed
