@@ -126,16 +126,18 @@ def test_softmax_crossentropy(shape: tuple[int, int], indices: bool, kind: str) 
     (n, m), draw = shape, np.random.default_rng((*shape, 2))
     labels = draw.integers(0, m, n)
     t = labels if indices else shares_of(labels, m, kind)
-    b, factors = (draw.uniform(0, 2, size).astype(kind) for size in ((1, m), (n, 1)))
+    b, rows, factors = (draw.uniform(0, 2, size).astype(kind) for size in ((1, m), (3, m), (n, 1)))
     unit = unit_of("softmax_crossentropy", kind, Label="long long" if indices else "T", INDICES=int(indices))
-    for bias, factor, smoothing, counted in itertools.product((None, b), (None, factors), (0.0, 0.1), (False, True)):
+    for bias, factor, smoothing, counted in itertools.product(
+        (None, b, rows), (None, factors), (0.0, 0.1), (False, True)
+    ):
         seen = set()
         for order in ORDERS if counted else ORDERS[:1]:
             unit.order, z = order, logits(shape, kind, False)
             losses, dz, hits = (np.full(size, 7, kind) for size in ((n,), shape, (n,)))
-            expected = z.copy() if bias is None else z + b
+            expected = z.copy() if bias is None else z + bias[np.arange(n) % len(bias)]
             arrays = (z, bias, t, factor, losses, dz, hits if counted else None)
-            unit.launch("nnxp_softmax_crossentropy", *_rows(n, m), *arrays, n, m, smoothing)
+            unit.launch("nnxp_softmax_crossentropy", *_rows(n, m), *arrays, n, m, 1 if bias is None else len(bias), smoothing)
             np.testing.assert_array_equal(z, expected)
             check_crossentropy(kind, z, t, losses, dz, smoothing, 1.0 if factor is None else factors)
             np.testing.assert_array_equal(hits, np.argmax(z, axis=1) == labels if counted else 7)
