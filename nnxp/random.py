@@ -9,6 +9,7 @@ A key is folded from (seed, purpose, counters): other purposes, layers, epochs a
 their own. Floating-point draws are made on the host, so that backends agree bit for bit.
 """
 
+import functools
 import math
 import os
 from collections.abc import Sequence
@@ -47,13 +48,23 @@ def key(seed: int, purpose: str, *counters: int | str) -> int:
     >>> key(0, "dropout", 1, 2) == key(0, "dropout", 1, 2), key(0, "dropout", 1, 2) == key(0, "dropout", 2, 1)
     (True, False)
     """
+    state = _begun(int(seed), purpose, len(counters))
+    for part in counters:
+        for number in _numbers(part) if isinstance(part, str) else (int(part),):
+            state = _mixed(state, number)
+    return _signed(state)
+
+
+@functools.lru_cache(1024)
+def _begun(seed: int, purpose: str, counters: int) -> int:
+    """A key before its counters: the same at every step."""
     if purpose not in PURPOSES:
         raise ValueError(f"got purpose={purpose!r}, expected one of {', '.join(PURPOSES)}")
-    state = _mix(int(seed))
-    for part in (PURPOSES.index(purpose), len(counters), *counters):
-        for number in _numbers(part) if isinstance(part, str) else (int(part),):
-            state = _mix(state + (GAMMA & _MASK) * (1 + number))
-    return _signed(state)
+    return _mixed(_mixed(_mix(seed), PURPOSES.index(purpose)), counters)
+
+
+def _mixed(state: int, number: int) -> int:
+    return _mix(state + (GAMMA & _MASK) * (1 + number))
 
 
 def _numbers(text: str) -> list[int]:
@@ -79,7 +90,8 @@ def bits(backend: Backend, key: int, n: int) -> Array:
     >>> bits(nnxp.get_backend("numpy"), 0, 2).tolist() == [0xE220A8397B1DCDAF - 2**64, 0x6E789E6AA1B965F4]
     True
     """
-    return backend.fuse(formulas.splitmix64)(_multiples(n, backend) + key)
+    multiples = _counters.take("multiples of γ", n, backend) if n <= BLOCK else _multiples(n, backend)
+    return backend.fuse(formulas.hashed)(multiples, key)
 
 
 def kept(backend: Backend, key: int, shape: tuple[int, ...], rate: float, out: Array | None = None) -> Array:
@@ -179,6 +191,8 @@ def normal(key: int, shape: tuple[int, ...]) -> Floats:
     return numbers.reshape(shape)
 
 
-def permutation(key: int, n: int) -> Integers:
-    """0 to n - 1 in random order: the order that sorts n hashes. Made on the host, int64."""
-    return np.argsort(_host_bits(key, 0, n), kind="stable").astype(np.int64)
+def permutation(key: int, n: int, backend: Backend | None = None) -> Integers:
+    """0 to n - 1 in random order: the order that sorts n hashes, of which no two are equal. Made on the host, int64; a
+    backend of NumPy's may make the hashes faster."""
+    hashes = _host_bits(key, 0, n) if backend is None or backend.library != "numpy" else bits(backend, key, n)
+    return hashes.argsort().astype(np.int64, copy=False)

@@ -133,7 +133,7 @@ class Callbacks:
 
     def call(self, event: Event) -> None:
         """Calls those that wait for the event, in the order in which they were given."""
-        self.state.event = event
+        self.state.__dict__["event"] = event
         for callback in self.at[event]:
             callback(self.state)
         if self.state.interrupted is not None:

@@ -137,7 +137,8 @@ class Watch:
             rule.update(-record["loss"], state.model)
         if self.rate is not None:
             self._set_rate(self.rate, state.model.optimizer)
-        state.stop = state.stop or rule.stopped
+        if rule.stopped:
+            state.stop = True
 
     def _set_rate(self, rate: Rate, optimizer: Optimizer) -> None:
         """The rate of the next epoch; one that falls comes in place of an end."""

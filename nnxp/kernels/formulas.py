@@ -505,9 +505,14 @@ def splitmix64(z: Array) -> Array:
     return z ^ ((z >> 31) & 0x1FFFFFFFF)
 
 
+def hashed(c: Array, key: int) -> Array:
+    """splitmix64(c + key): the number of a key whose counter, times γ, is c."""
+    return splitmix64(c + key)
+
+
 def kept(c: Array, key: int, threshold: int) -> Array:
-    """Whether the top 24 bits of splitmix64(c + key) are below the threshold: dropout's mask."""
-    return ((splitmix64(c + key) >> 40) & 0xFFFFFF) < threshold
+    """Whether the top 24 bits of a number are below the threshold: dropout's mask."""
+    return ((hashed(c, key) >> 40) & 0xFFFFFF) < threshold
 
 
 def kept_beside(c: Array, key: Row, threshold: Row) -> Array:

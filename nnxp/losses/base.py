@@ -132,7 +132,8 @@ class Loss(Switch):
     def score(self, p: Array, y: Array) -> Array:
         """What `metric` averages, of prepared labels: (n,)."""
         if not self.classifies:
-            return self.backend.kernels["row_means"](self.backend.fuse(type(self).metric_formula)(p, y))
+            errors = self.backend.fuse(type(self).metric_formula)(p, y, out=self.take("errors of the metric", p.shape))
+            return self.backend.kernels["row_means"](errors, out=self.take("scores", p.shape[:1]))
         xp, guess, truth = self.backend.xp, self.decide(p), self.truth(y)
         hits = xp.astype(guess == truth, p.dtype)
         return hits if hits.ndim == 1 else self.backend.kernels["row_means"](hits)

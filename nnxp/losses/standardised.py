@@ -1,5 +1,7 @@
 """A regression's loss that does not depend on the target's units."""
 
+import functools
+import inspect
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -10,9 +12,10 @@ from nnxp.doors.naming import snake_case
 from nnxp.doors.options import LARGEST, above_zero
 from nnxp.doors.units import constant, unit_of
 from nnxp.kernels import formulas
+from nnxp.kernels.graph import parameters_of
 from nnxp.losses.base import ElementwiseLoss
 from nnxp.losses.regression import Huber, MeanAbsoluteError, MeanSquaredError
-from nnxp.typing import Array, ArrayLike, Floats, HostArray
+from nnxp.typing import Array, ArrayLike, Floats, HostArray, Row
 
 STEPS_OF_SIGMA = 100
 """How many numbers of the dtype one standard deviation has to span, at least."""
@@ -81,31 +84,36 @@ class StandardisedLoss(ElementwiseLoss):
             raise ValueError(f"got sigma of {len(self.sigma)} outputs for a model of {n_out}, expected one for each")
         return super().prepare(y, n_out, dtype, scan)
 
-    def losses(self, p: Array, y: Array) -> Array:
-        """ℓ(p/σ, y/σ), (n,)."""
-        return super().losses(*self._standardised(p, y))
-
     def gradients(self, p: Array, y: Array) -> Array:
         """ℓ'(p/σ, y/σ) / σ, (n, m)."""
-        return self._by_units(super().gradients(*self._standardised(p, y)))
-
-    def both(self, p: Array, y: Array) -> tuple[Array, Array]:
-        """`losses` and `gradients`, of numbers that are divided once."""
-        p, y = self._standardised(p, y)
-        return super().losses(p, y), self._by_units(super().gradients(p, y))
-
-    def _standardised(self, p: Array, y: Array) -> tuple[Array, Array]:
-        divide = self.backend.fuse(formulas.rescale_grad)
-        return (
-            divide(p, self._factor, out=self.take("standardised", p.shape)),
-            divide(y, self._factor, out=self.take("standardised truth", y.shape)),
-        )
-
-    def _by_units(self, gradient: Array) -> Array:
-        return self.backend.fuse(formulas.rescale_grad, into=("dy",))(gradient, self._factor)
+        gradient, out = self.backend.fuse(self._formulas()[1]), self.take("gradient", p.shape)
+        return gradient(p, y, *self._constants(p), 1 / p.shape[1], out=out)
 
     def _formulas(self) -> tuple[Callable[..., Array], Callable[..., Array]]:
-        return self.inner._formulas()
+        return _standardised(*self.inner._formulas())
 
-    def _constants(self, p: Array) -> list[float]:
-        return self.inner._constants(p)
+    def _constants(self, p: Array) -> list[Any]:
+        return [self._factor, *self.inner._constants(p)]
+
+
+@functools.cache
+def _standardised(
+    formula: Callable[..., Array], gradient: Callable[..., Array]
+) -> tuple[Callable[..., Array], Callable[..., Array]]:
+    """f(p s, y s) and f'(p s, y s) a s, of a loss's formula f and its gradient: s is the row 1/σ, a = 1 / outputs."""
+
+    def loss(p: Array, y: Array, s: Row, *constants: Any) -> Array:
+        return formula(formulas.rescale_grad(p, s), formulas.rescale_grad(y, s), *constants)
+
+    def loss_gradient(p: Array, y: Array, s: Row, *constants: Any) -> Array:
+        *own, a = constants
+        dp = gradient(formulas.rescale_grad(p, s), formulas.rescale_grad(y, s), *own)
+        return formulas.rescale_grad(formulas.times(dp, a), s)
+
+    p, y, *own = parameters_of(formula).values()
+    s = inspect.Parameter("s", p.kind, annotation=Row)
+    a = inspect.Parameter("a", p.kind, annotation=float)
+    for made, of, others in ((loss, formula, own), (loss_gradient, gradient, [*own, a])):
+        made.__name__ = made.__qualname__ = f"standardised_{of.__name__}"
+        made.__signature__ = inspect.Signature([p, y, s, *others])  # type: ignore[attr-defined]
+    return loss, loss_gradient

@@ -34,34 +34,35 @@ class Rows:
         host = isinstance(source, np.ndarray)
         lives_on = get_backend("numpy") if host else backend
         self._gather, self._xp = lives_on.kernels["gather"], lives_on.xp
+        self._row = source.shape[1:]
         self._casts = source.dtype != np.dtype(dtype) if host else dtype_of(source) != dtype
         self._moves = host and backend.library != "numpy"
         # A gather from an array that is not contiguous would first copy all of it; NumPy's own indexing does not.
         self._contiguous = source.flags.c_contiguous if host else not isinstance(source, SparseRows)
+        self._in_place = host or backend.library in ("cupy", "torch")
         self._buffers = Buffers(lives_on, dtype)
         self.begin(None, None)
 
     def begin(self, order: Integers | None, index: Array) -> None:
-        """Sets the order of the rows, None for their own; `index` is it on the backend. A vector on a device is put in
-        order at once: a launch an epoch, not one a batch."""
-        self._order, self._index, self._ordered = order, index, None
-        if order is not None and self.backend.is_device and self._xp is not np and self.source.ndim == 1:
-            self._ordered = self._gather(self.source, index)
+        """Sets the order of the rows, None for their own; `index` is it on the backend. A vector in memory is put in
+        order at once: one gather an epoch, not one a batch."""
+        self._order: Array = order if self._xp is np or not self._contiguous else index
+        self._ordered = self.source if order is None else None
+        if order is not None and self.source.ndim == 1 and self._contiguous and not on_disk(self.source):
+            out = self._buffers.take(self, "ordered", (len(order),), self.source.dtype)
+            self._ordered = self._gather(self.source, self._order, out=out)
 
     def take(self, place: slice) -> Array:
         """The rows at a place in the order."""
-        if self._order is None:
-            part = self.source[place, ...]
-        elif self._ordered is not None:
-            part = self._ordered[place]
+        if self._ordered is not None:
+            part = self._ordered[place, ...]
         elif not self._contiguous:
             part = self.source[self._order[place]]
         else:
-            rows = (self._order if self._xp is np else self._index)[place]
-            part = self._buffers.take(self, "rows", (rows.shape[0], *self.source.shape[1:]), self.source.dtype)
+            rows = self._order[place]
+            part = self._buffers.take(self, "rows", (rows.shape[0], *self._row), self.source.dtype)
             self._gather(self.source, rows, out=part)
-        in_place = self._xp is np or self.backend.library in ("cupy", "torch")
-        if self._moves or (self._casts and not in_place):
+        if self._moves or (self._casts and not self._in_place):
             return self.backend.asarray(part, dtype=self.dtype)
         if not self._casts:
             return part
@@ -157,6 +158,7 @@ class Batches:
         if on_host is not None:
             mean = np.mean(on_host if rows is None else on_host[rows], axis=0)
             self.mean_weight = mean if mean.ndim else float(mean)
+        self._counts = [float(min(batch_size, self.n - start)) for start in range(0, self.n, batch_size)][: self.steps]
         self._number = 0
 
     @classmethod
@@ -210,7 +212,7 @@ class Batches:
         """Each batch from number `first` on, shuffled in the order of a key of `nnxp.random`; without, in the rows'."""
         order = self.rows
         if key is not None and self.shuffled:
-            order = random.permutation(key, self.n)
+            order = random.permutation(key, self.n, self.backend)
             order = order if self.rows is None else self.rows[order]
         moves = order is not None and self.backend.library != "numpy"
         index = self.backend.asarray(order, dtype="int64") if moves else None
@@ -259,10 +261,9 @@ class Batches:
 
     def _sums(self, w: Floats | None, order: Integers | None) -> list[Any]:
         """The sum of each batch's weights; of those of several members, a list of theirs."""
-        starts = range(0, self.n, self.batch_size)
         if w is None:
-            return [float(min(self.batch_size, self.n - start)) for start in starts[: self.steps]]
-        sums = np.add.reduceat(w if order is None else w[order], starts)
+            return self._counts
+        sums = np.add.reduceat(w if order is None else w[order], range(0, self.n, self.batch_size))
         return [*(sums.tolist() if sums.ndim == 1 else sums)][: self.steps]
 
     def _classes(self) -> Integers | None:

@@ -79,8 +79,12 @@ def test_batches_are_gathered_into_the_same_memory(library: str) -> None:
         return where
 
     assert len(held) == 4
-    for part in zip(*held, strict=True):
-        assert len({address(a) for a in part}) == 1
+    x, *vectors = zip(*held, strict=True)
+    assert len({address(a) for a in x}) == 1
+    for parts in vectors:  # put in order at once: one array an epoch, the same in each
+        assert [address(a) for a in parts[1:]] == [address(a) + a.nbytes for a in parts[:-1]]
+    again = [(batch.y, batch.w) for batch in data.epoch(key=2)]
+    assert [*map(address, again[0])] == [address(parts[0]) for parts in vectors]
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
