@@ -30,22 +30,25 @@ class Call:
     kind: str
 
 
+def loop(lowered: Lowered, call: Call) -> Block | None:
+    """The compiled loop of a call like this one, which has no memory of its own; None where there is none."""
+    spread = _spread(lowered, call)
+    flat = not spread and not lowered.column_sums
+    if lowered.compiled is None or not _contiguous(lowered, call) or not (flat or len(call.shape) == 2):
+        return None
+    compiled: Block | None = lowered.compiled(call.kind, _types(lowered, call), flat, _alone(lowered, spread))
+    return compiled
+
+
 def runner(lowered: Lowered, call: Call) -> tuple[Block, tuple[Any, ...]] | None:
     """How to run a call like this one; None where it takes the formula itself."""
-    library, like = lowered.library, call.arrays[lowered.full[0]]
-    arrays = [x for i, x in enumerate(call.arrays) if i not in call.numbers]
-    written = [x for x in (*call.outs, *([call.sums] if lowered.column_sums else [])) if x is not None]
-    contiguous = all(map(library.contiguous, (*arrays, *written)))
-    spread = [i for i, p in enumerate(lowered.arrays) if p.shape != "full" and _size(call.arrays[i]) > 1]
+    library, like, contiguous = lowered.library, call.arrays[lowered.full[0]], _contiguous(lowered, call)
+    spread = _spread(lowered, call)
     flat = not spread and not lowered.column_sums
     registers = functools.partial(_registers, lowered, like, call.kind)
     casts = functools.partial(_casts, lowered, call)
     extra: tuple[Any, ...] = ()
-    block: Block | None
-    if lowered.compiled is not None and contiguous and (flat or len(call.shape) == 2):
-        block = lowered.compiled(call.kind, _types(lowered, call), flat, _alone(lowered, spread))
-    else:
-        block = None
+    block = loop(lowered, call)
     if block is not None:
         pass
     elif library.instructions is None:
@@ -66,6 +69,18 @@ def runner(lowered: Lowered, call: Call) -> tuple[Block, tuple[Any, ...]] | None
         kinds = ["bool" if node.boolean else call.kind for node in lowered.graph.outputs]
         block = functools.partial(_with_outs, library, len(lowered.arrays), call.shape, kinds, lowered.full[0], block)
     return block, extra
+
+
+def _contiguous(lowered: Lowered, call: Call) -> bool:
+    """Whether all of a call's arrays are."""
+    arrays = [x for i, x in enumerate(call.arrays) if i not in call.numbers]
+    written = [x for x in (*call.outs, *([call.sums] if lowered.column_sums else [])) if x is not None]
+    return all(map(lowered.library.contiguous, (*arrays, *written)))
+
+
+def _spread(lowered: Lowered, call: Call) -> list[int]:
+    """The rows and columns that are more than one number."""
+    return [i for i, p in enumerate(lowered.arrays) if p.shape != "full" and _size(call.arrays[i]) > 1]
 
 
 def _size(x: Any) -> int:

@@ -58,7 +58,6 @@ def fuse(
         `into` has not one name for each result. At a call: `out` is one of the inputs, or shares memory with one;
         declare that with `into`.
     """
-    check_names(formula, into, fixed)
     return _kernel(formula, namespace, tuple(into), column_sums, fast, tuple(fixed.items()))
 
 
@@ -79,6 +78,7 @@ def _kernel(
     fast: bool,
     fixed: tuple[tuple[str, Any], ...],
 ) -> Kernel:
+    check_names(formula, into, dict(fixed))
     made = lowered(formula, namespace, into, column_sums, fast, fixed)
     if isinstance(made, Machine):
         return wrapper(made)

@@ -56,37 +56,47 @@ def softmax(x: Array, out: Array = None) -> Array:
     return out
 
 
-def _suit(z: Array, b: Array, labels: Array, factors: Array, losses: Array, dz: Array) -> bool:
-    """Whether the arrays are what the loops index without a check: their types, layouts and shapes."""
+def _suit(z: Array, b: Array, factors: Array, losses: Array, dz: Array) -> bool:
+    """Whether the arrays beside the labels are what the loops index without a check: types, layouts and shapes."""
     n, m = z.shape
     return (
-        labels.dtype == np.int64
-        and labels.shape == losses.shape == (n,)
+        losses.shape == (n,)
         and b.shape[1] == m
         and factors.shape == (n, 1)
         and dz.shape == (n, m)
         and z.dtype == b.dtype == factors.dtype == losses.dtype == dz.dtype
-        and z.flags.c_contiguous
-        and b.flags.c_contiguous
-        and labels.flags.c_contiguous
-        and factors.flags.c_contiguous
-        and losses.flags.c_contiguous
-        and dz.flags.c_contiguous
+        and all(x.flags.c_contiguous for x in (z, b, factors, losses, dz))
         and numba_imports()
     )
+
+
+def _bound(z: Array, b: Array, *, factors: Array, out: Any) -> Callable[..., Any] | None:
+    """`bias_softmax_crossentropy` of labels and smoothing alone (see `nnxp.kernels.binding`)."""
+    losses, dz = out
+    if not _suit(z, b, factors, losses, dz):
+        return None
+    shift, rest, rows = _loop("shift_logits", z.dtype), _loop("softmax_crossentropy", z.dtype), losses.shape
+
+    def of_labels(labels: Array, smoothing: float = 0.0) -> Any:
+        if smoothing or labels.dtype != np.int64 or labels.shape != rows or not labels.flags.c_contiguous:
+            return NUMPY["bias_softmax_crossentropy"](z, b, labels, factors, smoothing, out=out)
+        shift(z, b, dz, labels, losses)
+        np.exp(dz, out=dz)
+        rest(dz, labels, factors, losses)
+        return out
+
+    return of_labels
 
 
 def bias_softmax_crossentropy(
     z: Array, b: Array, labels: Array, factors: Array, smoothing: float = 0.0, out: Any = None
 ) -> Any:
     """`softmax_crossentropy` of z + b, which `z` then holds, and each row's gradient times its factor."""
-    if out is None or smoothing or not _suit(z, b, labels, factors, *out):
+    prepared = None if out is None else _bound(z, b, factors=factors, out=out)
+    if prepared is None:
         return NUMPY["bias_softmax_crossentropy"](z, b, labels, factors, smoothing, out=out)
-    losses, dz = out
-    _loop("shift_logits", z.dtype)(z, b, dz, labels, losses)
-    np.exp(dz, out=dz)
-    _loop("softmax_crossentropy", z.dtype)(dz, labels, factors, losses)
-    return out
+    return prepared(labels, smoothing)
 
 
+bias_softmax_crossentropy.bound = _bound  # type: ignore[attr-defined]
 NUMBA: dict[str, Kernel] = table(softmax, bias_softmax_crossentropy)

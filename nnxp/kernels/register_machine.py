@@ -4,6 +4,7 @@ A kernel's arrays are checked when they are new: types, shapes, memory. For the 
 answer is remembered (weakly), so that a training step, whose buffers stay, pays for a few comparisons.
 """
 
+import functools
 import math
 import threading
 import weakref
@@ -11,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from nnxp.kernels import source
-from nnxp.kernels.calls import Call, runner
+from nnxp.kernels.calls import Call, loop, runner
 from nnxp.kernels.graph import Graph
 from nnxp.kernels.libraries import FLOATS, Library
 from nnxp.kernels.lowering import Lowered
@@ -64,8 +65,26 @@ class Machine(Lowered):
         self.seen.calls[key] = (*found, *references, *shapes)
         return found
 
+    def bound(self, *arguments: Any, out: Any = None, sums: Array = None) -> Callable[..., Any] | None:
+        """A compiled loop with its arrays and first numbers (see `nnxp.kernels.binding`); None where there is none.
+        Registers are a thread's own: what takes them is not bound."""
+        given = list(zip(self.graph.parameters, arguments, strict=False))  # what is left is numbers
+        arrays = tuple(value for p, value in given if not p.scalar)
+        outs = () if self.into else out if isinstance(out, tuple) else (out,)
+        if len(arrays) < len(self.arrays) or any(target is None for target in outs):
+            return None
+        call = self._call(arrays, outs, sums)
+        run = None if call is None or call.numbers else loop(self, call)
+        numbers = [value for p, value in given if p.scalar]
+        return run and functools.partial(run, *arrays, *outs, *((sums,) * self.column_sums), *numbers)
+
     def _runner(self, arrays: tuple[Array, ...], outs: tuple[Array, ...], sums: Array) -> tuple[Any, ...] | None:
-        """The same, or None where the formula itself has to do."""
+        """What `prepare` finds, or None where the formula itself has to do."""
+        call = self._call(arrays, outs, sums)
+        return None if call is None else runner(self, call)
+
+    def _call(self, arrays: tuple[Array, ...], outs: tuple[Array, ...], sums: Array) -> Call | None:
+        """The call of these arrays; None where the formula itself has to do."""
         library = self.library
         given = [out for out in outs if out is not None]
         self._refuse(arrays, given)
@@ -85,7 +104,7 @@ class Machine(Lowered):
         written += [sums] if self.column_sums else []
         if not all(map(library.writeable, written)) or self._clash(written, known):
             return None
-        return runner(self, Call(arrays, outs, sums, numbers, shape, kind))
+        return Call(arrays, outs, sums, numbers, shape, kind)
 
     def _refuse(self, arrays: tuple[Array, ...], given: list[Array]) -> None:
         for out in given:
@@ -205,4 +224,6 @@ def wrapper(machine: Machine) -> Kernel:
     lines.append(f"return {overwritten}" if machine.into else "return result if out is None else out")
     keywords = [*(["out=None"] if outs else []), *sums]
     text = source.function(graph.name, [*parameters, *(["*", *keywords] if keywords else [])], lines)
-    return source.build(text, graph.name, _seen=machine.seen, _prepare=machine.prepare)
+    kernel = source.build(text, graph.name, _seen=machine.seen, _prepare=machine.prepare)
+    kernel.bound = machine.bound  # type: ignore[attr-defined]
+    return kernel

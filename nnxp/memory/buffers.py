@@ -29,6 +29,10 @@ class Buffers:
         part = self._parts.get((id(owner), name, shape))
         return self._part(id(owner), name, tuple(shape), dtype) if part is None else part
 
+    def handed_out(self, x: Array) -> bool:
+        """Whether x is an array that `take` gives: the same at every step of a size."""
+        return id(x) in self._own
+
     def transposed(self, x: Array) -> Array:
         """xᵀ; of an array that was handed out, the same object each time, so that a kernel knows it again."""
         own = self._own.get(id(x))

@@ -174,22 +174,33 @@ class Optimizer(Switch):
             No backward has computed the gradients yet, or this optimizer's state belongs to a store that the
             layer has left.
         """
-        self._apply([self._stretch(store, span) for store, span in pieces_of(target, self.by_kind)])
-
-    def update_store(self, store: ParameterStore) -> None:
-        """`update_params` of everything in a store whose gradients are all there: what a model's step calls."""
-        self._apply([self._stretch(store, span) for span in store.spans(None, self.by_kind)])
-
-    def _apply(self, stretches: list[Stretch]) -> None:
-        clips = self.clip_value is not None or self.clip_norm is not None
-        if clips:
+        stretches = [self._stretch(store, span) for store, span in pieces_of(target, self.by_kind)]
+        if self._clips:
             clip(stretches, self.clip_value, self.clip_norm)
         for stretch in stretches:
             with stretch.backend.context():
-                g = stretch.clipped[0] if clips else stretch.g
-                self.step(stretch.backend, stretch.w, g, stretch.slots, stretch.factors)
-                if self.ema is not None and stretch.average is not None:
-                    stretch.backend.fuse(formulas.moving_average, into=("m",))(stretch.average, stretch.w, self.ema)
+                self._update(stretch)
+
+    def update_store(self, store: ParameterStore) -> None:
+        """`update_params` of everything in a store whose gradients are all there: what a model's step calls, on its
+        device."""
+        spans, layout = store.spans(None, self.by_kind), self._layout(store)
+        if layout.spans is not spans:
+            layout.spans, layout.whole = spans, [self._stretch(store, span) for span in spans]
+        if self._clips:
+            clip(layout.whole, self.clip_value, self.clip_norm)
+        for stretch in layout.whole:
+            self._update(stretch)
+
+    @property
+    def _clips(self) -> bool:
+        return self.clip_value is not None or self.clip_norm is not None
+
+    def _update(self, stretch: Stretch) -> None:
+        backend, factors, w, g, slots, average, clipped = stretch
+        self.step(backend, w, clipped[0] if self._clips else g, slots, factors)
+        if self.ema is not None and average is not None:
+            backend.fuse(formulas.moving_average, into=("m",))(average, w, self.ema)
 
     def post_update_params(self) -> None:
         """Counts the step; call after its updates."""
@@ -253,8 +264,7 @@ class Optimizer(Switch):
         """The class and its options, as JSON can hold them."""
         return {"class": type(self).__name__, **self._said()}
 
-    def _stretch(self, store: ParameterStore, span: Span) -> Stretch:
-        """The views of a span: the same objects at every step, so that a kernel knows them again."""
+    def _layout(self, store: ParameterStore) -> Layout:
         laid_out = self._laid_out.get(store.token)
         if laid_out is None:
             self._refuse_other(store)
@@ -263,8 +273,12 @@ class Optimizer(Switch):
             laid_out = self._laid_out[store.token] = Layout(
                 Table(store, lambda entry: rate_of(entry, self.factors), self.factors),
                 Table(store, lambda entry: factor_of(entry, decays), decays),
-                {},
             )
+        return laid_out
+
+    def _stretch(self, store: ParameterStore, span: Span) -> Stretch:
+        """The views of a span: the same objects at every step, so that a kernel knows them again."""
+        laid_out = self._layout(store)
         stretch = laid_out.stretches.get(span)
         if stretch is None:
             part, backend = slice(span.start, span.stop), store.backend

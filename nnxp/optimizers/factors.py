@@ -5,13 +5,15 @@ number that the formula takes; where it has several, an array laid out like the 
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NamedTuple
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
 from nnxp import kernels
 from nnxp.backends import Backend
 from nnxp.errors import hint
+from nnxp.kernels.binding import bound
 from nnxp.layers.base import Layer
 from nnxp.layers.parts import with_parts
 from nnxp.memory.parameters import Entry, ParameterStore, Span
@@ -21,7 +23,8 @@ Given = Mapping[str, Any] | None
 """Factors by the name of a parameter, of a layer's class, or by both, "Dense.biases"; "members" are one for each."""
 
 
-class Factors(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Factors:
     """Those of a stretch, which is of one kind where kinds are updated apart."""
 
     kind: str
@@ -31,6 +34,21 @@ class Factors(NamedTuple):
     fuse: Callable[..., Kernel]
     """`Backend.fuse`, of a formula whose floats `arrays` multiply: they are its kernel's last arguments."""
     arrays: tuple[Array, ...]
+    _updates: dict[tuple[Any, ...], tuple[Callable[..., Any], tuple[Array, ...]]] = field(default_factory=dict)
+
+    def update(
+        self, formula: Callable[..., Any], into: tuple[str, ...], *arrays: Array, **fixed: Any
+    ) -> Callable[..., Any]:
+        """The fused formula, of its numbers alone: the arrays of a stretch are the same at every step."""
+        key = (formula, id(arrays[1]), *fixed.values())  # of the gradients there may be two: as they are, and clipped
+        if key not in self._updates:
+            kernel = self.fuse(formula, into=into, **fixed)
+            if self.arrays:  # they come after the numbers
+                update: Callable[..., Any] = lambda *numbers: kernel(*arrays, *numbers, *self.arrays)  # noqa: E731
+            else:
+                update = bound(kernel, *arrays)
+            self._updates[key] = update, arrays
+        return self._updates[key][0]
 
 
 class Table:

@@ -45,10 +45,9 @@ class SGD(Optimizer):
         """See the class."""
         lr = self.current_learning_rate * factors.rate
         if not slots:
-            factors.fuse(formulas.sgd, into=("w",))(w, g, lr, *factors.arrays)
+            factors.update(formulas.sgd, ("w",), w, g)(lr)
         else:
-            update = factors.fuse(formulas.momentum, into=("w", "m"), nesterov=self.nesterov)
-            update(w, g, slots[0], lr, self.momentum, *factors.arrays)
+            factors.update(formulas.momentum, ("w", "m"), w, g, *slots, nesterov=self.nesterov)(lr, self.momentum)
 
 
 class Adagrad(Optimizer):
@@ -74,8 +73,8 @@ class Adagrad(Optimizer):
 
     def step(self, backend: Backend, w: Array, g: Array, slots: list[Array], factors: Factors) -> None:
         """See the class."""
-        update = factors.fuse(formulas.adagrad, into=("w", "c"))
-        update(w, g, slots[0], self.current_learning_rate * factors.rate, self.epsilon, *factors.arrays)
+        lr = self.current_learning_rate * factors.rate
+        factors.update(formulas.adagrad, ("w", "c"), w, g, *slots)(lr, self.epsilon)
 
 
 class RMSprop(Optimizer):
@@ -103,8 +102,8 @@ class RMSprop(Optimizer):
 
     def step(self, backend: Backend, w: Array, g: Array, slots: list[Array], factors: Factors) -> None:
         """See the class."""
-        update = factors.fuse(formulas.rmsprop, into=("w", "c"))
-        update(w, g, slots[0], self.current_learning_rate * factors.rate, self.rho, self.epsilon, *factors.arrays)
+        lr = self.current_learning_rate * factors.rate
+        factors.update(formulas.rmsprop, ("w", "c"), w, g, *slots)(lr, self.rho, self.epsilon)
 
 
 class Adam(Optimizer):
@@ -142,8 +141,7 @@ class Adam(Optimizer):
 
     def step(self, backend: Backend, w: Array, g: Array, slots: list[Array], factors: Factors) -> None:
         """See the class."""
-        update = factors.fuse(formulas.adam, into=("w", "m", "c"))
-        update(w, g, *slots, *self._scalars(factors), *factors.arrays)
+        factors.update(formulas.adam, ("w", "m", "c"), w, g, *slots)(*self._scalars(factors))
 
     def _scalars(self, factors: Factors) -> tuple[float, ...]:
         t = self.iterations + 1
@@ -174,8 +172,8 @@ class AdamW(Decaying, Adam):
 
     def step(self, backend: Backend, w: Array, g: Array, slots: list[Array], factors: Factors) -> None:
         """See the class."""
-        update = factors.fuse(formulas.adamw, into=("w", "m", "c"))
-        update(w, g, *slots, *self._scalars(factors), self._decay(factors), *factors.arrays)
+        update = factors.update(formulas.adamw, ("w", "m", "c"), w, g, *slots)
+        update(*self._scalars(factors), self._decay(factors))
 
 
 class Lion(Decaying):
@@ -214,5 +212,5 @@ class Lion(Decaying):
 
     def step(self, backend: Backend, w: Array, g: Array, slots: list[Array], factors: Factors) -> None:
         """See the class."""
-        update, lr = factors.fuse(formulas.lion, into=("w", "m")), self.current_learning_rate * factors.rate
-        update(w, g, slots[0], lr, self.beta_1, self.beta_2, self._decay(factors), *factors.arrays)
+        update, lr = factors.update(formulas.lion, ("w", "m"), w, g, *slots), self.current_learning_rate * factors.rate
+        update(lr, self.beta_1, self.beta_2, self._decay(factors))

@@ -1,6 +1,7 @@
 """What an update works on: the stretches of the stores of layers and models."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias
 
 from nnxp.backends import Backend
@@ -26,12 +27,15 @@ class Stretch(NamedTuple):
     clipped: list[Array]  # where clipped gradients and their factor go, once there are any
 
 
-class Layout(NamedTuple):
-    """What an optimizer has prepared of a store."""
+@dataclass
+class Layout:
+    """What an optimizer has prepared of a store: stretches by their spans, and those of a whole model."""
 
     rates: Table
     decays: Table
-    stretches: dict[Span, Stretch]
+    stretches: dict[Span, Stretch] = field(default_factory=dict)
+    spans: list[Span] | None = None
+    whole: list[Stretch] = field(default_factory=list)
 
 
 def pieces_of(target: Target, by_kind: bool) -> list[tuple[ParameterStore, Span]]:

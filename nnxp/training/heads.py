@@ -3,9 +3,11 @@
 import copy
 
 from nnxp.kernels import formulas
+from nnxp.kernels.binding import bound
 from nnxp.layers import Dense
 from nnxp.losses import LOSSES, Loss, SoftmaxCrossentropy, StandardisedLoss
 from nnxp.memory.buffers import Buffers
+from nnxp.training.sizes import Sized
 from nnxp.training.stages import DenseStage, Stage
 from nnxp.typing import Array
 
@@ -52,6 +54,10 @@ class LossStage(Head):
             self.dp = self.scale_rows(gradient, factors, out=self.buffers.take(self, "dvalues", self.p.shape))
         return losses
 
+    def losses_and_scores(self, y: Array, factors: Array, w: Array | None) -> tuple[Array, Array, Array | None]:
+        """`losses`, and what the metric averages, in the same memory at every step."""
+        return self.losses(y, factors, w), self.twin.scores(self.p, y), None
+
     def backward(self, dy: Array | None) -> Array | None:
         """The gradient of the weighted mean by the predictions."""
         return self.dp
@@ -77,21 +83,28 @@ class DenseSoftmaxCrossentropy(DenseStage, Head):
         self.kernel, self.column_sums = dense.kernel("bias_softmax_crossentropy"), dense.kernel("column_sums")
         self.times = self.backend.fuse(formulas.times)
 
+    def sized(self, n: int) -> Sized:
+        """Memory for n rows."""
+        at, take = super().sized(n), self.buffers.take
+        at.losses, at.dz = take(self, "losses", (n,)), take(self, "dvalues", at.z.shape)
+        return at
+
     def forward(self, x: Array) -> Array:
         """s x W, and from `losses` on the logits s x W + b, in the same array."""
-        self.p = self.product(x)
+        self.p = p = self.product(x).z
         if self.scaled:
-            self.multiply(self.p, self.scale)
-        return self.p
+            self.multiply(p, self.scale)
+        return p
 
     def losses(self, y: Array, factors: Array, w: Array | None) -> Array:
         """Each sample's loss (n,); kept for backward, its gradient times its factor, of shape (n, 1)."""
-        take, shape = self.buffers.take, self.p.shape
-        out = take(self, "losses", shape[:1]), take(self, "dvalues", shape)
+        at = self.at
         if self.scaled:
             factors = self._scaled(factors)
-        losses, self.dz = self.kernel(self.p, self.b, y, factors, self.loss.label_smoothing, out=out)
-        return losses
+        if factors is not at.by:
+            at.by, at.backward = factors, bound(self.kernel, at.z, self.b, factors=factors, out=(at.losses, at.dz))
+        at.backward(y, smoothing=self.loss.label_smoothing)
+        return at.losses
 
     def _scaled(self, factors: Array) -> Array:
         """The samples' factors with s in them, (n, 1)."""
@@ -106,18 +119,17 @@ class DenseSoftmaxCrossentropy(DenseStage, Head):
         assert memory is not None
         both = memory.reshape(2, n)
         losses, scores = both[0], both[1]
-        dz = self.buffers.take(self, "dvalues", self.p.shape)
         if self.scaled:
             factors = self._scaled(factors)
-        out = losses, dz, scores
-        _, self.dz, _ = self.kernel(self.p, self.b, y, factors, self.loss.label_smoothing, out=out)
+        out = losses, self.at.dz, scores
+        self.kernel(self.p, self.b, y, factors, self.loss.label_smoothing, out=out)
         return losses, scores, both
 
     def backward(self, dy: Array | None) -> Array | None:
         """The dense layer's gradients."""
         if self.trained:
-            self.column_sums(self.dz, out=self.db)
-        return self.gradients(self.dz)
+            self.column_sums(self.at.dz, out=self.db)
+        return self.gradients(self.at.dz)
 
     def lines(self) -> tuple[str, str]:
         """Forward and backward in words."""

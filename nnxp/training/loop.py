@@ -44,6 +44,7 @@ class Training(Step):
         model, plan, course, state = self.model, self.plan, self._running, self.callbacks.state
         means, sizes = course.room(data.interval), course.sizes
         step = plan.step if course.batches else self._first_step
+        plan.follow()
         calls = bool(self.callbacks.at["step"])
         key = random.key(model.seed, "order", model.epoch)
         most = math.inf if plan.micro_batch_size is None else plan.micro_batch_size
@@ -64,6 +65,7 @@ class Training(Step):
                     self.callbacks.call("step")
                     if state.stop:
                         break
+                    plan.follow()
         if sizes:
             self._read(data, bar, text)
         return averages(plan.loss, *course.sums)
@@ -85,15 +87,17 @@ class Training(Step):
         """Adds an interval's losses and scores, of which a step gives the mean and the sum, to those of the epoch."""
         course, sizes, sums = self._running, self._running.sizes, self._running.sums
         losses, scores = np.moveaxis(self.backend.to_numpy(course.means)[: len(sizes)].astype(np.float64), 1, 0)
-        if not np.all(np.isfinite(losses)):
-            back = len(sizes) - 1 - int(np.argmin(np.isfinite(losses).reshape(len(sizes), -1).all(axis=1)))
+        if not np.isfinite(losses).all():
+            finite = np.isfinite(losses).reshape(len(sizes), -1).all(axis=1)
+            back = len(sizes) - 1 - int(np.argmin(finite))
             raise _Stopped(self.model.step - 1 - back, back)
         weights, counts = np.moveaxis(np.array(sizes, dtype=np.float64), 1, 0)
-        sums[0] += losses.T @ weights if weights.ndim == 1 else (losses * weights).sum(axis=0)
-        for i, a in enumerate((scores, weights, counts), 1):
-            sums[i] += a.sum(axis=0)
-        total, weight = sums[0].mean(), sums[2].mean()
-        bar.advance(len(sizes), f"{text}  loss {total / weight:.4f}" if weight else text)
+        weighted = losses.T @ weights if weights.ndim == 1 else (losses * weights).sum(axis=0)
+        for i, part in enumerate((weighted, scores.sum(axis=0), weights.sum(axis=0), counts.sum(axis=0))):
+            sums[i] += part
+        if bar.shown:
+            total, weight = sums[0].mean(), sums[2].mean()
+            bar.advance(len(sizes), f"{text}  loss {total / weight:.4f}" if weight else text)
         sizes.clear()
 
     def run(
@@ -207,6 +211,7 @@ class Training(Step):
         left = 0 if state.stop else self._running.first + epochs - model.epoch
 
         def loss() -> float:
+            plan.follow()
             return float(plan.accumulate(((batch.total / weight, batch) for batch in data.epoch()), means))
 
         def after(loss: float) -> bool:
@@ -236,13 +241,12 @@ class Training(Step):
 
     def _record(self, record: dict[str, float]) -> None:
         """Counts the epoch, with one entry in each list of the history: NaN for what an epoch does not have."""
-        history = dict(self.model.history)
-        before = max(map(len, history.values()), default=0)
-        for name in record:
-            history.setdefault(name, [math.nan] * before)
-        names = sorted(history, key=place)
-        history = {name: [*history[name], record.get(name, math.nan)] for name in names}
-        self.model.history, self.model.epoch = history, self.model.epoch + 1  # no interrupt comes between the two
+        history = self.model.history
+        if not history.keys() >= record.keys():
+            before = [math.nan] * max(map(len, history.values()), default=0)
+            history = {name: history.get(name, before) for name in sorted({**history, **record}, key=place)}
+        history = {name: [*values, record.get(name, math.nan)] for name, values in history.items()}
+        vars(self.model).update(history=history, epoch=self.model.epoch + 1)  # no interrupt comes between the two
 
     def _go_back(self) -> None:
         """The weights are those that the last epoch with a finite first loss began with, the optimizer is new."""

@@ -1,5 +1,6 @@
 """The penalties of a plan's dense layers, in as few passes as there are different ones."""
 
+import operator
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -7,6 +8,8 @@ from nnxp.layers import Dense
 from nnxp.memory.parameters import ParameterStore
 from nnxp.regularizers import add_gradient
 from nnxp.typing import Array
+
+FACTORS = operator.attrgetter("l1", "l2", "bias_l1", "bias_l2")
 
 
 class Penalised(NamedTuple):
@@ -39,7 +42,7 @@ class Penalties:
 
     def _found(self) -> list[Penalised]:
         """The stretches, found again when a layer's factors have been changed."""
-        factors = [(layer.l1, layer.l2, layer.bias_l1, layer.bias_l2) for layer in self.layers]
+        factors = list(map(FACTORS, self.layers))
         if factors != self._factors:
             self._factors, self._stretches = factors, self._stretches_of(factors)
         return self._stretches

@@ -18,21 +18,11 @@ from nnxp.optimizers import Optimizer
 from nnxp.training.batch import Batch
 from nnxp.training.heads import DenseSoftmaxCrossentropy, Head, LossStage
 from nnxp.training.measuring import Measuring
+from nnxp.training.parametric_stage import dense_and
 from nnxp.training.penalties import Penalties
-from nnxp.training.stages import (
-    DenseAlone,
-    DenseStage,
-    LayerStage,
-    Stage,
-    casts_bytes,
-    dense_and,
-    fuses,
-    is_dense,
-)
+from nnxp.training.sizes import remember
+from nnxp.training.stages import DenseAlone, DenseStage, LayerStage, Stage, casts_bytes, fuses, is_dense
 from nnxp.typing import Array
-
-SIZES = 16
-"""How many batch sizes a plan keeps the equal weights of."""
 
 
 class Plan:
@@ -79,7 +69,11 @@ class Plan:
         self.penalties = self._penalties([layer for layer in dense if layer.trainable], self.store)
         others = [layer for _, layer in with_parts(self.layers) if layer.trainable and layer not in dense]
         self.penalised = [layer for layer in others if hasattr(layer, "penalty")]
-        self._kept = [layer.__dict__ for layer in (*self.layers, *(a for a in model.layers if a not in self.layers))]
+        # A layer of this package's that runs as it stands sets all of these anew.
+        anew = [s.layers[0] for s in self.backward if isinstance(s, LayerStage) and s.needs_dinputs]
+        anew = [layer for layer in anew if type(layer) in (*LAYERS, *ACTIVATIONS, ParametricActivation)]
+        own = [layer for layer in model.layers if layer not in self.layers]
+        self._kept = [layer.__dict__ for layer in (*own, *self.layers) if layer not in anew]
         self._uniform: dict[int, tuple[Array, Array, Array]] = {}
         self.threads = blas.threads_of(self.backend, self.store.largest)
         self.micro_batch_size: int | None = None
@@ -130,7 +124,6 @@ class Plan:
             stage.begin(epoch, step, self._part)
             out = stage.forward(out)
         head.forward(out)
-        self.follow()
         loss = self._mean(y, w, v, x.shape[0], means, heft)
         loss = self._penalised(loss)
         dvalues = None
@@ -151,7 +144,8 @@ class Plan:
         return loss
 
     def follow(self) -> None:
-        """Gives the pair that stands for the model's loss its options, which may have been changed."""
+        """Gives the pair that stands for the model's loss its options. Whoever asks for steps calls it, where options
+        may have been changed since."""
         own = self.model.loss
         if own is not self.loss and own is not None:
             options = self.loss.__dict__
@@ -181,14 +175,12 @@ class Plan:
     def _equal(self, n: int) -> tuple[Array, Array, Array]:
         """What each of n samples without weights counts: the rows 1 / n, in a mean, and 1, in a sum; the first of them,
         and that as a column."""
-        if n not in self._uniform:
-            if len(self._uniform) == SIZES:
-                self._uniform.clear()
-            xp = self.backend.xp
-            equal = xp.ones((2, n), dtype=getattr(xp, self.model.dtype), device=self.backend.device)
-            equal[0, ...] = 1 / n
-            self._uniform[n] = equal, equal[0, ...], equal[0, :, None]
-        return self._uniform[n]
+        if n in self._uniform:
+            return self._uniform[n]
+        xp = self.backend.xp
+        equal = xp.ones((2, n), dtype=getattr(xp, self.model.dtype), device=self.backend.device)
+        equal[0, ...] = 1 / n
+        return remember(self._uniform, n, (equal, equal[0, ...], equal[0, :, None]))
 
     def release(self) -> None:
         """Gives the layers back to a reader: by hand they compute everything, into new memory."""

@@ -10,7 +10,8 @@ from nnxp.layers import Dense, Dropout, Layer, Rescaling
 from nnxp.memory.buffers import Buffers
 from nnxp.network.model import Model
 from nnxp.network.wide import MembersDropout
-from nnxp.training.stages import DenseAlone, Stage, casts_bytes, dense_and, fuses, is_dense
+from nnxp.training.parametric_stage import dense_and
+from nnxp.training.stages import DenseAlone, Stage, casts_bytes, fuses, is_dense
 from nnxp.typing import Array
 
 BATCH = 2048

@@ -17,7 +17,8 @@ from nnxp.training.batch import Batch
 from nnxp.training.heads import DenseSoftmaxCrossentropy, LossStage
 from nnxp.training.measuring import Measuring, averages
 from nnxp.training.penalties import Penalties
-from nnxp.training.plan import SIZES, Plan
+from nnxp.training.plan import Plan
+from nnxp.training.sizes import remember
 from nnxp.typing import Array, HostArray
 
 
@@ -29,10 +30,11 @@ class MembersDenseSoftmaxCrossentropy(DenseSoftmaxCrossentropy):
         take, reshaped = self.buffers.take, self.buffers.reshaped
         rows = y.shape[0], self.dense.n_out * self.z.shape[0] // y.shape[0]
         z = self.p = reshaped(self.z, rows)
-        out = take(self, "losses", rows[:1]), take(self, "dvalues", rows)
-        losses, dz = self.kernel(z, self.rows, y, self._scaled(factors), self.loss.label_smoothing, out=out)
-        self.dz = reshaped(dz, tuple(self.z.shape))
-        return losses
+        if self.scaled:
+            factors = self._scaled(factors)
+        out = take(self, "losses of members", rows[:1]), reshaped(self.at.dz, rows)
+        self.kernel(z, self.rows, y, factors, self.loss.label_smoothing, out=out)
+        return out[0]
 
     def losses_and_scores(self, y: Array, factors: Array, w: Array | None) -> tuple[Array, Array, Array | None]:
         """Likewise, and the scores, (n · K,)."""
@@ -199,12 +201,10 @@ class MembersPlan(Plan):
         """What each of n samples without weights counts for each member: 1 in a sum, (n, K), and 1 / n in a mean, also
         as a column (n · K, 1)."""
         if n not in self._uniform:
-            if len(self._uniform) == SIZES:
-                self._uniform.clear()
             xp = self.backend.xp
             ones = xp.ones((n, self.members), dtype=getattr(xp, self.model.dtype), device=self.backend.device)
             shares = ones * (1 / n)
-            self._uniform[n] = ones, shares, xp.reshape(shares, (-1, 1))
+            remember(self._uniform, n, (ones, shares, xp.reshape(shares, (-1, 1))))
         return self._uniform[n]
 
     def _repeated(self, a: Array, name: str) -> Array:

@@ -11,11 +11,13 @@ from nnxp import kernels
 from nnxp.activations import ACTIVATIONS, Activation, Linear, Softmax
 from nnxp.doors.sparse import SparseRows
 from nnxp.kernels import formulas
+from nnxp.kernels.binding import bound
 from nnxp.layers import Dense, Layer, Rescaling
 from nnxp.layers.parts import with_parts
 from nnxp.memory.buffers import Buffers
 from nnxp.network.parametric import ParametricActivation
 from nnxp.network.wide import BlockDense
+from nnxp.training.sizes import Sized, remember
 from nnxp.typing import Array
 
 FUSED = tuple(kind for kind in ACTIVATIONS if kind not in (Linear, Softmax))
@@ -116,6 +118,8 @@ class DenseStage(Stage):
     """
 
     x: Array = None
+    at: Sized
+    """What there is for the batch that runs."""
 
     def __init__(
         self, dense: Dense, layers: list[Layer], buffers: Buffers, position: int, needs_dinputs: bool, training: bool
@@ -128,6 +132,7 @@ class DenseStage(Stage):
         self.W, self.b, self.into_blocks = dense.weights, dense.biases, dense.kernel("block_dweights")
         self.across = self.W if self.blocks else self.W.T
         self.dW, self.db = dense.gradient("weights"), dense.gradient("biases")
+        self.sizes: dict[int, Sized] = {}
         self.scaled, self.scale = dense.scale != 1, dense.scale
         self.add_row = formulas.scaled_add_row if self.scaled else formulas.add_row
         self.scales = (self.scale,) * self.scaled  # what `scaled_add_row` takes beside z and b
@@ -138,12 +143,23 @@ class DenseStage(Stage):
         """Lets go of the batch, which may be a view of something large."""
         self.x = None
 
-    def product(self, x: Array) -> Array:
-        """x W; x is kept for backward."""
+    def sized(self, n: int) -> Sized:
+        """Memory for n rows, and calls on it."""
+        take = self.buffers.take
+        dinputs = take(self, "dinputs", (n, self.dense.n_in)) if self.needs_dinputs else None
+        return Sized(take(self, "output", (n, self.dense.n_out)), dinputs)
+
+    def product(self, x: Array) -> Sized:
+        """x W, into `z` of what it gives; x is kept for backward."""
+        n = x.shape[0]
+        self.at = at = self.sizes.get(n) or remember(self.sizes, n, self.sized(n))
         if self.training:
             self.x = x
-        out = self.buffers.take(self, "output", (x.shape[0], self.dense.n_out))
-        return x.product(self.W, out) if type(x) is SparseRows else self.matmul(x, self.W, out=out)
+        if type(x) is SparseRows:
+            x.product(self.W, at.z)
+        else:
+            self.matmul(x, self.W, out=at.z)
+        return at
 
     def gradients(self, dz: Array) -> Array | None:
         """dW = xᵀ dz, of a layer that is trained, and dx = dz Wᵀ. In neural-tangent form dz has the factor s in it,
@@ -160,7 +176,7 @@ class DenseStage(Stage):
                 self.matmul(self.buffers.transposed(x), dz, out=self.dW)
         if not self.needs_dinputs:
             return None
-        return self.down(dz, self.across, out=self.buffers.take(self, "dinputs", (dz.shape[0], self.dense.n_in)))
+        return self.down(dz, self.across, out=self.at.dinputs)
 
 
 class DenseAlone(DenseStage):
@@ -174,9 +190,17 @@ class DenseAlone(DenseStage):
         self.column_sums = dense.kernel("column_sums")
         self.scale_and_sum = self.backend.fuse(formulas.times, column_sums=True)
 
+    def sized(self, n: int) -> Sized:
+        """Memory for n rows, and calls on it."""
+        at = super().sized(n)
+        at.forward = bound(self.bias, at.z, *self.addends)
+        return at
+
     def forward(self, x: Array) -> Array:
         """s x W + b."""
-        return self.bias(self.product(x), *self.addends)
+        at = self.product(x)
+        at.forward()
+        return at.z
 
     def backward(self, dy: Array) -> Array | None:
         """The dense layer's gradients."""
@@ -215,9 +239,11 @@ class DenseActivation(DenseStage):
         super().__init__(dense, [dense, activation], buffers, position, needs_dinputs, training)
         self.activation, self.in_place = activation, in_place
         self.keeps_z = training and "inputs" in activation.reads  # else the output is all that backward reads
+        self.optional, self.constants = bool(activation.options), list[Any]()
         self._fuse()
 
     def _fuse(self) -> None:
+        self.sizes.clear()
         self.functions = self.activation.functions()
         biased, gradient = kernels.compose(self.functions[0], self.add_row), self.functions[1]
         gradient = kernels.compose(gradient, self.add_row) if self.keeps_z else gradient
@@ -225,74 +251,42 @@ class DenseActivation(DenseStage):
         self.activate = self.backend.fuse(biased, into=() if self.keeps_z else ("z",))
         self.differentiate = self.backend.fuse(gradient, into=("dy",) if self.in_place else (), column_sums=True)
 
+    def sized(self, n: int) -> Sized:
+        """Memory for n rows, and calls on it: of the activation's constants alone."""
+        at, take = super().sized(n), self.buffers.take
+        if self.keeps_z:
+            at.read, at.a = (at.z, *self.addends), take(self, "activation", at.z.shape)
+            at.forward = bound(self.activate, *at.read, out=at.a)
+        else:
+            at.read, at.a, at.forward = (at.z,), at.z, bound(self.activate, at.z, *self.addends)
+        if not self.in_place:
+            at.dz = take(self, "dz", at.z.shape)
+        return at
+
     def forward(self, x: Array) -> Array:
         """f(s x W + b)."""
-        if self.activation.functions() != self.functions:  # an option that chooses the formula was changed
-            self._fuse()
-        z = self.product(x)
-        self.constants = constants = self.activation.constants()
-        if self.keeps_z:
-            self.read = z, *self.addends
-            return self._activated(*self.read, *constants)
-        self.read = (z,)
-        return self.activate(z, *self.addends, *constants)
-
-    def _activated(self, z: Array, *others: Any) -> Array:
-        """The output beside z, which backward reads."""
-        return self.activate(z, *others, out=self.buffers.take(self, "activation", z.shape))
+        if self.optional:
+            if self.activation.functions() != self.functions:  # an option that chooses the formula was changed
+                self._fuse()
+            self.constants = self.activation.constants()
+        at = self.product(x)
+        at.forward(*self.constants)
+        return at.a
 
     def backward(self, dy: Array) -> Array | None:
         """The gradients of f(s x W + b)."""
-        arguments = *self.read, dy, *self.constants, *self.scales
-        if self.in_place:
-            return self.gradients(self.differentiate(*arguments, sums=self.db))
-        out = self.buffers.take(self, "dz", dy.shape)
-        return self.gradients(self.differentiate(*arguments, out=out, sums=self.db))
+        at = self.at
+        if dy is not at.by:
+            out = {} if self.in_place else {"out": at.dz}
+            if not self.buffers.handed_out(dy):  # a new array at every step
+                self.differentiate(*at.read, dy, *self.constants, *self.scales, sums=self.db, **out)
+                return self.gradients(dy if self.in_place else at.dz)
+            at.by, at.backward = dy, bound(self.differentiate, *at.read, dy, sums=self.db, **out)
+        at.backward(*self.constants, *self.scales)
+        return self.gradients(dy if self.in_place else at.dz)
 
     def lines(self) -> tuple[str, str]:
         """Forward and backward in words."""
         name = type(self.activation).__name__
         forward = f"Dense.forward, its bias and {name}.forward in one pass"
         return forward, f"{name}.backward and Dense.dbiases in one pass, Dense.backward" + self._only()
-
-
-class DenseParametric(DenseActivation):
-    """A dense layer and a parametric activation that is trained, likewise: forward keeps f(z + b) - (z + b) beside the
-    output, and dα is the one thing more that backward computes, of that and dy."""
-
-    activation: ParametricActivation
-
-    def _fuse(self) -> None:
-        super()._fuse()
-        self.activate = self.backend.fuse(kernels.compose(self.activation.with_difference(), self.add_row))
-        self.sum_products = self.backend.fuse(formulas.product, into=("x",), column_sums=True)
-
-    def _activated(self, z: Array, *others: Any) -> Array:
-        out = [self.buffers.take(self, name, z.shape) for name in ("activation", "difference")]
-        output, self.difference = self.activate(z, *others, out=tuple(out))
-        return output
-
-    def backward(self, dy: Array) -> Array | None:
-        """The gradients of a(s x W + b)."""
-        self.sum_products(self.difference, dy, sums=self.activation.gradient("alpha"))
-        return super().backward(dy)
-
-    def lines(self) -> tuple[str, str]:
-        """Forward and backward in words."""
-        forward, backward = super().lines()
-        return forward, "ParametricActivation.dalpha, " + backward
-
-
-def dense_and(
-    dense: Dense,
-    activation: Activation | ParametricActivation,
-    buffers: Buffers,
-    position: int,
-    needs_dinputs: bool,
-    training: bool = True,
-    in_place: bool = True,
-) -> DenseActivation:
-    """The stage of a dense layer and an activation that it takes in."""
-    learns = training and isinstance(activation, ParametricActivation) and activation.trainable
-    kind = DenseParametric if learns else DenseActivation
-    return kind(dense, activation, buffers, position, needs_dinputs, training, in_place)

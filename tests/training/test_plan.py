@@ -25,7 +25,8 @@ from nnxp import (
     activations,
 )
 from nnxp.training.heads import DenseSoftmaxCrossentropy
-from nnxp.training.stages import FUSED, DenseActivation, DenseParametric, LayerStage
+from nnxp.training.parametric_stage import DenseParametric
+from nnxp.training.stages import FUSED, DenseActivation, LayerStage
 from tests.helpers.matrix import Target
 from tests.helpers.models import Scale, values
 from tests.helpers.watch import watched
