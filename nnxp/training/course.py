@@ -19,6 +19,7 @@ from nnxp.layers.parts import with_parts
 from nnxp.network.model import Model
 from nnxp.optimizers import LBFGS
 from nnxp.training.batches import Batches
+from nnxp.training.keeping import Kept
 from nnxp.training.streams import Stream
 from nnxp.typing import Array, Floats, HostArray
 
@@ -41,7 +42,7 @@ class Course:
         were not read yet, as many as there are `sizes`, their weights.
     last : Array or None
         (2,), of the last step: a place in `means`.
-    kept : Array
+    kept : Kept
         The weights that the last epoch began with whose first loss was finite.
     start : float
         When the epoch began, in seconds.
@@ -57,7 +58,7 @@ class Course:
         self.first = model.epoch
         self.several = () if model.members == 1 else (model.members,)
         with model.store.counted(model.optimizer.takes):
-            self.kept = model.backend.asarray(model.store.values, dtype=model.dtype, copy=True)
+            self.kept = Kept(model.store)
         self.watchers: list[Any] = [callback for callback in callbacks.given if has_state(callback)]
         self.means: Array = None
         self.last: Array = None
@@ -95,7 +96,7 @@ class Course:
     def state(self) -> tuple[dict[str, Any], dict[str, HostArray]]:
         """What JSON can hold, and arrays by name, on the host."""
         state, count = self.callbacks.state, len(self.sizes)
-        arrays: dict[str, Array] = {"kept": self.kept, "sums": self.sums}
+        arrays: dict[str, Array] = {"kept": self.kept.read(), "sums": self.sums}
         if count:
             arrays |= {"means": self.means[:count, ...], "sizes": np.array(self.sizes, dtype=np.float64)}
         if self.seen is not None and self.seen[0]:
@@ -122,7 +123,7 @@ class Course:
     def restore(self, state: Mapping[str, Any], arrays: Mapping[str, HostArray]) -> None:
         """Takes over what `state` gave, once the model itself is as it was."""
         model, asarray = self.model, self.model.backend.asarray
-        self.kept[...] = asarray(arrays["kept"], dtype=model.dtype)
+        self.kept.keep(asarray(arrays["kept"], dtype=model.dtype))
         self.sums[...] = arrays["sums"]
         if self.seen is not None and "seen" in arrays:
             self.seen[...] = arrays["seen"]

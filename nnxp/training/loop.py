@@ -14,7 +14,6 @@ from nnxp.callbacks.state import Record
 from nnxp.doors.arrays import all_finite
 from nnxp.doors.sparse import SparseRows
 from nnxp.errors import NonFiniteLossError
-from nnxp.kernels import vocabulary
 from nnxp.layers import BatchNorm, Dropout
 from nnxp.layers.parts import with_parts
 from nnxp.network.checking import check_parts
@@ -27,7 +26,7 @@ from nnxp.training.measuring import averages
 from nnxp.training.progress import Progress
 from nnxp.training.step import Step
 from nnxp.training.streams import Stream
-from nnxp.typing import Array, Row
+from nnxp.typing import Array
 
 if TYPE_CHECKING:
     from nnxp.training.resuming import Resumed
@@ -74,12 +73,7 @@ class Training(Step):
         """An epoch's first step. Where its loss is finite, the weights that it began with are the ones to go back to:
         one copy is enough, since until then it still holds those of the epoch before."""
         loss = self.plan.gradients(x, y, w, v, means, heft)
-        values, kept = self.model.store.values, self._running.kept
-        if self.backend.is_device:  # without waiting for it: what is not finite, the interval's reading finds
-            self.backend.fuse(_unless_broken, into=("kept",))(kept, values, self.backend.xp.sum(loss))
-        elif all_finite(self.backend, self.backend.xp.reshape(loss, (-1,))):
-            kept[...] = values
-        else:
+        if not self._running.kept.keep_if_finite(loss):
             raise _Stopped(self.model.step, 0)
         self.plan.update()
 
@@ -151,6 +145,8 @@ class Training(Step):
                 )
             raise
         finally:
+            if self.course is not None:
+                self.course.kept.close()
             self.course = model._course = None
             del self.callbacks
 
@@ -250,9 +246,8 @@ class Training(Step):
 
     def _go_back(self) -> None:
         """The weights are those that the last epoch with a finite first loss began with, the optimizer is new."""
-        store = self.model.store
-        store.values[...] = self._running.kept
-        store.computed.clear()
+        self._running.kept.put_back()
+        self.model.store.computed.clear()
         self.model.optimizer.reset()
         self.plan.updating = False
 
@@ -262,7 +257,7 @@ class Training(Step):
         model.step = stop.step  # where nobody waited for the losses, it had moved on
         x, y, same = data.again(stop.back)
         where = self._first_not_finite(stop, x, y)
-        model.store.values[...] = self._running.kept
+        self._running.kept.put_back()
         where = self._first_not_finite(stop, x, y, " from the weights put back") or where
         self._go_back()  # again: a forward in training moves running means
         return NonFiniteLossError(
@@ -297,8 +292,3 @@ class _Stopped(Exception):
     def __init__(self, step: int, back: int) -> None:
         super().__init__(step)
         self.step, self.back = step, back
-
-
-def _unless_broken(kept: Array, w: Array, loss: Row) -> Array:
-    """A formula: w where the loss is a finite number, else what was kept before."""
-    return vocabulary.where(loss - loss == 0, w, kept)
