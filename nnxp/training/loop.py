@@ -80,14 +80,14 @@ class Training(Step):
     def _read(self, data: "Batches | Stream", bar: Progress, text: str) -> None:
         """Adds an interval's losses and scores, of which a step gives the mean and the sum, to those of the epoch."""
         course, sizes, sums = self._running, self._running.sizes, self._running.sums
-        losses, scores = np.moveaxis(self.backend.to_numpy(course.means)[: len(sizes)].astype(np.float64), 1, 0)
+        read, given = self.backend.to_numpy(course.means)[: len(sizes)].astype(np.float64), np.array(sizes, np.float64)
+        losses, scores, weights, counts = read[:, 0], read[:, 1], given[:, 0], given[:, 1]
         if not np.isfinite(losses).all():
             finite = np.isfinite(losses).reshape(len(sizes), -1).all(axis=1)
             back = len(sizes) - 1 - int(np.argmin(finite))
             raise _Stopped(self.model.step - 1 - back, back)
-        weights, counts = np.moveaxis(np.array(sizes, dtype=np.float64), 1, 0)
         weighted = losses.T @ weights if weights.ndim == 1 else (losses * weights).sum(axis=0)
-        for i, part in enumerate((weighted, scores.sum(axis=0), weights.sum(axis=0), counts.sum(axis=0))):
+        for i, part in enumerate((weighted, *map(np.add.reduce, (scores, weights, counts)))):
             sums[i] += part
         if bar.shown:
             total, weight = sums[0].mean(), sums[2].mean()
