@@ -90,7 +90,7 @@ def bits(backend: Backend, key: int, n: int) -> Array:
     >>> bits(nnxp.get_backend("numpy"), 0, 2).tolist() == [0xE220A8397B1DCDAF - 2**64, 0x6E789E6AA1B965F4]
     True
     """
-    multiples = _counters.take("multiples of γ", n, backend) if n <= BLOCK else _multiples(n, backend)
+    multiples = _few_multiples(n, backend) if n <= HOST_BLOCK else _multiples(n, backend)
     return backend.fuse(formulas.hashed)(multiples, key)
 
 
@@ -143,6 +143,12 @@ def _multiples_beside(n: int, m: int, members: int, backend: Backend) -> Array:
     xp, shape = backend.xp, (n // (members * m), members, m)
     counters = xp.reshape(_multiples(n // members, backend), (shape[0], 1, m))
     return xp.reshape(xp.asarray(xp.broadcast_to(counters, shape), copy=True), (-1,))
+
+
+@functools.lru_cache(16)
+def _few_multiples(n: int, backend: Backend) -> Array:
+    """The same array for an epoch after the other, so that a kernel knows it again."""
+    return _multiples(n, backend)
 
 
 BLOCK, HOST_BLOCK = 1 << 17, 1 << 14
