@@ -5,7 +5,7 @@ its limit is √3 times the standard deviation.
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -137,22 +137,24 @@ class DataVariance(StandardNormal):
 
     rows = 5
 
-    def from_outputs(self, key: int, z: Iterable[Floats], n: int) -> tuple[Weights, Weights]:
+    def from_outputs(self, key: int | Sequence[int], z: Iterable[Floats], n: int) -> tuple[Weights, Weights]:
         """What the columns of W are divided by, and the biases, (1, n_out) each.
 
         Parameters
         ----------
         key
-            A key of `nnxp.random`.
+            A key of `nnxp.random`; of several layers, whose outputs stand side by side, one for each.
         z
             Outputs for W ~ N(0, 1) and b = 0, some rows at a time, in float64.
         n
             How many rows there are altogether.
         """
         start, mean, squares, chosen = 0, np.zeros(1), np.zeros(1), np.zeros(1)
+        keys = [key] if isinstance(key, int) else [*key]
         for part in z:
             if start == 0:
-                numbers = random.uniform(key, (2, self.rows, part.shape[1]))
+                own = (2, self.rows, part.shape[1] // len(keys))
+                numbers = np.concatenate([random.uniform(one, own) for one in keys], axis=2)
                 places, chosen = np.floor(numbers[0] * n).astype(np.int64), np.zeros(numbers[0].shape)
                 shares = -np.log1p(-numbers[1])  # exponential ones, by their sum: Dirichlet(1)
                 shares /= np.sum(shares, axis=0)
@@ -167,7 +169,9 @@ class DataVariance(StandardNormal):
             mean, start = mean + away * (len(part) / stop), stop
         deviation = np.sqrt(squares / n)
         # What is the same for all rows is so but for the rounding of float32.
-        deviation = np.where(deviation > 1e-5 * np.sqrt(np.mean(mean**2)), deviation, 1.0)
+        typical = np.sqrt(np.mean(np.reshape(mean, (len(keys), -1)) ** 2, axis=1))
+        typical = np.repeat(typical, mean.size // len(keys))
+        deviation = np.where(deviation > 1e-5 * typical, deviation, 1.0)
         return deviation, -np.sum(shares * chosen, axis=0, keepdims=True) / deviation
 
 

@@ -9,7 +9,7 @@ from nnxp import random
 from nnxp.initializers import DataVariance
 from nnxp.layers import Dense, Layer
 from nnxp.layers.parts import with_parts
-from nnxp.typing import Array, Floats
+from nnxp.typing import Array, Floats, HostArray
 
 ROWS = 2048
 """How many rows are run at once, so that memory does not grow with the data."""
@@ -35,13 +35,19 @@ def from_data(layers: Sequence[Layer]) -> list[Dense]:
     return found
 
 
-def waiting(layers: Sequence[Layer], seed: int) -> list[Dense]:
-    """Those of them whose weights are the seed's, before any data: drawn, assigned, trained and saved ones stay."""
+def waiting(layers: Sequence[Layer], seeds: Sequence[int]) -> list[Dense]:
+    """Those of them whose weights are the seeds', before any data: drawn, assigned, trained and saved ones stay."""
     return [
         layer
         for layer in from_data(layers)
-        if np.array_equal(layer.backend.to_numpy(layer.weights), layer.drawn("weights", seed).astype(layer.dtype))
+        if np.array_equal(layer.backend.to_numpy(layer.weights), _normal(layer, seeds).astype(layer.dtype))
     ]
+
+
+def _normal(layer: Dense, seeds: Sequence[int]) -> HostArray:
+    """What a layer's weights are before any data: (n_in, n_out), of several members (K, n_in, n_out)."""
+    made = [layer.drawn("weights", seed) for seed in seeds]
+    return made[0] if len(made) == 1 else np.stack(made)
 
 
 def draw_from(model: Any, x: Array) -> None:
@@ -55,14 +61,14 @@ def draw_from(model: Any, x: Array) -> None:
             yield model._moved(x[start : start + ROWS, ...])
 
     with model.backend.context():
-        draw(layers, model.layers, model.seed, model.prediction, parts, int(x.shape[0]))
+        draw(layers, model.layers, model.seeds, model.prediction, parts, int(x.shape[0]))
 
 
 def draw(
     drawn: Sequence[Dense],
     layers: Sequence[Layer],
-    seed: int,
-    prediction: Callable[[list[Layer]], Callable[[Array], Array]],
+    seeds: Sequence[int],
+    prediction: Callable[[list[Layer], bool], Callable[[Array], Array]],
     parts: Callable[[], Iterable[Array]],
     n: int,
 ) -> None:
@@ -72,19 +78,19 @@ def draw(
     ----------
     drawn
         The layers to draw.
-    layers, seed
+    layers, seeds
         A model's.
     prediction
-        Gives the forward pass through the first of the layers, as a prediction runs them.
+        Gives the forward pass through the first of the layers, as a prediction runs them, of several members apart.
     parts
         Gives the n rows anew, some at a time.
     """
     for layer in drawn:
-        normal = layer.drawn("weights", seed)
-        layer.weights, layer.biases = normal, np.zeros((1, layer.n_out))
+        normal, shape = _normal(layer, seeds), tuple(layer.biases.shape)
+        layer.weights, layer.biases = normal, np.zeros(shape)
         assert isinstance(layer.initializer, DataVariance) and isinstance(layer.position, int)
-        forward, to_numpy = prediction([*layers[: layer.position + 1]]), layer.backend.to_numpy
+        forward, to_numpy = prediction([*layers[: layer.position + 1]], True), layer.backend.to_numpy
         outputs: Iterator[Floats] = (to_numpy(forward(x)).astype(np.float64) for x in parts())
-        key = random.key(seed, "weights", layer.position, "from the data")
-        divisors, biases = layer.initializer.from_outputs(key, outputs, n)
+        keys = [random.key(seed, "weights", layer.position, "from the data") for seed in seeds]
+        divisors, biases = (np.reshape(a, shape) for a in layer.initializer.from_outputs(keys, outputs, n))
         layer.weights, layer.biases = normal / divisors, biases

@@ -66,10 +66,16 @@ def _keeps_sharing(layer: Layer) -> bool:
 def bind(
     layer: Layer, store: ParameterStore, position: Owner, seed: int, following: Layer | None, members: int
 ) -> None:
-    """Gives every member's parameters of a layer their values: those assigned or drawn before, or each its seed's."""
-    own = layer.__dict__.pop("_of_members", {})
+    """Gives every member's parameters of a layer their values: those assigned, drawn or trained before, or each its
+    seed's."""
+    own, old = layer.__dict__.pop("_of_members", {}), layer._store
+    several = {entry.members for entry in old.entries if entry.owner == layer.position} if old is not None else {None}
+    if not several <= {None, members}:
+        raise ValueError(f"got a layer of {several.pop()} members in a model of {members}, expected as many")
     for k in range(members):
         twin = copy.copy(layer)
+        if old is not None and several == {members}:
+            twin._store = MemberStore(old, k)  # type: ignore[assignment]
         twin._assigned = {**layer._assigned, **{name: values[k] for name, values in own.items()}}
         twin.bind(MemberStore(store, k), position, seed_of(seed, k), following)  # type: ignore[arg-type]
     layer.attach(store, position)
@@ -146,9 +152,9 @@ def check_optimizer(optimizer: Optimizer, members: int) -> None:
 # --- layers side by side --------------------------------------------------------------------------------
 
 
-def side_by_side(layers: Sequence[Layer], members: int, seed: int) -> list[list[Layer]]:
+def side_by_side(layers: Sequence[Layer], members: int, seeds: Sequence[int]) -> list[list[Layer]]:
     """For each of a model's bound layers, what computes it for all members: the last ones' outputs lie side by side."""
-    return [*_Making(members, [seed_of(seed, k) for k in range(members)]).row(layers)]
+    return [*_Making(members, seeds).row(layers)]
 
 
 class _Making:

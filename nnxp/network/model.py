@@ -103,8 +103,13 @@ class Model(ByLayer):
         """Where the fit stands that runs; None between fits."""
         return self._course
 
+    @property
+    def seeds(self) -> list[int]:
+        """That of each member, which is the seed of a model of its own."""
+        return [self.seed] if self.members == 1 else [several().seed_of(self.seed, k) for k in range(self.members)]
+
     def prediction(self, layers: list[Layer], apart: bool = False) -> Callable[[Array], Array]:
-        """This thread's forward pass through the layers, or the first of them."""
+        """This thread's forward pass through the layers, or the first of them; of several members apart or averaged."""
         raise NotImplementedError(f"{type(self).__name__} does not predict: see Sequential")
 
     @as_call
@@ -212,7 +217,7 @@ class Model(ByLayer):
         with self._binding:
             if self._wide is None:
                 _ = self.store
-                self._wide = several().side_by_side(self.layers, self.members, self.seed)
+                self._wide = several().side_by_side(self.layers, self.members, self.seeds)
         return [made for row in self._wide[: len(layers)] for made in row]
 
     def restore_optimizer(self, slots: dict[str, Array]) -> None:

@@ -80,7 +80,7 @@ def fit(
             from nnxp.training import resuming  # which reads files: few fits do
 
             resumed = resuming.resume(model, resume, described(), data.steps)
-        waiting = drawing.waiting(model.layers, model.seed)
+        waiting = drawing.waiting(model.layers, model.seeds)
         if isinstance(data, Stream):
             if waiting:
                 raise ValueError(
@@ -96,7 +96,7 @@ def fit(
                 assert isinstance(data, Batches)
                 parts = functools.partial(data.inputs, drawing.ROWS)
                 predict = functools.partial(Prediction, model)
-                drawing.draw(waiting, model.layers, model.seed, predict, parts, data.n)
+                drawing.draw(waiting, model.layers, model.seeds, predict, parts, data.n)
             shown = functools.partial(Progress, show=progress, lines=verbose)
             training = trained()
             if model.store.trained and not training.plan.owners:

@@ -250,3 +250,36 @@ def test_memory_does_not_grow_with_the_rows() -> None:
 def test_errors(call: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_each_member_s_own(backend: Target) -> None:
+    """Each by its own seed and by what its own layers make of the rows. Sums of 5 and 8 products may round otherwise
+    where they are computed side by side: in float64, of inputs of up to some hundred, to 1e-11."""
+    members = 3
+    for by_fit in (False, True):
+        many = model(backend.spec, members=members, dtype="float64", optimizer=nnxp.SGD(0.0))
+        alone = [many.member(k) for k in range(members)]
+        for one in (many, *alone):
+            if by_fit:
+                one.fit(X, Y, epochs=1, batch_size=N, shuffle=False)
+            else:
+                assert [layer.position for layer in drawing.waiting(one.layers, one.seeds)] == [*DENSE]
+                one.draw(X)
+                assert not drawing.waiting(one.layers, one.seeds)
+        for k, one in enumerate(alone):
+            for i in DENSE:
+                for name in ("weights", "biases"):
+                    got, expected = (m.backend.to_numpy(getattr(m.layers[i], name)) for m in (many, one))
+                    np.testing.assert_allclose(got[k], expected, rtol=1e-9, atol=1e-9, err_msg=f"{i}.{name}")
+
+
+def test_the_rest_of_a_member_s_deviation_is_its_own() -> None:
+    """A column that does not vary is told by the typical size of its own network's outputs: 1e-3 is rounding beside
+    1e3, whatever stands beside that network."""
+    z = RNG.standard_normal((50, 4)) * [1e-3, 1e3, 1e-3, 1e-3] + [0, 1e4, 0, 1]
+    initializer, keys = initializers.DataVariance(), [random.key(k, "weights") for k in range(2)]
+    both = initializer.from_outputs(keys, [z], 50)
+    for k, key in enumerate(keys):
+        own = initializer.from_outputs(key, [z[:, 2 * k : 2 * k + 2]], 50)
+        for got, expected in zip(both, own, strict=True):
+            assert np.array_equal(got[:, 2 * k : 2 * k + 2], expected)

@@ -228,6 +228,16 @@ def test_micro_batches_and_copies(backend: Target) -> None:
     close(weights(twin), weights(one))
 
 
+def test_layers_that_were_copied_keep_what_every_member_learned(backend: Target) -> None:
+    """As where a model is made of another's first layers."""
+    many, x = several("residual", "classes", backend), backend.asarray(X)
+    many.fit(x, LABELS, epochs=2)
+    again = Sequential(copy.deepcopy(many.layers), loss=many.loss, backend=backend.spec, dtype="float64", members=K)
+    assert np.array_equal(backend.to_numpy(again.predict(x)), backend.to_numpy(many.predict(x)))
+    with pytest.raises(ValueError, match=f"got a layer of {K} members in a model of 2, expected as many"):
+        Sequential(copy.deepcopy(many.layers), loss=many.loss, backend=backend.spec, dtype="float64", members=2)
+
+
 def test_what_members_cannot_take() -> None:
     layers = [Dense(M, 5), "relu", Dense(5, CLASSES), "softmax"]
     with pytest.raises(ValueError, match="got members=0, expected"):
