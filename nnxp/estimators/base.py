@@ -208,7 +208,8 @@ class MLP(Fitted):
         layers, width = hidden(self, n_in)
         last, loss = self._head(width, target)
         optimizer = make_optimizer(self)
-        return Sequential([*layers, *last], loss, optimizer, backend=backend, dtype=dtype, seed=self._seed())
+        place = {"backend": backend, "dtype": dtype, "seed": self._seed()}
+        return Sequential([*layers, *last], loss, optimizer, members=self.members, **place)
 
     def _new_rule(self, partial: bool, validates: bool) -> Convergence:
         scored = bool(self.early_stopping and validates)
@@ -226,7 +227,7 @@ class MLP(Fitted):
         whole = isinstance(model.optimizer, LBFGS)
         rows = n if whole else batch_rows(self.batch_size, n)
         weight = rows if part.w is None else rows * float(part.w.mean())
-        penalise(model.layers, self.alpha * self._loss_factor(self._target) / (2 * weight) if weight else 0.0)
+        penalise(model, self.alpha * self._loss_factor(self._target) / (2 * weight) if weight else 0.0)
         watch, epochs = Watch(rule, score, self.verbose, self._rate, n), 1 if rule.partial else self.max_iter
         hooks = Hooks(self, given, epochs, rule.partial)
         hooks.begin()

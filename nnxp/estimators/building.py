@@ -42,6 +42,7 @@ def check(estimator: Any) -> None:
         ("tol", not_negative),
         ("dropout", share),
         ("max_fun", positive),
+        ("members", positive),
     ):
         rule(name, getattr(estimator, name))
     if not isinstance(estimator.verbose, bool | np.bool | int | np.integer):
@@ -150,6 +151,7 @@ NETWORK = (
     "loss",
     "backend",
     "dtype",
+    "members",
 )
 OPTIMIZER = ("solver", "learning_rate", "power_t", "schedule", "momentum", "nesterovs_momentum", *ADAM)
 """What a later partial fit cannot change."""
@@ -177,10 +179,12 @@ def follow(estimator: Any) -> None:
         estimator.model_.optimizer.learning_rate = init
 
 
-def penalise(layers: Sequence[Layer], l2: float) -> None:
+def penalise(model: Sequential, l2: float) -> None:
     """Gives every `Dense` the penalty l2 ΣW²."""
-    for layer in layers:
+    for layer in model.layers:
         if isinstance(layer, Dense):
+            if model.members > 1 and layer.l2 != l2:
+                model.replan()  # what runs for several members has taken it over
             layer.l2 = l2
 
 
@@ -191,9 +195,8 @@ def rebuilt(model: Sequential, backend: Any) -> Sequential:
         options = layer.config()
         del options["class"]
         layers.append(type(layer)(**options))
-    twin = Sequential(
-        layers, model.loss, copy.deepcopy(model.optimizer), backend=backend, dtype=model.dtype, seed=model.seed
-    )
+    place = {"backend": backend, "dtype": model.dtype, "seed": model.seed, "members": model.members}
+    twin = Sequential(layers, model.loss, copy.deepcopy(model.optimizer), **place)
     copy_course(model, twin)
     return twin
 
@@ -204,7 +207,7 @@ def copy_course(before: Sequential, model: Sequential) -> None:
     if [entry[1:] for entry in old.entries] != [entry[1:] for entry in new.entries]:
         raise ValueError(
             "got warm_start=True with other layers than those of the last fit, expected the same: set "
-            "warm_start=False, or X, hidden_layer_sizes and normalization as they were"
+            "warm_start=False, or X, hidden_layer_sizes, normalization and members as they were"
         )
     with new.backend.context():
         new.values[...] = new.backend.asarray(old.backend.to_numpy(old.values), dtype=new.dtype)

@@ -101,6 +101,11 @@ class MLPClassifier(ClassifierMixin, MLP):
         Without it X decides, and later X have to be of the same library and device.
     dtype : {"float32", "float64"}, optional
         By default float32 where X has it, and float64 for all else.
+    members : int
+        How many networks are trained side by side, each with initial weights and dropout of its own, on the same
+        batches: Lakshminarayanan et al. 2017 (arXiv:1612.01474). Probabilities are the mean of theirs. Losses that
+        training follows are the mean of theirs, those of a validation are of the mean probabilities. Not with "lbfgs",
+        nor with an optimizer that has `clip_norm`.
 
     Attributes
     ----------
@@ -109,9 +114,11 @@ class MLPClassifier(ClassifierMixin, MLP):
     model_ : Sequential
         The network, to save, to plot or to look at.
     coefs_, intercepts_ : list of array
-        The weights (n_in, n_out) and biases (n_out,) of each dense layer.
+        The weights (n_in, n_out) and biases (n_out,) of each dense layer; of several members (members, n_in, n_out)
+        and (members, n_out).
     loss_, loss_curve_, best_loss_ : float, list of float, float or None
-        The training loss, penalties included, of the last epoch, of each, and the lowest (None with early stopping).
+        The training loss, penalties included, of the last epoch, of each, and the lowest (None with early stopping); of
+        several members the mean. `model_.history["member_loss"]` has each one's.
     validation_loss_curve_, validation_scores_, best_validation_score_ : list of float or None, float or None
         Of each epoch where there was a validation. The score is the share of right labels: of a sample's labels where
         it has several, other than `score`, which counts samples with all right.
@@ -170,6 +177,7 @@ class MLPClassifier(ClassifierMixin, MLP):
         backend: Any = None,
         dtype: str | None = None,
         monitor: str = "accuracy",
+        members: int = 1,
     ) -> None:
         self._keep(locals())
 

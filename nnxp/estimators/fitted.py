@@ -74,14 +74,14 @@ class Fitted(Parameters):
 
     @property
     def coefs_(self) -> list[Array]:
-        """The weights (n_in, n_out) of each dense layer, in the library of the X that was fitted; to change them,
+        """The weights (n_in, n_out) of each dense layer, of several members theirs in a row, in the library of the X that was fitted; to change them,
         assign to those of `model_.layers`."""
         return [self._at_home(layer.weights) for layer in self._dense]
 
     @property
     def intercepts_(self) -> list[Array]:
         """The biases (n_out,) of each dense layer."""
-        return [self._at_home(layer.biases[0, ...]) for layer in self._dense]
+        return [self._at_home(layer.biases[..., 0, :]) for layer in self._dense]
 
     @property
     def n_layers_(self) -> int:

@@ -16,6 +16,7 @@ class Keywords(Constructed, BaseEstimator):
     """An estimator of scikit-learn's that keeps its parameters as they were given."""
 
     backend: Any
+    members: int = 1  # pickles of before do not have it
 
     def _keep(self, given: dict[str, Any]) -> None:
         """Stores the parameters that `__init__` was given, as they are: scikit-learn's rule."""

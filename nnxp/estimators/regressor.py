@@ -50,13 +50,16 @@ class MLPRegressor(RegressorMixin, MLP):
         What early stopping follows: the validation's R², or its loss.
     n_iter_no_change, max_fun, dropout, normalization, schedule, callbacks, backend, dtype
         As said.
+    members : int
+        As said; predictions are the mean of theirs, with `loss="poisson"` the exponential of their mean logarithm.
 
     Attributes
     ----------
     model_ : Sequential
         The network with the last layer that scales; it predicts in y's units, with `loss="poisson"` their logarithms.
     coefs_, intercepts_ : list of array
-        The weights (n_in, n_out) and biases (n_out,) of each dense layer, the last before the scaling.
+        The weights (n_in, n_out) and biases (n_out,) of each dense layer, the last before the scaling; of several
+        members (members, n_in, n_out) and (members, n_out).
     validation_scores_ : list of float or None
         R² after each epoch; of several outputs 1 - Σ (p - y)² / Σ (y - ȳ)², the sums over all, where `score`
         averages the outputs' own R².
@@ -112,6 +115,7 @@ class MLPRegressor(RegressorMixin, MLP):
         backend: Any = None,
         dtype: str | None = None,
         monitor: str = "r2",
+        members: int = 1,
     ) -> None:
         self._keep(locals())
 
