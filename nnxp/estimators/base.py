@@ -63,6 +63,9 @@ class MLP(Fitted):
         """Rows to validate with as the loss takes them, and the score of an epoch's record."""
         raise NotImplementedError
 
+    def _calibrate(self, validation: Part | None) -> None:
+        """Takes from the rows to validate with, or where there are none, what is told of predictions beside them."""
+
     # --- training ----------------------------------------------------------------------------------
 
     def fit(
@@ -151,6 +154,7 @@ class MLP(Fitted):
             self._rule = rule
         if not (self._rule.scored and self._rule.stopped):  # else training has ended, over several calls
             self._train(part, followed, given)
+        self._calibrate(validation)
 
     def _divided(self, part: Part) -> tuple[Part, Part]:
         """Rows to train on, and those held out for early stopping, of each class alike. A class of one row and the

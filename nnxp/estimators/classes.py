@@ -136,6 +136,13 @@ class Labels:
             return xp.ones_like(output)
         return xp.concat([1 - output, output], axis=1)
 
+    def told_apart_by(self, outputs: Floats) -> Floats:
+        """One column a class on a last axis, from outputs (..., m) on the host: of labels each for itself."""
+        if self.kind == "multiclass":
+            return outputs
+        found = [1 - outputs, outputs] if len(self.classes) > 1 or self.kind == "multilabel" else [outputs * 0 + 1]
+        return np.stack(found, axis=-1)
+
     def decode(self, output: Array) -> Array:
         """Labels from the network's output: in its library and on its device if they are numbers, else NumPy's."""
         backend = get_backend(output)

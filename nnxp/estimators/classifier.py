@@ -18,12 +18,13 @@ from nnxp.estimators.classes import Labels
 from nnxp.estimators.convergence import Score
 from nnxp.estimators.inputs import Part
 from nnxp.estimators.keywords import stochastic
+from nnxp.estimators.uncertainty import SeveralOfClasses
 from nnxp.layers import Dense, Layer
 from nnxp.losses import BinaryCrossentropy, CategoricalCrossentropy, Loss
 from nnxp.typing import Array, ArrayLike, Floats, HostArray
 
 
-class MLPClassifier(ClassifierMixin, MLP):
+class MLPClassifier(ClassifierMixin, SeveralOfClasses, MLP):
     """A classifier of dense layers, on NumPy, CuPy, PyTorch or any array library of the standard, wherever X is.
 
     Parameters have scikit-learn's names and meanings where it has one. One sigmoid output for two classes, one
@@ -58,8 +59,7 @@ class MLPClassifier(ClassifierMixin, MLP):
         Whether each epoch takes the rows in a new order.
     random_state : int, RandomState or None
         Initial weights (Glorot and Bengio 2010, uniform; before SELU LeCun's), order, dropout and held-out rows follow
-        from it. An integer gives the same numbers at every
-        fit, and the same on every backend up to rounding.
+        from it. An integer gives the same numbers at every fit, and the same on every backend up to rounding.
     tol, n_iter_no_change : float, int
         Training ends when for more than `n_iter_no_change` epochs in a row the training loss, or with
         `early_stopping` what `monitor` names, was not better than its best by `tol`. For "lbfgs" `tol` is the largest
@@ -86,7 +86,7 @@ class MLPClassifier(ClassifierMixin, MLP):
     dropout : float
         The share of each hidden layer's outputs that is dropped while training.
     normalization : {"batch", "layer"} or None
-        `BatchNorm` or `LayerNorm` between each hidden layer and its activation.
+        `BatchNorm` or `LayerNorm` before each activation.
     label_smoothing : float
         s: the truth t becomes (1 - s) t + s/m for m classes; for yes-or-no labels m = 2.
     class_weight : dict, "balanced" or None
@@ -102,10 +102,9 @@ class MLPClassifier(ClassifierMixin, MLP):
     dtype : {"float32", "float64"}, optional
         By default float32 where X has it, and float64 for all else.
     members : int
-        How many networks are trained side by side, each with initial weights and dropout of its own, on the same
-        batches: Lakshminarayanan et al. 2017 (arXiv:1612.01474). Probabilities are the mean of theirs. Losses that
-        training follows are the mean of theirs, those of a validation are of the mean probabilities. Not with "lbfgs",
-        nor with an optimizer that has `clip_norm`.
+        How many networks are trained side by side, each with its own initial weights and dropout, on the same batches
+        (Lakshminarayanan et al. 2017, arXiv:1612.01474); probabilities are the mean of theirs, also a validation's. Not
+        with "lbfgs", nor with an optimizer that has `clip_norm`.
 
     Attributes
     ----------
@@ -114,11 +113,10 @@ class MLPClassifier(ClassifierMixin, MLP):
     model_ : Sequential
         The network, to save, to plot or to look at.
     coefs_, intercepts_ : list of array
-        The weights (n_in, n_out) and biases (n_out,) of each dense layer; of several members (members, n_in, n_out)
-        and (members, n_out).
+        The weights (n_in, n_out) and biases (n_out,) of each dense layer; of several members, (members, ...).
     loss_, loss_curve_, best_loss_ : float, list of float, float or None
-        The training loss, penalties included, of the last epoch, of each, and the lowest (None with early stopping); of
-        several members the mean. `model_.history["member_loss"]` has each one's.
+        The training loss, penalties included, of the last epoch, of each, and the lowest (None with early stopping): of
+        several members the mean (`model_.history["member_loss"]` has each one's).
     validation_loss_curve_, validation_scores_, best_validation_score_ : list of float or None, float or None
         Of each epoch where there was a validation. The score is the share of right labels: of a sample's labels where
         it has several, other than `score`, which counts samples with all right.
@@ -253,6 +251,9 @@ class MLPClassifier(ClassifierMixin, MLP):
     def _probabilities(self, X: ArrayLike, method: str) -> Array:
         output = self._output(X, method)
         return self._target.probabilities(output)
+
+    def _told_apart(self, outputs: Floats) -> Floats:
+        return self._target.told_apart_by(outputs)
 
     @property
     def classes_(self) -> Array:

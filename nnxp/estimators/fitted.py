@@ -5,6 +5,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any, Self
 
+import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from nnxp.backends import Backend, dtype_of, get_backend
@@ -15,12 +16,13 @@ from nnxp.estimators.building import rebuilt, settings
 from nnxp.estimators.convergence import Convergence
 from nnxp.estimators.keywords import Parameters
 from nnxp.estimators.rate import Rate
+from nnxp.estimators.uncertainty import AtHome, Several
 from nnxp.layers import Dense
 from nnxp.sequential import Sequential
-from nnxp.typing import Array, ArrayLike
+from nnxp.typing import Array, ArrayLike, Floats
 
 
-class Fitted(Parameters):
+class Fitted(Several, Parameters):
     """An estimator once it has a network; `MLPClassifier` explains the attributes."""
 
     model_: Sequential
@@ -52,14 +54,23 @@ class Fitted(Parameters):
         if self.backend is None:  # else the model's own door knows what may move in
             inputs.same_home(self, X, home, method)
 
-    def _output(self, X: ArrayLike, method: str) -> Array:
-        """The network's output for a user's X."""
+    def _output(self, X: ArrayLike, method: str, members: bool = False) -> Array:
+        """The network's output for a user's X; of each member, (members, n, m)."""
         check_is_fitted(self)
         self._check_home(X, self._home, method)
         X, dtype = inputs.features(self, X, reset=False), self.model_.dtype
         if dtype_of(X) != dtype and not isinstance(X, SparseRows):  # which looks itself
             finite(get_backend(X), X, "X", dtype)
-        return self.model_.predict(X)
+        return self.model_.predict(X, members=members)
+
+    def _apart(self, X: ArrayLike, method: str) -> tuple[Floats, AtHome]:
+        """See `Several`."""
+        check_is_fitted(self)
+        self._check_several(method)
+        output = self._output(X, method, members=True)
+        home, dtype = get_backend(output), self.model_.dtype
+        one = self.n_outputs_ == 1
+        return inputs.on_host(output).astype(np.float64), lambda a: home.asarray(a[:, 0] if one else a, dtype=dtype)
 
     def _at_home(self, a: Array) -> Array:
         """An array of the model where X of the fit was."""
@@ -74,13 +85,13 @@ class Fitted(Parameters):
 
     @property
     def coefs_(self) -> list[Array]:
-        """The weights (n_in, n_out) of each dense layer, of several members theirs in a row, in the library of the X that was fitted; to change them,
-        assign to those of `model_.layers`."""
+        """The weights (n_in, n_out) of each dense layer, or (members, n_in, n_out), in the library of the X
+        that was fitted; to change them, assign to those of `model_.layers`."""
         return [self._at_home(layer.weights) for layer in self._dense]
 
     @property
     def intercepts_(self) -> list[Array]:
-        """The biases (n_out,) of each dense layer."""
+        """The biases (n_out,) of each dense layer, or (members, n_out)."""
         return [self._at_home(layer.biases[..., 0, :]) for layer in self._dense]
 
     @property

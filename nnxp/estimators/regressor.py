@@ -18,6 +18,7 @@ from nnxp.estimators.base import MLP
 from nnxp.estimators.convergence import Score
 from nnxp.estimators.inputs import Part
 from nnxp.estimators.keywords import stochastic
+from nnxp.estimators.uncertainty import Intervals, SeveralOfNumbers
 from nnxp.layers import Dense, Layer, Rescaling
 from nnxp.losses import Loss, Poisson, StandardisedLoss, units_of, unresolved
 from nnxp.typing import Array, ArrayLike, Floats, HostArray
@@ -26,7 +27,7 @@ STANDARDISED = {"squared_error": "mean_squared_error", "absolute_error": "mean_a
 """Losses of errors in standard deviations of y, by the names of ours."""
 
 
-class MLPRegressor(RegressorMixin, MLP):
+class MLPRegressor(RegressorMixin, SeveralOfNumbers, MLP):
     """A regressor of dense layers, for one output or several, on the arrays that X is of.
 
     y is scaled inside: the network learns targets of mean 0 and standard deviation 1 (weighted, over the rows of the
@@ -59,7 +60,7 @@ class MLPRegressor(RegressorMixin, MLP):
         The network with the last layer that scales; it predicts in y's units, with `loss="poisson"` their logarithms.
     coefs_, intercepts_ : list of array
         The weights (n_in, n_out) and biases (n_out,) of each dense layer, the last before the scaling; of several
-        members (members, n_in, n_out) and (members, n_out).
+        members, (members, ...).
     validation_scores_ : list of float or None
         R² after each epoch; of several outputs 1 - Σ (p - y)² / Σ (y - ȳ)², the sums over all, where `score`
         averages the outputs' own R².
@@ -161,6 +162,22 @@ class MLPRegressor(RegressorMixin, MLP):
             with backend.context(), np.errstate(all="ignore"):  # a rate beyond the dtype is infinite
                 output = backend.xp.exp(output)
         return output[:, 0] if self.n_outputs_ == 1 else output
+
+    @property
+    def _calibrates(self) -> str:
+        if isinstance(self.model_.loss, Poisson):
+            return 'another loss than "poisson", whose errors grow with the rate'
+        return "rows held out: MLPRegressor(early_stopping=True), or fit(X, y, X_val=..., y_val=...)"
+
+    def _in_units(self, outputs: Floats) -> Floats:
+        with np.errstate(over="ignore"):
+            return np.exp(outputs) if isinstance(self.model_.loss, Poisson) else outputs
+
+    def _calibrate(self, validation: Part | None) -> None:
+        self._intervals = None
+        if validation is not None and self.members > 1 and not isinstance(self.model_.loss, Poisson):
+            outputs = inputs.on_host(self.model_.predict(validation.X, members=True)).astype(np.float64)
+            self._intervals = Intervals.of(outputs, validation.y, validation.w)
 
     @property
     def out_activation_(self) -> str:
