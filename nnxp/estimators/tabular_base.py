@@ -16,6 +16,7 @@ from nnxp.estimators.inputs import Given
 from nnxp.estimators.keywords import Keywords
 from nnxp.estimators.tabular_document import preprocessing_of
 from nnxp.estimators.tabular_inputs import cells, check_names
+from nnxp.estimators.uncertainty import AtHome, Several
 from nnxp.metrics.scoring import BY_CLASS, OF_CLASSES, OF_NUMBERS
 from nnxp.sequential import Sequential
 from nnxp.tabular import Encoder
@@ -26,7 +27,7 @@ from nnxp.tabular.networks.presets import Preset
 from nnxp.tabular.networks.purpose import Purpose
 from nnxp.tabular.splitting import at_random
 from nnxp.tabular.table import Indices, Table
-from nnxp.typing import ArrayLike, Floats, HostArray, Integers
+from nnxp.typing import Array, ArrayLike, Floats, HostArray, Integers
 
 
 class Rows(NamedTuple):
@@ -41,7 +42,7 @@ class Rows(NamedTuple):
         return Rows(self.table.take(rows), self.y[rows], None if self.w is None else self.w[rows])
 
 
-class TabularEstimator(Keywords):
+class TabularEstimator(Several, Keywords):
     """The base class of `TabularClassifier` and `TabularRegressor`, which say what y means."""
 
     preset: str
@@ -175,7 +176,8 @@ class TabularEstimator(Keywords):
             data["validation_data"] = (encoder.transform(validation.table), validation.y, validation.w)
         preset = preset.settled(len(rows), self.epochs, self.batch_size)
         backend = get_backend(home if self.backend is None else self.backend, dtype)
-        model = self._trained(preset, encoder, data, backend=backend, dtype=dtype, seed=seed)
+        place = {"backend": backend, "dtype": dtype, "seed": seed, "members": self.members}
+        model = self._trained(preset, encoder, data, **place)
         model.encoder, model.preprocessing = encoder.state(), preprocessing_of(self, encoder.target)
         self.model_, self.encoder_, self._home = model, encoder, home
 
@@ -198,6 +200,7 @@ class TabularEstimator(Keywords):
 
     def _check_parameters(self) -> None:
         """Raises where one has a value that no fit could use."""
+        positive("members", self.members)
         for name in ("epochs", "batch_size"):
             if getattr(self, name) is not None:
                 positive(name, getattr(self, name))
@@ -245,14 +248,26 @@ class TabularEstimator(Keywords):
 
     # --- use ---------------------------------------------------------------------------------------
 
-    def _output(self, X: ArrayLike, method: str) -> tuple[HostArray, Backend]:
-        """The network's output for a user's X, on the host, and where its results go."""
+    def _output(self, X: ArrayLike, method: str, members: bool = False) -> tuple[HostArray, Backend]:
+        """The network's output for a user's X, or (members, n, m), on the host, and where its results go."""
         check_is_fitted(self, "model_")
         if self.backend is None:  # else what there is may move in
             inputs.same_home(self, X, self._home, method)
         table, home, _ = cells(self, X, reset=False)
         check_names(table, self.encoder_)
-        return trained.predicted(self.model_, self.encoder_.transform(table)), home
+        return trained.predicted(self.model_, self.encoder_.transform(table), members=members), home
+
+    def _apart(self, X: ArrayLike, method: str) -> tuple[Floats, AtHome]:
+        """See `Several`."""
+        check_is_fitted(self, "model_")
+        self._check_several(method)
+        outputs, home = self._output(X, method, members=True)
+        return outputs.astype(np.float64), lambda a: self._at_home(a, home)
+
+    def _at_home(self, a: HostArray, home: Backend) -> Array:
+        """What is (n, m), or (n,) where that is the shape of a prediction, in the library and on the device of X."""
+        dtype = "float64" if home.library == "numpy" else self.model_.dtype  # a device may have no other
+        return home.asarray(a[:, 0] if a.ndim == 2 and a.shape[1] == 1 else a, dtype=dtype)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -12,6 +12,7 @@ from nnxp.doors.options import boolean
 from nnxp.estimators import inputs
 from nnxp.estimators.classes import Labels
 from nnxp.estimators.tabular_base import Rows, TabularEstimator
+from nnxp.estimators.uncertainty import SeveralOfClasses
 from nnxp.metrics.scoring import RANKING
 from nnxp.printing import counted
 from nnxp.sequential import Sequential
@@ -22,7 +23,7 @@ from nnxp.tabular.table import Indices
 from nnxp.typing import Array, ArrayLike, Floats, HostArray, Integers
 
 
-class TabularClassifier(ClassifierMixin, TabularEstimator):
+class TabularClassifier(ClassifierMixin, SeveralOfClasses, TabularEstimator):
     """A classifier of a table's rows: frames with words, dates and missing cells in, probabilities out.
 
     Columns become numbers through `nnxp.tabular.Encoder`, learned from the rows that are trained on. Of 100 rows and
@@ -40,7 +41,7 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):
         What each class's rows count in the loss, the held-out ones too; classes that a dict leaves out count 1.
     calibrate : bool
         Whether one temperature, which minimises the log loss of the held-out rows, divides the network's outputs before
-        they become probabilities. It changes no prediction.
+        they become probabilities. It changes no prediction, of one member.
     validation_fraction : float, optional
         The share that is held out; by default the preset's, 0 holds none out.
     epochs, batch_size : int, optional
@@ -61,6 +62,10 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):
         Results come back in the library and on the device of an array X, else as NumPy's.
     dtype : {"float32", "float64"}, optional
         Of the network; float32 by default, in which the encoder writes.
+    members : int
+        How many networks are trained side by side, each with its own initial weights and dropout, on the same batches
+        (Lakshminarayanan et al. 2017, arXiv:1612.01474). Probabilities are the mean of theirs, and the epoch is chosen,
+        and a temperature fitted, by this mean.
 
     Attributes
     ----------
@@ -109,6 +114,7 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):
         verbose: bool = False,
         backend: Any = None,
         dtype: str | None = None,
+        members: int = 1,
     ) -> None:
         self._keep(locals())
 
@@ -213,7 +219,7 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):
                     "and y_val, or 100 rows and more with a validation_fraction above 0"
                 )
             X, y, w = given["validation_data"]
-            self.temperature_ = temperature(np.asarray(model.predict(X)), y, w)
+            self.temperature_ = temperature(np.asarray(model.predict(X, members=True)), y, w)
             model = tempered(model, self.temperature_)
         model.classes = self._labels.names
         return model

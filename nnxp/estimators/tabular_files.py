@@ -65,7 +65,7 @@ def _restored(model: Sequential, encoder: Encoder, backend: Any) -> TabularClass
     known = model.preprocessing.get("estimator", {})
     kind: type[TabularClassifier | TabularRegressor]
     kind = TabularClassifier if isinstance(encoder.target, ClassTarget) else TabularRegressor
-    estimator = kind(**{**known.get("parameters", {}), "backend": backend})
+    estimator = kind(**{**known.get("parameters", {}), "backend": backend, "members": model.members})
     estimator.model_, estimator.encoder_, estimator._home = model, encoder, get_backend("numpy")
     estimator.n_iter_, estimator.best_epoch_ = known.get("epochs", model.epoch), known.get("best_epoch")
     if "features" in known:

@@ -11,6 +11,8 @@ from nnxp.callbacks import Callback
 from nnxp.errors import hint
 from nnxp.estimators import inputs
 from nnxp.estimators.tabular_base import TabularEstimator
+from nnxp.estimators.uncertainty import Intervals, SeveralOfNumbers
+from nnxp.sequential import Sequential
 from nnxp.tabular.encoders.target import ClassTarget, NumberTarget, NumberTargets, Target
 from nnxp.tabular.networks.presets import Preset
 from nnxp.tabular.table import Indices
@@ -20,7 +22,7 @@ LOSSES = {"squared_error": "mean_squared_error", "absolute_error": "mean_absolut
 """By the names of ours."""
 
 
-class TabularRegressor(RegressorMixin, TabularEstimator):
+class TabularRegressor(RegressorMixin, SeveralOfNumbers, TabularEstimator):
     """A regressor of a table's rows: frames with words, dates and missing cells in, numbers out, one or several a row.
 
     Each target is learned less its mean and in standard deviations, or its logarithm so, and predicted in its own
@@ -42,6 +44,8 @@ class TabularRegressor(RegressorMixin, TabularEstimator):
         `nnxp.tabular.encoders.target.NumberTarget`), else "standard".
     validation_fraction, epochs, batch_size, random_state, kinds, drop, callbacks, verbose, backend, dtype
         See `TabularClassifier`.
+    members : int
+        See `TabularClassifier`; the mean is one of what is learned, of logarithms where these are.
 
     Attributes
     ----------
@@ -82,20 +86,36 @@ class TabularRegressor(RegressorMixin, TabularEstimator):
         verbose: bool = False,
         backend: Any = None,
         dtype: str | None = None,
+        members: int = 1,
     ) -> None:
         self._keep(locals())
 
     def predict(self, X: ArrayLike) -> Array:
         """The numbers (n,), or (n, outputs), in the library and on the device of an array X, else NumPy's."""
         output, home = self._output(X, "predict")
-        values = self._targets.inverse(output)
-        dtype = "float64" if home.library == "numpy" else self.model_.dtype  # a device may have no other
-        return home.asarray(values[:, 0] if values.shape[1] == 1 else values, dtype=dtype)
+        return self._at_home(self._targets.inverse(output), home)
 
     def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """R², averaged over the outputs: 1 is perfect, 0 no better than the mean of y."""
         guess, truth, w = (inputs.on_host(a) for a in (self.predict(X), y, sample_weight))
         return float(r2_score(truth, guess, sample_weight=w))
+
+    def _in_units(self, outputs: Floats) -> Floats:
+        return self._targets.inverse(outputs)
+
+    @property
+    def _calibrates(self) -> str:
+        return "rows held out: 100 rows and more, or fit(X, y, X_val=..., y_val=...)"
+
+    def _known(self) -> dict[str, Any]:
+        return {} if self._intervals is None else {"intervals": self._intervals.document()}
+
+    def _finished(self, model: Sequential, given: dict[str, Any], chosen: bool) -> Sequential:
+        self._intervals = None
+        if model.members > 1 and "validation_data" in given:
+            X, y, w = given["validation_data"]
+            self._intervals = Intervals.of(np.asarray(model.predict(X, members=True), dtype=np.float64), y, w)
+        return model
 
     _numeric = True
     _targets: NumberTargets
@@ -132,6 +152,8 @@ class TabularRegressor(RegressorMixin, TabularEstimator):
 
     def _know(self, known: dict[str, Any], target: Target) -> None:
         assert not isinstance(target, ClassTarget)
+        if "intervals" in known:
+            self._intervals = Intervals(**known["intervals"])
         self._targets = target if isinstance(target, NumberTargets) else NumberTargets(target.name, (target,))
 
     def __sklearn_tags__(self) -> Any:

@@ -184,6 +184,26 @@ def test_no_other_temperature_has_a_lower_log_loss(weighted: bool) -> None:
     assert log_loss(p, y, T, w) <= min(log_loss(p, y, T * k, w) for k in (0.5, 0.9, 0.999, 1.001, 1.1, 2.0))
 
 
+@pytest.mark.parametrize("weighted", [False, True])
+def test_no_other_temperature_of_several_members_has_a_lower_log_loss(weighted: bool) -> None:
+    """Of the mean of their probabilities, each with that temperature."""
+    rng = np.random.default_rng(0)
+    p = rng.dirichlet([0.3] * 4, size=(3, 300))
+    truth = np.mean(p**0.5 / (p**0.5).sum(axis=2, keepdims=True), axis=0)
+    y = np.array([rng.choice(4, p=row) for row in truth])
+    w = rng.random(300) if weighted else None
+
+    def loss(T: float) -> float:
+        q = p ** (1 / T)
+        q = np.mean(q / q.sum(axis=2, keepdims=True), axis=0)
+        return float(-np.average(np.log(q[np.arange(300), y]), weights=w))
+
+    T = temperature(p, y, w)
+    assert 1.5 < T < 2.6 and loss(T) <= min(loss(T * k) for k in (0.5, 0.9, 0.999, 1.001, 1.1, 2.0))
+    assert temperature(p[:1], y, w) == temperature(p[0], y, w)
+    assert temperature(p[[0, 0]], y, w) == pytest.approx(temperature(p[0], y, w), rel=1e-9)
+
+
 def test_temperatures_are_held_within_20() -> None:
     p = np.array([[0.1, 0.9], [0.8, 0.2]])
     assert temperature(p, np.array([1, 0])) == pytest.approx(1 / 20)  # all are right

@@ -158,8 +158,9 @@ class NumberTargets:
         return np.stack([one.encode(column) for one, column in zip(self.targets, y.T, strict=True)], axis=1)
 
     def inverse(self, z: Any) -> Floats:
-        """Targets (n, k), in float64, of what was learned."""
-        return np.stack([one.inverse(column) for one, column in zip(self.targets, z.T, strict=True)], axis=1)
+        """Targets (..., k), in float64, of what was learned."""
+        columns = zip(self.targets, np.moveaxis(z, -1, 0), strict=True)
+        return np.stack([one.inverse(column) for one, column in columns], axis=-1)
 
     @property
     def sentence(self) -> str:

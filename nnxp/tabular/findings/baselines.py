@@ -113,7 +113,7 @@ def linear_model(
 
 
 def coefficients(model: Sequential) -> tuple[Floats, Floats]:
-    """W (features, outputs) and b (outputs,) of a `linear_model`, of the columns as they are: XW + b are its values,
+    """W (features, outputs) and b (1, outputs) of a `linear_model`, of the columns as they are: XW + b are its values,
     or what softmax makes its probabilities.
 
     Examples

@@ -16,13 +16,16 @@ HALVINGS = 50
 
 
 def temperature(probabilities: HostArray, y: Integers, sample_weight: Floats | None = None) -> float:
-    """T that minimises the mean log loss of softmax(z / T), z the logarithms of probabilities.
+    """T that minimises the mean log loss of softmax(z / T), z the logarithms of probabilities; of several members, of
+    the mean of theirs.
 
     The derivative by β = 1/T, the mean of Σ p z - z_y with p = softmax(βz), rises with β: its root is found by halving.
+    Of members it is the mean over these, each by its share of what they say of the truth, p_y / Σ p_y; a root where it
+    rises is then a minimum, though there may be others.
 
     Parameters
     ----------
-    probabilities : numpy.ndarray, (n, classes)
+    probabilities : numpy.ndarray, (n, classes) or (members, n, classes)
     y : numpy.ndarray, (n,)
         Class indices.
     sample_weight : numpy.ndarray, (n,), optional
@@ -36,11 +39,17 @@ def temperature(probabilities: HostArray, y: Integers, sample_weight: Floats | N
     [0.25, 0.75]
     """
     z = np.log(np.maximum(probabilities.astype(np.float64), np.finfo(np.float32).tiny))
-    truth = z[np.arange(len(y)), y]
+    z, rows = z.reshape(-1, *z.shape[-2:]), np.arange(len(y))
+    truth = z[:, rows, y]
 
     def slope(beta: float) -> float:
-        e = np.exp(beta * (z - z.max(axis=1, keepdims=True)))
-        return float(np.average((e * z).sum(axis=1) / e.sum(axis=1) - truth, weights=sample_weight))
+        highest = z.max(axis=2, keepdims=True)
+        e = np.exp(beta * (z - highest))
+        total = e.sum(axis=2)
+        said = beta * (truth - highest[..., 0]) - np.log(total)  # ln p_y
+        shares = np.exp(said - said.max(axis=0))
+        rises = (shares * ((e * z).sum(axis=2) / total - truth)).sum(axis=0) / shares.sum(axis=0)
+        return float(np.average(rises, weights=sample_weight))
 
     low, high = -np.log(FURTHEST), np.log(FURTHEST)
     for _ in range(HALVINGS):
@@ -59,6 +68,7 @@ def tempered(model: Sequential, T: float) -> Sequential:
         backend=model.backend,
         dtype=model.dtype,
         seed=model.seed,
+        members=model.members,
     )
     result.epoch, result.step, result.history = model.epoch, model.step, model.history
     return result

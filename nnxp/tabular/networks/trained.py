@@ -23,16 +23,21 @@ BLOCK = 16
 
 
 def network(preset: Preset, purpose: Purpose, **place: Any) -> Sequential:
-    """The network of a preset, not trained yet; `place` is the backend, the dtype and the seed."""
+    """The network of a preset, not trained yet; `place` is the backend, the dtype, the seed and the
+    number of members."""
     layers, loss, optimizer = preset.network(preset.recipe, purpose)
     return Sequential(layers, loss, optimizer, **place)
 
 
 def begin_linear(model: Sequential, linear: Sequential) -> None:
-    """Lets a network that has a shortcut from inputs to outputs begin as a linear model: its other branch is 0."""
+    """Lets a network that has a shortcut from inputs to outputs begin as a linear model: its other branch is 0. So do
+    several members, each."""
     for layer in model.layers:
         if isinstance(layer, Residual) and layer.shortcut is not None:
-            layer.shortcut.weights, layer.shortcut.biases = coefficients(linear)
+            W, b = coefficients(linear)
+            if model.members > 1:
+                W, b = (np.stack([a] * model.members) for a in (W, b))
+            layer.shortcut.weights, layer.shortcut.biases = W, b
 
 
 def fit(
@@ -92,12 +97,13 @@ def fit(
     return stopping
 
 
-def predicted(model: Sequential, X: HostArray) -> HostArray:
-    """A network's outputs (n, outputs), on the host: a row's are the same, to the last bit, whatever rows stand beside
-    it and whoever asks."""
+def predicted(model: Sequential, X: HostArray, members: bool = False) -> HostArray:
+    """A network's outputs (n, outputs), or those of each member, (members, n, outputs), on the host: a row's are the
+    same, to the last bit, whatever rows stand beside it and whoever asks."""
     rest = len(X) % BLOCK
     parts = [X[: len(X) - rest], np.pad(X[len(X) - rest :], ((0, BLOCK - rest), (0, 0)))]
-    return np.concatenate([np.asarray(model.predict(part)) for part in parts if len(part)])[: len(X)]
+    outputs = [np.asarray(model.predict(part, members=members)) for part in parts if len(part)]
+    return np.concatenate(outputs, axis=-2)[..., : len(X), :]
 
 
 def _losses(model: Sequential, given: Mapping[str, Any]) -> Floats:
