@@ -29,6 +29,8 @@ from nnxp.tabular.table import Table
 MOST = 2000
 """Rows, drawn from the test part, that importance is taken on: beyond, a standard error of chance is small anyway."""
 REPEATS = 5
+UNSEEN = ("learning_rate", "seconds", "member_loss")
+"""Of the history: what the report draws no curve of."""
 ENCODED = 100_000
 """Columns, times those that each shuffle of one has to encode, that importance is taken of: 300, or 10 of 10,000."""
 
@@ -86,7 +88,7 @@ def account(model: Sequential, prepared: Prepared, stopping: EarlyStopping | Non
     return scores(
         model,
         prepared,
-        history={name: v for name, v in prepared.history(model).items() if name not in ("learning_rate", "seconds")},
+        history={name: v for name, v in prepared.history(model).items() if name not in UNSEEN},
         best_epoch=None if stopping is None else stopping.best_epoch,
         importance=importance(model, prepared.encoder, prepared.test, alone, prepared.seed),
         alone=alone,
@@ -164,6 +166,7 @@ def page(
     optimizer = summary["optimizer"]
     settings = {
         "network": " ".join(summary["architecture"]),
+        **({"members": f"{model.members}"} if model.members > 1 else {}),
         "parameters": f"{summary['parameters']:,}",
         "loss": summary["loss"],
         "optimizer": " ".join([optimizer["class"], *(f"{k}={v}" for k, v in optimizer.items() if k != "class")]),

@@ -144,6 +144,14 @@ def _train(command: argparse.ArgumentParser) -> None:
         "--input-dropout", type=values.share, metavar="RATE", help="share of the inputs dropped while training"
     )
     network.add_argument(
+        "--members",
+        type=values.members,
+        default=1,
+        metavar="K",
+        help="train K such networks side by side, from initial weights of their own, and predict the mean of what they "
+        "give (default: 1)",
+    )
+    network.add_argument(
         "--loss",
         metavar="NAME",
         help="classes: categorical_crossentropy; numbers: mean_squared_error (default), mean_absolute_error "

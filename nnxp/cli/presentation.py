@@ -41,7 +41,8 @@ def before(dataset: Dataset, model: Sequential, recipe: Recipe | RealMLP, loss: 
     parts += f"{validation:,} to follow, " if validation else ""
     parts += f"{len(dataset.X_test):,} to test on"
     sizes = [features, *recipe.hidden, outputs if dataset.classes is None else len(dataset.classes)]
-    network = ["-".join(map(str, sizes)), *(recipe.network if recipe.hidden else [])]
+    several = f"{model.members} members, each " if model.members > 1 else ""
+    network = [several + "-".join(map(str, sizes)), *(recipe.network if recipe.hidden else [])]
     if any(isinstance(layer, Residual) for layer in model.layers):
         network.append("beside a linear model")
     rule = recipe.rule
@@ -50,7 +51,7 @@ def before(dataset: Dataset, model: Sequential, recipe: Recipe | RealMLP, loss: 
     where = f"{backend.title} ({backend.library} {library_version(backend.library)})"
     rows = {
         "data": f"{dataset.name}: {parts}; {counted(features, 'feature')}, {target}",
-        "network": f"{', '.join(network)}; {count(model):,} parameters, {model.dtype}",
+        "network": f"{', '.join(network)}; {count(model):,} parameters{' in all' if several else ''}, {model.dtype}",
         "training": f"{', '.join(rule)}; {loss}; {counted(recipe.epochs, 'epoch')}, "
         f"batches of {recipe.batch_size}, seed {model.seed}",
         "backend": where + (f", chosen since {backend.reason}" if backend.reason else ""),
@@ -86,6 +87,9 @@ def after(result: Result | None, summary: dict[str, Any], folder: Path, *lacking
         ended = "stopped after" if summary["stopped_early"] else "ran all"
         epoch = f"with the weights of epoch {summary['best_epoch']}" if summary["best_epoch"] else BEGAN
         print(f"{ended} {counted(summary['epochs'], 'epoch')}, {epoch}")
+    for name in ("accuracy", "rmse"):
+        if alone := summary.get(f"test_{name}_of_members"):
+            print(f"each member alone: {name} {min(alone):.4g} to {max(alone):.4g}")
     print(f"trained for {summary['wall_seconds']:.1f} s, {summary['samples_per_second']:,.0f} samples a second")
     files = [name for name in FILES if (folder / name).exists()]
     print(f"written to {folder}: {', '.join(files)}")

@@ -4,7 +4,7 @@ import hashlib
 import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Self, TypeAlias
 
 import numpy as np
 
@@ -16,6 +16,9 @@ from nnxp.sequential import Sequential
 TEST_SHARE = 0.2
 FOLLOWED = 0.1
 """The share of the training rows that is held out where something follows them and nobody says how many."""
+
+Inverse: TypeAlias = Callable[[Array], Array] | None
+"""Gives outputs the units of the truth, where they have others."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,8 @@ class Result:
     classes : list of str or None
     figures : dict
         "accuracy" and "correct", or "rmse" and "r2" (None where the truth is constant).
+    alone : list of float
+        Of several members, the accuracy or rmse of each.
     """
 
     samples: int
@@ -39,9 +44,10 @@ class Result:
     confusion: Array | None
     classes: list[str] | None
     figures: dict[str, Any]
+    alone: list[float]
 
     @classmethod
-    def of(cls, model: Sequential, X: Any, y: Any, inverse: Callable[[Array], Array] | None = None) -> Self:
+    def of(cls, model: Sequential, X: Any, y: Any, inverse: Inverse = None) -> Self:
         """The model's predictions for X against y; `inverse` gives them the units of y."""
         output, classes = predict(model, X), class_names(model)
         output = output if inverse is None else inverse(output)
@@ -50,11 +56,20 @@ class Result:
                 r2 = metrics.r2(output, y)
             except ValueError:  # a constant truth
                 r2 = None
-            return cls(len(X), output, None, None, None, {"rmse": metrics.rmse(output, y), "r2": r2})
+            figures = {"rmse": metrics.rmse(output, y), "r2": r2}
+            alone = [metrics.rmse(own if inverse is None else inverse(own), y) for own in _of_members(model, X)]
+            return cls(len(X), output, None, None, None, figures, alone)
         guesses = output.argmax(axis=1)
         correct = int(np.sum(guesses == y))
         figures = {"accuracy": correct / len(X), "correct": correct}
-        return cls(len(X), output, guesses, metrics.confusion_matrix(guesses, y, len(classes)), classes, figures)
+        confusion = metrics.confusion_matrix(guesses, y, len(classes))
+        alone = [float(np.mean(own.argmax(axis=1) == y)) for own in _of_members(model, X)]
+        return cls(len(X), output, guesses, confusion, classes, figures, alone)
+
+
+def _of_members(model: Sequential, X: Array) -> list[Array]:
+    """The answers of each of several members."""
+    return [] if model.members == 1 else [answers(model, own) for own in np.asarray(model.predict(X, members=True))]
 
 
 def predict(model: Sequential, X: Array) -> Array:

@@ -93,6 +93,11 @@ def settle(args: argparse.Namespace, recipe: Recipe) -> Recipe:
                 option = f"--{name.replace('_', '-')}"
                 raise UsageError(f"{option} changes the loss at every step, which --optimizer lbfgs cannot follow")
         recipe = recipe._replace(dropout=0.0, input_dropout=0.0)
+    if args.members > 1 and (recipe.optimizer == "lbfgs" or "clip_norm" in recipe.optimizer_options):
+        option = "--optimizer lbfgs" if recipe.optimizer == "lbfgs" else "--clip-norm"
+        raise UsageError(
+            f"{option} looks at all parameters together, and --members trains networks apart: leave one out"
+        )
     positive("epochs", recipe.epochs)
     positive("batch_size", recipe.batch_size)
     if recipe.normalization == "none":

@@ -134,7 +134,7 @@ def _made(args: argparse.Namespace, recipe: Recipe, backend: Backend, dataset: D
     optimizer = type(get_optimizer(recipe.optimizer))(**keywords)
     loss = settings.loss_for(args.loss, dataset)
     weights = settings.class_weight_for(args.class_weight, dataset)
-    model = build(dataset, recipe, optimizer, loss, backend, args.seed, weights)
+    model = build(dataset, recipe, optimizer, loss, backend, args.seed, weights, args.members)
     model.classes = None if dataset.classes is None else list(dataset.classes)
     return model
 
@@ -149,7 +149,8 @@ def _made_for(args: argparse.Namespace, backend: Backend, table: tables.Prepared
     if isinstance(recipe := preset.recipe, Recipe):
         schedule = settings.schedule_for(recipe.schedule).get("schedule")
         preset = replace(preset, recipe=recipe._replace(schedule=schedule))
-    model = trained.network(preset, purpose, backend=backend, dtype=backend.dtype, seed=args.seed)
+    place = {"backend": backend, "dtype": backend.dtype, "seed": args.seed, "members": args.members}
+    model = trained.network(preset, purpose, **place)
     model.classes = None if classes is None else list(classes)
     if preset.begins_linear:
         trained.begin_linear(model, table.start(weights))
@@ -171,6 +172,7 @@ def build(
     backend: Backend,
     seed: int,
     class_weight: list[float] | None = None,
+    members: int = 1,
 ) -> Sequential:
     """The network: what rescales X, the hidden layers, and what gives probabilities or values."""
     layers: list[Layer | str] = []
@@ -194,7 +196,8 @@ def build(
         _check_resolution([m / s for m, s in zip(mu, sigma, strict=True)], backend.dtype, lambda i: "the target")
         layers.append(Rescaling(sigma, mu))
         criterion = StandardisedLoss(loss, sigma)
-    return Sequential(layers, criterion, optimizer, backend=backend, dtype=backend.dtype, seed=seed)
+    place: dict[str, Any] = {"backend": backend, "dtype": backend.dtype, "seed": seed, "members": members}
+    return Sequential(layers, criterion, optimizer, **place)
 
 
 def _check_resolution(ratios: Any, dtype: str, name: Any) -> None:
@@ -236,11 +239,13 @@ def _fit(
     return stopping
 
 
-def _write_history(history: dict[str, list[float]], path: Path) -> None:
-    text = io.StringIO()
+def _write_history(history: dict[str, list[Any]], path: Path) -> None:
+    text, columns = io.StringIO(), dict(history)
+    for member, losses in enumerate(zip(*columns.pop("member_loss", []), strict=True)):
+        columns[f"member_{member}_loss"] = [*losses]
     rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(["epoch", *history])
-    for epoch, values in enumerate(zip(*history.values(), strict=True), start=1):
+    rows.writerow(["epoch", *columns])
+    for epoch, values in enumerate(zip(*columns.values(), strict=True), start=1):
         rows.writerow([epoch, *values])
     path.write_text(text.getvalue(), encoding="utf-8")
 
@@ -266,6 +271,7 @@ def _summary(
         "validation_samples": validation,
         "test_samples": result.samples,
         "architecture": presentation.architecture(model),
+        "members": model.members,
         "parameters": presentation.count(model),
         "loss": loss,
         "class_weight": getattr(model.loss, "class_weight", None),
@@ -280,6 +286,7 @@ def _summary(
         "wall_seconds": round(seconds, 3),
         "samples_per_second": round(trained * model.epoch / seconds, 1),
         **{f"test_{name}": value for name, value in result.figures.items()},
+        **({f"test_{next(iter(result.figures))}_of_members": result.alone} if result.alone else {}),
         "versions": {
             "nnxp": nnxp.__version__,
             "python": platform.python_version(),

@@ -68,7 +68,7 @@ def check_finished(folder: RunFolder, model: Sequential, wanted: dict[str, Any])
         raise FileExistsError(
             f"{folder.path} holds a run whose summary.json does not say what it was asked for: {otherwise}"
         ) from None
-    own = json.loads(json.dumps({"seed": model.seed} | wanted | config_of(model)))
+    own = json.loads(json.dumps({"seed": model.seed, "members": model.members} | wanted | config_of(model)))
     for name, value in own.items():
         for place, got, expected in differences(name, value, theirs.get(name)):
             raise FileExistsError(

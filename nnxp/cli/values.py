@@ -15,6 +15,13 @@ def epochs(text: str) -> int:
         ) from None
 
 
+def members(text: str) -> int:
+    """How many networks."""
+    if not re.fullmatch("0*[1-9][0-9]{0,3}", text):
+        raise argparse.ArgumentTypeError(f"got {text!r}, expected a number of networks from 1 up, 8 say")
+    return int(text)
+
+
 def hidden(text: str) -> tuple[int, ...]:
     """The units of each hidden layer: "512,512", or "none"."""
     if text == "none":
