@@ -84,7 +84,7 @@ def test_speed(readme: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> No
 
 
 def test_estimators(scope: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
-    moons, searched, tables, words = (block.code for block in pages.blocks("docs/estimators.md", "python"))
+    moons, searched, tables, several, words = (block.code for block in pages.blocks("docs/estimators.md", "python"))
     exec(moons, scope)
     X, y, test, model = (scope[name] for name in ("X", "y", "test", "model"))
     assert model.predict_proba(X[test]).shape == (100, 2) and model.score(X[test], y[test]) > 0.8
@@ -98,6 +98,9 @@ def test_estimators(scope: dict[str, Any], capsys: pytest.CaptureFixture[str]) -
     model = scope["model"]
     assert f"feature_names_out  # {model.encoder_.feature_names_out}" in tables
     assert model.score(scope["rows"][300:], scope["bought"][300:]) > 0.9 and Path("bought.safetensors").is_file()
+    exec(several, scope)
+    within, beyond = scope["model"].predict_std([[0.0], [9.0]])
+    assert 0 < 5 * within < beyond and all(scope["high"] > scope["low"])
     exec(words, scope)
     assert scope["words"].predict(["my cat", "your dog"]).tolist() == ["cat", "dog"]
 
