@@ -29,7 +29,7 @@ from nnxp.tabular.table import Table
 MOST = 2000
 """Rows, drawn from the test part, that importance is taken on: beyond, a standard error of chance is small anyway."""
 REPEATS = 5
-UNSEEN = ("learning_rate", "seconds", "member_loss")
+UNSEEN = ("learning_rate", "seconds", "member_loss", "val_member_loss")
 """Of the history: what the report draws no curve of."""
 ENCODED = 100_000
 """Columns, times those that each shuffle of one has to encode, that importance is taken of: 300, or 10 of 10,000."""

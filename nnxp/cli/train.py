@@ -241,8 +241,8 @@ def _fit(
 
 def _write_history(history: dict[str, list[Any]], path: Path) -> None:
     text, columns = io.StringIO(), dict(history)
-    for member, losses in enumerate(zip(*columns.pop("member_loss", []), strict=True)):
-        columns[f"member_{member}_loss"] = [*losses]
+    for name in [name for name in columns if name.endswith("member_loss")]:
+        columns |= {f"{name}_{k}": [*own] for k, own in enumerate(zip(*columns.pop(name), strict=True))}
     rows = csv.writer(text, lineterminator="\n")
     rows.writerow(["epoch", *columns])
     for epoch, values in enumerate(zip(*columns.values(), strict=True), start=1):

@@ -56,8 +56,10 @@ def test_digits(capsys: pytest.CaptureFixture[str]) -> None:
     assert f"each member alone: accuracy {min(each):.4g} to {max(each):.4g}" in said
     assert summary["test_accuracy"] == metrics.accuracy(model.predict(data.X[test]), data.y[test])
     rows = [*csv.DictReader(Path("run/history.csv").read_text(encoding="utf-8").splitlines())]
-    losses = [[float(row[f"member_{k}_loss"]) for k in range(K)] for row in rows]
-    assert losses == model.history["member_loss"] and len(rows) == 2
+    for name in ("", "test_"):
+        losses = [[float(row[f"{name}member_loss_{k}"]) for k in range(K)] for row in rows]
+        assert losses == model.history[name.replace("test", "val") + "member_loss"] and len(rows) == 2
+    losses = model.history["member_loss"]
     np.testing.assert_allclose([float(row["loss"]) for row in rows], np.mean(losses, axis=1), rtol=1e-12)
     assert main(["evaluate", "run/model.safetensors", "digits", "--json"]) in (0, None)
     assert json.loads(capsys.readouterr().out)["accuracy"] == summary["test_accuracy"]
