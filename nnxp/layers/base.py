@@ -183,11 +183,9 @@ class Layer(Whole):
     def entries(self, position: Owner) -> list[Entry]:
         """What the layer keeps in a store, as its owner `position`."""
         kinds = {name: "biases" if name.endswith(("biases", "gains")) else "weights" for name in self.parameters}
-        layer, own, shapes = type(self).__name__, self.factors or {}, self.shapes()
-        if self._store is not None:  # of several members, one's
-            shapes |= {entry.name: entry.shape for entry in self._store.entries if entry.owner == self.position}
-        made = shapes.items()
-        return [Entry(position, name, shape, kinds.get(name, "state"), layer, own.get(name)) for name, shape in made]
+        layer, own = type(self).__name__, self.factors or {}
+        shapes = self.shapes().items()
+        return [Entry(position, name, shape, kinds.get(name, "state"), layer, own.get(name)) for name, shape in shapes]
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """The shape of each stored array, drawn or not."""

@@ -39,8 +39,20 @@ def seed_of(seed: int, member: int) -> int:
 def entries_of(found: Sequence[Entry], layers: Sequence[Layer], members: int) -> list[Entry]:
     """The entries of a model's layers and their parts, once for each of so many members."""
     beside, _ = _of_shared_inputs(layers)
+    shapes = {  # of a layer that was copied, one's of those in the store that it comes from
+        (position, entry.name): entry.shape
+        for position, layer in with_parts(layers)
+        if layer._store is not None
+        for entry in layer._store.entries
+        if entry.owner == layer.position
+    }
     return [
-        entry._replace(members=members, beside=entry.name == "weights" and entry.owner in beside) for entry in found
+        entry._replace(
+            shape=shapes.get((entry.owner, entry.name), entry.shape),
+            members=members,
+            beside=entry.name == "weights" and entry.owner in beside,
+        )
+        for entry in found
     ]
 
 
