@@ -20,6 +20,7 @@ from nnxp.tabular.findings.baselines import linear_model
 from nnxp.tabular.networks import trained
 from nnxp.tabular.networks.presets import get_preset
 from nnxp.tabular.networks.purpose import Purpose
+from nnxp.tabular.networks.temperature import temperature
 from nnxp.tabular.reading.frames import as_table
 from tests.estimators.test_tabular import PRESETS, made, write
 from tests.helpers.matrix import Target
@@ -96,6 +97,7 @@ def test_one_file_there_and_back(preset: str, tmp_path: Path) -> None:
         np.testing.assert_array_equal(again.predict_std(rows), regressor.predict_std(rows))
         np.testing.assert_array_equal(again.predict_interval(rows), regressor.predict_interval(rows))
         assert np.shape(regressor.predict_interval(rows)) == (2, *targets.shape)
+        assert regressor.predict_std(rows).shape == targets.shape
     TabularRegressor(preset, random_state=0, epochs=1).fit(rows, values).save(path)
     text = path.read_bytes()
     assert b"members" not in text and b"intervals" not in text  # as it was before there were any
@@ -171,9 +173,14 @@ def test_a_temperature_is_of_the_mean_that_is_predicted() -> None:
     rows, labels, _ = made(400)
     noisy = [label if i % 4 else "yes" for i, label in enumerate(labels)]
     options: Any = {"random_state": 0, "epochs": 40, "monitor": "accuracy", "members": K, "dtype": "float64"}
-    plain = TabularClassifier(**options).fit(rows, noisy)
-    model = TabularClassifier(calibrate=True, **options).fit(rows, noisy)
-    assert model.temperature_ != 1 and model.model_.members == K
+    given: Any = {"X_val": rows[200:], "y_val": noisy[200:]}
+    plain = TabularClassifier(**options).fit(rows[:200], noisy[:200], **given)
+    model = TabularClassifier(calibrate=True, **options).fit(rows[:200], noisy[:200], **given)
+    assert model.model_.members == K
+    val = plain.model_.predict(model.encoder_.transform(as_table(rows[200:])), members=True)
+    truth = np.array([label == "yes" for label in noisy[200:]]).astype(np.int64)
+    assert model.temperature_ == pytest.approx(temperature(val, truth), rel=1e-9)
+    assert abs(model.temperature_ / temperature(val.mean(axis=0), truth) - 1) > 1e-4
     X = model.encoder_.transform(as_table(rows))
     z = np.log(plain.model_.predict(X, members=True)) / model.temperature_
     p = np.exp(z) / np.exp(z).sum(axis=2, keepdims=True)
