@@ -47,12 +47,12 @@ def test_each_network_of_a_preset_is_the_training_that_its_seed_gives_alone(
     for model in networks:
         if settled.begins_linear:
             trained.begin_linear(model, linear_model(X, y, 2 if classifies else None, None, 0))
-            start = model.backend.to_numpy(model.predict(X, members=True))
+            start = model.predict(X, members=True)
             assert np.ptp(start, axis=0).max() < 1e-12  # all begin as the one linear model
         given = {"X": X, "y": y, "sample_weight": None}
         trained.fit(model, settled, given, chooses=None, shuffle=False, progress=False)
-    each = np.stack([model.backend.to_numpy(model.predict(X)) for model in networks[1:]])
-    np.testing.assert_allclose(backend.to_numpy(many.predict(X, members=True)), each, rtol=1e-7, atol=1e-8)
+    each = np.stack([model.predict(X) for model in networks[1:]])
+    np.testing.assert_allclose(many.predict(X, members=True), each, rtol=1e-7, atol=1e-8)
     assert np.ptp(each, axis=0).max() > 1e-4  # and end as others
 
 
