@@ -22,7 +22,7 @@ _HOMES = {
     "estimators": "MLPClassifier MLPRegressor TabularClassifier TabularRegressor load_estimator",
     "gradients": "GradientReport check_gradients",
     "layers": "BatchNorm Dense Dropout Embedding Layer LayerNorm Neuron NeuronLayer PeriodicEmbedding "
-    "PiecewiseLinearEmbedding Rescaling Scaling",
+    "PiecewiseLinearEmbedding Rescaling Scaling SharedDense",
     "losses": "BinaryCrossentropy CategoricalCrossentropy Huber Loss MeanAbsoluteError "
     "MeanSquaredError Poisson SigmoidCrossentropy SoftmaxCrossentropy",
     "network.parametric": "ParametricActivation",

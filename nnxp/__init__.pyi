@@ -55,6 +55,7 @@ from nnxp.layers import PeriodicEmbedding as PeriodicEmbedding
 from nnxp.layers import PiecewiseLinearEmbedding as PiecewiseLinearEmbedding
 from nnxp.layers import Rescaling as Rescaling
 from nnxp.layers import Scaling as Scaling
+from nnxp.layers import SharedDense as SharedDense
 from nnxp.losses import BinaryCrossentropy as BinaryCrossentropy
 from nnxp.losses import CategoricalCrossentropy as CategoricalCrossentropy
 from nnxp.losses import Huber as Huber

@@ -110,6 +110,14 @@ class Zeros(Initializer):
         return np.zeros(shape, dtype=np.float64)
 
 
+class RandomSigns(Initializer):
+    """1 or -1, each with probability ½: for factors that tell networks apart. Wen et al. 2020 (arXiv:2002.06715)."""
+
+    def draw(self, key: int, shape: tuple[int, int]) -> Weights:
+        """Signs."""
+        return np.where(random.uniform(key, shape) < 0.5, 1.0, -1.0)
+
+
 class StandardNormal(Initializer):
     """W, b ~ N(0, 1): what the neural-tangent form of a dense layer takes. Jacot et al. 2018 (arXiv:1806.07572),
     section 2."""
@@ -185,6 +193,7 @@ INITIALIZERS = (
     Orthogonal,
     Book,
     Zeros,
+    RandomSigns,
     StandardNormal,
     DataVariance,
 )

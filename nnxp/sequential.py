@@ -38,6 +38,9 @@ class Sequential(Model):
     members : int
         How many networks of these layers to train side by side, for little more than one costs: each begins with
         weights of its own and drops units of its own, on the same batches. Their parameters are (members, ...).
+    shared : bool
+        Whether the members are one network of shared weights, TabM: every `Dense` but the last becomes a
+        `SharedDense`. The loss is then the mean of the members' losses, so that a step's gradients are those of all.
 
     Attributes
     ----------

@@ -139,6 +139,7 @@ LAYER_CASES = {
     "dense with penalties": (lambda: nnxp.Dense(3, 2, seed=0, l1=0.1, l2=0.3, bias_l1=0.2, bias_l2=0.1), False),
     "dense in neural-tangent form": (lambda: nnxp.Dense(3, 2, seed=0, l2=0.3, parametrization="ntk"), False),
     "scaling": (lambda: nnxp.Scaling(3), False),
+    "shared dense": (lambda: nnxp.SharedDense(3, 2, input_initializer="standard_normal", seed=0), False),
     "batch norm": (lambda: nnxp.BatchNorm(3), False),
     "batch norm in training": (lambda: nnxp.BatchNorm(3), True),
     "layer norm": (lambda: nnxp.LayerNorm(3), False),

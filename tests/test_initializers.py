@@ -27,6 +27,7 @@ VARIANCES = {
     "lecun_normal": 1 / 300,
     "lecun_uniform": 1 / 300,
     "book": 0.01**2,
+    "random_signs": 1.0,
     "standard_normal": 1.0,  # Jacot et al. 2018, section 2
     "data_variance": 1.0,  # before any data
 }
@@ -35,8 +36,8 @@ LIMITS = {
     "glorot_uniform": math.sqrt(6 / 500),  # Glorot and Bengio 2010, equation 16
     "lecun_uniform": math.sqrt(3 / 300),
 }
-KURTOSIS = {"normal": 3.0, "uniform": 9 / 5, "book": 3.0, "variance": 3.0}
-VARIANCE_OF_KURTOSIS = {"normal": 96.0, "uniform": 144 / 25, "book": 96.0, "variance": 96.0}
+KURTOSIS = {"normal": 3.0, "uniform": 9 / 5, "book": 3.0, "variance": 3.0, "signs": 1.0}
+VARIANCE_OF_KURTOSIS = {"normal": 96.0, "uniform": 144 / 25, "book": 96.0, "variance": 96.0, "signs": 0.0}
 """Var(z⁴) of a standardised value: E z⁸ - (E z⁴)², 105 - 9 and 9 - (9/5)² (uniform on ±√3)."""
 
 
@@ -83,11 +84,16 @@ def test_zeros_are_zero() -> None:
     assert np.array_equal(get_initializer("zeros").draw(1, (3, 4)), np.zeros((3, 4)))
 
 
+def test_signs_are_signs() -> None:
+    assert np.array_equal(np.unique(get_initializer("random_signs").draw(1, (30, 4))), [-1.0, 1.0])
+
+
 @pytest.mark.parametrize("cls", INITIALIZERS)
 def test_the_key_decides(cls: type[Initializer]) -> None:
     first, again, other = (cls().draw(random.key(seed, "weights"), (5, 4)) for seed in (0, 0, 1))
     np.testing.assert_array_equal(first, again)
-    assert cls is initializers.Zeros or not np.any(first == other)
+    few = (initializers.Zeros, initializers.RandomSigns)
+    assert cls in few or not np.any(first == other)
     assert type(get_initializer(snake_case(cls.__name__))) is type(get_initializer(cls)) is cls
 
 

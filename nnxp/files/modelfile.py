@@ -177,7 +177,7 @@ class Saved:
         tensors, dtype = self.reader.tensors, self.config["dtype"]
         several = (model.members,) if model.members > 1 and model._store is None else ()
         expected = {
-            f"{i}.{name}": (*several, *shape)
+            f"{i}.{name}": shape if name in layer.common else (*several, *shape)
             for i, layer in with_parts(model.layers)
             for name, shape in layer.shapes().items()
         }
@@ -231,7 +231,7 @@ class Saved:
         if not bound:
             for i, layer in with_parts(model.layers):
                 for name in layer.stored():
-                    layer.adopt(name, arrays[f"{i}.{name}"], model.members)
+                    layer.adopt(name, arrays[f"{i}.{name}"], 1 if name in layer.common else model.members)
             model.restore_optimizer({name: arrays[f"optimizer.{name}"] for name in slots})
         _restore(model, self.state)
         return {name: a for name, a in arrays.items() if name.startswith(("training.", encoding.PREFIX))}

@@ -1,5 +1,5 @@
 """Layers: `Layer` (the base class), `Dense`, `BatchNorm`, `LayerNorm`, `Dropout`, `Rescaling`, `Scaling`, `Embedding`,
-`PeriodicEmbedding`, `PiecewiseLinearEmbedding`; `Neuron` and `NeuronLayer`."""
+`PeriodicEmbedding`, `PiecewiseLinearEmbedding`, `SharedDense`; `Neuron` and `NeuronLayer`."""
 
 from nnxp.layers.base import Layer
 from nnxp.layers.dense import Dense
@@ -11,6 +11,7 @@ from nnxp.layers.periodic import PeriodicEmbedding
 from nnxp.layers.piecewise import PiecewiseLinearEmbedding
 from nnxp.layers.rescaling import Rescaling
 from nnxp.layers.scaling import Scaling
+from nnxp.layers.shared import SharedDense
 
 __all__ = [
     "BatchNorm",
@@ -25,6 +26,7 @@ __all__ = [
     "PiecewiseLinearEmbedding",
     "Rescaling",
     "Scaling",
+    "SharedDense",
 ]
 
 LAYERS = (
@@ -37,4 +39,5 @@ LAYERS = (
     Embedding,
     PeriodicEmbedding,
     PiecewiseLinearEmbedding,
+    SharedDense,
 )

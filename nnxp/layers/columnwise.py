@@ -75,6 +75,12 @@ class Columnwise(Layer):
         return self._others
 
     @property
+    def sources(self) -> tuple[int, ...]:
+        """The input that each output is of."""
+        each = (self.n_out - len(self.handed)) // self.count
+        return (*self.handed, *(c for c in self._own for _ in range(each)))
+
+    @property
     def n_out(self) -> int:
         """The number of outputs: the other columns, and what is made of its own."""
         return self.n_in - self.count + self.made

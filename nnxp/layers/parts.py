@@ -25,6 +25,10 @@ class Whole(Switch):
     trainable: bool = True
     """False: the parameters keep their values in a training (see `Layer`). Setting it sets it on the parts too."""
     parameters: ClassVar[tuple[str, ...]] = ()
+    common: ClassVar[tuple[str, ...]] = ()
+    """Those of the parameters that there is one of for all members of a model; of the others each has its own."""
+    alike: ClassVar[tuple[str, ...]] = ()
+    """Those that are each member's own, but begin the same for all."""
     factors: dict[str, float] | None = None
     """What the learning rate is multiplied by, by the name of a parameter of this layer, not of its parts."""
     _if_given: ClassVar[tuple[str, ...]] = ("factors",)

@@ -152,6 +152,11 @@ class PiecewiseLinearEmbedding(Columnwise):
         """`width` for each of its columns; without, one for each and one for each bin."""
         return sum(map(len, self.edges)) if self.width is None else self.count * self.width
 
+    @property
+    def sources(self) -> tuple[int, ...]:
+        """The input that each output is of."""
+        return super().sources if self.width is not None else (*self._others, *self._pieces[0])
+
     def forward(self, inputs: ArrayLike, training: bool = False) -> Array:
         """The other columns, then x and its bins, or what is made of them, (n, n_out)."""
         self.inputs, n, fuse = inputs, inputs.shape[0], self.backend.fuse

@@ -1,5 +1,6 @@
 """One flat store owns a model's parameters and gradients; layers hold views."""
 
+import functools
 import itertools
 import math
 from collections.abc import Sequence
@@ -136,6 +137,11 @@ class ParameterStore:
     def largest(self) -> int:
         """How many elements the largest parameter has."""
         return max((entry.size for entry in self.entries), default=0)
+
+    @functools.cached_property
+    def common(self) -> frozenset[tuple[Owner, str]]:
+        """What there is one of, however many members there are."""
+        return frozenset((e.owner, e.name) for e in self.entries if e.members is None)
 
     @property
     def beside(self) -> dict[str, Array]:

@@ -33,7 +33,10 @@ def member(model: M, i: int) -> M:
         for name in EACH_MEMBER:
             if isinstance(numbers := layer.__dict__.get(name), tuple):
                 layer.__dict__[name] = numbers[i]
-        layer._assigned = {name: store.backend.to_numpy(v if members == 1 else v[i, ...]) for name, v in views.items()}
+        layer._assigned = {
+            name: store.backend.to_numpy(v if (position, name) in store.common else v[i, ...])
+            for name, v in views.items()
+        }
     one = type(model)(layers, copy.copy(model.loss), optimizer, dtype=model.dtype, seed=model.seed)
     if members > 1:
         one.seed, one.seeded = seed_of(model.seed, i), True

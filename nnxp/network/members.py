@@ -12,14 +12,15 @@ from nnxp import random
 from nnxp.activations import ACTIVATIONS, Softmax
 from nnxp.backends import Backend, dtype_of
 from nnxp.doors.arrays import same_length, sample_weights
-from nnxp.layers import BatchNorm, Dense, Dropout, Layer, Rescaling, Scaling
+from nnxp.layers import BatchNorm, Dense, Dropout, Layer, Rescaling, Scaling, SharedDense
 from nnxp.layers.parts import with_parts
 from nnxp.losses import Loss
 from nnxp.memory.parameters import Entry, Owner, ParameterStore
 from nnxp.network.architecture import EACH_MEMBER
 from nnxp.network.parametric import ParametricActivation
 from nnxp.network.residual import Residual
-from nnxp.network.wide import BlockDense, ByRows, MembersDropout, OneByOne, Spread
+from nnxp.network.sharing import share
+from nnxp.network.wide import BlockDense, ByRows, MembersDropout, MembersSharedDense, OneByOne, Spread
 from nnxp.optimizers import LBFGS, Optimizer
 from nnxp.typing import Array, ArrayLike
 
@@ -46,12 +47,12 @@ def entries_of(found: Sequence[Entry], layers: Sequence[Layer], members: int) ->
         for entry in layer._store.entries
         if entry.owner == layer.position
     }
+    common = {(place, name) for place, layer in with_parts(layers) for name in layer.common}
+    found = [entry._replace(shape=shapes.get((entry.owner, entry.name), entry.shape)) for entry in found]
     return [
-        entry._replace(
-            shape=shapes.get((entry.owner, entry.name), entry.shape),
-            members=members,
-            beside=entry.name == "weights" and entry.owner in beside,
-        )
+        entry
+        if (entry.owner, entry.name) in common
+        else entry._replace(members=members, beside=entry.name == "weights" and entry.owner in beside)
         for entry in found
     ]
 
@@ -79,14 +80,17 @@ def bind(
     layer: Layer, store: ParameterStore, position: Owner, seed: int, following: Layer | None, members: int
 ) -> None:
     """Gives every member's parameters of a layer their values: those assigned, drawn or trained before, or each its
-    seed's."""
+    seed's; what members share, or begin alike with, is of the model's seed."""
     own, old = layer.__dict__.pop("_of_members", {}), layer._store
     several = {entry.members for entry in old.entries if entry.owner == layer.position} if old is not None else {None}
-    if not several <= {None, members}:
-        raise ValueError(f"got a layer of {several.pop()} members in a model of {members}, expected as many")
+    if others := several - {None, members}:
+        raise ValueError(f"got a layer of {others.pop()} members in a model of {members}, expected as many")
+    for number, name in enumerate(layer.stored()):
+        if name in layer.common + layer.alike and name not in {**own, **layer._assigned} and layer._store is None:
+            layer._assigned[name] = layer.initial(name, random.key(seed, "weights", position, number), following)
     for k in range(members):
         twin = copy.copy(layer)
-        if old is not None and several == {members}:
+        if old is not None and members in several:
             twin._store = MemberStore(old, k)  # type: ignore[assignment]
         twin._assigned = {**layer._assigned, **{name: values[k] for name, values in own.items()}}
         twin.bind(MemberStore(store, k), position, seed_of(seed, k), following)  # type: ignore[arg-type]
@@ -102,8 +106,9 @@ class MemberStore:
         self.dtype, self.token, self.former, self.computed = store.dtype, store.token, store.former, store.computed
 
     def view(self, owner: Owner, name: str) -> Array:
-        """The member's own of `ParameterStore.view`."""
-        return self.store.view(owner, name)[self.member, ...]
+        """The member's own of `ParameterStore.view`, or what all share."""
+        view = self.store.view(owner, name)
+        return view if (owner, name) in self.store.common else view[self.member, ...]
 
     def gradient(self, owner: Owner, name: str) -> Array:
         """The member's own of `ParameterStore.gradient`."""
@@ -137,8 +142,11 @@ class WideStore:
         return self._gradients[name]
 
 
-def loss_backward(loss: Loss, output: Array, y: ArrayLike, sample_weight: ArrayLike | None, members: int) -> Array:
-    """The gradient of each member's mean loss by the outputs, side by side, (n, K · m)."""
+def loss_backward(
+    loss: Loss, output: Array, y: ArrayLike, sample_weight: ArrayLike | None, members: int, shares: bool
+) -> Array:
+    """The gradient of each member's mean loss by the outputs, side by side, (n, K · m); where members share parameters,
+    of the mean of these."""
     backend, (n, width) = loss.backend, output.shape
     rows = (n * members, width // members)
     y = loss.prepare(y, rows[1], dtype_of(output))
@@ -148,12 +156,14 @@ def loss_backward(loss: Loss, output: Array, y: ArrayLike, sample_weight: ArrayL
         xp = backend.xp
         y, w = [None if a is None else xp.repeat(a, members, axis=0) for a in (y, w)]
         dvalues = loss.backward(xp.reshape(output, rows), y, w)
-        return xp.reshape(dvalues, (n, width)) * members
+        dvalues = xp.reshape(dvalues, (n, width))
+        return dvalues if shares else dvalues * members
 
 
-def check_optimizer(optimizer: Optimizer, members: int) -> None:
-    """Raises ValueError where an update of all members together is not that of each by itself."""
-    norm = optimizer.clip_norm is not None
+def check_optimizer(optimizer: Optimizer, members: int, layers: Sequence[Layer]) -> None:
+    """Raises ValueError where an update of all members together is not that of each by itself, or of what they are
+    together where they share parameters."""
+    norm = optimizer.clip_norm is not None and not share(layers)
     if norm or isinstance(optimizer, LBFGS):
         raise ValueError(
             f"got {'clip_norm' if norm else 'LBFGS'} for a model of {members} members, expected an update that each "
@@ -188,9 +198,14 @@ class _Making:
             return [layer]
         if kind is Dense or (kind is Residual and layer.shortcut is not None):
             return [self.wide(layer)]
-        if kind in (Dropout, Residual, Rescaling, *WIDTHS, Softmax):
+        if kind in (Dropout, Residual, Rescaling, SharedDense, *WIDTHS, Softmax):
             before = [self.spread(layer)] if self.shared else []
             return [*before, self.wide(layer)]
+        if layer.common:
+            raise TypeError(
+                f"got {kind.__name__}, a layer of your own with parameters that {self.members} members share, expected "
+                "one of nnxp's: put yours in nnxp.Shared([...])"
+            )
         shared, self.shared = self.shared, False
         row = OneByOne([_single(layer, MemberStore(layer.store, k), s) for k, s in enumerate(self.seeds)], shared)
         return [_placed(row, layer)]
@@ -213,6 +228,8 @@ class _Making:
             parts = [made for row in inner.row(layer.layers) for made in row]
             beside = layer.shortcut and _Making(K, self.seeds, shared).wide(layer.shortcut)
             return _twin(layer, layers=parts, shortcut=beside)
+        if isinstance(layer, SharedDense):
+            return _twin(layer, MembersSharedDense, n_in=K * layer.n_in, n_out=K * layer.n_out, members=K)
         if isinstance(layer, Dense) and shared:
             return _penalised(_twin(layer, n_out=K * layer.n_out), layer)
         if isinstance(layer, Dense):

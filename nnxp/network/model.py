@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 from nnxp import random
 from nnxp.backends import Backend
 from nnxp.doors.describing import as_call, one_a_line, text
-from nnxp.doors.options import positive, whole
+from nnxp.doors.options import boolean, positive, whole
 from nnxp.layers import Layer
 from nnxp.layers.parts import with_parts
 from nnxp.losses import Loss, get_loss
@@ -45,6 +45,7 @@ class Model(ByLayer):
         dtype: str | None = None,
         seed: int | None = None,
         members: int = 1,
+        shared: bool = False,
     ) -> None:
         super().__init__(backend, dtype)
         if positive("members", members) != 1:
@@ -56,6 +57,10 @@ class Model(ByLayer):
         self.layers = [as_layer(layer) for layer in layers]
         if not self.layers:
             raise ValueError("got no layers, expected a list of some: Sequential([Dense(2, 3), ReLU(), ...])")
+        if boolean("shared", shared):
+            from nnxp.network.sharing import with_shared_weights
+
+            self.layers = with_shared_weights(self.layers)
         self.loss = None if loss is None else copy.copy(get_loss(loss))  # another model may be elsewhere
         self.optimizer = get_optimizer(optimizer)
         self.seed = random.fresh_seed() if seed is None else whole("seed", seed)
@@ -84,7 +89,7 @@ class Model(ByLayer):
             value = get_optimizer(value)
             value.check_factors(self.layers, self.members)
             if self.members > 1:
-                several().check_optimizer(value, self.members)
+                several().check_optimizer(value, self.members, self.layers)
         elif name == "loss" and value is not None:
             value = get_loss(value)
         super().__setattr__(name, value)

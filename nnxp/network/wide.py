@@ -12,7 +12,7 @@ from nnxp import random
 from nnxp.backends import dtype_of
 from nnxp.doors.options import positive, share
 from nnxp.kernels import formulas
-from nnxp.layers import Dense, Dropout, Layer
+from nnxp.layers import Dense, Dropout, Layer, SharedDense
 from nnxp.typing import Array, ArrayLike
 
 
@@ -79,6 +79,16 @@ class BlockDense(Dense):
         return {"weights": (K, self.n_in // K, self.n_out // K), "biases": (1, self.n_out)}
 
 
+class MembersSharedDense(SharedDense):
+    """Dense layers side by side that share W: one product over the rows of all, (n · K, h)."""
+
+    members: int
+
+    def parameter_shapes(self) -> dict[str, tuple[int, ...]]:
+        """(h, m), (1, K · h), (1, K · m) and (1, K · m)."""
+        return super().parameter_shapes() | {"weights": (self.n_in // self.members, self.n_out // self.members)}
+
+
 class MembersDropout(Dropout):
     """Dropout of each member by its own seed, whatever the others drop, and by its own rate where it has one."""
 
@@ -86,22 +96,27 @@ class MembersDropout(Dropout):
 
     def forward(self, inputs: ArrayLike, training: bool = False) -> Array:
         """x · kept / (1 - rate) while training, else x itself."""
-        self.inputs, self.output, self._mask = inputs, inputs, None
-        given = self.rate if isinstance(self.rate, tuple) else (self.rate,)
-        factor = 1.0 if not training or self.schedule is None else self._factor(self.schedule)
-        rates = [share("rate times its schedule", rate * factor) for rate in given]
-        if training and any(rates):
-            assert self.moment is not None
-            keys = [random.key(seed, "dropout", self.position, *self.moment[1:]) for seed in self.seeds]
-            out = self.take("kept", inputs.shape, "bool")
-            kept = random.kept_beside(self.backend, keys, inputs.shape, rates, out=out)
-            self._mask, self._row = (kept, 1 / (1 - rates[0])), None
-            if len(rates) > 1:
-                width = inputs.shape[1] // len(rates)
-                row = np.repeat([[1 / (1 - rate) for rate in rates]], width, axis=1)
-                self._mask, self._row = (kept, 1.0), self.backend.asarray(row, dtype=dtype_of(inputs))
+        self.inputs = self.output = inputs
+        self._mask, self.row = self.drawn(inputs) if training else (None, None)
+        if self._mask is not None:
             self.output = self._drop(inputs, "output")
         return self.output
+
+    def drawn(self, x: Array) -> tuple[tuple[Array, float] | None, Array | None]:
+        """What is kept of x in a training and what that is multiplied by, or None for all; and the factor of each
+        column beside it, where members have rates of their own."""
+        given = self.rate if isinstance(self.rate, tuple) else (self.rate,)
+        factor = 1.0 if self.schedule is None else self._factor(self.schedule)
+        rates = [share("rate times its schedule", rate * factor) for rate in given]
+        if not any(rates):
+            return None, None
+        assert self.moment is not None
+        keys = [random.key(seed, "dropout", self.position, *self.moment[1:]) for seed in self.seeds]
+        kept = random.kept_beside(self.backend, keys, x.shape, rates, out=self.take("kept", x.shape, "bool"))
+        if len(rates) == 1:
+            return (kept, 1 / (1 - rates[0])), None
+        row = np.repeat([[1 / (1 - rate) for rate in rates]], x.shape[1] // len(rates), axis=1)
+        return (kept, 1.0), self.backend.asarray(row, dtype=dtype_of(x))
 
     @property
     def _draws_again(self) -> bool:
@@ -109,7 +124,7 @@ class MembersDropout(Dropout):
 
     def _drop(self, x: Array, name: str) -> Array:
         kept = super()._drop(x, name)
-        return kept if self._row is None else self.backend.fuse(formulas.scale_columns, into=("x",))(kept, self._row)
+        return kept if self.row is None else self.backend.fuse(formulas.scale_columns, into=("x",))(kept, self.row)
 
 
 class ByRows(Layer):

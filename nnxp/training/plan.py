@@ -2,26 +2,25 @@
 
 import math
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeAlias
 
-from nnxp.activations import ACTIVATIONS, Linear, Sigmoid, Softmax
+from nnxp.activations import Sigmoid, Softmax
 from nnxp.backends import blas
 from nnxp.kernels import formulas
-from nnxp.layers import LAYERS, Dense, Dropout, Layer
+from nnxp.layers import Dense, Layer
 from nnxp.layers.parts import with_parts
 from nnxp.losses import Loss, SoftmaxCrossentropy
 from nnxp.memory.buffers import Buffers
 from nnxp.network.model import Model
-from nnxp.network.parametric import ParametricActivation
 from nnxp.optimizers import Optimizer
 from nnxp.training.batch import Batch
 from nnxp.training.heads import DenseSoftmaxCrossentropy, Head, LossStage
 from nnxp.training.measuring import Measuring
-from nnxp.training.parametric_stage import dense_and
 from nnxp.training.penalties import Penalties
 from nnxp.training.sizes import remember
-from nnxp.training.stages import DenseAlone, DenseStage, LayerStage, Stage, casts_bytes, fuses, is_dense
+from nnxp.training.stages import DenseStage, casts_bytes, is_dense
+from nnxp.training.staging import OwnStage, stages_of
 from nnxp.typing import Array
 
 
@@ -39,6 +38,8 @@ class Plan:
     _penalties: type[Penalties] = Penalties
     measuring: type[Measuring] = Measuring
     """What an evaluation measures of a model's outputs."""
+    _own_stage: OwnStage | None = None
+    """Makes the stages that only such a plan has."""
 
     def __init__(self, model: Model) -> None:
         assert model.loss is not None
@@ -54,7 +55,7 @@ class Plan:
 
         self.owners = [position for position, layer in with_parts(self.own) if layer.parameters and layer.trainable]
         first = self._first_trained()
-        self.stages = stages_of(self.layers, self.buffers, first)
+        self.stages = stages_of(self.layers, self.buffers, first, self._own_stage)
         self.head: Head
         if self.layers and is_dense(self.layers[-1]) and type(self.loss) is SoftmaxCrossentropy:
             self.stages.pop()
@@ -261,32 +262,3 @@ class Plan:
 
 Planned: TypeAlias = Callable[[], Plan]
 """Gives a model's plan, which there is once the first X has decided the backend."""
-
-
-def stages_of(layers: Sequence[Layer], buffers: Buffers, first: int) -> list[Stage]:
-    """Layers as stages.
-
-    Parameters
-    ----------
-    layers
-        Bound layers.
-    buffers
-        The memory that they write into.
-    first
-        The index of the first layer with parameters: it and those before it compute no `dinputs`.
-    """
-    stages: list[Stage] = []
-    i = 0
-    while i < len(layers):
-        layer, after = layers[i], layers[i + 1] if i + 1 < len(layers) else None
-        if is_dense(layer) and fuses(after):
-            # What hands its dvalues on as they are may hand on an array that a layer of the user's own keeps.
-            above = next((a for a in layers[i + 2 :] if type(a) not in (Linear, Dropout)), None)
-            ours = above is None or type(above) in (*LAYERS, *ACTIVATIONS, ParametricActivation)
-            stages.append(dense_and(layer, after, buffers, i, i > first, in_place=ours))
-        elif is_dense(layer):
-            stages.append(DenseAlone(layer, buffers, i, i > first))
-        else:
-            stages.append(LayerStage(layer, buffers, i, i > first))
-        i += len(stages[-1].layers)
-    return stages

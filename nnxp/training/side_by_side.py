@@ -13,11 +13,13 @@ from nnxp.layers.parts import with_parts
 from nnxp.memory.parameters import ParameterStore
 from nnxp.network.members import check_optimizer
 from nnxp.network.model import Model
+from nnxp.network.sharing import share
 from nnxp.training.batch import Batch
 from nnxp.training.heads import DenseSoftmaxCrossentropy, LossStage
 from nnxp.training.measuring import Measuring, averages
 from nnxp.training.penalties import Penalties
 from nnxp.training.plan import Plan
+from nnxp.training.shared import shared_stage
 from nnxp.training.sizes import remember
 from nnxp.typing import Array, HostArray
 
@@ -142,9 +144,10 @@ class MembersPlan(Plan):
 
     _dense_head, _loss_head, _penalties = MembersDenseSoftmaxCrossentropy, MembersLossStage, MembersPenalties
     measuring = MembersMeasuring
+    _own_stage = staticmethod(shared_stage)
 
     def __init__(self, model: Model) -> None:
-        self.members = model.members
+        self.members, self.shares = model.members, share(model.layers)
         super().__init__(model)
         fuse = self.backend.fuse
         self.sum_products = fuse(formulas.product, into=("x",), column_sums=True)
@@ -153,6 +156,11 @@ class MembersPlan(Plan):
                 raise ValueError(
                     f"got a penalty of layer {position}, {type(layer).__name__}, for {self.members} members, expected "
                     "penalties of dense layers alone: l1= and l2="
+                )
+            if self.shares and isinstance(layer, Dense) and layer._penalised:
+                raise ValueError(
+                    f"got penalties of layer {position} in a model whose members share weights, expected none: take "
+                    "the optimizer's weight_decay"
                 )
 
     def _first_trained(self) -> int:
@@ -166,7 +174,7 @@ class MembersPlan(Plan):
 
     def update(self) -> None:
         """One update of all, each by its own gradients."""
-        check_optimizer(self.model.optimizer, self.members)  # an option may have been set since
+        check_optimizer(self.model.optimizer, self.members, self.model.layers)  # an option may have been set since
         super().update()
 
     def _mean(self, y: Array, w: Array | None, v: Array | None, n: int, means: Array, heft: float) -> Array:
@@ -180,8 +188,9 @@ class MembersPlan(Plan):
             total = backend.kernels["column_sums"](w, out=take(self, "total", (1, K)))
             shares = backend.fuse(formulas.shares_of)(w, total, out=take(self, "shares", (n, K)))
             column, w = reshape(shares, (n * K, 1)), reshape(w, (n * K,))
-        if not np.all(heft == 1):
-            row = backend.asarray(np.broadcast_to(heft, (1, K)), dtype=self.model.dtype)
+        factor = heft / K if self.shares else heft  # their loss is the mean of the members'
+        if not np.all(factor == 1) and (w is not None or not np.all(heft == 1)):
+            row = backend.asarray(np.broadcast_to(factor, (1, K)), dtype=self.model.dtype)
             scaled = backend.fuse(formulas.scale_columns)(shares, row, out=take(self, "factors", (n, K)))
             column = reshape(scaled, (n * K, 1))
         if means is None:
@@ -198,13 +207,14 @@ class MembersPlan(Plan):
         return self.buffers.reshaped(self._repeated(w, name), (w.shape[0], self.members))
 
     def _equal(self, n: int) -> tuple[Array, Array, Array]:
-        """What each of n samples without weights counts for each member: 1 in a sum, (n, K), and 1 / n in a mean, also
-        as a column (n · K, 1)."""
+        """What each of n samples without weights counts for each member: 1 in a sum, (n, K), and 1 / n in a mean; its
+        gradient's factor as a column (n · K, 1)."""
         if n not in self._uniform:
             xp = self.backend.xp
             ones = xp.ones((n, self.members), dtype=getattr(xp, self.model.dtype), device=self.backend.device)
             shares = ones * (1 / n)
-            remember(self._uniform, n, (ones, shares, xp.reshape(shares, (-1, 1))))
+            column = xp.reshape(shares / self.members if self.shares else shares, (-1, 1))
+            remember(self._uniform, n, (ones, shares, column))
         return self._uniform[n]
 
     def _repeated(self, a: Array, name: str) -> Array:

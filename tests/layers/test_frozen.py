@@ -262,6 +262,7 @@ def test_every_layer_takes_it(kind: Any) -> None:
             1,
             [[0.0, 1.0]],
         ),
+        nnxp.SharedDense: (3, 3),
         Residual: ([Dense(3, 3)],),
     }
     arguments = given.get(kind, (3,) if issubclass(kind, nnxp.layers.normalization.Normalization) else ())

@@ -255,6 +255,7 @@ MAKE: dict[str, Any] = {
         3, 3 * [[-3.0, 0.5, 2.0]], 2, seed=0, **switch
     ),
     "bins": lambda **switch: nnxp.PiecewiseLinearEmbedding(3, [[-3.0, 0.5, 2.0]], columns=[1], **switch),
+    "SharedDense": lambda **switch: nnxp.SharedDense(3, 3, seed=0, **switch),
     "ReLU": nnxp.ReLU,
     "Softmax": nnxp.Softmax,
 }

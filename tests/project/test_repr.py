@@ -16,7 +16,7 @@ from nnxp.activations import ACTIVATIONS
 from nnxp.callbacks import CSVLog, EarlyStopping, Interruption
 from nnxp.doors import describing
 from nnxp.doors.describing import LONGEST
-from nnxp.initializers import INITIALIZERS, Initializer, Orthogonal
+from nnxp.initializers import INITIALIZERS, Initializer, Orthogonal, RandomSigns
 from nnxp.layers import LAYERS
 from nnxp.losses import LOSSES, StandardisedLoss
 from nnxp.optimizers import LBFGS, OPTIMIZERS, Optimizer
@@ -42,6 +42,7 @@ REQUIRED: dict[str, tuple[Any, ...]] = {
         2,
         [[0.0, 1.0], [2.0, 4.0, 5.0]],
     ),
+    "SharedDense": (3, 2),
     "StandardisedLoss": ("huber", [1.0, 2.0]),
     "Checkpoint": ("run/model.safetensors",),
     "CSVLog": ("run/history.csv",),
@@ -62,6 +63,7 @@ OTHER: dict[str, Any] = {
     "start": 0.5, "schedule": LinearWarmup(5, then=Cosine()), "slope": 0.2, "steps": 100, "then": Cosine(floor=0.5),
     "tol": 0.01, "warmup": 4, "weight_decay": 0.3, "weight_decay_schedule": Cosine(floor=0.25),
     "activation": "relu", "beyond": 0.5, "columns": [1, 0], "width": 3,
+    "features": [0, 0, 1], "input_initializer": RandomSigns(),
 }  # fmt: skip
 OPTIONS = {"Scaling": ("factors",), "Checkpoint": ("every_steps", "every_minutes")}
 every_part = pytest.mark.parametrize("kind", PARTS, ids=lambda kind: kind.__name__)

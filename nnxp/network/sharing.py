@@ -1,0 +1,60 @@
+"""What the members of a model share: layers made so that all have them in common."""
+
+from collections.abc import Sequence
+
+from nnxp.layers import Dense, Layer, SharedDense
+from nnxp.layers.columnwise import Columnwise
+from nnxp.layers.parts import with_parts
+
+
+def share(layers: Sequence[Layer]) -> bool:
+    """Whether members of these layers share parameters: they are then one network, whose loss is the mean of theirs."""
+    return any(layer.common for _, layer in with_parts(layers))
+
+
+def with_shared_weights(layers: Sequence[Layer]) -> list[Layer]:
+    """The layers of TabM (Gorishniy et al. 2025, arXiv:2410.24210): each dense layer but the last becomes a
+    `SharedDense`, the first of them with random signs, or behind embeddings with normal factors, one a feature.
+
+    Raises
+    ------
+    ValueError
+        There is one dense layer or none, or one has options or weights that a `SharedDense` does not take.
+    """
+    made = [*layers]
+    places = [i for i, layer in enumerate(layers) if isinstance(layer, Dense | SharedDense)]
+    if len(places) < 2:
+        raise ValueError(
+            f"got shared=True for {len(places)} dense layer{'s' * (len(places) != 1)} among the model's own, expected "
+            "two or more: the last is each member's own, the others share their weights"
+        )
+    for place in places[:-1]:
+        layer = layers[place]
+        if isinstance(layer, Dense):
+            features = _features(layers[:place]) if place == places[0] else None
+            begins = None if place != places[0] else "random_signs" if features is None else "standard_normal"
+            made[place] = _shared(layer, begins, features)
+    return made
+
+
+def _shared(layer: Dense, begins: str | None, features: list[int] | None) -> SharedDense:
+    plain = type(layer) is Dense and layer.config() == Dense(layer.n_in, layer.n_out).config()
+    if not plain or layer._assigned or layer._store is not None or not layer.trainable:
+        raise ValueError(
+            f"got {layer!r} for shared=True, expected Dense({layer.n_in}, {layer.n_out}) without options or weights: "
+            f"put SharedDense({layer.n_in}, {layer.n_out}) there, and give it what it takes"
+        )
+    backend = layer._backend if layer._named else None
+    return SharedDense(
+        layer.n_in, layer.n_out, input_initializer=begins, features=features, backend=backend, dtype=layer._dtype
+    )
+
+
+def _features(before: Sequence[Layer]) -> list[int] | None:
+    """The feature that each output of some layers is of; None where no layer makes several numbers of one."""
+    features: list[int] | None = None
+    for layer in before:
+        if isinstance(layer, Columnwise):
+            features = [*range(layer.n_in)] if features is None else features
+            features = [features[place] for place in layer.sources]
+    return features
