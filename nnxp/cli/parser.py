@@ -120,7 +120,7 @@ def _train(command: argparse.ArgumentParser) -> None:
     network.add_argument(
         "--preset",
         metavar="NAME",
-        help="of a table: binned (the default), mlp, realmlp-s or realmlp; what it is, docs/tables.md says",
+        help="of a table: binned (the default), mlp, realmlp-s, realmlp or tabm; what it is, docs/tables.md says",
     )
     network.add_argument(
         "--hidden",

@@ -21,6 +21,7 @@ from nnxp.network.residual import Residual
 from nnxp.printing import counted, print_table
 from nnxp.sequential import Sequential
 from nnxp.tabular.networks.realmlp import RealMLP
+from nnxp.tabular.networks.tabm import TabM
 
 MOST_PAIRS = 5
 SMALL = 4
@@ -29,7 +30,7 @@ PIXELS = (4, 64)
 """The smallest and largest height and width of an array that is shown as a picture."""
 
 
-def before(dataset: Dataset, model: Sequential, recipe: Recipe | RealMLP, loss: str, validation: int) -> None:
+def before(dataset: Dataset, model: Sequential, recipe: Recipe | RealMLP | TabM, loss: str, validation: int) -> None:
     """Says what is about to be trained, on what and where."""
     outputs = 1 if dataset.y.ndim == 1 else dataset.y.shape[1]
     target = f"{counted(outputs, 'number')} to predict"

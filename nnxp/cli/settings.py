@@ -44,7 +44,7 @@ def preset_for(args: argparse.Namespace, classifies: bool, rows: int) -> Preset:
     except ValueError as error:
         raise UsageError(f"--preset: {error}") from None
     plain = isinstance(preset.recipe, Recipe)
-    if not plain and args.early_stopping is not None:
+    if not plain and preset.patience is None and args.early_stopping is not None:
         raise UsageError(
             f"--early-stopping ends a training, and the schedules of --preset {preset.name} have to run out"
         )

@@ -32,7 +32,7 @@ class TabularClassifier(ClassifierMixin, SeveralOfClasses, TabularEstimator):
     Parameters
     ----------
     preset : str
-        The network and its training: "default" (which is "binned"), "mlp", "realmlp-s" or "realmlp"
+        The network and its training: "default" (which is "binned"), "mlp", "realmlp-s", "realmlp" or "tabm"
         (see docs/tables.md).
     monitor : str
         The score of the held-out rows that chooses the epoch: "log_loss", "accuracy", or another of `nnxp.metrics`.

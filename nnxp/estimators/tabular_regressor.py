@@ -31,7 +31,7 @@ class TabularRegressor(RegressorMixin, SeveralOfNumbers, TabularEstimator):
     Parameters
     ----------
     preset : str
-        The network and its training: "default" (which is "binned"), "mlp", "realmlp-s" or "realmlp"
+        The network and its training: "default" (which is "binned"), "mlp", "realmlp-s", "realmlp" or "tabm"
         (see docs/tables.md). Predictions are held within the range of the training's targets, wider by half of it on
         either side; of "realmlp" within it.
     monitor : str

@@ -110,6 +110,16 @@ def test_a_preset_whose_schedules_run_out_keeps_its_last_best_epoch() -> None:
     assert nnxp.load("run/model.safetensors").step == 6  # 154 rows: one whole batch of them all
 
 
+def test_tabm_says_its_members_and_may_stop_early(capsys: pytest.CaptureFixture[str]) -> None:
+    options = ("--hidden", "8,6", "--epochs", "3", "--early-stopping", "1", "--out", "run")
+    assert main(["train", "t.csv", "--target", "answer", "--preset", "tabm", *options]) in (0, None)
+    said = capsys.readouterr().out
+    assert "8-6-2, 32 members of shared weights, relu, dropout 0.1; " in said
+    assert "adamw, learning rate 0.002, weight decay 0.0003, gradients clipped to a norm of 1; " in said
+    model = nnxp.load("run/model.safetensors")
+    assert model.members == 32 and [layer.n_out for layer in model.layers if hasattr(layer, "n_out")] == [8, 6, 2]
+
+
 # --- options -----------------------------------------------------------------------------------------------
 
 
@@ -136,7 +146,7 @@ def test_what_does_not_fit_is_refused(capsys: pytest.CaptureFixture[str]) -> Non
     said = refused(capsys, "t.csv", "--target", "answer", "--preset", "realmlp", "--early-stopping", "3")
     assert "--early-stopping ends a training, and the schedules of --preset realmlp have to run out" in said
     said = refused(capsys, "t.csv", "--target", "answer", "--preset", "realmpl")
-    assert "got preset='realmpl', expected one of mlp, binned, realmlp-s, realmlp, default; did you mean " in said
+    assert "got preset='realmpl', expected one of mlp, binned, realmlp-s, realmlp, tabm, default; did you mean " in said
     assert said.endswith("did you mean 'realmlp'?\n")
     assert "--preset is for a table, and digits is none: expected a table: .csv" in refused(
         capsys, "digits", "--preset", "mlp"

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from nnxp import Sequential
-from nnxp.layers import Dense, PiecewiseLinearEmbedding
+from nnxp.activations import ReLU, Softmax
+from nnxp.initializers import RandomSigns
+from nnxp.layers import Dense, Dropout, PiecewiseLinearEmbedding, SharedDense
 from nnxp.network.recipe import Recipe
 from nnxp.network.residual import Residual
 from nnxp.tabular.findings.baselines import linear_model
@@ -34,6 +36,24 @@ def test_presets_are_what_is_published() -> None:
         assert (recipe.rates, recipe.dropout, recipe.weight_decay) == (rates, dropout, decay)
         assert (recipe.hidden, recipe.epochs, recipe.batch_size) == ((256, 256, 256), 256, 256)
         assert preset.held_out == 0.2 and preset.patience is None and preset.whole_batches
+
+
+def test_tabm_is_what_is_published() -> None:
+    """Numbers of Gorishniy et al. 2025 (arXiv 2410.24210) and their package's example."""
+    preset = get_preset("tabm")
+    assert (preset.patience, preset.recipe.batch_size, preset.encoding) == (16, 256, {"scaling": "quantile"})
+    model = trained.network(preset, Purpose(6, 3, True, 2), backend="numpy", seed=0)
+    assert model.members == 32 and [type(layer) for layer in model.layers] == [
+        *([SharedDense, ReLU, Dropout] * 3), Dense, Softmax,
+    ]  # fmt: skip
+    dense = [layer for layer in model.layers if isinstance(layer, SharedDense)]
+    assert [(layer.n_in, layer.n_out) for layer in dense] == [(6, 512), (512, 512), (512, 512)]
+    assert [type(layer.input_initializer) for layer in dense] == [RandomSigns, type(None), type(None)]
+    assert {layer.rate for layer in model.layers if isinstance(layer, Dropout)} == {0.1}
+    optimizer: Any = model.optimizer
+    assert type(optimizer).__name__ == "AdamW" and (optimizer.learning_rate, optimizer.clip_norm) == (2e-3, 1.0)
+    assert (optimizer.weight_decay, optimizer.epsilon) == (3e-4, 1e-8)
+    assert trained.network(preset, Purpose(6, 1, False), backend="numpy", members=4).members == 4, "as asked"
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from nnxp.network.stack import stack
 from nnxp.optimizers import get_optimizer
 from nnxp.tabular.networks.purpose import Made, Purpose
 from nnxp.tabular.networks.realmlp import TD, TD_S, realmlp
+from nnxp.tabular.networks.tabm import TabM, tabm
 from nnxp.typing import HostArray
 
 PATIENCE = 20
@@ -138,7 +139,15 @@ REALMLP_S = Preset(
     whole_batches=True,
 )
 REALMLP = replace(REALMLP_S, name="realmlp", recipe=TD, encoding={**REALMLP_S.encoding, "categories": 8}, margin=0.0)
-PRESETS = {"mlp": MLP, "binned": BINNED, "realmlp-s": REALMLP_S, "realmlp": REALMLP, "default": BINNED}
+TABM = Preset("tabm", TabM(), tabm, {"scaling": "quantile"}, held_out=0.2, patience=16)
+PRESETS = {
+    "mlp": MLP,
+    "binned": BINNED,
+    "realmlp-s": REALMLP_S,
+    "realmlp": REALMLP,
+    "tabm": TABM,
+    "default": BINNED,
+}
 """`default` is the one that did best on the tables for choosing (benchmarks/tabular/PROTOCOL.md)."""
 
 

@@ -19,6 +19,7 @@ class Made(NamedTuple):
     layers: list[Layer]
     loss: Loss
     optimizer: Optimizer
+    members: int = 1
 
 
 @dataclass(frozen=True)

@@ -23,10 +23,11 @@ BLOCK = 16
 
 
 def network(preset: Preset, purpose: Purpose, **place: Any) -> Sequential:
-    """The network of a preset, not trained yet; `place` is the backend, the dtype, the seed and the
-    number of members."""
-    layers, loss, optimizer = preset.network(preset.recipe, purpose)
-    return Sequential(layers, loss, optimizer, **place)
+    """The network of a preset, not trained yet; `place` is the backend, the dtype, the seed and perhaps the members."""
+    made = preset.network(preset.recipe, purpose)
+    if place.get("members", 1) == 1:
+        place["members"] = made.members
+    return Sequential(made.layers, made.loss, made.optimizer, **place)
 
 
 def begin_linear(model: Sequential, linear: Sequential) -> None:
