@@ -27,6 +27,7 @@ _HOMES = {
     "MeanSquaredError Poisson SigmoidCrossentropy SoftmaxCrossentropy",
     "network.parametric": "ParametricActivation",
     "network.residual": "Residual",
+    "network.shared": "Shared",
     "optimizers": "LBFGS SGD Adagrad Adam AdamW Lion Optimizer RMSprop",
     "sequential": "Sequential load",
 }

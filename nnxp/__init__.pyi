@@ -67,6 +67,7 @@ from nnxp.losses import SigmoidCrossentropy as SigmoidCrossentropy
 from nnxp.losses import SoftmaxCrossentropy as SoftmaxCrossentropy
 from nnxp.network.parametric import ParametricActivation as ParametricActivation
 from nnxp.network.residual import Residual as Residual
+from nnxp.network.shared import Shared as Shared
 from nnxp.optimizers import LBFGS as LBFGS
 from nnxp.optimizers import SGD as SGD
 from nnxp.optimizers import Adagrad as Adagrad

@@ -40,7 +40,9 @@ class Sequential(Model):
         weights of its own and drops units of its own, on the same batches. Their parameters are (members, ...).
     shared : bool
         Whether the members are one network of shared weights, TabM: every `Dense` but the last becomes a
-        `SharedDense`. The loss is then the mean of the members' losses, so that a step's gradients are those of all.
+        `SharedDense`, and embeddings before the first become `Shared`. The loss is then the mean of the members'
+        losses, so that a step's gradients are those of all. A member taken out predicts as it did here, and trained
+        by itself is another network.
 
     Attributes
     ----------

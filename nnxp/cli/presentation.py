@@ -18,6 +18,7 @@ from nnxp.data import Dataset
 from nnxp.layers import Dense, Dropout, Layer
 from nnxp.network.recipe import Recipe
 from nnxp.network.residual import Residual
+from nnxp.network.row import Row
 from nnxp.printing import counted, print_table
 from nnxp.sequential import Sequential
 from nnxp.tabular.networks.realmlp import RealMLP
@@ -140,7 +141,7 @@ def _described(layers: Sequence[Layer]) -> list[str]:
             options = f"({layer.n_in}, {layer.n_out})"
         elif isinstance(layer, Dropout):
             options = f"({layer.rate:g})"
-        elif isinstance(layer, Residual):
+        elif isinstance(layer, Row):
             options = f"({', '.join(_described(layer.layers))})"
         texts.append(type(layer).__name__ + options)
     return texts

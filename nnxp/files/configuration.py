@@ -14,6 +14,7 @@ from nnxp.network.checking import check_parts
 from nnxp.network.model import Model
 from nnxp.network.parametric import ParametricActivation
 from nnxp.network.residual import Residual
+from nnxp.network.shared import Shared
 from nnxp.optimizers import LBFGS, OPTIMIZERS
 from nnxp.schedules import SCHEDULES
 
@@ -58,7 +59,7 @@ def check_config(config: dict[str, Any]) -> None:
 
 def build(kind: type[M], config: dict[str, Any], own: Mapping[str, type[Layer]]) -> M:
     """The model, of a class `kind`, on no backend yet, its parameters not drawn."""
-    parts = (*LAYERS, Residual, *ACTIVATIONS, ParametricActivation, *LOSSES, StandardisedLoss)
+    parts = (*LAYERS, Residual, Shared, *ACTIVATIONS, ParametricActivation, *LOSSES, StandardisedLoss)
     classes = (*parts, *OPTIMIZERS, LBFGS, *SCHEDULES)
     known: dict[str, Any] = {cls.__name__: cls for cls in classes} | dict(own)
     layers = [_layer(entry, known, own) for entry in config["layers"]]

@@ -26,6 +26,7 @@ from nnxp.layers import Layer
 from nnxp.layers.parts import with_parts
 from nnxp.network.history import as_json, from_json, place
 from nnxp.network.model import Model
+from nnxp.network.sharing import common
 from nnxp.typing import HostArray
 
 M = TypeVar("M", bound=Model)
@@ -176,8 +177,9 @@ class Saved:
         """Raises ModelFileError where the file's tensors are not those of such a model. Nothing is allocated."""
         tensors, dtype = self.reader.tensors, self.config["dtype"]
         several = (model.members,) if model.members > 1 and model._store is None else ()
+        shared = common(model.layers)
         expected = {
-            f"{i}.{name}": shape if name in layer.common else (*several, *shape)
+            f"{i}.{name}": shape if (i, name) in shared else (*several, *shape)
             for i, layer in with_parts(model.layers)
             for name, shape in layer.shapes().items()
         }
@@ -229,9 +231,10 @@ class Saved:
         for name in beside:
             model.store.write(model.store.beside[name], arrays[name], name)
         if not bound:
+            shared = common(model.layers)
             for i, layer in with_parts(model.layers):
                 for name in layer.stored():
-                    layer.adopt(name, arrays[f"{i}.{name}"], 1 if name in layer.common else model.members)
+                    layer.adopt(name, arrays[f"{i}.{name}"], 1 if (i, name) in shared else model.members)
             model.restore_optimizer({name: arrays[f"optimizer.{name}"] for name in slots})
         _restore(model, self.state)
         return {name: a for name, a in arrays.items() if name.startswith(("training.", encoding.PREFIX))}

@@ -52,10 +52,8 @@ class ByLayer(Entrance):
         dvalues: Any
         if self.members > 1:
             from nnxp.network.members import loss_backward
-            from nnxp.network.sharing import share
 
-            shares = share(self.layers)
-            dvalues = loss_backward(self.loss, running[-1].output, y, sample_weight, self.members, shares)
+            dvalues = loss_backward(self.loss, running[-1].output, y, sample_weight, self.members, self.layers)
         else:
             dvalues = self.loss.backward(running[-1].output, y, sample_weight)
         with self.backend.context():

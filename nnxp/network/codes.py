@@ -6,7 +6,7 @@ from nnxp.backends import Backend
 from nnxp.doors.sparse import SparseRows
 from nnxp.layers import Embedding, Layer
 from nnxp.layers.columnwise import Columnwise
-from nnxp.network.residual import Residual
+from nnxp.network.row import Row
 from nnxp.typing import Array
 
 
@@ -20,7 +20,7 @@ def check_codes(backend: Backend, layers: Sequence[Layer], x: Array, name: str) 
 def _check(backend: Backend, layers: Sequence[Layer], x: Array, columns: list[int | None], name: str) -> None:
     """The same of layers in a row whose inputs are those columns of x; None stands for what is none of them."""
     for layer in layers:
-        if isinstance(layer, Residual):
+        if isinstance(layer, Row):
             _check(backend, layer.layers, x, columns, name)
         if not isinstance(layer, Columnwise):
             return

@@ -19,7 +19,8 @@ from nnxp.memory.parameters import Entry, Owner, ParameterStore
 from nnxp.network.architecture import EACH_MEMBER
 from nnxp.network.parametric import ParametricActivation
 from nnxp.network.residual import Residual
-from nnxp.network.sharing import share
+from nnxp.network.shared import Shared
+from nnxp.network.sharing import common, share
 from nnxp.network.wide import BlockDense, ByRows, MembersDropout, MembersSharedDense, OneByOne, Spread
 from nnxp.optimizers import LBFGS, Optimizer
 from nnxp.typing import Array, ArrayLike
@@ -47,11 +48,11 @@ def entries_of(found: Sequence[Entry], layers: Sequence[Layer], members: int) ->
         for entry in layer._store.entries
         if entry.owner == layer.position
     }
-    common = {(place, name) for place, layer in with_parts(layers) for name in layer.common}
+    shared = common(layers)
     found = [entry._replace(shape=shapes.get((entry.owner, entry.name), entry.shape)) for entry in found]
     return [
         entry
-        if (entry.owner, entry.name) in common
+        if (entry.owner, entry.name) in shared
         else entry._replace(members=members, beside=entry.name == "weights" and entry.owner in beside)
         for entry in found
     ]
@@ -73,7 +74,7 @@ def _of_shared_inputs(layers: Sequence[Layer], before: str = "") -> tuple[set[Ow
 
 def _keeps_sharing(layer: Layer) -> bool:
     """Whether members that share the inputs of a layer share its outputs."""
-    return type(layer) in (*ELEMENTWISE, Softmax, Rescaling)
+    return type(layer) in (*ELEMENTWISE, Softmax, Rescaling, Shared)
 
 
 def bind(
@@ -86,7 +87,8 @@ def bind(
     if others := several - {None, members}:
         raise ValueError(f"got a layer of {others.pop()} members in a model of {members}, expected as many")
     for number, name in enumerate(layer.stored()):
-        if name in layer.common + layer.alike and name not in {**own, **layer._assigned} and layer._store is None:
+        once = (position, name) in store.common or name in layer.alike
+        if once and name not in {**own, **layer._assigned} and layer._store is None:
             layer._assigned[name] = layer.initial(name, random.key(seed, "weights", position, number), following)
     for k in range(members):
         twin = copy.copy(layer)
@@ -143,7 +145,7 @@ class WideStore:
 
 
 def loss_backward(
-    loss: Loss, output: Array, y: ArrayLike, sample_weight: ArrayLike | None, members: int, shares: bool
+    loss: Loss, output: Array, y: ArrayLike, sample_weight: ArrayLike | None, members: int, layers: Sequence[Layer]
 ) -> Array:
     """The gradient of each member's mean loss by the outputs, side by side, (n, K · m); where members share parameters,
     of the mean of these."""
@@ -157,7 +159,7 @@ def loss_backward(
         y, w = [None if a is None else xp.repeat(a, members, axis=0) for a in (y, w)]
         dvalues = loss.backward(xp.reshape(output, rows), y, w)
         dvalues = xp.reshape(dvalues, (n, width))
-        return dvalues if shares else dvalues * members
+        return dvalues if share(layers) else dvalues * members
 
 
 def check_optimizer(optimizer: Optimizer, members: int, layers: Sequence[Layer]) -> None:
@@ -194,11 +196,11 @@ class _Making:
 
     def made(self, layer: Layer) -> list[Layer]:
         kind = type(layer)
-        if kind in ELEMENTWISE or (kind is Softmax and self.shared) or (kind is Rescaling and self.shared):
+        if kind in ELEMENTWISE or (kind in (Softmax, Rescaling, Shared) and self.shared):
             return [layer]
         if kind is Dense or (kind is Residual and layer.shortcut is not None):
             return [self.wide(layer)]
-        if kind in (Dropout, Residual, Rescaling, SharedDense, *WIDTHS, Softmax):
+        if kind in (Dropout, Residual, Rescaling, SharedDense, *WIDTHS, Softmax, Shared):
             before = [self.spread(layer)] if self.shared else []
             return [*before, self.wide(layer)]
         if layer.common:
@@ -217,7 +219,7 @@ class _Making:
     def wide(self, layer: Layer) -> Layer:
         """All members of a layer in one."""
         shared, self.shared, K = self.shared, False, self.members
-        if isinstance(layer, Softmax):
+        if isinstance(layer, Softmax | Shared):
             return _placed(ByRows(copy.copy(layer), K), layer)
         if isinstance(layer, Dropout):
             return _twin(layer, MembersDropout, seeds=self.seeds)

@@ -1,20 +1,35 @@
 """What the members of a model share: layers made so that all have them in common."""
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterable, Sequence
 
 from nnxp.layers import Dense, Layer, SharedDense
 from nnxp.layers.columnwise import Columnwise
 from nnxp.layers.parts import with_parts
+from nnxp.memory.parameters import Owner
+from nnxp.network.shared import Shared
 
 
-def share(layers: Sequence[Layer]) -> bool:
+def common(layers: Iterable[Layer]) -> frozenset[tuple[Owner, str]]:
+    """What there is one of for all members of these layers: places and names."""
+    found, within = set[tuple[Owner, str]](), list[str]()
+    for place, layer in with_parts(layers):
+        shared = any(str(place).startswith(f"{whole}.") for whole in within)
+        if isinstance(layer, Shared):
+            within.append(str(place))
+        found |= {(place, name) for name in (layer.stored() if shared else layer.common)}
+    return frozenset(found)
+
+
+def share(layers: Iterable[Layer]) -> bool:
     """Whether members of these layers share parameters: they are then one network, whose loss is the mean of theirs."""
-    return any(layer.common for _, layer in with_parts(layers))
+    return bool(common(layers))
 
 
 def with_shared_weights(layers: Sequence[Layer]) -> list[Layer]:
     """The layers of TabM (Gorishniy et al. 2025, arXiv:2410.24210): each dense layer but the last becomes a
-    `SharedDense`, the first of them with random signs, or behind embeddings with normal factors, one a feature.
+    `SharedDense`, the first of them with random signs, or behind embeddings with normal factors, one a feature;
+    embeddings become `Shared`.
 
     Raises
     ------
@@ -28,6 +43,9 @@ def with_shared_weights(layers: Sequence[Layer]) -> list[Layer]:
             f"got shared=True for {len(places)} dense layer{'s' * (len(places) != 1)} among the model's own, expected "
             "two or more: the last is each member's own, the others share their weights"
         )
+    for place, layer in enumerate(layers[: places[0]]):
+        if isinstance(layer, Columnwise):
+            made[place] = Shared([layer])
     for place in places[:-1]:
         layer = layers[place]
         if isinstance(layer, Dense):
@@ -53,7 +71,7 @@ def _shared(layer: Dense, begins: str | None, features: list[int] | None) -> Sha
 def _features(before: Sequence[Layer]) -> list[int] | None:
     """The feature that each output of some layers is of; None where no layer makes several numbers of one."""
     features: list[int] | None = None
-    for layer in before:
+    for layer in itertools.chain.from_iterable(one.layers if isinstance(one, Shared) else [one] for one in before):
         if isinstance(layer, Columnwise):
             features = [*range(layer.n_in)] if features is None else features
             features = [features[place] for place in layer.sources]

@@ -128,7 +128,7 @@ class MembersDropout(Dropout):
 
 
 class ByRows(Layer):
-    """A layer without parameters that works on each row by itself, such as `Softmax`: on each member's rows."""
+    """A layer that works on each row by itself, `Softmax` or `Shared`: on each member's rows."""
 
     reads = ()
 

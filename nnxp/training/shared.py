@@ -53,6 +53,8 @@ class SharedStage(Stage):
 
     x: Array = None  # of the last forward
     rows: Array = None
+    mask: tuple[Array, float] | None
+    row: Array | None
 
     def __init__(
         self,
@@ -69,7 +71,7 @@ class SharedStage(Stage):
         assert isinstance(dense, MembersSharedDense) and isinstance(activation, Activation)
         self.dense, self.activation, self.scaled, self.in_place = dense, activation, scaled, in_place
         self.after = after if isinstance(after, MembersSharedDense) else None
-        self.dropout = layers[2] if len(layers) > 2 else None
+        self.dropout = next((layer for layer in layers if isinstance(layer, MembersDropout)), None)
         self.backend = dense.backend
         self.lent = [(place, part.__dict__) for place, part in with_parts(layers, position)]
         self.matmul, self.W = dense.kernel("matmul"), dense.weights
@@ -115,8 +117,7 @@ class SharedStage(Stage):
         self.rows = reshape(x, (-1, h))
         z = self.matmul(self.rows, self.W, out=take(self, "z", (self.rows.shape[0], m)))
         self.z = z = reshape(z, (n, -1))
-        drops = isinstance(self.dropout, MembersDropout)
-        self.mask, self.row = self.dropout.drawn(z) if drops else (None, None)
+        self.mask, self.row = (None, None) if self.dropout is None else self.dropout.drawn(z)
         x = self.activate(z, self.s, self.b, *self.activation.constants(), out=take(self, "output", z.shape))
         if self.mask is not None:
             x = self._scaled(self.drop_in_place(x, *self.mask))

@@ -247,7 +247,7 @@ def test_a_block_is_frozen_with_its_parts() -> None:
 
 
 @pytest.mark.parametrize(
-    "kind", [*LAYERS, *ACTIVATIONS, ParametricActivation, Residual], ids=lambda kind: kind.__name__
+    "kind", [*LAYERS, *ACTIVATIONS, ParametricActivation, Residual, nnxp.Shared], ids=lambda kind: kind.__name__
 )
 def test_every_layer_takes_it(kind: Any) -> None:
     given: dict[Any, tuple[Any, ...]] = {
@@ -264,6 +264,7 @@ def test_every_layer_takes_it(kind: Any) -> None:
         ),
         nnxp.SharedDense: (3, 3),
         Residual: ([Dense(3, 3)],),
+        nnxp.Shared: ([Dense(3, 3)],),
     }
     arguments = given.get(kind, (3,) if issubclass(kind, nnxp.layers.normalization.Normalization) else ())
     usual, layer = kind(*copy.deepcopy(arguments)), kind(*arguments, trainable=False)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import nnxp
-from nnxp import Dense, Dropout, PiecewiseLinearEmbedding, Residual, Scaling, Sequential, SharedDense
+from nnxp import Dense, Dropout, LayerNorm, PiecewiseLinearEmbedding, Residual, Scaling, Sequential, Shared, SharedDense
 from nnxp.training.shared import SharedStage
 from tests.helpers.matrix import Target
 from tests.helpers.watch import watched
@@ -28,6 +28,9 @@ BODIES: dict[str, Any] = {
         PiecewiseLinearEmbedding.of(X, 3, columns=[0, 1]), Dense(M + 6, 5), "selu", Dense(5, 6), "tanh",
     ],
     "scaled": lambda: [Scaling(M), Dense(M, 5), "linear", SharedDense(5, 6), Residual([Dense(6, 6), "tanh"])],
+    "mini": lambda: [
+        Scaling(M), Shared([Dense(M, 5), LayerNorm(5), "relu"]), "tanh", Shared([Dense(5, 5), Dense(5, 6)]),
+    ],
     "frozen": lambda: [SharedDense(M, 5, trainable=False), "relu", SharedDense(5, 6), "silu"],
 }  # fmt: skip
 HEADS: dict[str, Any] = {
@@ -41,7 +44,7 @@ def sharing(body: str, head: str, target: Target, optimizer: Any = None) -> Sequ
     layers, loss, _ = HEADS[head]
     optimizer = nnxp.AdamW(weight_decay=0.01, clip_norm=1.0) if optimizer is None else optimizer
     return Sequential(
-        [*BODIES[body](), *layers()], loss, optimizer, seed=5, members=K, shared=True, backend=target.spec,
+        [*BODIES[body](), *layers()], loss, optimizer, seed=5, members=K, shared=body != "mini", backend=target.spec,
         dtype="float64",
     )  # fmt: skip
 
@@ -62,7 +65,7 @@ def test_a_step_is_that_of_the_mean_of_the_members_losses(body: str, head: str, 
         for name in layer.parameters:
             got = xp(model.store.gradient(layer.position, name))
             own = np.stack([xp(one.store.gradient(layer.position, name)) for one in alone]) / K
-            expected = own.sum(0) if name in layer.common else own
+            expected = own.sum(0) if (layer.position, name) in model.store.common else own
             np.testing.assert_allclose(got, expected, rtol=1e-9, atol=1e-13, err_msg=f"{layer.position}.{name}")
 
 
@@ -178,7 +181,8 @@ def test_how_they_begin(backend: Target) -> None:
     assert (backend.to_numpy(second.input_factors) == 1).all()
     binned = sharing("behind bins", "classes", backend)
     r = backend.to_numpy(binned.layers[1].input_factors)[:, 0]  # type: ignore[attr-defined]
-    embedding = binned.layers[0]
+    assert isinstance(binned.layers[0], Shared)
+    (embedding,) = binned.layers[0].layers
     assert isinstance(embedding, PiecewiseLinearEmbedding) and embedding.sources[:4] == (2, 3, 4, 5)
     assert [len({*map(float, row)}) for row in r] == [M] * K
     for feature in range(M):
