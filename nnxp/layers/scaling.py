@@ -5,7 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from nnxp.doors.naming import snake_case
 from nnxp.doors.options import positive
+from nnxp.initializers import INITIALIZERS, Initializer, get_initializer
 from nnxp.kernels import formulas
 from nnxp.layers.base import Layer
 from nnxp.typing import Array, ArrayLike, HostArray
@@ -55,6 +57,8 @@ class Scaling(FeatureFactors):
     ----------
     width : int
         The number of features.
+    initializer : str or Initializer, optional
+        How s begins, by default as 1: "random_signs" tells members apart that share what comes next.
     trainable : bool
         False keeps s as it is (see `Layer`).
     factors : dict of float, optional
@@ -85,8 +89,10 @@ class Scaling(FeatureFactors):
     """
 
     parameters = ("scale",)
-    options = ("width", "factors")
+    options = ("width", "initializer", "factors")
+    _if_given = (*FeatureFactors._if_given, "initializer")
     initializer_before = None
+    initializer: Initializer | None = None  # pickles of before do not say it
     scale: Array
     dscale: Array
 
@@ -94,12 +100,28 @@ class Scaling(FeatureFactors):
         self,
         width: int,
         *,
+        initializer: str | Initializer | None = None,
         trainable: bool = True,
         factors: Mapping[str, float] | None = None,
         backend: Any = None,
         dtype: str | None = None,
     ) -> None:
         super().__init__(width, trainable, factors, backend, dtype)
+        if initializer is not None:
+            self.initializer = get_initializer(initializer)
+
+    def initial(self, name: str, key: int, following: Layer | None) -> HostArray:
+        """From the initializer, or 1 each."""
+        if self.initializer is None:
+            return super().initial(name, key, following)
+        return self.initializer.draw(key, (1, self.width))
+
+    def config(self) -> dict[str, Any]:
+        """The options, the initializer by its name, where it has one."""
+        config, kind = super().config(), type(self.initializer)
+        if "initializer" in config:
+            config["initializer"] = snake_case(kind.__name__) if kind in INITIALIZERS else None
+        return config
 
     def forward(self, inputs: ArrayLike, training: bool = False) -> Array:
         """s ⊙ x, (n, width)."""

@@ -40,10 +40,10 @@ class Shared(Row):
     of its own; what is between is one network.
 
     >>> import numpy as np, nnxp
+    >>> begin = nnxp.Scaling(4, initializer="random_signs")
     >>> body = nnxp.Shared([nnxp.Dense(4, 8), "relu", nnxp.Dense(8, 8), "relu"])
-    >>> mini = nnxp.Sequential([nnxp.Scaling(4), body, nnxp.Dense(8, 1)], "mean_squared_error", members=3, seed=0)
-    >>> mini.layers[0].scale = np.sign(np.random.default_rng(0).normal(size=(3, 1, 4)))
-    >>> mini.layers[0].scale.shape, body.layers[0].weights.shape, mini.layers[2].weights.shape
+    >>> mini = nnxp.Sequential([begin, body, nnxp.Dense(8, 1)], "mean_squared_error", members=3, seed=0)
+    >>> begin.scale.shape, body.layers[0].weights.shape, mini.layers[2].weights.shape
     ((3, 1, 4), (4, 8), (3, 8, 1))
     >>> mini.predict(np.ones((2, 4)), members=True).shape
     (3, 2, 1)

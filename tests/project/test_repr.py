@@ -65,7 +65,7 @@ OTHER: dict[str, Any] = {
     "activation": "relu", "beyond": 0.5, "columns": [1, 0], "width": 3,
     "features": [0, 0, 1], "input_initializer": RandomSigns(),
 }  # fmt: skip
-OPTIONS = {"Scaling": ("factors",), "Checkpoint": ("every_steps", "every_minutes")}
+OPTIONS = {"Scaling": ("factors", "initializer"), "Checkpoint": ("every_steps", "every_minutes")}
 every_part = pytest.mark.parametrize("kind", PARTS, ids=lambda kind: kind.__name__)
 
 

@@ -29,7 +29,8 @@ BODIES: dict[str, Any] = {
     ],
     "scaled": lambda: [Scaling(M), Dense(M, 5), "linear", SharedDense(5, 6), Residual([Dense(6, 6), "tanh"])],
     "mini": lambda: [
-        Scaling(M), Shared([Dense(M, 5), LayerNorm(5), "relu"]), "tanh", Shared([Dense(5, 5), Dense(5, 6)]),
+        Scaling(M, initializer="random_signs"), Shared([Dense(M, 5), LayerNorm(5), "relu"]), "tanh",
+        Shared([Dense(5, 5), Dense(5, 6)]),
     ],
     "frozen": lambda: [SharedDense(M, 5, trainable=False), "relu", SharedDense(5, 6), "silu"],
 }  # fmt: skip
