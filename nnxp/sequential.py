@@ -39,10 +39,8 @@ class Sequential(Model):
         How many networks of these layers to train side by side, for little more than one costs: each begins with
         weights of its own and drops units of its own, on the same batches. Their parameters are (members, ...).
     shared : bool
-        Whether the members are one network of shared weights, TabM: every `Dense` but the last becomes a
-        `SharedDense`, and embeddings before the first become `Shared`. The loss is then the mean of the members'
-        losses, so that a step's gradients are those of all. A member taken out predicts as it did here, and trained
-        by itself is another network.
+        Whether they are one network, TabM: each `Dense` but the last becomes a `SharedDense`, and embeddings before it
+        `Shared`. A step's gradients are then those of the mean of their losses.
 
     Attributes
     ----------
@@ -132,15 +130,13 @@ class Sequential(Model):
             (n,) weights from 0 up; the loss's class weights multiply them. A batch's gradient is Σ w ∇ℓ / (rows · w̄), w̄
             the mean weight of the rows that are trained on (of an iterable, of those so far), so that a step is in
             expectation that of all data, in batches of any size. PyTorch's mean reduction and scikit-learn's MLP divide
-            by the batch's Σ w, as `train_step` does: weights then cancel in a batch of one row. The loss that is
-            reported is Σ w ℓ / Σ w.
+            by the batch's Σ w, as `train_step` does: weights then cancel in a batch of one row. Reported is Σ w ℓ / Σ w.
         validation_data
             (X, y), (X, y, sample_weight), or an iterable of batches, evaluated after each epoch.
         validation_split
             Instead: the share of X to hold out, stratified by class; the same samples at every call.
         callbacks
-            What is called while the training runs: early stopping, checkpoints, a log, functions of your own (see
-            `nnxp.callbacks`).
+            What is called while it runs: early stopping, checkpoints, functions of your own (see `nnxp.callbacks`).
         micro_batch_size
             How many rows of a batch are computed at once: their gradients are accumulated, and a step is that of the
             whole batch, with the memory of the part. (`BatchNorm` takes its means over the part.)
@@ -168,8 +164,7 @@ class Sequential(Model):
         Raises
         ------
         ValueError, TypeError
-            X, y, weights or a batch are not what the model can train on; an iterable is empty, or was used up by
-            the epoch before.
+            X, y, weights or a batch are not what the model can train on; an iterable is empty, or was used up before.
         NonFiniteLossError
             The loss became NaN or infinite; the weights are those of the last finite epoch.
         ModelFileError

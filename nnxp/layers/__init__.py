@@ -11,7 +11,7 @@ from nnxp.layers.periodic import PeriodicEmbedding
 from nnxp.layers.piecewise import PiecewiseLinearEmbedding
 from nnxp.layers.rescaling import Rescaling
 from nnxp.layers.scaling import Scaling
-from nnxp.layers.shared import SharedDense
+from nnxp.layers.shared_dense import SharedDense
 
 __all__ = [
     "BatchNorm",

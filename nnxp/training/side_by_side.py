@@ -19,7 +19,7 @@ from nnxp.training.heads import DenseSoftmaxCrossentropy, LossStage
 from nnxp.training.measuring import Measuring, averages
 from nnxp.training.penalties import Penalties
 from nnxp.training.plan import Plan
-from nnxp.training.shared import shared_stage
+from nnxp.training.shared_stage import shared_stage
 from nnxp.training.sizes import remember
 from nnxp.typing import Array, HostArray
 

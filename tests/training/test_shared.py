@@ -10,7 +10,7 @@ import pytest
 
 import nnxp
 from nnxp import Dense, Dropout, LayerNorm, PiecewiseLinearEmbedding, Residual, Scaling, Sequential, Shared, SharedDense
-from nnxp.training.shared import SharedStage
+from nnxp.training.shared_stage import SharedStage
 from tests.helpers.matrix import Target
 from tests.helpers.watch import watched
 from tests.training.test_members import close, weights
