@@ -130,7 +130,7 @@ class Sequential(Model):
             (n,) weights from 0 up; the loss's class weights multiply them. A batch's gradient is Σ w ∇ℓ / (rows · w̄), w̄
             the mean weight of the rows that are trained on (of an iterable, of those so far), so that a step is in
             expectation that of all data, in batches of any size. PyTorch's mean reduction and scikit-learn's MLP divide
-            by the batch's Σ w, as `train_step` does: weights then cancel in a batch of one row. Reported is Σ w ℓ / Σ w.
+            by the batch's Σ w, as `train_step` does: weights cancel in a batch of one row. Reported is Σ w ℓ / Σ w.
         validation_data
             (X, y), (X, y, sample_weight), or an iterable of batches, evaluated after each epoch.
         validation_split

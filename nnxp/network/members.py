@@ -171,6 +171,12 @@ def check_optimizer(optimizer: Optimizer, members: int, layers: Sequence[Layer])
             f"got {'clip_norm' if norm else 'LBFGS'} for a model of {members} members, expected an update that each "
             "makes by itself: take clip_value, or another optimizer, or train them one by one (model.member(i))"
         )
+    by_member = any("members" in (getattr(optimizer, name, None) or {}) for name in ("factors", "decay_factors"))
+    if by_member and share(layers):
+        raise ValueError(
+            "got factors by member for members that share weights, expected factors of parameters or layers: what all "
+            "share has one rate"
+        )
 
 
 # --- layers side by side --------------------------------------------------------------------------------
