@@ -50,7 +50,7 @@ def test_no_python_is_forgotten() -> None:
 
 def test_training(readme: dict[str, Any]) -> None:
     blocks = (block.code for block in pages.blocks("docs/training.md", "python"))
-    looks, batches, toolbox, followed, paced, watched, tabular, embedded, together, survives = blocks
+    looks, batches, toolbox, followed, paced, watched, tabular, embedded, together, sharing, survives = blocks
     digits, test = readme["digits"], readme["test"]
     exec(looks, readme)
     assert len(readme["model"].history["accuracy"]) == 30
@@ -69,6 +69,9 @@ def test_training(readme: dict[str, Any]) -> None:
     assert metrics.accuracy(readme["tabular"].predict(digits.X[test] / 16), digits.y[test]) > 0.93
     exec(embedded, readme)
     assert readme["numbers"].n_out == 4 + 8 and np.isfinite(readme["embedded"].predict(readme["X"])).all()
+    exec(sharing, readme)
+    assert readme["shared"].evaluate(digits.X[test], digits.y[test])["accuracy"] > 0.8
+    assert readme["shared"].layers[1].weights.shape == (64, 64)
     exec(together, readme)
     assert readme["several"].evaluate(digits.X[test], digits.y[test])["accuracy"] > 0.8
     assert readme["third"].predict(digits.X[test]).shape == (len(test), 10)

@@ -206,8 +206,7 @@ def test_errors() -> None:
     with pytest.raises(ValueError, match="got LBFGS for a model of 3 members"):
         make([Dense(M, 5), "relu", Dense(5, 2)], optimizer=nnxp.LBFGS())
     with pytest.raises(ValueError, match="got factors by member for members that share weights"):
-        optimizer = nnxp.Adam(factors={"members": [1.0, 2.0, 3.0]})
-        make([Dense(M, 5), "relu", Dense(5, 2)], optimizer=optimizer).train_step(X, TARGETS)
+        make([Dense(M, 5), "relu", Dense(5, 2)], optimizer=nnxp.Adam(factors={"members": [1.0, 2.0, 3.0]}))
     with pytest.raises(ValueError, match=r"got features=\[0, 3\], expected 2 whole numbers from 0 to 1"):
         SharedDense(2, 2, features=[0, 3])
     with pytest.raises(ValueError, match="layer 1 does not fit the one before it: got 4 features a sample"):
