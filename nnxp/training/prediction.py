@@ -16,6 +16,8 @@ from nnxp.typing import Array
 
 BATCH = 2048
 """Rows that are computed at once, so that memory does not grow with X and hidden layers stay in the cache."""
+OF_MANY = 256
+"""Likewise, of members that share weights, which are as wide as one by itself would be."""
 
 
 class Prediction:
@@ -36,6 +38,7 @@ class Prediction:
         self.averages = model.members if len(layers) == len(model.layers) and not apart else 1
         passing = (Linear, Dropout, MembersDropout)  # in a prediction
         layers = [layer for layer in model.running(layers) if type(layer) not in passing]
+        self.rows = OF_MANY if model.members > 1 and model.store.common else BATCH
         self.backend, self.dtype, self.takes_bytes = model.backend, model.dtype, casts_bytes(layers)
         self.empty, self.number = model.backend.xp.empty, getattr(model.backend.xp, model.dtype)
         self.threads = blas.threads_of(model.backend, model.store.largest)
@@ -60,16 +63,16 @@ class Prediction:
         """The last layer's output for x, (n, m) of the model's dtype or uint8, in a new array."""
         n = x.shape[0]
         # What overflows is seen in the result, and underflow is harmless.
-        with self.threads(min(n, BATCH)), np.errstate(all="ignore"):
-            if n <= BATCH:
+        with self.threads(min(n, self.rows)), np.errstate(all="ignore"):
+            if n <= self.rows:
                 return self.backend.xp.asarray(self._batch(x), copy=True)
             return self._batches(x, n)
 
     def _batches(self, x: Array, n: int) -> Array:
         """The output for more rows than are computed at once."""
         result = None
-        for start in range(0, n, BATCH):
-            stop = min(n, start + BATCH)
+        for start in range(0, n, self.rows):
+            stop = min(n, start + self.rows)
             part = self._batch(x[start:stop, ...])
             if result is None:
                 result = self.empty((n, part.shape[1]), dtype=self.number, device=self.backend.device)

@@ -124,6 +124,20 @@ def test_a_step_allocates_nothing() -> None:
     assert {a.dtype.name for a in model.training.plan.buffers._whole.values()} <= {"float32", "bool", "int64"}
 
 
+def test_a_prediction_takes_little_memory() -> None:
+    """Of 4,096 rows: those of all at once would be 16 · 96 · 4 bytes each, of every layer."""
+    model, x, _ = wide("numpy")
+    X = np.tile(x, (64, 1))
+    model.predict(X)
+    tracemalloc.start()
+    try:
+        model.predict(X)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 2048 * 16 * WIDE * 4
+
+
 def test_a_step_on_torch_allocates_and_waits_for_nothing() -> None:
     torch = pytest.importorskip("torch", reason="PyTorch is not installed: nox -s tests_torch has it")
     model, x, y = wide("torch")
