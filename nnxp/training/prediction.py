@@ -17,7 +17,7 @@ from nnxp.typing import Array
 BATCH = 2048
 """Rows that are computed at once, so that memory does not grow with X and hidden layers stay in the cache."""
 OF_MANY = 256
-"""Likewise, of members that share weights, which are as wide as one by itself would be."""
+"""Likewise of members that share weights, each of which is as wide as a network by itself."""
 
 
 class Prediction:
