@@ -5,21 +5,22 @@ import weakref
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeAlias
 
-from nnxp.activations import Sigmoid, Softmax
+from nnxp.activations import ACTIVATIONS, Sigmoid, Softmax
 from nnxp.backends import blas
 from nnxp.kernels import formulas
-from nnxp.layers import Dense, Layer
+from nnxp.layers import LAYERS, Dense, Layer
 from nnxp.layers.parts import with_parts
 from nnxp.losses import Loss, SoftmaxCrossentropy
 from nnxp.memory.buffers import Buffers
 from nnxp.network.model import Model
+from nnxp.network.parametric import ParametricActivation
 from nnxp.optimizers import Optimizer
 from nnxp.training.batch import Batch
 from nnxp.training.heads import DenseSoftmaxCrossentropy, Head, LossStage
 from nnxp.training.measuring import Measuring
 from nnxp.training.penalties import Penalties
 from nnxp.training.sizes import remember
-from nnxp.training.stages import DenseStage, casts_bytes, is_dense
+from nnxp.training.stages import DenseStage, LayerStage, casts_bytes, is_dense
 from nnxp.training.staging import OwnStage, stages_of
 from nnxp.typing import Array
 
