@@ -12,6 +12,9 @@ from nnxp.kernels.writing import table
 from nnxp.typing import Array, Kernel
 
 BLOCK, SMALL = 1 << 14, 1 << 15
+SMALL_BLOCK = 1 << 12
+"""How large a matrix of `block_dinputs` is turned over in memory: BLAS takes up to twice as long for small ones as they
+stand."""
 _plain = reference(np)
 _scratch = Scratch(lambda n, dtype: np.empty(n, dtype=dtype))
 _ones = Scratch(lambda n, dtype: np.ones(n, dtype=dtype))
@@ -210,7 +213,13 @@ def block_products(x: Array, w: Array, out: Array = None) -> Array:
 
 def block_dinputs(dy: Array, w: Array, out: Array = None) -> Array:
     """dyⱼ wⱼᵀ side by side, (n, d h): the gradient of x in `block_products`."""
-    return block_products(dy, w.transpose(0, 2, 1), out)
+    d, h, k = w.shape
+    across = w.transpose(0, 2, 1)
+    if h * k <= SMALL_BLOCK:
+        copied = _scratch.take("across", w.size, w.dtype).reshape(d, k, h)
+        np.copyto(copied, across)
+        across = copied
+    return block_products(dy, across, out)
 
 
 def block_dweights(x: Array, dy: Array, like: Array, out: Array = None) -> Array:
