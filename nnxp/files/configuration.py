@@ -19,8 +19,8 @@ from nnxp.optimizers import LBFGS, OPTIMIZERS
 from nnxp.schedules import SCHEDULES
 
 CONFIG = ("layers", "loss", "optimizer", "dtype", "seed", "classes", "preprocessing")
-OPTIONAL: dict[str, Any] = {"encoder": None, "members": 1}
-"""What only a file of format 2 has, and only one of several members."""
+OPTIONAL: dict[str, Any] = {"encoder": None, "members": 1, "seeds": None}
+"""What only a file of format 2 has, and only one of several members, or of some of them."""
 MOST_LAYERS, MOST_MEMBERS = 10_000, 100_000
 M = TypeVar("M", bound=Model)
 
@@ -37,6 +37,7 @@ def config_of(model: Model) -> dict[str, Any]:
         "classes": model.classes,
         "preprocessing": model.preprocessing,
         **({"members": model.members} if model.members > 1 else {}),
+        **({} if model._seeds is None else {"seeds": model.seeds}),
         **({} if model.encoder is None else {"encoder": model.encoder[0]}),
     }
 
@@ -53,6 +54,9 @@ def check_config(config: dict[str, Any]) -> None:
         raise ModelFileError("its preprocessing is no JSON object")
     if type(config["members"]) is not int or not 1 <= config["members"] <= MOST_MEMBERS:
         raise ModelFileError(f"its members are {config['members']!r:.20}, expected from 1 to {MOST_MEMBERS}")
+    seeds = config["seeds"]
+    if seeds is not None and not (isinstance(seeds, list) and all(type(seed) is int for seed in seeds)):
+        raise ModelFileError(f"its seeds are {seeds!r:.20}, expected a list of whole numbers")
     if not isinstance(config["encoder"], dict | None):
         raise ModelFileError("its encoder is no JSON object")
 
@@ -67,6 +71,8 @@ def build(kind: type[M], config: dict[str, Any], own: Mapping[str, type[Layer]])
     optimizer = _object(config["optimizer"], known, own, "optimizer")
     try:
         model = kind(layers, loss, optimizer, dtype=config["dtype"], seed=config["seed"], members=config["members"])
+        if config["seeds"] is not None:
+            model.seeds = config["seeds"]
         for part in (*(layer for _, layer in with_parts(layers)), optimizer, *([loss] if loss else [])):
             part._check_options(config["dtype"])
     except ValueError as error:

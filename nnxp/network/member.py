@@ -1,14 +1,15 @@
-"""One of a model's members as a model of its own."""
+"""Some of a model's members as a model of their own."""
 
 import copy
+from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
 from nnxp.doors.options import whole
 from nnxp.layers.parts import with_parts
-from nnxp.memory.parameters import ParameterStore
+from nnxp.memory.parameters import Owner, ParameterStore
 from nnxp.network.architecture import EACH_MEMBER
-from nnxp.network.members import seed_of
 from nnxp.network.model import Model
+from nnxp.optimizers import Optimizer
 from nnxp.typing import Array
 
 M = TypeVar("M", bound=Model)
@@ -16,51 +17,103 @@ M = TypeVar("M", bound=Model)
 
 def member(model: M, i: int) -> M:
     """Member i of a model: see `Sequential.member`."""
-    i, members = whole("i", i), model.members
-    if not 0 <= i < members:
-        raise IndexError(f"got member {i}, expected one from 0 to {members - 1}: the model has {members} members")
-    store, optimizer = model.store, copy.copy(model.optimizer)
-    optimizer.resume(model.optimizer.progress())
-    for name, rate in (("factors", "learning_rate"), ("decay_factors", "weight_decay")):
-        given = dict(getattr(optimizer, name, None) or {})
-        if "members" in given:
-            setattr(optimizer, rate, getattr(optimizer, rate) * given.pop("members")[i])
-            setattr(optimizer, name, given or None)
+    one = subset(model, [i])
+    if model.members > 1:
+        (one.seed,), one.seeded, one._seeds = one.seeds, True, None
+    return one
+
+
+def subset(model: M, indices: Sequence[int]) -> M:
+    """A model of some of a model's members, in this order: their weights, seeds and optimizer's state. Trained on, it
+    takes batches in the order that the whole model does, and its members go on as they would have there."""
+    indices, members = [whole("i", i) for i in indices], model.members
+    for i in indices:
+        if not 0 <= i < members:
+            raise IndexError(f"got member {i}, expected one from 0 to {members - 1}: the model has {members} members")
+    store, optimizer = model.store, _optimizer(model.optimizer, indices)
     layers = [copy.copy(layer) for layer in model.layers]
     for position, layer in with_parts(layers):
         views = {name: store.view(position, name) for name in layer.stored()}
         layer.__dict__["_store"] = None
         for name in EACH_MEMBER:
             if isinstance(numbers := layer.__dict__.get(name), tuple):
-                layer.__dict__[name] = numbers[i]
+                layer.__dict__[name] = _of_each(numbers, indices)
         layer._assigned = {
-            name: store.backend.to_numpy(v if (position, name) in store.common else v[i, ...])
+            name: store.backend.to_numpy(v if (position, name) in store.common else v[0, ...])
             for name, v in views.items()
         }
-    one = type(model)(layers, copy.copy(model.loss), optimizer, dtype=model.dtype, seed=model.seed)
-    if members > 1:
-        one.seed, one.seeded = seed_of(model.seed, i), True
-    one._backend, one._named = model._backend, model._named
-    one._bind()
-    slots = model.optimizer.saved_state(store)
-    if slots:
-        one.restore_optimizer({name: _own(slot, store, one.store, i) for name, slot in slots.items()})
-    for name in ("epoch", "step", "classes", "preprocessing", "encoder"):
-        setattr(one, name, copy.deepcopy(getattr(model, name)))
-    one.history = {name: list(values) for name, values in model.history.items() if "member" not in name}
-    if "member_loss" in model.history:
-        one.history["loss"] = [losses[i] for losses in model.history["member_loss"]]
-    return one
+    given = {"dtype": model.dtype, "seed": model.seed, "members": len(indices)}
+    some = type(model)(layers, copy.copy(model.loss), optimizer, **given)
+    some.seeded = model.seeded
+    if members > 1 or model._seeds is not None:
+        some.seeds = [model.seeds[i] for i in indices]
+    some._backend, some._named = model._backend, model._named
+    some._bind(draw=False)
+    transfer(model, some, list(zip(indices, range(len(indices)), strict=True)))
+    for name in ("classes", "preprocessing", "encoder"):
+        setattr(some, name, copy.deepcopy(getattr(model, name)))
+    some.history = _history(model, indices)
+    return some
 
 
-def _own(slot: Array, store: ParameterStore, own: ParameterStore, i: int) -> Array:
-    """A member's part of what an optimizer keeps, laid out as its own store is."""
-    xp = store.backend.xp
-    places = {(e.owner, e.name): (e, start) for e, start in zip(store.entries, store.offsets, strict=False)}
-    parts = []
-    for entry in own.entries:
-        if entry.kind != "state":
-            whole_entry, start = places[entry.owner, entry.name]
-            seen = whole_entry.seen(slot[start : start + whole_entry.size], xp)
-            parts.append(xp.reshape(seen if whole_entry.members is None else seen[i, ...], (-1,)))
-    return xp.concat(parts)
+def transfer(source: Model, target: Model, pairs: Iterable[tuple[int, int]]) -> None:
+    """Gives each second member of the pairs, of the target, the weights and the optimizer's state of the first, of the
+    source; and the target the source's place in its course."""
+    pairs = list(pairs)
+    kept = source.optimizer.saved_state(source.store)
+    moved = [(source.store.values, target.store.values)]
+    if kept:
+        moved += zip(kept.values(), target.optimizer.state(target.store), strict=True)
+    with target.store.backend.context():
+        for old, new in moved:
+            theirs, own = _by_member(source.store, old), _by_member(target.store, new)
+            for place, array in own.items():
+                for i, k in pairs:
+                    array[min(k, array.shape[0] - 1), ...] = theirs[place][min(i, theirs[place].shape[0] - 1), ...]
+    target.optimizer.resume(source.optimizer.progress())
+    target.epoch, target.step = source.epoch, source.step
+
+
+def _by_member(store: ParameterStore, flat: Array) -> dict[tuple[Owner, str], Array]:
+    """Views of an array that is laid out as a store is, or as what it trains is: (members, ...), also of one, and
+    (1, ...) of what all share."""
+    found = {}
+    for entry, start in zip(store.entries, store.offsets, strict=False):
+        if (stop := start + entry.size) <= flat.shape[0]:
+            seen = entry.seen(flat[start:stop], store.backend.xp)
+            found[entry.owner, entry.name] = seen[None, ...] if entry.members is None else seen
+    return found
+
+
+def _optimizer(optimizer: Optimizer, indices: Sequence[int]) -> Optimizer:
+    """A copy without state, by what the members at these indices have of their own."""
+    twin = copy.copy(optimizer)
+    twin.resume(optimizer.progress())
+    for name, rate in (("factors", "learning_rate"), ("decay_factors", "weight_decay")):
+        given = dict(getattr(twin, name, None) or {})
+        if "members" in given:
+            numbers = _of_each(given.pop("members"), indices)
+            if isinstance(numbers, tuple):
+                given["members"] = numbers
+            else:
+                setattr(twin, rate, getattr(twin, rate) * numbers)
+            setattr(twin, name, given or None)
+    return twin
+
+
+def _of_each(numbers: tuple[float, ...], indices: Sequence[int]) -> tuple[float, ...] | float:
+    """Those at the indices; of one, the number."""
+    return tuple(numbers[i] for i in indices) if len(indices) > 1 else numbers[indices[0]]
+
+
+def _history(model: Model, indices: Sequence[int]) -> dict[str, list[object]]:
+    """The model's with the losses of these members, and their mean as the loss."""
+    history: dict[str, list[object]] = {name: list(values) for name, values in model.history.items()}
+    if losses := history.get("member_loss"):
+        history["loss"] = [sum(each[i] for i in indices) / len(indices) for each in model.history["member_loss"]]
+    for name in [name for name in history if name.endswith("member_loss")]:
+        own = [[each[i] for i in indices] for each in model.history[name]]
+        history.pop(name)
+        if len(indices) > 1:
+            history[name] = list(own)
+    return history

@@ -78,11 +78,12 @@ def _keeps_sharing(layer: Layer) -> bool:
 
 
 def bind(
-    layer: Layer, store: ParameterStore, position: Owner, seed: int, following: Layer | None, members: int
+    layer: Layer, store: ParameterStore, position: Owner, seed: int, following: Layer | None, seeds: Sequence[int]
 ) -> None:
     """Gives every member's parameters of a layer their values: those assigned, drawn or trained before, or each its
     seed's; what members share, or begin alike with, is of the model's seed."""
     own, old = layer.__dict__.pop("_of_members", {}), layer._store
+    members = len(seeds)
     several = {entry.members for entry in old.entries if entry.owner == layer.position} if old is not None else {None}
     if others := several - {None, members}:
         raise ValueError(f"got a layer of {others.pop()} members in a model of {members}, expected as many")
@@ -90,12 +91,12 @@ def bind(
         once = (position, name) in store.common or name in layer.alike
         if once and name not in {**own, **layer._assigned} and layer._store is None:
             layer._assigned[name] = layer.initial(name, random.key(seed, "weights", position, number), following)
-    for k in range(members):
+    for k, own_seed in enumerate(seeds):
         twin = copy.copy(layer)
         if old is not None and members in several:
             twin._store = MemberStore(old, k)  # type: ignore[assignment]
         twin._assigned = {**layer._assigned, **{name: values[k] for name, values in own.items()}}
-        twin.bind(MemberStore(store, k), position, seed_of(seed, k), following)  # type: ignore[arg-type]
+        twin.bind(MemberStore(store, k), position, own_seed, following)  # type: ignore[arg-type]
     layer.attach(store, position)
 
 
@@ -182,16 +183,16 @@ def check_optimizer(optimizer: Optimizer, members: int, layers: Sequence[Layer])
 # --- layers side by side --------------------------------------------------------------------------------
 
 
-def side_by_side(layers: Sequence[Layer], members: int, seeds: Sequence[int]) -> list[list[Layer]]:
+def side_by_side(layers: Sequence[Layer], seeds: Sequence[int]) -> list[list[Layer]]:
     """For each of a model's bound layers, what computes it for all members: the last ones' outputs lie side by side."""
-    return [*_Making(members, seeds).row(layers)]
+    return [*_Making(seeds).row(layers)]
 
 
 class _Making:
     """One pass over layers in a row; `shared` while all members have the same inputs."""
 
-    def __init__(self, members: int, seeds: Sequence[int], shared: bool = True) -> None:
-        self.members, self.seeds, self.shared = members, seeds, shared
+    def __init__(self, seeds: Sequence[int], shared: bool = True) -> None:
+        self.members, self.seeds, self.shared = len(seeds), seeds, shared
 
     def row(self, layers: Sequence[Layer]) -> Iterator[list[Layer]]:
         for i, layer in enumerate(layers):
@@ -232,9 +233,9 @@ class _Making:
         if isinstance(layer, Rescaling):
             return _twin(layer, **_repeated(layer, K))
         if isinstance(layer, Residual):
-            inner = _Making(K, self.seeds, shared)
+            inner = _Making(self.seeds, shared)
             parts = [made for row in inner.row(layer.layers) for made in row]
-            beside = layer.shortcut and _Making(K, self.seeds, shared).wide(layer.shortcut)
+            beside = layer.shortcut and _Making(self.seeds, shared).wide(layer.shortcut)
             return _twin(layer, layers=parts, shortcut=beside)
         if isinstance(layer, SharedDense):
             return _twin(layer, MembersSharedDense, n_in=K * layer.n_in, n_out=K * layer.n_out, members=K)

@@ -34,6 +34,8 @@ class Model(ByLayer):
     """What makes X of a table, as `nnxp.tabular.Encoder.state` gives it; saved with the model."""
     members: int = 1
     """How many networks the model is: see `nnxp.network.members`."""
+    _seeds: tuple[int, ...] | None = None
+    """Those of the members, where they do not follow from the model's."""
 
     def __init__(
         self,
@@ -110,8 +112,17 @@ class Model(ByLayer):
 
     @property
     def seeds(self) -> list[int]:
-        """That of each member, which is the seed of a model of its own."""
+        """That of each member, by which it begins and drops units: as a model of its own with this seed does. Batches
+        come in the order of the model's. Assign others before weights are drawn."""
+        if self._seeds is not None:
+            return [*self._seeds]
         return [self.seed] if self.members == 1 else [several().seed_of(self.seed, k) for k in range(self.members)]
+
+    @seeds.setter
+    def seeds(self, seeds: Sequence[int]) -> None:
+        if len(seeds) != self.members:
+            raise ValueError(f"got {len(seeds)} seeds for a model of {self.members} members, expected one for each")
+        self._seeds, self._wide = tuple(whole("seed", seed) for seed in seeds), None
 
     def prediction(self, layers: list[Layer], apart: bool = False) -> Callable[[Array], Array]:
         """This thread's forward pass through the layers, or the first of them; of several members apart or averaged."""
@@ -171,12 +182,13 @@ class Model(ByLayer):
         values, trained = (sum(entry.size for entry in entries if entry.kind not in out) for out in ((), ("state",)))
         with backend.context(), counted(values, trained, dtype, self.optimizer.takes, backend.name):
             store = ParameterStore(backend, dtype, entries)
+            seeds = self.seeds
             for i, (position, layer) in enumerate(places):
-                layer.seed = self.seed
+                layer.seed = self.seed if self.members > 1 else seeds[0]
                 if draw and self.members > 1:
-                    several().bind(layer, store, position, self.seed, following(layers, i), self.members)
+                    several().bind(layer, store, position, self.seed, following(layers, i), seeds)
                 elif draw:
-                    layer.bind(store, position, self.seed, following(layers, i))
+                    layer.bind(store, position, seeds[0], following(layers, i))
                 else:
                     layer.attach(store, position)
         if self.loss is not None:
@@ -222,7 +234,7 @@ class Model(ByLayer):
         with self._binding:
             if self._wide is None:
                 _ = self.store
-                self._wide = several().side_by_side(self.layers, self.members, self.seeds)
+                self._wide = several().side_by_side(self.layers, self.seeds)
         return [made for row in self._wide[: len(layers)] for made in row]
 
     def restore_optimizer(self, slots: dict[str, Array]) -> None:

@@ -97,7 +97,7 @@ def resume(model: Model, path: Any, asked: Mapping[str, Any], steps: int | None)
         try:
             model.seed = theirs["seed"]
             for _, layer in with_parts(model.layers):
-                layer.seed = model.seed
+                layer.seed = model.seed if model.members > 1 else model.seeds[0]
             with saved.blamed():
                 found = saved.restore(model).items()
                 arrays = {name.partition(".")[2]: a for name, a in found if name.startswith("training.")}
