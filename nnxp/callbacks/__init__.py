@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from nnxp.callbacks.csv_log import CSVLog
     from nnxp.callbacks.early_stopping import EarlyStopping
     from nnxp.callbacks.interruption import Interruption
+    from nnxp.callbacks.member_stopping import MemberStopping
     from nnxp.callbacks.scores import Scores
 
 _HOME = {
@@ -36,6 +37,7 @@ _HOME = {
     "Checkpoint": "checkpoint",
     "EarlyStopping": "early_stopping",
     "Interruption": "interruption",
+    "MemberStopping": "member_stopping",
     "Scores": "scores",
 }
 __all__ = [
@@ -46,6 +48,7 @@ __all__ = [
     "Checkpoint",
     "EarlyStopping",
     "Interruption",
+    "MemberStopping",
     "Scores",
     "State",
     "described",

@@ -1,5 +1,9 @@
 """The best weights of a training."""
 
+from collections.abc import Sequence
+
+import numpy as np
+
 from nnxp.network.model import Model
 from nnxp.typing import Array
 
@@ -16,19 +20,19 @@ class BestWeights:
     def __init__(self) -> None:
         self.arrays: tuple[Array, ...] = ()
 
-    def keep(self, model: Model) -> None:
-        """Copies them, into the same memory each time."""
+    def keep(self, model: Model, members: Sequence[bool] | None = None) -> None:
+        """Copies them, into the same memory each time; of several members, those of some."""
         places = _validated(model)
         if not self.arrays:
             self.arrays = tuple(model.store.backend.asarray(place, copy=True) for place in places)
         for kept, place in zip(self.arrays, places, strict=True):
-            kept[...] = place
+            _copy(model, place, kept, members)
 
-    def put_back(self, model: Model) -> None:
-        """Gives the model what was kept, if anything was."""
+    def put_back(self, model: Model, members: Sequence[bool] | None = None) -> None:
+        """Gives the model, or some of its members, what was kept, if anything was."""
         if self.arrays:
             for place, kept in zip(_validated(model), self.arrays, strict=True):
-                place[...] = kept
+                _copy(model, kept, place, members)
 
 
 def shapes(model: Model) -> list[tuple[int, ...]]:
@@ -39,3 +43,14 @@ def shapes(model: Model) -> list[tuple[int, ...]]:
 def _validated(model: Model) -> tuple[Array, ...]:
     average = model.optimizer.average(model.store)
     return (model.store.values,) if average is None else (model.store.values, average)
+
+
+def _copy(model: Model, source: Array, target: Array, members: Sequence[bool] | None) -> None:
+    """Copies what is laid out as the model's values are, or as those that are trained."""
+    if members is None or all(members):
+        target[...] = source
+        return
+    store = model.store
+    of_these = np.concatenate([entry.spread(members) for entry in store.entries])[: target.shape[0]]
+    with store.backend.context():
+        target[...] = store.backend.xp.where(store.backend.asarray(of_these > 0, dtype="bool"), source, target)

@@ -6,6 +6,7 @@ from typing import Any
 
 from nnxp.callbacks import State
 from nnxp.callbacks.best import BestWeights
+from nnxp.callbacks.patience import Patience
 from nnxp.estimators.rate import Rate
 from nnxp.optimizers import Optimizer
 from nnxp.sequential import Sequential
@@ -14,18 +15,17 @@ Score = Callable[[dict[str, float]], float]
 """From an epoch's record to the validation score."""
 
 
-class Convergence:
-    """Ends a training after more than `patience` epochs in a row that were not better than the best by `tol`.
+class Convergence(Patience):
+    """`Patience`, for a training that keeps its best weights and may go on.
 
-    What is followed is the validation's score or negative loss, or the negative training loss. The best is the highest
-    so far, by however little, as scikit-learn's MLP has it: an improvement that is steady but below `tol` ends the
-    training too. Of epochs with the best score the weights of the lowest validation loss are kept, which scikit-learn
-    does not: the accuracy of imbalanced data often stands still from the first epoch on.
+    What is followed is the validation's score or negative loss, or the negative training loss. Of epochs with the best
+    score the weights of the lowest validation loss are kept, which scikit-learn does not: the accuracy of imbalanced
+    data often stands still from the first epoch on.
 
     Parameters
     ----------
     tol, patience
-        As above.
+        As there.
     scored : bool
         Whether it follows the validation, and keeps the best weights.
     partial : bool
@@ -36,18 +36,16 @@ class Convergence:
 
     Attributes
     ----------
-    best : float
-        The highest value so far; -inf before the first.
-    stopped : bool
-        Whether this ended the training.
+    best, stopped
+        As there.
     """
 
     _loss = math.inf  # of the weights that are kept; pickles of before do not have it
     by_loss = False  # nor this
 
     def __init__(self, tol: float, patience: float, scored: bool, partial: bool, by_loss: bool = False) -> None:
-        self.tol, self.patience, self.scored, self.partial, self.by_loss = tol, patience, scored, partial, by_loss
-        self.best, self.count, self.stopped = -math.inf, 0, False
+        super().__init__(tol, patience)
+        self.scored, self.partial, self.by_loss = scored, partial, by_loss
         self._best = BestWeights()
 
     @property
@@ -57,12 +55,12 @@ class Convergence:
 
     def update(self, value: float, model: Sequential, loss: float = math.inf) -> None:
         """Takes the value of an epoch, and its validation loss."""
-        self.count = 0 if value >= self.best + self.tol else self.count + 1  # NaN is no better
-        if (value, -loss) > (self.best, -self._loss):
-            self.best, self._loss = value, loss
+        before = self.best, -self._loss
+        self.follow(value)
+        if (value, -loss) > before:
+            self._loss = loss
             if self.scored:
                 self._best.keep(model)
-        self.stopped = self.count > self.patience
 
     @property
     def ends(self) -> bool:

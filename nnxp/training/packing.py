@@ -1,0 +1,94 @@
+"""Members that stop by themselves: once half of them have, the others are packed together and go on alone."""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias, TypeVar
+
+from nnxp.callbacks import State
+from nnxp.callbacks.member_stopping import LOSSES, MemberStopping
+from nnxp.network.member import subset, transfer
+from nnxp.network.model import Model
+
+M = TypeVar("M", bound=Model)
+Fit: TypeAlias = Callable[[M, Sequence[int], int, "Packing"], Any]
+"""Trains a model, of these members of the whole one, for so many epochs, with this callback."""
+
+
+class Packing(MemberStopping):
+    """The rule of one training over several fits, each of fewer members: a fit ends once half of its own have stopped.
+
+    Its lists are of all members; parameters are those of `MemberStopping`.
+    """
+
+    def begin(self, members: int) -> None:
+        """Before the first fit, of so many members."""
+        self._begin(members)
+
+    def __call__(self, state: State) -> None:
+        """Compares and keeps."""
+        if state.event == "begin":
+            self._check(state)
+        elif state.event == "epoch":
+            self.compare(state)
+            state.stop = state.stop or self.half
+
+    @property
+    def half(self) -> bool:
+        """Whether half of those that are trained have stopped."""
+        return 2 * len(self.running) <= len(self.members)
+
+    def go_on(self, members: Sequence[int]) -> None:
+        """The next fit is of these members."""
+        self._follow(members)
+
+
+def train(model: M, packing: Packing, epochs: int, fit: Fit[M]) -> None:
+    """Trains each member of a model until it stops by `packing`, or for so many epochs.
+
+    The history has NaN for a member after its last epoch; "loss" is the mean of those that ran. Where another callback
+    ends a fit, the training ends.
+    """
+    packing.begin(model.members)
+    first, part, rest = model.epoch, model, None
+    last = first + epochs
+    while True:
+        before = part.epoch
+        fit(part, packing.members, last - before, packing)
+        running = packing.running
+        if running and packing.half and part.epoch < last:
+            rest = subset(part, [j for j, k in enumerate(packing.members) if k in running])
+        kept = packing.put_back(part)
+        if part is not model:
+            _append(model, part, packing.members, part.epoch - before)
+            moved = range(part.members) if not packing.restore_best else sorted(kept)
+            transfer(part, model, [(j, packing.members[j]) for j in moved])
+        if rest is None:
+            break
+        packing.go_on(running)
+        part, rest = rest, None
+    _close(model, packing.last_epochs, first)
+
+
+def _append(model: Model, part: Model, members: Sequence[int], epochs: int) -> None:
+    """Adds a part's last epochs to the history of the whole."""
+    for name, values in model.history.items():
+        new = part.history[LOSSES.get(name, name) if part.members == 1 else name][-epochs:]
+        if name in LOSSES:
+            each = [dict(zip(members, row if isinstance(row, list) else [row], strict=True)) for row in new]
+            new = [[row.get(k, math.nan) for k in range(model.members)] for row in each]
+        values.extend(new)
+
+
+def _close(model: Model, last_epochs: Sequence[int | None], first: int) -> None:
+    """Takes from the history what members did after their last epochs."""
+    for name in LOSSES:
+        losses = model.history.get(name, [])
+        for back in range(1, model.epoch - first + 1 if losses else 1):
+            epoch = model.epoch + 1 - back
+            losses[-back] = [
+                math.nan if last is not None and epoch > last else loss
+                for loss, last in zip(losses[-back], last_epochs, strict=True)
+            ]
+            ran = [loss for loss in losses[-back] if not math.isnan(loss)]
+            if name == "member_loss":
+                model.history["loss"][-back] = sum(ran) / len(ran)
