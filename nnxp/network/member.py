@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Iterable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from nnxp.doors.options import whole
 from nnxp.layers.parts import with_parts
@@ -42,7 +42,7 @@ def subset(model: M, indices: Sequence[int]) -> M:
             name: store.backend.to_numpy(v if (position, name) in store.common else v[0, ...])
             for name, v in views.items()
         }
-    given = {"dtype": model.dtype, "seed": model.seed, "members": len(indices)}
+    given: dict[str, Any] = {"dtype": model.dtype, "seed": model.seed, "members": len(indices)}
     some = type(model)(layers, copy.copy(model.loss), optimizer, **given)
     some.seeded = model.seeded
     if members > 1 or model._seeds is not None:
@@ -106,14 +106,14 @@ def _of_each(numbers: tuple[float, ...], indices: Sequence[int]) -> tuple[float,
     return tuple(numbers[i] for i in indices) if len(indices) > 1 else numbers[indices[0]]
 
 
-def _history(model: Model, indices: Sequence[int]) -> dict[str, list[object]]:
+def _history(model: Model, indices: Sequence[int]) -> dict[str, list[Any]]:
     """The model's with the losses of these members, and their mean as the loss."""
-    history: dict[str, list[object]] = {name: list(values) for name, values in model.history.items()}
-    if losses := history.get("member_loss"):
-        history["loss"] = [sum(each[i] for i in indices) / len(indices) for each in model.history["member_loss"]]
-    for name in [name for name in history if name.endswith("member_loss")]:
-        own = [[each[i] for i in indices] for each in model.history[name]]
-        history.pop(name)
-        if len(indices) > 1:
-            history[name] = list(own)
-    return history
+    each = {
+        name: [[losses[i] for i in indices] for losses in values]
+        for name, values in model.history.items()
+        if name.endswith("member_loss")
+    }
+    history = {name: list(values) for name, values in model.history.items() if name not in each}
+    if "member_loss" in each:
+        history["loss"] = [sum(losses) / len(losses) for losses in each["member_loss"]]
+    return history | (each if len(indices) > 1 else {})
