@@ -20,6 +20,7 @@ _HOMES = {
     "errors": "BackendMismatchError BackendUnavailableError DataError ModelFileError NonFiniteLossError "
     "NotComputedError",
     "estimators": "MLPClassifier MLPRegressor TabularClassifier TabularRegressor load_estimator",
+    "estimators.selection": "cross_val_predict cross_validate grid_search",
     "gradients": "GradientReport check_gradients",
     "layers": "BatchNorm Dense Dropout Embedding Layer LayerNorm Neuron NeuronLayer PeriodicEmbedding "
     "PiecewiseLinearEmbedding Rescaling Scaling SharedDense",

@@ -41,6 +41,9 @@ from nnxp.estimators import MLPRegressor as MLPRegressor
 from nnxp.estimators import TabularClassifier as TabularClassifier
 from nnxp.estimators import TabularRegressor as TabularRegressor
 from nnxp.estimators import load_estimator as load_estimator
+from nnxp.estimators.selection import cross_val_predict as cross_val_predict
+from nnxp.estimators.selection import cross_validate as cross_validate
+from nnxp.estimators.selection import grid_search as grid_search
 from nnxp.gradients import GradientReport as GradientReport
 from nnxp.gradients import check_gradients as check_gradients
 from nnxp.layers import BatchNorm as BatchNorm

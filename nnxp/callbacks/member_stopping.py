@@ -28,7 +28,7 @@ class MemberStopping(Constructed):
         The losses that are followed: those of the validation, on (n, members) weights each on its own rows, or those
         of the training.
     patience : int
-        How many epochs in a row may pass without a lower loss.
+        How many epochs in a row may pass without a lower loss; `math.inf` stops none.
     min_delta : float
         By how much a loss has to be lower.
     restore_best : bool
@@ -60,7 +60,7 @@ class MemberStopping(Constructed):
     def __init__(
         self,
         monitor: str = "val_member_loss",
-        patience: int = 10,
+        patience: float = 10,
         min_delta: float = 0.0,
         restore_best: bool = True,
     ) -> None:

@@ -201,6 +201,10 @@ class MLP(Fitted):
         if not fresh:
             model.predict(X[:1, ...])  # X decides the backend
             copy_course(self.model_, model)
+        self._take(model, X, target, fresh)
+
+    def _take(self, model: Sequential, X: Array, target: Any, fresh: bool = True) -> None:
+        """The network is this one."""
         if fresh:
             self.loss_curve_, self.t_ = [], 0
             self.validation_loss_curve_ = self.validation_scores_ = None
@@ -230,8 +234,7 @@ class MLP(Fitted):
         validation, score = followed or (None, None)
         whole = isinstance(model.optimizer, LBFGS)
         rows = n if whole else batch_rows(self.batch_size, n)
-        weight = rows if part.w is None else rows * float(part.w.mean())
-        penalise(model, self.alpha * self._loss_factor(self._target) / (2 * weight) if weight else 0.0)
+        penalise(model, self._penalty(rows, 1.0 if part.w is None else float(part.w.mean()), self._target))
         watch, epochs = Watch(rule, score, self.verbose, self._rate, n), 1 if rule.partial else self.max_iter
         hooks = Hooks(self, given, epochs, rule.partial)
         hooks.begin()
@@ -258,6 +261,11 @@ class MLP(Fitted):
         if not (rule.partial or watch.stopped):
             self._warn()
         hooks.end()
+
+    def _penalty(self, rows: int, mean_weight: float, target: Any) -> float:
+        """What `alpha` makes of ΣW² beside the mean loss of a batch of so many rows."""
+        weight = rows * mean_weight
+        return self.alpha * self._loss_factor(target) / (2 * weight) if weight else 0.0
 
     def _warn(self) -> None:
         """Says so where neither the rule nor a callback ended the training."""

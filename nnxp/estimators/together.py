@@ -1,0 +1,208 @@
+"""Estimators of one architecture, on rows of one table, trained side by side as the members of one model."""
+
+import time
+import warnings
+from collections.abc import Hashable, Iterable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
+
+from nnxp.activations import Activation
+from nnxp.errors import NonFiniteLossError
+from nnxp.estimators import inputs
+from nnxp.estimators.base import MLP
+from nnxp.estimators.building import batch_rows, check, hidden, hidden_widths, make_optimizer
+from nnxp.estimators.convergence import Watch
+from nnxp.estimators.inputs import Part
+from nnxp.layers import Dense, Dropout
+from nnxp.network.members import ELEMENTWISE
+from nnxp.optimizers import LBFGS, get_optimizer
+from nnxp.sequential import Sequential
+from nnxp.training.packing import Packing, train
+from nnxp.typing import ArrayLike, Floats, HostArray, Integers
+
+WIDEST = 256
+"""Hidden layers up to so many units are trained side by side: of wider ones the products are all there is."""
+MOST = 64
+"""How many are trained at once."""
+SHARED = 0.5
+"""The share of all rows that one trains on, from which it pays to compute all rows for each."""
+EACH = ("alpha", "learning_rate_init", "dropout", "random_state", "class_weight")
+"""The parameters in which estimators may differ that are trained side by side."""
+
+
+class Job(NamedTuple):
+    """An estimator that is to be trained, the rows to train it on, and what `kind_of` says of it."""
+
+    estimator: MLP
+    rows: Integers
+    kind: Hashable
+
+
+class Trained(NamedTuple):
+    """A job that is done: the estimator is fitted, in so many seconds of those that all took."""
+
+    job: Job
+    seconds: float
+
+
+def trained(jobs: Iterable[Job], X: ArrayLike, y: ArrayLike) -> list[Trained]:
+    """Those of the jobs that can be done side by side, done; it leaves the others, which are to be fitted alone."""
+    groups: dict[Hashable, list[Job]] = {}
+    for job in jobs:
+        if job.kind is not None:
+            groups.setdefault(job.kind, []).append(job)
+    found = []
+    for group in groups.values():
+        parts = -(-len(group) // MOST)
+        for i in range(parts if len(group) > 1 else 0):
+            found += _together(group[i::parts], X, y)
+    return found
+
+
+def told_apart(estimator: MLP, *but: str) -> str:
+    """The parameters of an estimator as a text, but for some."""
+    return repr(sorted((name, value) for name, value in estimator.get_params(deep=False).items() if name not in but))
+
+
+def kind_of(estimator: MLP) -> Hashable:
+    """What is equal of estimators that can be trained side by side; None of one that cannot, or gains nothing."""
+    try:
+        check(estimator)
+        optimizer, activation = get_optimizer(estimator.solver), estimator.activation
+    except (TypeError, ValueError):  # which its fit will raise again
+        return None
+    alone = (
+        estimator.early_stopping
+        or estimator.warm_start
+        or estimator.callbacks
+        or estimator.verbose
+        or estimator.normalization
+        or hasattr(estimator, "_skl_callbacks")
+        or (estimator.solver == "sgd" and estimator.learning_rate != "constant")
+        or isinstance(optimizer, LBFGS)
+        or optimizer.clip_norm is not None
+        or optimizer.ema is not None
+        or not isinstance(estimator.random_state, int | np.integer | None)
+        or (isinstance(activation, Activation) and type(activation) not in ELEMENTWISE)
+        or max(hidden_widths(estimator.hidden_layer_sizes), default=0) > WIDEST
+        or told_apart(estimator) != told_apart(clone(estimator))  # by where an object lies, say
+    )
+    return None if alone else (type(estimator), bool(estimator.dropout), told_apart(estimator, *EACH))
+
+
+def _together(jobs: Sequence[Job], X: ArrayLike, y: ArrayLike) -> list[Trained]:
+    """The jobs of one kind, done; none of them where that cannot be, or is not worth it."""
+    start, first = time.perf_counter(), jobs[0].estimator
+    X, y, _ = first._checked((X, y, None), reset=True)
+    target = first._target_of(y, None, None)
+    counts = np.stack([np.bincount(job.rows, minlength=len(y)) for job in jobs], axis=1).astype(np.float64)
+    used = np.flatnonzero(counts.any(axis=1))
+    if counts.sum() < SHARED * counts[used].size or not all(_same(target, job, y) for job in jobs):
+        return []
+    part = Part(X, target.encode(y), None)
+    group = Group(jobs, (part if len(used) == len(y) else part.rows(used)), target, counts[used])
+    try:
+        group.train()
+    except NonFiniteLossError:  # of one of them, which will say so alone
+        return []
+    for k, job in enumerate(jobs):
+        group.give(job.estimator, k)
+    seconds = (time.perf_counter() - start) / len(jobs)
+    return [Trained(job, seconds) for job in jobs]
+
+
+def _same(target: Any, job: Job, y: HostArray) -> bool:
+    """Whether y means to a job what it means to all."""
+    return repr(job.estimator._target_of(y[job.rows], None, None)) == repr(target)
+
+
+class Group:
+    """Jobs of one kind and the model that does them: of each batch, a job trains on the rows that are its own.
+
+    Batches are larger by what the jobs leave out: each then has as many steps an epoch as alone, and in a batch as many
+    rows of its own on average. A step's gradient is Σ w ∇ℓ by the mean Σ w of a batch, not by its own.
+    """
+
+    def __init__(self, jobs: Sequence[Job], part: Part, target: Any, counts: Floats) -> None:
+        self.jobs, self.target, self.n = jobs, target, counts.sum(axis=0)
+        self.first, estimators = jobs[0].estimator, [job.estimator for job in jobs]
+        self.weights = np.zeros_like(counts)
+        for k, estimator in enumerate(estimators):
+            rows = np.flatnonzero(counts[:, k])
+            self.weights[rows, k] = estimator._ready(Part(part.X, part.y[rows], counts[rows, k]), target).w
+        own = [batch_rows(estimator.batch_size, int(n)) for estimator, n in zip(estimators, self.n, strict=True)]
+        share = 1.0 if np.array_equal(own, self.n) else np.mean(own) / self.n.mean()
+        self.batch_size = max(1, round(share * len(counts)))
+        self.part = self.first._ready(part, target)
+        means = self.weights.sum(axis=0) / self.n
+        places = zip(estimators, own, means.tolist(), strict=True)
+        self.model = self._model(estimators, [each._penalty(size, mean, target) for each, size, mean in places])
+        self.rule = Packing("member_loss", self.first.n_iter_no_change, self.first.tol, restore_best=False)
+
+    def _model(self, estimators: Sequence[MLP], penalties: Sequence[float]) -> Sequential:
+        """The networks of all; each begins and drops units as alone."""
+        first = self.first
+        layers, width = hidden(first, int(self.part.X.shape[1]))
+        last, loss = first._head(width, self.target)
+        for layer in (*layers, *last):
+            if isinstance(layer, Dense):
+                layer.l2 = _one_or_each(penalties)
+            elif isinstance(layer, Dropout):
+                layer.rate = _one_or_each([float(each.dropout) for each in estimators])
+        optimizer, rates = make_optimizer(first), [float(each.learning_rate_init) for each in estimators]
+        if isinstance(first.solver, str) and len({*rates}) > 1:
+            optimizer.factors = {"members": [rate / rates[0] for rate in rates]}
+        seeds = [each._seed() for each in estimators]
+        dtype = inputs.precision(self.part.X, first.dtype)
+        place: dict[str, Any] = {"backend": first.backend, "dtype": dtype, "seed": seeds[0]}
+        model = Sequential([*layers, *last], loss, optimizer, members=len(estimators), **place)
+        model.seeds = seeds
+        return model
+
+    def train(self) -> None:
+        """Trains each until its own rule ends it."""
+
+        def fit(model: Sequential, members: Sequence[int], epochs: int, packing: Packing) -> None:
+            w = self.weights[:, [*members]]
+            model.fit(
+                self.part.X,
+                self.part.y,
+                epochs=epochs,
+                batch_size=self.batch_size,
+                sample_weight=w if model.members > 1 else w[:, 0],
+                callbacks=[packing],
+                shuffle=self.first.shuffle,
+                progress=False,
+            )
+
+        train(self.model, self.rule, self.first.max_iter, fit)
+        if unfinished := self.rule.last_epochs.count(None):
+            warnings.warn(
+                f"{unfinished} of {len(self.jobs)} trainings side by side ended after max_iter={self.first.max_iter} "
+                "epochs, before they converged: raise max_iter, or tol",
+                ConvergenceWarning,
+                stacklevel=6,
+            )
+
+    def give(self, estimator: MLP, k: int) -> None:
+        """What training alone would have left in an estimator."""
+        for name in ("n_features_in_", "feature_names_in_"):
+            if hasattr(self.first, name):
+                setattr(estimator, name, getattr(self.first, name))
+        model, epochs = self.model.member(k), self.rule.last_epochs[k] or self.model.epoch
+        losses = [losses[k] for losses in self.model.history["member_loss"][:epochs]]
+        model.epoch, model.history = epochs, {"loss": losses}
+        model.classes = self.target.names
+        estimator._take(model, self.part.X, self.target)
+        estimator._rule = rule = estimator._new_rule(False, False)
+        watch = Watch(rule, None, False)
+        watch.losses, rule.best, rule.stopped = losses, -self.rule.best_losses[k], self.rule.last_epochs[k] is not None
+        estimator._tell(watch, int(self.n[k]))
+
+
+def _one_or_each(numbers: Sequence[float]) -> Any:
+    """The number that all have, or all of them, one for each member."""
+    return numbers[0] if len({*numbers}) == 1 else tuple(numbers)

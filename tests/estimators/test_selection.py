@@ -1,0 +1,193 @@
+"""Cross-validation and grids whose folds and points are trained side by side."""
+
+import pickle
+import warnings
+from typing import Any
+
+import numpy as np
+import pytest
+import sklearn.model_selection as sklearn
+from scipy.sparse import csr_array
+from sklearn.exceptions import ConvergenceWarning, FitFailedWarning
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+import nnxp
+from nnxp import MLPClassifier
+from nnxp.estimators import together
+
+N, M = 90, 4
+RNG = np.random.default_rng(7)
+X = RNG.standard_normal((N, M))
+SCORES = np.stack([X[:, 0], X[:, 1] + X[:, 2] ** 2 - 1, np.full(N, -0.3)], axis=1) + 0.3 * RNG.standard_normal((N, 3))
+CLASSES = np.array(["a", "b", "c"])[SCORES.argmax(axis=1)]
+LABELS = 1 * (SCORES > 0)
+TARGETS = {"three classes": CLASSES, "two": CLASSES == "a", "several labels": LABELS}
+WHOLE: dict[str, Any] = {
+    "hidden_layer_sizes": (6, 5), "activation": "tanh", "batch_size": 1000, "max_iter": 30, "random_state": 3,
+    "learning_rate_init": 0.05, "tol": 2e-2, "n_iter_no_change": 2, "alpha": 0.1,
+}  # fmt: skip
+
+
+@pytest.fixture
+def trainings(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many were trained at once, each time."""
+    found, train = [], together.train
+
+    def counting(model: Any, *given: Any) -> None:
+        found.append(model.members)
+        train(model, *given)
+
+    monkeypatch.setattr(together, "train", counting)
+    return found
+
+
+def alike(got: Any, expected: Any) -> None:
+    """Two fitted estimators of the same training: to rounding, of up to 30 updates."""
+    assert type(got) is type(expected) and {*vars(got)} == {*vars(expected)}
+    assert (got.n_iter_, got.t_, got.stopped_) == (expected.n_iter_, expected.t_, expected.stopped_)
+    assert got.model_.history.keys() <= expected.model_.history.keys() and got.model_.epoch == expected.model_.epoch
+    np.testing.assert_array_equal(got.classes_, expected.classes_)
+    for name in ("loss_curve_", "best_loss_", "loss_"):
+        np.testing.assert_allclose(getattr(got, name), getattr(expected, name), rtol=1e-9)
+    for a, b in zip(got.coefs_ + got.intercepts_, expected.coefs_ + expected.intercepts_, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-8, atol=1e-8)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("y", TARGETS.values(), ids=TARGETS)
+@pytest.mark.parametrize(
+    "given",
+    [{}, {"solver": "sgd", "class_weight": "balanced"}, {"solver": "adamw", "label_smoothing": 0.1}],
+    ids=["adam", "sgd", "adamw"],
+)
+def test_folds_in_whole_batches_are_the_trainings_alone(y: Any, given: Any, trainings: list[int]) -> None:
+    estimator = MLPClassifier(**WHOLE | given | ({} if y.ndim == 1 else {"class_weight": None}))
+    asked: dict[str, Any] = {"cv": 4, "return_estimator": True, "return_train_score": True, "return_indices": True}
+    found, expected = nnxp.cross_validate(estimator, X, y, **asked), sklearn.cross_validate(estimator, X, y, **asked)
+    assert trainings == [4] and list(found) == list(expected)
+    for name in ("test_score", "train_score"):
+        np.testing.assert_array_equal(found[name], expected[name])
+    for got, wanted in zip(found["estimator"], expected["estimator"], strict=True):
+        alike(got, wanted)
+    assert any(one.stopped_ for one in found["estimator"])
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_a_grid_is_the_one_of_trainings_alone(trainings: list[int]) -> None:
+    estimator = MLPClassifier(**WHOLE)
+    grid = {
+        "alpha": [1e-3, 10.0], "learning_rate_init": [0.001, 0.05], "hidden_layer_sizes": [(6, 5), (3,)],
+        "class_weight": [None, "balanced"],
+    }  # fmt: skip
+    cv = sklearn.StratifiedKFold(3, shuffle=True, random_state=0)
+    found = nnxp.grid_search(estimator, grid, X, CLASSES, cv=cv, return_train_score=True)
+    expected = sklearn.GridSearchCV(estimator, grid, cv=cv, return_train_score=True).fit(X, CLASSES)
+    assert trainings == [24, 24]
+    assert type(found) is sklearn.GridSearchCV and {*vars(found)} == {*vars(expected)}
+    assert list(found.cv_results_) == list(expected.cv_results_)
+    for name, values in expected.cv_results_.items():
+        if "time" not in name:
+            np.testing.assert_array_equal(found.cv_results_[name], values, err_msg=name)
+    assert (found.cv_results_["mean_fit_time"] > 0).all()
+    assert found.best_params_ == expected.best_params_ and found.best_index_ == expected.best_index_
+    assert type(found.best_estimator_) is MLPClassifier and found.get_params() == expected.get_params()
+    np.testing.assert_array_equal(found.predict_proba(X), expected.predict_proba(X))
+    again = pickle.loads(pickle.dumps(found))
+    assert again.score(X, CLASSES) == expected.score(X, CLASSES)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("method", ["predict", "predict_proba"])
+def test_predictions_of_the_folds(method: str, trainings: list[int]) -> None:
+    estimator = MLPClassifier(**WHOLE)
+    found = nnxp.cross_val_predict(estimator, X, CLASSES, cv=5, method=method)
+    expected = sklearn.cross_val_predict(estimator, X, CLASSES, cv=5, method=method)
+    assert trainings == [5]
+    if method == "predict":
+        assert found.tolist() == expected.tolist()
+    else:
+        np.testing.assert_allclose(found, expected, rtol=1e-7, atol=1e-8)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_folds_in_batches_score_as_alone(trainings: list[int]) -> None:
+    y, losses = CLASSES == "a", []
+    for seed in range(12):
+        estimator = MLPClassifier(
+            (8,), batch_size=8, max_iter=8, random_state=seed, learning_rate_init=0.01, dropout=0.1
+        )
+        cv = sklearn.StratifiedKFold(4, shuffle=True, random_state=seed)
+        each = [
+            of.cross_validate(estimator, X, y, cv=cv, scoring="neg_log_loss")["test_score"] for of in (nnxp, sklearn)
+        ]
+        losses.append(each[0].mean() - each[1].mean())
+    assert trainings == [4] * 12
+    assert 0 < abs(np.mean(losses)) < 3 * np.std(losses, ddof=1) / len(losses) ** 0.5
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"early_stopping": True},
+        {"normalization": "layer"},
+        {"solver": "lbfgs"},
+        {"learning_rate": "adaptive", "solver": "sgd"},
+        {"hidden_layer_sizes": (257,), "max_iter": 2},
+        {"solver": nnxp.Adam(ema=0.9)},
+        {"solver": nnxp.Adam(clip_norm=1.0)},
+        {"random_state": np.random.RandomState(0)},
+    ],
+    ids=repr,
+)
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_what_is_trained_alone(given: Any, trainings: list[int]) -> None:
+    estimator = MLPClassifier(**WHOLE | {"max_iter": 4} | given)
+    found = nnxp.cross_validate(estimator, X, CLASSES, cv=3)
+    expected = sklearn.cross_validate(estimator, X, CLASSES, cv=3)
+    assert not trainings and found["test_score"].tolist() == expected["test_score"].tolist()
+    assert (found["fit_time"] > 0).all()
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_folds_that_lack_a_class_or_most_rows(trainings: list[int]) -> None:
+    estimator, y = MLPClassifier(**WHOLE), np.where(np.arange(N) == 5, "rare", CLASSES)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        nnxp.cross_validate(estimator, X, y, cv=sklearn.KFold(3))
+    nnxp.cross_validate(
+        estimator, X, CLASSES, cv=sklearn.ShuffleSplit(3, train_size=0.3, test_size=0.1, random_state=0)
+    )
+    assert not trainings
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_a_point_that_fails_has_no_score() -> None:
+    estimator = MLPClassifier(**WHOLE | {"solver": "sgd", "activation": "relu"})
+    grid = [{"learning_rate_init": [0.01, 1e200]}, {"alpha": [-1.0]}]
+    with pytest.warns(FitFailedWarning), pytest.warns(UserWarning, match="non-finite"):
+        search = nnxp.grid_search(estimator, grid, X, CLASSES, cv=3)
+    assert np.isnan(search.cv_results_["mean_test_score"]).tolist() == [False, True, True]
+    assert search.best_params_ == {"learning_rate_init": 0.01}
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_other_estimators_and_other_data(trainings: list[int]) -> None:
+    piped = make_pipeline(StandardScaler(), MLPClassifier(**WHOLE))
+    for of in (nnxp.cross_validate, sklearn.cross_validate):
+        assert of(piped, X, CLASSES, cv=3)["test_score"].shape == (3,)
+    nnxp.grid_search(piped, {"mlpclassifier__alpha": [0.1, 1.0]}, X, CLASSES, cv=3).predict(X)
+    nnxp.cross_val_predict(piped, X, CLASSES, cv=3)
+    assert not trainings
+    estimator = MLPClassifier(**WHOLE)
+    dense = nnxp.cross_validate(estimator, X * (X > 0), CLASSES, cv=3)["test_score"]
+    sparse = nnxp.cross_validate(estimator, csr_array(X * (X > 0)), CLASSES, cv=3)["test_score"]
+    assert dense.tolist() == sparse.tolist()
+    lists = nnxp.cross_validate(estimator, X.tolist(), CLASSES.tolist(), cv=3, scoring=["accuracy", "f1_macro"])
+    assert {"test_accuracy", "test_f1_macro"} <= {*lists}
+
+
+def test_who_has_not_converged_is_counted() -> None:
+    with pytest.warns(ConvergenceWarning, match="3 of 3 trainings side by side ended after max_iter=2 epochs") as told:
+        nnxp.cross_validate(MLPClassifier(**WHOLE | {"max_iter": 2}), X, CLASSES, cv=3)
+    assert len(told) == 1 and told[0].filename == __file__
