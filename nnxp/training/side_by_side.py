@@ -257,5 +257,7 @@ def _penalties(layers: Sequence[Layer], backend: Backend) -> Iterator[Array]:
         if isinstance(layer, Dense) and layer.trainable and layer._penalised:
             for name, l1, l2 in layer._penalties():
                 a = getattr(layer, name)
-                l1, l2 = [backend.asarray(factor, dtype=layer.dtype) for factor in (l1, l2)]
-                yield l1 * xp.sum(xp.abs(a), axis=(1, 2)) + l2 * xp.sum(a * a, axis=(1, 2))
+                for factor, of in ((l1, xp.abs), (l2, xp.square)):
+                    if factor:
+                        each = factor if isinstance(factor, float) else backend.asarray(factor, dtype=layer.dtype)
+                        yield each * xp.sum(of(a), axis=(1, 2))
