@@ -9,7 +9,7 @@ from nnxp.callbacks.patience import Patience
 from nnxp.callbacks.state import State
 from nnxp.doors.calling import Constructed
 from nnxp.doors.describing import described
-from nnxp.doors.options import not_negative, positive
+from nnxp.doors.options import each_member, not_negative, positive
 
 LOSSES = {"val_member_loss": "val_loss", "member_loss": "loss"}
 """What may be followed, and what a model of one member calls it."""
@@ -29,8 +29,8 @@ class MemberStopping(Constructed):
         of the training.
     patience : int
         How many epochs in a row may pass without a lower loss; `math.inf` stops none.
-    min_delta : float
-        By how much a loss has to be lower.
+    min_delta : float or sequence of float
+        By how much a loss has to be lower; one for each member where they have losses of other sizes.
     restore_best : bool
         Whether a member, stopped or not, gets the weights of its own best epoch; else those after its last.
 
@@ -61,18 +61,22 @@ class MemberStopping(Constructed):
         self,
         monitor: str = "val_member_loss",
         patience: float = 10,
-        min_delta: float = 0.0,
+        min_delta: float | Sequence[float] = 0.0,
         restore_best: bool = True,
     ) -> None:
         if monitor not in LOSSES:
             raise ValueError(f"got monitor={monitor!r}, expected one of {', '.join(LOSSES)}")
         self.monitor, self.restore_best = monitor, restore_best
         self.patience = patience if patience == math.inf else positive("patience", patience)
-        self.min_delta = not_negative("min_delta", min_delta)
-        self._begin(0)
+        delta = each_member("min_delta", min_delta, not_negative)
+        self.min_delta = [*delta] if isinstance(delta, tuple) else delta  # as a file holds it
+        self._begin(len(delta) if isinstance(delta, tuple) else 0)
 
     def _begin(self, members: int) -> None:
-        self._rules = [Patience(self.min_delta, self.patience) for _ in range(members)]
+        deltas = self.min_delta if isinstance(self.min_delta, list) else [self.min_delta] * members
+        if len(deltas) != members:
+            raise ValueError(f"got min_delta of {len(deltas)} members for a model of {members}, expected one for each")
+        self._rules = [Patience(delta, self.patience) for delta in deltas]
         self.best_epochs: list[int | None] = [None] * members
         self.last_epochs: list[int | None] = [None] * members
         self._follow(range(members))

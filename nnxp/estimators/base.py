@@ -55,6 +55,10 @@ class MLP(Fitted):
         """By how much a sample's loss is larger here than scikit-learn's, which `alpha` is to be weighed against."""
         raise NotImplementedError
 
+    def _in_units_of(self, target: Any, other: Any) -> float | None:
+        """How many times as large as by itself a loss is in another's units; None where y does not mean the same."""
+        raise NotImplementedError
+
     def _ready(self, part: Part, target: Any) -> Part:
         """Rows to train on as the loss takes them."""
         raise NotImplementedError

@@ -25,6 +25,8 @@ from nnxp.typing import Array, ArrayLike, Floats, HostArray
 
 STANDARDISED = {"squared_error": "mean_squared_error", "absolute_error": "mean_absolute_error", "huber": "huber"}
 """Losses of errors in standard deviations of y, by the names of ours."""
+POWERS = {"squared_error": 2, "absolute_error": 1}
+"""Those of them that a larger unit divides by a power of it."""
 
 
 class MLPRegressor(RegressorMixin, SeveralOfNumbers, MLP):
@@ -201,6 +203,12 @@ class MLPRegressor(RegressorMixin, SeveralOfNumbers, MLP):
     def _loss_factor(self, target: "Scale") -> float:
         # scikit-learn's gradient is of half the squares, summed over the outputs
         return (2 if self.loss == "squared_error" else 1) / len(target.sigma)
+
+    def _in_units_of(self, target: "Scale", other: "Scale") -> float | None:
+        power = POWERS.get(self.loss)
+        if power is None or len(target.sigma) > 1:
+            return 1.0 if target == other else None
+        return float((target.sigma[0] / other.sigma[0]) ** power)
 
     def _ready(self, part: Part, target: "Scale") -> Part:
         dtype = inputs.precision(part.X, self.dtype)

@@ -16,12 +16,12 @@ from nnxp.estimators.base import MLP
 from nnxp.estimators.building import batch_rows, check, hidden, hidden_widths, make_optimizer
 from nnxp.estimators.convergence import Watch
 from nnxp.estimators.inputs import Part
-from nnxp.layers import Dense, Dropout
+from nnxp.layers import Dense, Dropout, Rescaling
 from nnxp.network.members import ELEMENTWISE
-from nnxp.optimizers import LBFGS, get_optimizer
+from nnxp.optimizers import LBFGS, SGD, get_optimizer
 from nnxp.sequential import Sequential
 from nnxp.training.packing import Packing, train
-from nnxp.typing import ArrayLike, Floats, HostArray, Integers
+from nnxp.typing import ArrayLike, Floats, Integers
 
 WIDEST = 256
 """Hidden layers up to so many units are trained side by side: of wider ones the products are all there is."""
@@ -83,7 +83,7 @@ def kind_of(estimator: MLP) -> Hashable:
         or hasattr(estimator, "_skl_callbacks")
         or (estimator.solver == "sgd" and estimator.learning_rate != "constant")
         or isinstance(optimizer, LBFGS)
-        or optimizer.clip_norm is not None
+        or not (optimizer.clip_norm is None and optimizer.clip_value is None)
         or optimizer.ema is not None
         or not isinstance(estimator.random_state, int | np.integer | None)
         or (isinstance(activation, Activation) and type(activation) not in ELEMENTWISE)
@@ -97,13 +97,14 @@ def _together(jobs: Sequence[Job], X: ArrayLike, y: ArrayLike) -> list[Trained]:
     """The jobs of one kind, done; none of them where that cannot be, or is not worth it."""
     start, first = time.perf_counter(), jobs[0].estimator
     X, y, _ = first._checked((X, y, None), reset=True)
-    target = first._target_of(y, None, None)
+    targets = [job.estimator._target_of(y[job.rows], None, None) for job in jobs]
+    units = [unit for target in targets if (unit := first._in_units_of(target, targets[0])) is not None]
     counts = np.stack([np.bincount(job.rows, minlength=len(y)) for job in jobs], axis=1).astype(np.float64)
     used = np.flatnonzero(counts.any(axis=1))
-    if counts.sum() < SHARED * counts[used].size or not all(_same(target, job, y) for job in jobs):
+    if counts.sum() < SHARED * counts[used].size or len(units) < len(jobs):
         return []
-    part = Part(X, target.encode(y), None)
-    group = Group(jobs, (part if len(used) == len(y) else part.rows(used)), target, counts[used])
+    part = Part(X, y, None) if len(used) == len(y) else Part(X, y, None).rows(used)
+    group = Group(jobs, Part(part.X, targets[0].encode(part.y), None), targets, units, counts[used])
     try:
         group.train()
     except NonFiniteLossError:  # of one of them, which will say so alone
@@ -114,47 +115,64 @@ def _together(jobs: Sequence[Job], X: ArrayLike, y: ArrayLike) -> list[Trained]:
     return [Trained(job, seconds) for job in jobs]
 
 
-def _same(target: Any, job: Job, y: HostArray) -> bool:
-    """Whether y means to a job what it means to all."""
-    return repr(job.estimator._target_of(y[job.rows], None, None)) == repr(target)
-
-
 class Group:
     """Jobs of one kind and the model that does them: of each batch, a job trains on the rows that are its own.
 
     Batches are larger by what the jobs leave out: each then has as many steps an epoch as alone, and in a batch as many
     rows of its own on average. A step's gradient is Σ w ∇ℓ by the mean Σ w of a batch, not by its own.
+
+    Parameters
+    ----------
+    jobs
+        As said.
+    part
+        Rows of which each trains on some, and what their y is to all.
+    targets, units
+        What y means to each, and how many times as large as by itself a loss is in the first one's units.
+    counts
+        How often each row is trained on by each job, (n, jobs).
     """
 
-    def __init__(self, jobs: Sequence[Job], part: Part, target: Any, counts: Floats) -> None:
-        self.jobs, self.target, self.n = jobs, target, counts.sum(axis=0)
+    def __init__(
+        self, jobs: Sequence[Job], part: Part, targets: Sequence[Any], units: Sequence[float], counts: Floats
+    ) -> None:
+        self.jobs, self.targets, self.units, self.n = jobs, targets, units, counts.sum(axis=0)
         self.first, estimators = jobs[0].estimator, [job.estimator for job in jobs]
         self.weights = np.zeros_like(counts)
-        for k, estimator in enumerate(estimators):
+        for k, (estimator, target) in enumerate(zip(estimators, targets, strict=True)):
             rows = np.flatnonzero(counts[:, k])
             self.weights[rows, k] = estimator._ready(Part(part.X, part.y[rows], counts[rows, k]), target).w
         own = [batch_rows(estimator.batch_size, int(n)) for estimator, n in zip(estimators, self.n, strict=True)]
         share = 1.0 if np.array_equal(own, self.n) else np.mean(own) / self.n.mean()
         self.batch_size = max(1, round(share * len(counts)))
-        self.part = self.first._ready(part, target)
-        means = self.weights.sum(axis=0) / self.n
-        places = zip(estimators, own, means.tolist(), strict=True)
-        self.model = self._model(estimators, [each._penalty(size, mean, target) for each, size, mean in places])
-        self.rule = Packing("member_loss", self.first.n_iter_no_change, self.first.tol, restore_best=False)
+        self.part = self.first._ready(part, targets[0])
+        means = (self.weights.sum(axis=0) / self.n).tolist()
+        places = zip(estimators, own, means, targets, units, strict=True)
+        penalties = [unit * each._penalty(size, mean, target) for each, size, mean, target, unit in places]
+        self.model = self._model(estimators, penalties)
+        tol = [self.first.tol * unit for unit in units]
+        self.rule = Packing("member_loss", self.first.n_iter_no_change, tol, restore_best=False)
 
     def _model(self, estimators: Sequence[MLP], penalties: Sequence[float]) -> Sequential:
         """The networks of all; each begins and drops units as alone."""
         first = self.first
         layers, width = hidden(first, int(self.part.X.shape[1]))
-        last, loss = first._head(width, self.target)
+        last, loss = first._head(width, self.targets[0])
+        if isinstance(last[-1], Rescaling):
+            own = [first._head(width, target)[0][-1] for target in self.targets]
+            last[-1] = Rescaling([each.scale for each in own], [each.offset for each in own])
         for layer in (*layers, *last):
             if isinstance(layer, Dense):
                 layer.l2 = _one_or_each(penalties)
             elif isinstance(layer, Dropout):
                 layer.rate = _one_or_each([float(each.dropout) for each in estimators])
-        optimizer, rates = make_optimizer(first), [float(each.learning_rate_init) for each in estimators]
-        if isinstance(first.solver, str) and len({*rates}) > 1:
-            optimizer.factors = {"members": [rate / rates[0] for rate in rates]}
+        optimizer, rates = make_optimizer(first), [1.0] * len(estimators)
+        if isinstance(first.solver, str):
+            rates = [each.learning_rate_init / first.learning_rate_init for each in estimators]
+        if isinstance(optimizer, SGD):  # the others take no larger steps where gradients are larger
+            rates = [rate / unit for rate, unit in zip(rates, self.units, strict=True)]
+        if any(rate != 1 for rate in rates):
+            optimizer.factors = {"members": rates}
         seeds = [each._seed() for each in estimators]
         dtype = inputs.precision(self.part.X, first.dtype)
         place: dict[str, Any] = {"backend": first.backend, "dtype": dtype, "seed": seeds[0]}
@@ -193,13 +211,15 @@ class Group:
             if hasattr(self.first, name):
                 setattr(estimator, name, getattr(self.first, name))
         model, epochs = self.model.member(k), self.rule.last_epochs[k] or self.model.epoch
-        losses = [losses[k] for losses in self.model.history["member_loss"][:epochs]]
-        model.epoch, model.history = epochs, {"loss": losses}
-        model.classes = self.target.names
-        estimator._take(model, self.part.X, self.target)
+        unit, target = self.units[k], self.targets[k]
+        losses = [losses[k] / unit for losses in self.model.history["member_loss"][:epochs]]
+        model.epoch, model.history, model.loss = epochs, {"loss": losses}, estimator._head(1, target)[1]
+        model.classes = target.names
+        estimator._take(model, self.part.X, target)
         estimator._rule = rule = estimator._new_rule(False, False)
         watch = Watch(rule, None, False)
-        watch.losses, rule.best, rule.stopped = losses, -self.rule.best_losses[k], self.rule.last_epochs[k] is not None
+        watch.losses, rule.stopped = losses, self.rule.last_epochs[k] is not None
+        rule.best = -self.rule.best_losses[k] / unit
         estimator._tell(watch, int(self.n[k]))
 
 

@@ -1,5 +1,6 @@
 """A fixed rescaling of the inputs, part of the model and of its file."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,8 @@ class Rescaling(Layer):
     Parameters
     ----------
     scale, offset : float or sequence of float
-        One number for all features, or one for each.
+        One number for all features, or one for each; in a model of several members, also a row of these for each of
+        them.
     trainable : bool
         As on every layer; there is nothing to train.
     backend, dtype
@@ -37,8 +39,8 @@ class Rescaling(Layer):
 
     def __init__(
         self,
-        scale: float | list[float],
-        offset: float | list[float] = 0.0,
+        scale: float | Sequence[float] | Sequence[Sequence[float]],
+        offset: float | Sequence[float] | Sequence[Sequence[float]] = 0.0,
         *,
         trainable: bool = True,
         backend: Any = None,
@@ -46,7 +48,8 @@ class Rescaling(Layer):
     ) -> None:
         super().__init__(backend, dtype, trainable)
         self.scale, self.offset = _numbers("scale", scale), _numbers("offset", offset)
-        widths = {len(value) for value in (self.scale, self.offset) if isinstance(value, list)}
+        first = [value[0] if isinstance(value, tuple) else value for value in (self.scale, self.offset)]
+        widths = {len(value) for value in first if isinstance(value, list)}
         if len(widths) > 1:
             raise ValueError(f"got scale and offset for {sorted(widths)} features, expected the same number for both")
         self.width = widths.pop() if widths else None
@@ -69,6 +72,10 @@ class Rescaling(Layer):
         self.dinputs = self.backend.fuse(formulas.rescale_grad)(dvalues, scale, out=out)
         return self.dinputs
 
+    def __getstate__(self) -> dict[str, Any]:
+        """A copy, which may get other numbers, makes rows of its own."""
+        return super().__getstate__() | {"_rows": {}}
+
     def output_width(self, n_in: int | None) -> int | None:
         """n_in; raises ValueError where there are numbers for another count of features."""
         if None not in (n_in, self.width) and n_in != self.width:
@@ -81,20 +88,25 @@ class Rescaling(Layer):
         """Scale and offset as floats, or as (1, m) arrays of `like`'s dtype, made once."""
         if self.width is None:
             return self.scale, self.offset
+        for value in (self.scale, self.offset):
+            if isinstance(value, tuple):
+                raise ValueError(f"got numbers for each of {len(value)} members by itself, expected a model of several")
         place = (self.backend.name, dtype_of(like))
         if place not in self._rows:
             self._rows[place] = (self._as_row(self.scale, place[1]), self._as_row(self.offset, place[1]))
         return self._rows[place]
 
-    def _as_row(self, value: float | list[float], dtype: str) -> Any:
+    def _as_row(self, value: Any, dtype: str) -> Any:
         return self.backend.asarray([value], dtype=dtype) if isinstance(value, list) else value
 
 
-def _numbers(name: str, value: Any) -> float | list[float]:
+def _numbers(name: str, value: Any) -> float | list[float] | tuple[list[float], ...]:
     try:
         numbers = np.asarray(value)
     except ValueError:  # rows of unequal lengths
         numbers = np.empty(0, dtype=object)
-    if numbers.dtype.kind not in "fiu" or numbers.ndim > 1 or not numbers.size or not np.isfinite(numbers).all():
+    if numbers.dtype.kind not in "fiu" or numbers.ndim > 2 or not numbers.size or not np.isfinite(numbers).all():
         raise ValueError(f"got {name}={value!r}, expected a finite number, or a sequence with one for each feature")
+    if numbers.ndim == 2:
+        return tuple(numbers.astype(float).tolist())
     return [float(number) for number in numbers] if numbers.ndim else float(numbers)

@@ -6,12 +6,12 @@ from typing import Any
 
 from nnxp.activations import ACTIVATIONS, Activation, Linear, Sigmoid, Softmax
 from nnxp.doors.naming import lookup
-from nnxp.layers import LAYERS, BatchNorm, Dense, Dropout, Layer, LayerNorm
+from nnxp.layers import LAYERS, BatchNorm, Dense, Dropout, Layer, LayerNorm, Rescaling
 from nnxp.layers.parts import with_parts
 from nnxp.losses import BinaryCrossentropy, CategoricalCrossentropy, Loss, SigmoidCrossentropy, SoftmaxCrossentropy
 
-EACH_MEMBER = ("l1", "l2", "bias_l1", "bias_l2", "rate")
-"""Options of layers that may be one number for each member of a model."""
+EACH_MEMBER = ("l1", "l2", "bias_l1", "bias_l2", "rate", "scale", "offset")
+"""Options of layers that may be one number, or of `Rescaling` a row of them, for each member of a model."""
 NORMALIZATIONS: dict[str, Callable[[int], Layer]] = {"batch": BatchNorm, "layer": LayerNorm}
 
 
@@ -107,7 +107,7 @@ def check_members(layers: Sequence[Layer], members: int) -> None:
     """Raises ValueError where an option of a layer or a part has a number for each of another count of members."""
     for position, layer in with_parts(layers):
         for name in EACH_MEMBER:
-            value = layer.__dict__.get(name) if isinstance(layer, Dense | Dropout) else None
+            value = layer.__dict__.get(name) if isinstance(layer, Dense | Dropout | Rescaling) else None
             if isinstance(value, tuple) and (members == 1 or len(value) != members):
                 raise ValueError(
                     f"got {name} of {len(value)} members, layer {position}, for a model of {members}, expected one "

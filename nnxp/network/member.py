@@ -101,8 +101,8 @@ def _optimizer(optimizer: Optimizer, indices: Sequence[int]) -> Optimizer:
     return twin
 
 
-def _of_each(numbers: tuple[float, ...], indices: Sequence[int]) -> tuple[float, ...] | float:
-    """Those at the indices; of one, the number."""
+def _of_each(numbers: tuple[Any, ...], indices: Sequence[int]) -> Any:
+    """Those at the indices; of one, the number, or the row of them."""
     return tuple(numbers[i] for i in indices) if len(indices) > 1 else numbers[indices[0]]
 
 

@@ -74,7 +74,8 @@ def _of_shared_inputs(layers: Sequence[Layer], before: str = "") -> tuple[set[Ow
 
 def _keeps_sharing(layer: Layer) -> bool:
     """Whether members that share the inputs of a layer share its outputs."""
-    return type(layer) in (*ELEMENTWISE, Softmax, Rescaling, Shared)
+    by_member = isinstance(layer, Rescaling) and any(isinstance(v, tuple) for v in (layer.scale, layer.offset))
+    return type(layer) in (*ELEMENTWISE, Softmax, Rescaling, Shared) and not by_member
 
 
 def bind(
@@ -203,7 +204,7 @@ class _Making:
 
     def made(self, layer: Layer) -> list[Layer]:
         kind = type(layer)
-        if kind in ELEMENTWISE or (kind in (Softmax, Rescaling, Shared) and self.shared):
+        if kind in ELEMENTWISE or (self.shared and _keeps_sharing(layer)):
             return [layer]
         if kind is Dense or (kind is Residual and layer.shortcut is not None):
             return [self.wide(layer)]
@@ -280,9 +281,11 @@ def _placed(made: Layer, layer: Layer) -> Layer:
 
 
 def _repeated(rescaling: Rescaling, members: int) -> dict[str, Any]:
-    """What is one number a feature, once for each member."""
-    own = {name: getattr(rescaling, name) for name in ("scale", "offset")}
-    changed: dict[str, Any] = {name: v * members for name, v in own.items() if isinstance(v, list)}
+    """What is one number a feature, once for each member, or each one's own."""
+    changed: dict[str, Any] = {}
+    for name in ("scale", "offset"):
+        if isinstance(v := getattr(rescaling, name), list | tuple):
+            changed[name] = v * members if isinstance(v, list) else [number for row in v for number in row]
     return changed | {"width": rescaling.width and rescaling.width * members, "_rows": {}}
 
 

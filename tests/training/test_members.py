@@ -296,9 +296,12 @@ def test_weights_that_fit_no_member() -> None:
 def test_what_members_may_differ_in(backend: Target) -> None:
     def layers() -> list[Any]:
         return [
-            Dropout([0.0, 0.1, 0.4]), Dense(M, 5, l2=[0.0, 0.1, 0.3], bias_l1=[0.2, 0.0, 0.1]), "relu",
+            Rescaling(RNG.uniform(0.5, 2.0, (K, M))), Dropout([0.0, 0.1, 0.4]),
+            Dense(M, 5, l2=[0.0, 0.1, 0.3], bias_l1=[0.2, 0.0, 0.1]), "relu",
             Dropout([0.5, 0.0, 0.2]), Dense(5, 7, l1=[0.1, 0.2, 0.0]),
-            Residual([Dense(7, 7, l2=[0.3, 0.2, 0.1]), "tanh"]), Dense(7, CLASSES, l2=0.05), "softmax",
+            Residual([Dense(7, 7, l2=[0.3, 0.2, 0.1]), "tanh"]),
+            Rescaling([[1.0] * 7, [2.0] * 7, [0.5] * 7], 0.1), Dense(7, CLASSES, l2=0.05),
+            Rescaling(0.5, RNG.standard_normal((K, CLASSES))), "softmax",
         ]  # fmt: skip
 
     optimizer = nnxp.AdamW(
@@ -312,7 +315,7 @@ def test_what_members_may_differ_in(backend: Target) -> None:
     x = backend.asarray(X)
     alone = [many.member(k) for k in range(K)]
     assert [model.optimizer.learning_rate for model in alone] == [0.01, 0.001, 0.03]
-    assert [model.layers[1].l2 for model in alone] == [0.0, 0.1, 0.3]
+    assert [model.layers[2].l2 for model in alone] == [0.0, 0.1, 0.3]
     history = many.fit(x, LABELS, epochs=4, batch_size=7, shuffle=False, validation_data=(x, LABELS))
     for k, model in enumerate(alone):
         own = model.fit(x, LABELS, epochs=4, batch_size=7, shuffle=False, validation_data=(x, LABELS))
@@ -330,6 +333,11 @@ def test_what_members_may_differ_in(backend: Target) -> None:
         (
             lambda: Sequential([Dense(M, 2)], optimizer=nnxp.SGD(factors={"members": [1, 2]})),
             "got factors of 2 members for a model of 1",
+        ),
+        (lambda: Rescaling([[1.0], [2.0]]).forward(X[:, :1]), "got numbers for each of 2 members by itself"),
+        (
+            lambda: Sequential([Rescaling([[1.0], [2.0]])], members=3),
+            "got scale of 2 members, layer 0, for a model of 3",
         ),
         (lambda: nnxp.SGD(factors={"members": 2.0}), r"got factors\['members'\]=2.0, expected a list"),
         (lambda: nnxp.SGD(factors={"members": [1.0, -2.0]}), r"got factors\['members'\]=-2.0, expected a number"),
