@@ -75,7 +75,8 @@ def kind_of(estimator: MLP) -> Hashable:
     except (TypeError, ValueError):  # which its fit will raise again
         return None
     alone = (
-        estimator.early_stopping
+        estimator.members > 1
+        or estimator.early_stopping
         or estimator.warm_start
         or estimator.callbacks
         or estimator.verbose
@@ -220,6 +221,7 @@ class Group:
         watch = Watch(rule, None, False)
         watch.losses, rule.stopped = losses, self.rule.last_epochs[k] is not None
         rule.best = -self.rule.best_losses[k] / unit
+        estimator._calibrate(None)
         estimator._tell(watch, int(self.n[k]))
 
 

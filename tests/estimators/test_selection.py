@@ -147,6 +147,7 @@ def test_folds_in_batches_score_as_alone(trainings: list[int]) -> None:
     [
         {"early_stopping": True},
         {"normalization": "layer"},
+        {"members": 2},
         {"solver": "lbfgs"},
         {"learning_rate": "adaptive", "solver": "sgd"},
         {"hidden_layer_sizes": (257,), "max_iter": 2},
