@@ -201,6 +201,15 @@ def bench_estimators(session: nox.Session) -> None:
 
 
 @nox.session(python=TORCH_PYTHON, default=False)
+def bench_many(session: nox.Session) -> None:
+    """A bag and grids of networks at once, beside scikit-learn's one by one; `-- --rounds 1` takes minutes."""
+    session.install("-e", ".[fast,sklearn]", *group("bench"))
+    for setting, env in BENCH_THREADS.items():
+        out = str(report(f"many-{setting}.json"))
+        session.run("python", "-m", "benchmarks.many", "--out", out, *session.posargs, env=env)
+
+
+@nox.session(python=TORCH_PYTHON, default=False)
 def bench_tabular(session: nox.Session) -> None:
     """The presets for tables beside other libraries, on public tables; what was stopped goes on."""
     session.install("-e", ".[fast,sklearn]", *group("bench-tabular"))

@@ -45,6 +45,10 @@ class Labels:
         known = np.unique(y if classes is None else np.asarray(classes))
         return cls("binary" if len(known) <= 2 else "multiclass", known)
 
+    def same(self, other: "Labels") -> bool:
+        """Whether y is encoded alike."""
+        return self.kind == other.kind and np.array_equal(self.classes, other.classes)
+
     @property
     def outputs(self) -> int:
         """How many outputs the network has."""

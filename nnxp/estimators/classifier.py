@@ -280,9 +280,6 @@ class MLPClassifier(ClassifierMixin, SeveralOfClasses, MLP):
     def _loss_factor(self, target: Labels) -> float:
         return 1 / target.outputs if target.kind == "multilabel" else 1.0  # a mean over the labels, there a sum
 
-    def _in_units_of(self, target: Labels, other: Labels) -> float | None:
-        return 1.0 if target.kind == other.kind and np.array_equal(target.classes, other.classes) else None
-
     def _ready(self, part: Part, target: Labels) -> Part:
         return Part(part.X, self._smoothed(part.y, target), target.weighed(part.y, part.w, self.class_weight))
 

@@ -207,7 +207,7 @@ class MLPRegressor(RegressorMixin, SeveralOfNumbers, MLP):
     def _in_units_of(self, target: "Scale", other: "Scale") -> float | None:
         power = POWERS.get(self.loss)
         if power is None or len(target.sigma) > 1:
-            return 1.0 if target == other else None
+            return super()._in_units_of(target, other)
         return float((target.sigma[0] / other.sigma[0]) ** power)
 
     def _ready(self, part: Part, target: "Scale") -> Part:
@@ -269,6 +269,10 @@ class Scale:
         """Units of 1, where targets are learned as they are."""
         outputs = _columns(y).shape[1]
         return cls([1.0] * outputs, [0.0] * outputs)
+
+    def same(self, other: "Scale") -> bool:
+        """Whether y is learned alike."""
+        return self == other
 
     def encode(self, y: HostArray) -> HostArray:
         """y as (n, outputs) in float64; raises where the outputs are of another number."""

@@ -87,7 +87,9 @@ def test_speed(readme: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> No
 
 
 def test_estimators(scope: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
-    moons, searched, tables, several, words = (block.code for block in pages.blocks("docs/estimators.md", "python"))
+    moons, searched, tables, several, grid, words = (
+        block.code for block in pages.blocks("docs/estimators.md", "python")
+    )
     exec(moons, scope)
     X, y, test, model = (scope[name] for name in ("X", "y", "test", "model"))
     assert model.predict_proba(X[test]).shape == (100, 2) and model.score(X[test], y[test]) > 0.8
@@ -104,6 +106,9 @@ def test_estimators(scope: dict[str, Any], capsys: pytest.CaptureFixture[str]) -
     exec(several, scope)
     within, beyond = scope["model"].predict_std([[0.0], [9.0]])
     assert 0 < 5 * within < beyond and all(scope["high"] > scope["low"])
+    exec(grid, scope)
+    assert scope["search"].best_score_ > 0.9 and f"{scope['search'].best_params_}" in grid
+    assert len(scope["found"]["test_score"]) == 5
     exec(words, scope)
     assert scope["words"].predict(["my cat", "your dog"]).tolist() == ["cat", "dog"]
 

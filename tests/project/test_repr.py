@@ -100,6 +100,7 @@ def test_every_option_that_is_no_default_is_there(kind: Any) -> None:
     names = OPTIONS.get(kind.__name__, getattr(kind, "options", ()))
     required = ("n_in", "n_out", "n", "rate", "scale", "loss", "sigma", "sizes", "edges")  # there, by position
     other = OTHER | ({"factors": {kind.parameters[0]: 0.5}} if getattr(kind, "parameters", ()) else {})
+    other |= {"monitor": "member_loss"} if kind is nnxp.callbacks.MemberStopping else {}
     for name in set(names) - {*required, "learning_rate"}:
         needs = {"momentum": 0.5} if name == "nesterov" else {}
         needs |= {"width": 2} if name == "factors" and "width" in names else {}  # without it bins have no parameters
