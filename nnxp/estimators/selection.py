@@ -119,11 +119,13 @@ def grid_search(
     Examples
     --------
     >>> import nnxp
+    >>> from sklearn.model_selection import StratifiedKFold
     >>> X, y = nnxp.data.moons(200, seed=0)
-    >>> network = nnxp.MLPClassifier((16,), max_iter=20, tol=0, n_iter_no_change=20, random_state=0)
-    >>> search = nnxp.grid_search(network, {"learning_rate_init": [1e-4, 0.05], "alpha": [0.0, 1e-3]}, X, y, cv=3)
-    >>> search.best_params_["learning_rate_init"], search.best_score_ > 0.9
-    (0.05, True)
+    >>> folds = StratifiedKFold(3, shuffle=True, random_state=0)
+    >>> network = nnxp.MLPClassifier((16,), batch_size=20, tol=1e-3, max_iter=300, random_state=0)
+    >>> search = nnxp.grid_search(network, {"learning_rate_init": [0.01, 0.05], "alpha": [1e-4, 30.0]}, X, y, cv=folds)
+    >>> search.best_params_["alpha"], search.best_score_ > 0.9
+    (0.0001, True)
     """
     if not _many(estimator, options):
         return sklearn.GridSearchCV(estimator, grid, cv=cv, **options).fit(X, y, groups=groups)
