@@ -124,7 +124,7 @@ def grid_search(
     >>> folds = StratifiedKFold(3, shuffle=True, random_state=0)
     >>> network = nnxp.MLPClassifier((16,), batch_size=20, tol=1e-3, max_iter=300, random_state=0)
     >>> search = nnxp.grid_search(network, {"learning_rate_init": [0.01, 0.05], "alpha": [1e-4, 30.0]}, X, y, cv=folds)
-    >>> search.best_params_["alpha"], search.best_score_ > 0.9
+    >>> search.best_params_["alpha"], bool(search.best_score_ > 0.9)
     (0.0001, True)
     """
     if not _many(estimator, options):
