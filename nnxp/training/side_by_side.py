@@ -148,6 +148,7 @@ class MembersPlan(Plan):
 
     def __init__(self, model: Model) -> None:
         self.members, self.shares = model.members, share(model.layers)
+        self._each: dict[tuple[float, ...], Array] = {}
         super().__init__(model)
         fuse = self.backend.fuse
         self.sum_products = fuse(formulas.product, into=("x",), column_sums=True)
@@ -239,25 +240,27 @@ class MembersPlan(Plan):
 
     def _penalised(self, loss: Array) -> Array:
         """The losses with each member's own penalties."""
-        for found in _penalties(self.own, self.backend):
+        for found in _penalties(self.own, self.backend, self._each):
             loss += found
         return loss
 
 
 def penalties_of(layers: Sequence[Layer], members: int, backend: Backend) -> HostArray:
     """Each member's penalties, (K,), on the host."""
-    found = [backend.to_numpy(penalty) for penalty in _penalties(layers, backend)]
+    found = [backend.to_numpy(penalty) for penalty in _penalties(layers, backend, {})]
     return np.sum(found, axis=0) if found else np.zeros(members, dtype=np.float64)
 
 
-def _penalties(layers: Sequence[Layer], backend: Backend) -> Iterator[Array]:
-    """l1 Σ|W| + l2 ΣW² of each member, (K,), layer by layer of those that are trained."""
+def _penalties(layers: Sequence[Layer], backend: Backend, made: dict[tuple[float, ...], Array]) -> Iterator[Array]:
+    """l1 Σ|W| and l2 ΣW² of each member, (K,), layer by layer of those that are trained; `made` keeps the factors of
+    which each has its own, as arrays."""
     xp = backend.xp
     for _, layer in with_parts(layers):
         if isinstance(layer, Dense) and layer.trainable and layer._penalised:
             for name, l1, l2 in layer._penalties():
                 a = getattr(layer, name)
                 for factor, of in ((l1, xp.abs), (l2, xp.square)):
+                    if isinstance(factor, tuple) and factor not in made:
+                        made[factor] = backend.asarray(factor, dtype=layer.dtype)
                     if factor:
-                        each = factor if isinstance(factor, float) else backend.asarray(factor, dtype=layer.dtype)
-                        yield each * xp.sum(of(a), axis=(1, 2))
+                        yield made.get(factor, factor) * xp.sum(of(a), axis=(1, 2))
