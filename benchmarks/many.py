@@ -10,6 +10,7 @@ score of the best point on the folds, with the standard error of that; `best` sa
 """
 
 import argparse
+import math
 import statistics
 import time
 import warnings
@@ -110,7 +111,7 @@ def lines(measured: list[Found]) -> tuple[list[str], list[list[str]]]:
         error = (
             statistics.stdev(differences) / len(each) ** 0.5
             if len(each) > 1
-            else each[0]["nnxp"].get("standard_error", 0)
+            else each[0]["nnxp"].get("standard_error", math.nan)
         )
         row.append(f"{statistics.mean(differences):+.4f} ± {error:.4f}")
         same = [one["nnxp"]["best"] == one["sklearn"]["best"] for one in each if "best" in one["nnxp"]]
