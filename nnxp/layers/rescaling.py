@@ -84,6 +84,15 @@ class Rescaling(Layer):
             )
         return self.width if n_in is None else n_in
 
+    def of_members(self, members: int) -> dict[str, Any]:
+        """What it is to several members side by side: its numbers a feature once for each, or each one's own."""
+        made: dict[str, Any] = {"width": self.width and self.width * members, "_rows": {}}
+        for name in ("scale", "offset"):
+            if isinstance(value := getattr(self, name), list | tuple):
+                each = value if isinstance(value, tuple) else [value] * members
+                made[name] = [number for row in each for number in row]
+        return made
+
     def _as_rows(self, like: Array) -> tuple[Any, Any]:
         """Scale and offset as floats, or as (1, m) arrays of `like`'s dtype, made once."""
         if self.width is None:

@@ -83,8 +83,7 @@ def bind(
 ) -> None:
     """Gives every member's parameters of a layer their values: those assigned, drawn or trained before, or each its
     seed's; what members share, or begin alike with, is of the model's seed."""
-    own, old = layer.__dict__.pop("_of_members", {}), layer._store
-    members = len(seeds)
+    own, old, members = layer.__dict__.pop("_of_members", {}), layer._store, len(seeds)
     several = {entry.members for entry in old.entries if entry.owner == layer.position} if old is not None else {None}
     if others := several - {None, members}:
         raise ValueError(f"got a layer of {others.pop()} members in a model of {members}, expected as many")
@@ -232,7 +231,7 @@ class _Making:
         if isinstance(layer, Dropout):
             return _twin(layer, MembersDropout, seeds=self.seeds)
         if isinstance(layer, Rescaling):
-            return _twin(layer, **_repeated(layer, K))
+            return _twin(layer, **layer.of_members(K))
         if isinstance(layer, Residual):
             inner = _Making(self.seeds, shared)
             parts = [made for row in inner.row(layer.layers) for made in row]
@@ -278,15 +277,6 @@ def _placed(made: Layer, layer: Layer) -> Layer:
             made.__dict__[name] = layer.__dict__[name]
     made.__dict__["trainable"] = layer.trainable
     return made
-
-
-def _repeated(rescaling: Rescaling, members: int) -> dict[str, Any]:
-    """What is one number a feature, once for each member, or each one's own."""
-    changed: dict[str, Any] = {}
-    for name in ("scale", "offset"):
-        if isinstance(v := getattr(rescaling, name), list | tuple):
-            changed[name] = v * members if isinstance(v, list) else [number for row in v for number in row]
-    return changed | {"width": rescaling.width and rescaling.width * members, "_rows": {}}
 
 
 def _single(layer: Layer, store: Any, seed: int) -> Layer:
