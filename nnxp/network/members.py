@@ -183,6 +183,11 @@ def check_optimizer(optimizer: Optimizer, members: int, layers: Sequence[Layer])
 # --- layers side by side --------------------------------------------------------------------------------
 
 
+def options_of(layers: Sequence[Layer]) -> list[Any]:
+    """The options that layers and their parts have now."""
+    return [getattr(layer, name, None) for _, layer in with_parts(layers) for name in layer.options]
+
+
 def side_by_side(layers: Sequence[Layer], seeds: Sequence[int]) -> list[list[Layer]]:
     """For each of a model's bound layers, what computes it for all members: the last ones' outputs lie side by side."""
     return [*_Making(seeds).row(layers)]

@@ -26,7 +26,7 @@ class Model(ByLayer):
     """What `Sequential` is made of, which explains its parameters and attributes, and trains and predicts."""
 
     _of_this_process: ClassVar[tuple[str, ...]] = (
-        "_binding", "_predictions", "_course", "_made_of", "_wholes", "_wide"
+        "_binding", "_predictions", "_course", "_made_of", "_wholes", "_wide", "_made_by"
     )  # fmt: skip
     """Attributes that no copy and no pickle takes over: see `_start_afresh`."""
     _unknown = "; what you note of a model belongs in its `preprocessing`, which is saved with it"
@@ -85,6 +85,7 @@ class Model(ByLayer):
         self._binding, self._predictions = threading.RLock(), threading.local()
         self._course: RunningFit | None = None
         self._wide: list[list[Layer]] | None = None
+        self._made_by: list[Any] = []
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name == "optimizer":
@@ -219,10 +220,13 @@ class Model(ByLayer):
             )
         for layer in self._wholes:
             layer._found()
+        if self._wide is not None and self._course is None and self._made_by != several().options_of(self.layers):
+            self.replan()  # an option was set since: what runs side by side is made with them
 
     def replan(self) -> None:
         """A layer is being frozen or thawed: the next step is another. Raises RuntimeError while a fit runs."""
-        self._wide = None
+        if self.members > 1:
+            self._wide, self._predictions = None, threading.local()
         if self._course is not None:
             raise RuntimeError("got trainable= while a fit runs, expected it set before or after: its plan is made")
 
@@ -234,6 +238,7 @@ class Model(ByLayer):
         with self._binding:
             if self._wide is None:
                 _ = self.store
+                self._made_by = several().options_of(self.layers)
                 self._wide = several().side_by_side(self.layers, self.seeds)
         return [made for row in self._wide[: len(layers)] for made in row]
 

@@ -98,6 +98,8 @@ def resume(model: Model, path: Any, asked: Mapping[str, Any], steps: int | None)
             model.seed = theirs["seed"]
             for _, layer in with_parts(model.layers):
                 layer.seed = model.seed if model.members > 1 else model.seeds[0]
+            if model.members > 1:
+                model.replan()  # what runs side by side has the seeds that it was made with
             with saved.blamed():
                 found = saved.restore(model).items()
                 arrays = {name.partition(".")[2]: a for name, a in found if name.startswith("training.")}

@@ -76,7 +76,7 @@ HEADS: dict[str, Any] = {
 }
 
 
-def several(body: str, head: str, target: Target, optimizer: Any = "adam", seed: int = 5) -> Sequential:
+def several(body: str, head: str, target: Target, optimizer: Any = "adam", seed: int | None = 5) -> Sequential:
     """A model of K members, and data."""
     layers, loss, _ = HEADS[head]
     return Sequential(
@@ -198,7 +198,8 @@ def test_a_member_taken_later_goes_on_where_it_was(backend: Target) -> None:
         close(weights(many, k), weights(model))
 
 
-def test_a_fit_goes_on_from_a_file(backend: Target, tmp_path: Path) -> None:
+@pytest.mark.parametrize("seeded", [True, False], ids=["", "unseeded"])
+def test_a_fit_goes_on_from_a_file(seeded: bool, backend: Target, tmp_path: Path) -> None:
     path = tmp_path / "m.safetensors"
     whole, broken = [several("residual", "classes", backend) for _ in range(2)]
     x, every = backend.asarray(X), nnxp.callbacks.Checkpoint(path, every_steps=3)
@@ -211,7 +212,7 @@ def test_a_fit_goes_on_from_a_file(backend: Target, tmp_path: Path) -> None:
     whole.fit(x, LABELS, epochs=4, batch_size=5)
     with pytest.raises(KeyboardInterrupt):
         broken.fit(x, LABELS, epochs=4, batch_size=5, callbacks=[every, stop])
-    resumed = several("residual", "classes", backend)
+    resumed = several("residual", "classes", backend, seed=5 if seeded else None)
     resumed.fit(x, LABELS, epochs=4, batch_size=5, callbacks=[every], resume=path)
     for name, value in weights(whole).items():
         assert np.array_equal(weights(resumed)[name], value), name
@@ -381,3 +382,16 @@ def test_weights_that_are_assigned() -> None:
     same.layers[0].weights = given[0]
     assert all(np.array_equal(W, given[0]) for W in same.layers[0].weights)
     assert nnxp.check_gradients(many, X, LABELS).passed
+
+
+def test_options_that_are_set_later() -> None:
+    many = several("dropout", "classes", Target("numpy", "numpy", "numpy"))
+    many.fit(X, LABELS, epochs=1)
+    many.predict(X)
+    many.layers[1].l2, many.layers[3].rate = 0.3, 0.5
+    alone = [many.member(k) for k in range(K)]
+    many.fit(X, LABELS, epochs=2, shuffle=False)
+    for k, model in enumerate(alone):
+        assert model.layers[1].l2 == 0.3
+        model.fit(X, LABELS, epochs=2, shuffle=False)
+        close(weights(many, k), weights(model))
