@@ -53,9 +53,9 @@ def scale_rows(dx: Array, w: Column) -> Array:
     return dx * w
 
 
-def shares_of(w: Array, total: Row) -> Array:
-    """w / Σ w, each column's own: the weights of several networks as shares; 0 where Σ w is 0."""
-    return w / xp.where(total > 0, total, 1)
+def inverse_or_one(x: Array) -> Array:
+    """1 / x where x is above 0, else 1: what weights are multiplied by to be shares of their sum."""
+    return 1 / xp.where(x > 0, x, 1)
 
 
 def times(x: Array, factor: float) -> Array:

@@ -187,7 +187,8 @@ class MembersPlan(Plan):
         w, v = self._apart(w, "weights"), self._apart(v, "counts")
         if w is not None:
             total = backend.kernels["column_sums"](w, out=take(self, "total", (1, K)))
-            shares = backend.fuse(formulas.shares_of)(w, total, out=take(self, "shares", (n, K)))
+            backend.fuse(formulas.inverse_or_one, into=("x",))(total)
+            shares = backend.fuse(formulas.scale_columns)(w, total, out=take(self, "shares", (n, K)))
             column, w = reshape(shares, (n * K, 1)), reshape(w, (n * K,))
         factor = heft / K if self.shares else heft  # their loss is the mean of the members'
         if not np.all(factor == 1) and (w is not None or not np.all(heft == 1)):

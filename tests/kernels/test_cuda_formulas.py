@@ -148,12 +148,20 @@ def test_the_formulas_of_integers() -> None:
     with without_cupy(unit):
         scrambled = Fused(unit, trace(formulas.splitmix64, {}, {}), [c])
         kept = Fused(unit, trace(formulas.kept, {}, {}), [c, 0, 0])
+        hashed = Fused(unit, trace(formulas.hashed, {}, {}), [c, 0])
+        keys, limits = (np.random.default_rng(k).integers(0, 2**24, (1, 67)) for k in (1, 2))
+        beside = Fused(unit, trace(formulas.kept_beside, {}, {}), [c, keys, limits])
     expected = [[mix(v) for v in row] for row in c.tolist()]
     np.testing.assert_array_equal(scrambled(c)[0].view(np.uint64), np.array(expected, np.uint64))
     for key, threshold in ((-(2**63), 2**23), (2**63 - 1, 2**20)):
         expected = [[mix(v + key) >> 40 < threshold for v in row] for row in c.tolist()]
         np.testing.assert_array_equal(kept(c, key, threshold)[0], expected)
-    assert {*OTHERS} == {"splitmix64", "kept"}
+        expected = [[mix(v + key) for v in row] for row in c.tolist()]
+        np.testing.assert_array_equal(hashed(c, key)[0].view(np.uint64), np.array(expected, np.uint64))
+    columns = list(zip(keys[0].tolist(), limits[0].tolist(), strict=True))
+    expected = [[mix(v + k) >> 40 < limit for v, (k, limit) in zip(row, columns, strict=True)] for row in c.tolist()]
+    np.testing.assert_array_equal(beside(c, keys, limits)[0], expected)
+    assert {*OTHERS} == {"splitmix64", "hashed", "kept", "kept_beside"}
 
 
 OTHERS = [

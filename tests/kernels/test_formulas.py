@@ -16,7 +16,7 @@ from nnxp.kernels import error_function, formulas
 from tests.helpers.matrix import Target
 
 Host = npt.NDArray[Any]
-OTHERS = {"splitmix64", "kept", "kept_beside"}  # of integers: see test_random
+OTHERS = {"splitmix64", "hashed", "kept", "kept_beside"}  # of integers: see test_random
 FORMULAS = {
     name: f
     for name, f in vars(formulas).items()
