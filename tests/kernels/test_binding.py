@@ -104,9 +104,16 @@ def test_a_step_asks_nothing_of_arrays_that_it_knows(fast: bool, monkeypatch: py
     assert asked
 
 
+def within(got: Any, a: Any, b: Any) -> None:
+    """Whether a product is that of `np.matmul`, but for the order of its sums."""
+    bound = 2 * a.shape[-1] * np.finfo(a.dtype).eps * (np.abs(a) @ np.abs(b))
+    assert (np.abs(got - np.matmul(a, b)) <= bound).all()
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_numpys_product_is_that_of_matmul(dtype: str) -> None:
-    """Bit for bit, whatever the shapes; into what is not contiguous and of several matrices, too."""
+    """Whatever the shapes; into what is not contiguous and of several matrices, too. Each of two sums of k products is
+    within k roundings of its own, of the magnitudes' sum: which BLAS adds in which order is its own affair."""
     rng, matmul = np.random.default_rng(0), NUMPY["matmul"]
     sizes = (0, 2, 3, 17, 64, 100)
     for n, k, m in [(n, k, m) for n in sizes for k in (1, *sizes) for m in (1, *sizes)]:
@@ -115,10 +122,11 @@ def test_numpys_product_is_that_of_matmul(dtype: str) -> None:
         for x, w in ((a, b), (turned[0], b), (a, turned[1])):
             out = np.empty((n, m), dtype)
             assert matmul(x, w, out=out) is out
-            assert out.tobytes() == np.matmul(x, w, out=np.empty((n, m), dtype)).tobytes()
+            within(out, x, w)
     x, w = rng.normal(size=(3, 4, 5)).astype(dtype), rng.normal(size=(3, 5, 2)).astype(dtype)
-    np.testing.assert_array_equal(matmul(x, w, out=np.empty((3, 4, 2), dtype)), x @ w)
+    within(matmul(x, w, out=np.empty((3, 4, 2), dtype)), x, w)
     wide = np.zeros((4, 4), dtype)
-    np.testing.assert_array_equal(matmul(x[0], w[0], out=wide[:, ::2]), x[0] @ w[0])
+    within(matmul(x[0], w[0], out=wide[:, ::2]), x[0], w[0])
+    assert not wide[:, 1::2].any()
     with pytest.raises(ValueError, match="matmul"):
         matmul(x[0], x[0], out=np.empty((4, 5), dtype))
