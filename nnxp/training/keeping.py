@@ -56,7 +56,8 @@ class Kept:
         as far as one knows: a device is not waited for."""
         store = self.store
         if store.backend.is_device:
-            store.backend.fuse(_unless_broken, into=("kept",))(self.array, store.values, store.backend.xp.sum(loss))
+            total = store.backend.xp.sum(loss) if loss.ndim else loss
+            store.backend.fuse(_unless_broken, into=("kept",))(self.array, store.values, total)
             return True
         finite = all_finite(store.backend, loss) if loss.ndim else math.isfinite(float(loss))
         if finite:
