@@ -155,7 +155,6 @@ def test_folds_in_batches_score_as_alone(trainings: list[int]) -> None:
         {"solver": nnxp.Adam(clip_norm=1.0)},
         {"random_state": np.random.RandomState(0)},
     ],
-    ids=lambda given: ", ".join(f"{name} {type(value).__name__}" for name, value in given.items()),
 )
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_what_is_trained_alone(given: Any, trainings: list[int]) -> None:
