@@ -150,6 +150,7 @@ class MembersPlan(Plan):
         self.members, self.shares = model.members, share(model.layers)
         self._each: dict[tuple[float, ...], Array] = {}
         super().__init__(model)
+        self.penalised_dense = _trained_dense(self.own)
         fuse = self.backend.fuse
         self.sum_products = fuse(formulas.product, into=("x",), column_sums=True)
         for position, layer in with_parts(model.layers):
@@ -241,23 +242,28 @@ class MembersPlan(Plan):
 
     def _penalised(self, loss: Array) -> Array:
         """The losses with each member's own penalties."""
-        for found in _penalties(self.own, self.backend, self._each):
+        for found in _penalties(self.penalised_dense, self.backend, self._each):
             loss += found
         return loss
 
 
 def penalties_of(layers: Sequence[Layer], members: int, backend: Backend) -> HostArray:
     """Each member's penalties, (K,), on the host."""
-    found = [backend.to_numpy(penalty) for penalty in _penalties(layers, backend, {})]
+    found = [backend.to_numpy(penalty) for penalty in _penalties(_trained_dense(layers), backend, {})]
     return np.sum(found, axis=0) if found else np.zeros(members, dtype=np.float64)
 
 
-def _penalties(layers: Sequence[Layer], backend: Backend, made: dict[tuple[float, ...], Array]) -> Iterator[Array]:
-    """l1 Σ|W| and l2 ΣW² of each member, (K,), layer by layer of those that are trained; `made` keeps the factors of
-    which each has its own, as arrays."""
+def _trained_dense(layers: Sequence[Layer]) -> list[Dense]:
+    """The dense ones among layers and their parts that are trained."""
+    return [layer for _, layer in with_parts(layers) if isinstance(layer, Dense) and layer.trainable]
+
+
+def _penalties(layers: Sequence[Dense], backend: Backend, made: dict[tuple[float, ...], Array]) -> Iterator[Array]:
+    """l1 Σ|W| and l2 ΣW² of each member, (K,), layer by layer; `made` keeps the factors of which each has its own, as
+    arrays."""
     xp = backend.xp
-    for _, layer in with_parts(layers):
-        if isinstance(layer, Dense) and layer.trainable and layer._penalised:
+    for layer in layers:
+        if layer._penalised:
             for name, l1, l2 in layer._penalties():
                 a = getattr(layer, name)
                 for factor, of in ((l1, xp.abs), (l2, xp.square)):
