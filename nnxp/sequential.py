@@ -36,8 +36,8 @@ class Sequential(Model):
     seed : int, optional
         Initial weights, batch order and dropout follow from it, the same on every backend. Fresh entropy by default.
     members : int
-        How many networks of these layers to train side by side, for little more than one costs: each begins with
-        weights of its own and drops units of its own, on the same batches. Their parameters are (members, ...).
+        How many networks of these layers to train side by side, small ones in a fraction of the time: each begins with
+        weights and drops units of its own, on the same batches. Their parameters are (members, ...).
     shared : bool
         Whether they are one network, TabM: each `Dense` but the last becomes a `SharedDense`, and embeddings before it
         `Shared`. A step's gradients are then those of the mean of their losses.

@@ -108,6 +108,11 @@ class MemberStopping(Constructed):
             self.put_back(state.model)
 
     def _check(self, state: State) -> None:
+        if state.model.members > 1 and state.model.store.common:
+            raise ValueError(
+                "got MemberStopping for members that share weights, which are one network and stop together, expected "
+                "EarlyStopping()"
+            )
         if self.monitor.startswith("val_") and not state.validates:
             raise ValueError(
                 f"got no validation to take {self.monitor!r} from: give fit validation_data= or validation_split=, or "

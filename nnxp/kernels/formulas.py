@@ -517,7 +517,7 @@ def kept(c: Array, key: int, threshold: int) -> Array:
 
 def kept_beside(c: Array, key: Row, threshold: Row) -> Array:
     """`kept` with a key and a threshold for each column: the masks of several networks side by side."""
-    return ((splitmix64(c + key) >> 40) & 0xFFFFFF) < threshold
+    return kept(c, key, threshold)
 
 
 # --- the error function ----------------------------------------------------------------------------

@@ -153,7 +153,7 @@ class Course:
         if isinstance(model.optimizer, LBFGS) and state["event"] == "step":  # the iteration is not in the history yet
             model.step, model.optimizer.iterations = model.step - 1, model.optimizer.iterations - 1
         if self.batches:
-            for _, layer in with_parts(model.layers):
+            for _, layer in with_parts(model.running(model.layers)):
                 if isinstance(layer, BatchNorm):
                     layer.resume(model.epoch)
 

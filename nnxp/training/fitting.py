@@ -66,6 +66,11 @@ def fit(
         batch_size = None if is_stream(given[0]) else PREDICTION_BATCH
     with _alone(model):
         data = training_data(model, lambda: trained().plan, *given, batch_size, validation_split, shuffle, drop_last)
+        if micro_batch_size is not None and isinstance(data, Batches) and data.w is not None and data.w.ndim > 1:
+            raise ValueError(
+                f"got micro_batch_size={micro_batch_size} with sample_weight of {tuple(data.w.shape)}, expected "
+                f"({data.n},), one weight for all members: leave micro_batch_size out, and take a smaller batch_size"
+            )
         validation = None
         if validation_data is not None:
             validation = validation_of(model, lambda: trained().plan, validation_data, PREDICTION_BATCH)

@@ -395,3 +395,34 @@ def test_options_that_are_set_later() -> None:
         assert model.layers[1].l2 == 0.3
         model.fit(X, LABELS, epochs=2, shuffle=False)
         close(weights(many, k), weights(model))
+
+
+def test_a_fit_goes_on_before_a_last_batch_of_one_row(tmp_path: Path) -> None:
+    """`BatchNorm` knows that its epoch has had batches of several rows."""
+
+    def model() -> Sequential:
+        layers = [Dense(M, 5), BatchNorm(5), "relu", Dense(5, CLASSES), "softmax"]
+        return Sequential(layers, loss="categorical_crossentropy", seed=2, members=K)
+
+    def stop(state: Any) -> None:
+        if state.step == 8:  # the file is of the step before
+            raise KeyboardInterrupt
+
+    stop.events = ("step",)  # type: ignore[attr-defined]
+    every = nnxp.callbacks.Checkpoint(tmp_path / "m.safetensors", every_steps=1)
+    whole, broken, resumed = model(), model(), model()
+    arguments: dict[str, Any] = {"epochs": 2, "batch_size": 7}  # of 22 rows: 7, 7, 7 and 1
+    whole.fit(X[:22], LABELS[:22], **arguments)
+    with pytest.raises(KeyboardInterrupt):
+        broken.fit(X[:22], LABELS[:22], callbacks=[stop, every], **arguments)
+    resumed.fit(X[:22], LABELS[:22], callbacks=[every], resume=every.path, **arguments)
+    for name, value in weights(whole).items():
+        assert np.array_equal(weights(resumed)[name], value), name
+
+
+def test_micro_batches_of_rows_that_weigh_for_each() -> None:
+    many = several("dense", "classes", Target("numpy", "numpy", "numpy"))
+    before = weights(many)
+    with pytest.raises(ValueError, match=r"got micro_batch_size=5 with sample_weight of \(24, 3\), expected \(24,\)"):
+        many.fit(X, LABELS, batch_size=12, micro_batch_size=5, sample_weight=np.ones((N, K)))
+    close(weights(many), before)

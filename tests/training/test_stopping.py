@@ -128,3 +128,13 @@ def test_what_cannot_be_followed() -> None:
     with pytest.raises(ValueError, match="got no validation to take 'val_member_loss' from"):
         many.fit(X, Y, callbacks=[MemberStopping()])
     assert repr(MemberStopping(patience=3)) == "MemberStopping(patience=3)"
+
+
+def test_members_that_share_weights_do_not_stop_one_by_one() -> None:
+    model = nnxp.Sequential(
+        [nnxp.Dense(2, 8), "relu", nnxp.Dense(8, 2), "softmax"], "categorical_crossentropy", members=3, shared=True
+    )
+    X = np.random.default_rng(0).standard_normal((20, 2))
+    stopping = nnxp.callbacks.MemberStopping("member_loss")
+    with pytest.raises(ValueError, match=r"got MemberStopping for members that share weights, .* EarlyStopping"):
+        model.fit(X, X[:, 0] > 0, callbacks=[stopping])

@@ -1,7 +1,8 @@
 // Cross-entropy of softmax(z + b), its gradient times each row's factor and, where `hits` is given, whether the largest
 // logit (the first of equals) is that of the label, 1 or 0: one pass, a block a row.
 //
-// z (n, m) then holds z + b, the k rows of b in turn. Where b is null there is no bias, where factors is null they are 1.
+// z (n, m) then holds z + b, the k rows of b in turn. Where b is null there is no bias, where factors is null they are
+// 1.
 //   losses[i] = log sum exp(z) - sum t z        dz[i, j] = (softmax(z)[j] - t[j]) factors[i]
 // INDICES 1: labels (n,) of `Label` are class indices, t one-hot; one out of range makes its loss NaN and its gradient
 // 0, and nothing is read by it. INDICES 0: labels (n, m) are the rows t, which sum to 1. Either is smoothed first, t to
