@@ -15,8 +15,8 @@ ROOT = Path(__file__).resolve().parent
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 PYTHONS = nox.project.python_versions(PYPROJECT)
 
-LIGHT_BACKENDS = "numpy,numpy-readonly,array_api_strict,array_api_strict-device1"
-CPU_BACKENDS = f"{LIGHT_BACKENDS},torch"
+OTHER_BACKENDS = "numpy-readonly,array_api_strict,array_api_strict-device1"
+LIGHT_BACKENDS = f"numpy,{OTHER_BACKENDS}"
 TORCH = "torch==2.13.0"
 TORCH_PYTHON = "3.11"
 CUPY_PYTHON = "3.11"  # one that the pinned CuPy has wheels for
@@ -85,10 +85,13 @@ def wheel(session: nox.Session) -> None:
 
 @nox.session(python=TORCH_PYTHON, default=False)
 def tests_torch(session: nox.Session) -> None:
-    """The tests on every backend of the CPU, with the coverage that the project requires."""
+    """The tests on NumPy and PyTorch, with the coverage that is required; what compares with PyTorch on the others."""
     session.install("-e", ".[sklearn]", TORCH, *group("test"))
-    env = {"NNXP_TEST_BACKENDS": CPU_BACKENDS, **ONE_THREAD}
-    session.run("pytest", *PARALLEL, "--cov", "--cov-report=term", *session.posargs, env=env)
+    env = {"NNXP_TEST_BACKENDS": "numpy,torch", **ONE_THREAD}
+    session.run("pytest", *PARALLEL, "-m", "not once", "--cov", "--cov-report=term", *session.posargs, env=env)
+    env = {"NNXP_TEST_BACKENDS": OTHER_BACKENDS, **ONE_THREAD}
+    codes = [0, 5] if session.posargs else [0]  # 5: none of what is asked for is such a test
+    session.run("pytest", *PARALLEL, "-m", "matrix and beside_torch", *session.posargs, env=env, success_codes=codes)
 
 
 @nox.session(python=TORCH_PYTHON, default=False)
@@ -96,7 +99,7 @@ def fast(session: nox.Session) -> None:
     """The tests on NumPy with compiled fusion, the extra `fast`."""
     session.install("-e", ".[fast]", *group("test"))
     env = {"NNXP_TEST_BACKENDS": "numpy,numpy-readonly", **ONE_THREAD}
-    session.run("pytest", *PARALLEL, "-m", "not cuda", *session.posargs, env=env)
+    session.run("pytest", *PARALLEL, "-m", "not cuda and not once", *session.posargs, env=env)
 
 
 @nox.session(python=TORCH_PYTHON, default=False)
@@ -108,8 +111,8 @@ def lowest(session: nox.Session) -> None:
     ]
     pins = [str(requirement).replace(">=", "==") for requirement in requirements]
     session.install("-e", ".", TORCH, *group("test"), *pins)
-    env = {"NNXP_TEST_BACKENDS": CPU_BACKENDS, **ONE_THREAD}
-    session.run("pytest", *PARALLEL, "-m", "not cuda", *session.posargs, env=env)
+    env = {"NNXP_TEST_BACKENDS": "numpy,array_api_strict,torch", **ONE_THREAD}
+    session.run("pytest", *PARALLEL, "-m", "not cuda and not once", *session.posargs, env=env)
 
 
 @nox.session(default=False)
@@ -171,7 +174,7 @@ def bench(session: nox.Session) -> None:
     extras = ["fast", "sklearn", *([arguments.pop(0)] if arguments[:1] in (["cupy12"], ["cupy13"]) else [])]
     session.install("-e", f".[{','.join(extras)}]", TORCH, *group("bench"))
     if "--benchmark-disable" in arguments:  # nothing is timed: each case once, to see that it is right
-        session.run("pytest", "benchmarks", *arguments, env=ONE_THREAD)
+        session.run("pytest", "benchmarks", *PARALLEL, *arguments, env=ONE_THREAD)
         return
     for setting, env in BENCH_THREADS.items():
         report(f"{setting}.json").unlink(missing_ok=True)

@@ -1,5 +1,6 @@
 """What must happen before the first test, and the `backend` fixture that runs a test once per backend."""
 
+import inspect
 import os
 import signal
 
@@ -32,6 +33,7 @@ if matrix.on_host_memory():
 collect_ignore = ["campaigns/fuzz_header.py"]  # needs atheris: `nox -s hostile`
 
 ABOUT_CUDA = ("test_cuda", "test_cupy", "test_doctor", "test_gpu", "test_hostcuda", "test_no_gpu")
+ABOUT_NO_LIBRARY = ("test_benchmarks", "test_faults", "test_hostile", "test_house", "test_kills")
 
 
 def _parameters() -> list[object]:
@@ -65,5 +67,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("matrix")
         if item.path.name.startswith(ABOUT_CUDA):
             item.add_marker("cuda")
+        if item.path.stem in ABOUT_NO_LIBRARY:
+            item.add_marker("once")
+        if _compares_with_torch(item):
+            item.add_marker("beside_torch")
         if item.get_closest_marker("gpu") and not gpu:
             item.add_marker(pytest.mark.skip(reason="needs an NVIDIA GPU and CuPy; there: nox -s gpu"))
+
+
+def _compares_with_torch(item: pytest.Item) -> bool:
+    """Whether a test, or its module, has a name `torch`."""
+    if not isinstance(item, pytest.Function):
+        return False
+    code = inspect.unwrap(item.function).__code__
+    return hasattr(item.module, "torch") or "torch" in code.co_names + code.co_varnames

@@ -108,14 +108,15 @@ def boosting(task: str, seed: int) -> Any:
     return make_pipeline(Categories(), kind(random_state=seed))
 
 
-def preset(name: str, task: str, seed: int) -> Any:
-    """A preset of nnxp."""
+def preset(name: str, task: str, seed: int, members: int = 1) -> Any:
+    """A preset of nnxp, perhaps of several members."""
     kind = nnxp.TabularClassifier if task == CLASSES else nnxp.TabularRegressor
-    return kind(preset=name, random_state=seed)
+    return kind(preset=name, random_state=seed, members=members)
 
 
 CONTENDERS: dict[str, Contender] = {
     **{f"nnxp {name}": partial(preset, name) for name in ("default", "realmlp-s", "realmlp", "mlp")},
+    "nnxp default x 8": partial(preset, "default", members=8),
     "sklearn MLP": sklearn_mlp,
     "boosting": boosting,
     "linear": linear,
