@@ -18,6 +18,8 @@ def forward_door(forward: Callable[..., Array], run: Callable[..., Array]) -> Ca
         with self.backend.context():
             return self._forwarded(x, run(self, x, training))
 
+    # A class's own says what `training` is without being told.
+    door.__defaults__ = (forward.__defaults__ or (False,))[-1:]  # type: ignore[attr-defined]  # it is a function
     return door
 
 

@@ -24,7 +24,7 @@ from nnxp.schedules import SCHEDULES, Cosine, LinearWarmup, Schedule
 from tests.helpers import matrix
 
 CALLBACKS = tuple(kind for name in callbacks.__all__ if hasattr(kind := getattr(callbacks, name), "events"))
-BOOK = tuple(getattr(nnfs, name) for name in nnfs.__all__)
+BOOK = tuple(kind for name in nnfs.__all__ if hasattr(kind := getattr(nnfs, name), "options") or name == "Neuron")
 PARTS = (*LAYERS, *ACTIVATIONS, *LOSSES, StandardisedLoss, *OPTIMIZERS, LBFGS, *SCHEDULES, *INITIALIZERS, *CALLBACKS)
 NAMES = {kind.__name__: kind for kind in (*PARTS, *BOOK)}
 
@@ -34,6 +34,7 @@ REQUIRED: dict[str, tuple[Any, ...]] = {
     "BatchNorm": (3,),
     "LayerNorm": (3,),
     "Dropout": (0.5,),
+    "Layer_Dropout": (0.5,),
     "Rescaling": ([2.0, 4.0],),
     "Scaling": (3,),
     "Embedding": (2, [4, 5]),
