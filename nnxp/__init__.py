@@ -17,7 +17,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "activations": "ELU GELU SELU Activation LeakyReLU Linear Mish ReLU Sigmoid SiLU Softmax Softplus Tanh",
     "backends": "Backend get_backend",
-    "errors": "BackendMismatchError BackendUnavailableError DataError ModelFileError NonFiniteLossError "
+    "errors": "BackendMismatchError BackendUnavailableError DataError ExportError ModelFileError NonFiniteLossError "
     "NotComputedError",
     "estimators": "MLPClassifier MLPRegressor TabularClassifier TabularRegressor load_estimator",
     "estimators.selection": "cross_val_predict cross_validate grid_search",

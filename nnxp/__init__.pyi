@@ -33,6 +33,7 @@ from nnxp.backends import get_backend as get_backend
 from nnxp.errors import BackendMismatchError as BackendMismatchError
 from nnxp.errors import BackendUnavailableError as BackendUnavailableError
 from nnxp.errors import DataError as DataError
+from nnxp.errors import ExportError as ExportError
 from nnxp.errors import ModelFileError as ModelFileError
 from nnxp.errors import NonFiniteLossError as NonFiniteLossError
 from nnxp.errors import NotComputedError as NotComputedError

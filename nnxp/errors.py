@@ -19,6 +19,10 @@ class ModelFileError(ValueError):
     """A model file is damaged, of another format, or does not fit what is asked of it."""
 
 
+class ExportError(ValueError):
+    """A model cannot be written for other runtimes, or the file would compute something else. Nothing is written."""
+
+
 class NonFiniteLossError(FloatingPointError):
     """Training met a loss that is not a finite number. The weights are those of the last finite epoch."""
 

@@ -1,0 +1,1 @@
+"""Models as ONNX files: a list of operators, chosen by what the runtimes really compute."""
