@@ -59,7 +59,8 @@ class Operators:
         array = np.asarray(values)
         if dtype is None:
             dtype = {"i": "int64", "u": "int64", "b": "bool", "U": "str", "O": "str"}.get(array.dtype.kind, self.dtype)
-        array = array.astype(object if dtype == "str" else dtype)
+        with np.errstate(over="ignore"):  # to infinity, as in arrays of the dtype
+            array = array.astype(object if dtype == "str" else dtype)
         data = repr(array.tolist()).encode() if dtype == "str" else array.tobytes()
         key = dtype, array.shape, hashlib.sha256(data).digest()
         if key not in self._constants:
@@ -86,6 +87,10 @@ class Operators:
     def cast(self, x: str, dtype: str) -> str:
         """x as another dtype."""
         return self.node("Cast", x, to=self._type(dtype))
+
+    def reshaped(self, x: str, *shape: int) -> str:
+        """x in another shape, one size of it -1, whatever is left: the rows, of which there may be none."""
+        return self.node("Reshape", x, self.constant([*shape], "int64"))
 
     def model(
         self,
