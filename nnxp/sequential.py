@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from nnxp.backends import library_of
 from nnxp.doors.arrays import blocks, on_disk
 from nnxp.doors.calling import keywords
+from nnxp.export.portable import Portable
 from nnxp.layers import Layer
 from nnxp.network.architecture import check_loss
-from nnxp.network.model import Model
 from nnxp.training.prediction import Prediction, prediction
 from nnxp.typing import Array, ArrayLike
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from nnxp.training.loop import Training
 
 
-class Sequential(Model):
+class Sequential(Portable):
     """Layers that feed each other, trained by backpropagation.
 
     Parameters
@@ -66,7 +66,7 @@ class Sequential(Model):
     [0, 1, 1, 0]
     """
 
-    _of_this_process = (*Model._of_this_process, "_training", "_fit")
+    _of_this_process = (*Portable._of_this_process, "_training", "_fit")
 
     def _start_afresh(self) -> None:
         super()._start_afresh()

@@ -10,8 +10,8 @@ import numpy as np
 
 from nnxp.activations import Activation, Linear, Softmax
 from nnxp.errors import ExportError
+from nnxp.export.elementwise import formula
 from nnxp.export.operators import Operators
-from nnxp.export.words import formula
 from nnxp.kernels import formulas
 from nnxp.layers import (
     BatchNorm,
@@ -75,7 +75,7 @@ def _host(layer: Layer, name: str) -> HostArray:
 # --- products ---------------------------------------------------------------------------------------
 
 
-def _product(graph: Operators, layer: Any, after: BatchNorm | None, x: str) -> str:
+def _product(graph: Operators, layer: Any, after: Any, x: str) -> str:
     """x W + b: the factors of a `SharedDense`, the neural-tangent form's, and a normalisation by constants after it
     are in W and b."""
     W, b = _host(layer, "weights"), _host(layer, "biases")

@@ -110,12 +110,14 @@ class Operators:
             Texts by name, kept in the file.
         """
         helper = self.onnx.helper
+        named = [helper.make_node("Identity", [value], [name]) for name, (value, *_) in outputs.items()]
+        read = {name for node in (*self._nodes, *named) for name in node.input}
         graph = helper.make_graph(
-            [*self._nodes, *(helper.make_node("Identity", [value], [name]) for name, (value, *_) in outputs.items())],
+            [*self._nodes, *named],
             "nnxp",
             [helper.make_tensor_value_info(name, self._type(dtype), shape) for name, (dtype, shape) in inputs.items()],
             [helper.make_tensor_value_info(n, self._type(dtype), shape) for n, (_, dtype, shape) in outputs.items()],
-            [*self._constants.values()],
+            [constant for constant in self._constants.values() if constant.name in read],
         )
         opsets = [helper.make_opsetid(domain, version) for domain, version in OPSETS.items()]
         model = helper.make_model(graph, opset_imports=opsets, ir_version=IR, producer_name="nnxp")

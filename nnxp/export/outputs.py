@@ -4,9 +4,9 @@ import functools
 
 from nnxp.activations import Sigmoid, Softmax
 from nnxp.errors import ExportError
+from nnxp.export.elementwise import formula
 from nnxp.export.layerwise import row
 from nnxp.export.operators import Operators
-from nnxp.export.words import formula
 from nnxp.kernels import formulas
 from nnxp.losses import SigmoidCrossentropy, SoftmaxCrossentropy
 from nnxp.network.model import Model

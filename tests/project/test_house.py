@@ -53,6 +53,8 @@ LATE = {
     ("nnxp/show.py", "nnxp.kernels.numba_fusion"): LIBRARY,
     ("nnxp/training/batches.py", "nnxp.data.split"): "its package brings all readers: for `validation_split` alone",
     ("nnxp/training/fitting.py", "nnxp.training.resuming"): "it reads files: for `resume` alone",
+    ("nnxp/export/portable.py", "nnxp.export.onnxfile"): START,
+    ("nnxp/export/onnxfile.py", "nnxp"): "the version, which is the package's own",
     ("nnxp/files/modelfile.py", "nnxp"): "the version, which is the package's own",
     (
         "nnxp/tabular/encoders/encoder.py",

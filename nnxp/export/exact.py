@@ -1,0 +1,88 @@
+"""What a model computed in another dtype says of its error, and rows to compute it on."""
+
+import copy
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+
+from nnxp.backends import get_backend
+from nnxp.layers import Embedding, Layer, PiecewiseLinearEmbedding, Rescaling
+from nnxp.layers.parts import with_parts
+from nnxp.network.model import Model
+from nnxp.network.row import Row
+from nnxp.typing import HostArray
+
+M = TypeVar("M", bound=Model)
+ROWS = 64
+
+
+def in_dtype(model: M, dtype: str) -> M:
+    """The same model in another dtype on NumPy: the same numbers, with more or fewer digits between them."""
+    layers = [copy.copy(layer) for layer in model.layers]
+    for _, layer in with_parts(layers):
+        layer.__dict__.update(_store=None, _dtype=None, _backend=None, _named=False, _assigned={})
+    twin = type(model)(layers, dtype=dtype, members=model.members)
+    twin.bind_to(get_backend("numpy"))
+    twin.store.values[...] = model.store.backend.to_numpy(model.store.values)
+    return twin
+
+
+class Expected(NamedTuple):
+    """What an output of a file has to be."""
+
+    ours: HostArray
+    """What the model gives."""
+    exact: HostArray
+    """That computed in float64."""
+    own: float
+    """The largest error of ours. What a float64 model gives is exact as far as is known here: its error is taken to be
+    2⁻²⁹ of what it has in float32, as the rounding of the one is to that of the other."""
+
+
+def expected(model: M, give: Callable[[M], HostArray]) -> Expected:
+    """What `give` makes of a model, and how far off that is."""
+    ours = give(model)
+    other = give(in_dtype(model, "float64" if model.dtype == "float32" else "float32"))
+    if model.dtype == "float32":
+        return Expected(ours, other, largest(ours - other))
+    return Expected(ours, ours, largest(ours - other) * 2.0**-29)
+
+
+def largest(values: HostArray) -> float:
+    """The largest magnitude of those that are finite."""
+    return float(np.max(np.abs(values), initial=0.0, where=np.isfinite(values)))
+
+
+def reference_rows(model: Model, input_dtype: str) -> HostArray:
+    """Rows such as a model's inputs may be, (64, n_in): normal numbers before they are rescaled, codes of an embedding,
+    numbers between the edges of a column's bins; the first row is 0."""
+    assert model.n_in is not None
+    rng, shape = np.random.default_rng(0), (ROWS, model.n_in)
+    X = rng.normal(size=shape)
+    X[0] = 0
+    for layer in reversed([*_first(model.layers)]):
+        if isinstance(layer, Embedding):
+            for column, size in zip(layer._own, layer.sizes, strict=True):
+                X[:, column] = rng.integers(size, size=ROWS)
+        elif isinstance(layer, PiecewiseLinearEmbedding):
+            for column, edges in zip(layer._own, layer.edges, strict=True):
+                X[:, column] = rng.uniform(edges[0], edges[-1], size=ROWS)
+        elif isinstance(layer, Rescaling):
+            scale, offset = (np.asarray(v if not isinstance(v, tuple) else v[0]) for v in (layer.scale, layer.offset))
+            X = np.divide(X - offset, scale, out=np.zeros(shape), where=scale != 0)
+    if input_dtype == "uint8":
+        return rng.integers(256, size=shape).astype(np.uint8)
+    return X.astype(input_dtype)
+
+
+def _first(layers: list[Any]) -> list[Layer]:
+    """The layers whose inputs are the model's columns: up to the first that mixes them or makes others."""
+    found: list[Layer] = []
+    for layer in layers:
+        if isinstance(layer, Row):
+            return [*found, *_first(layer.layers)]
+        found.append(layer)
+        if not isinstance(layer, Rescaling):
+            break
+    return found

@@ -1,0 +1,162 @@
+"""A model of numbers as an ONNX file: its input, its outputs, and what is noted beside them."""
+
+import functools
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from nnxp.activations import Linear, Sigmoid, Softmax
+from nnxp.errors import ExportError, hint
+from nnxp.export.exact import expected, reference_rows
+from nnxp.export.operators import Operators, Shape
+from nnxp.export.outputs import Network
+from nnxp.export.selfcheck import Checked, written
+from nnxp.losses import SigmoidCrossentropy, SoftmaxCrossentropy
+from nnxp.network.answers import class_names
+from nnxp.network.model import Model
+from nnxp.typing import ArrayLike, HostArray
+
+INPUTS = ("float32", "float64", "int32", "int64", "uint8")
+OUTPUTS = ("prediction", "probabilities", "label", "logits", "members", "std")
+
+
+def export(
+    model: Model,
+    path: Any,
+    outputs: Sequence[str] | None = None,
+    input_dtype: str | None = None,
+    check: ArrayLike | None = None,
+) -> Checked:
+    """`Sequential.export`."""
+    graph, dtype = Operators(model.dtype), model.dtype
+    given = input_dtype or dtype
+    if given not in INPUTS:
+        raise ExportError(f"got input_dtype={input_dtype!r}, expected one of {', '.join(INPUTS)}")
+    network = Network(graph, model, "X" if given == dtype else graph.cast("X", dtype))
+    assert model.n_in is not None
+    names = _asked(model, outputs)
+    values = {name: _output(network, name) for name in names}
+    proto = graph.model({"X": (given, ("rows", model.n_in))}, values, metadata(model, [*names]))
+    rows = reference_rows(model, given) if check is None else _rows(model, check, given)
+    made = {SoftmaxCrossentropy: Softmax, SigmoidCrossentropy: Sigmoid}.get(type(model.loss), Linear)
+    given_by = {**GIVEN, "probabilities": lambda rows, of: np.asarray(made().forward(_prediction(rows, of)))}
+    known = {name: expected(model, functools.partial(given_by[name], rows)) for name in names if name in given_by}
+    return written(proto, path, {"X": rows}, known)
+
+
+def metadata(model: Model, outputs: Sequence[str]) -> dict[str, str]:
+    """What a file says of itself, each as JSON but for plain texts."""
+    import onnx
+
+    from nnxp import __version__
+
+    versions = {"nnxp": __version__, "onnx": onnx.__version__, "numpy": np.__version__}
+    noted = {"dtype": model.dtype, "outputs": json.dumps([*outputs]), "versions": json.dumps(versions)}
+    if model.classes is not None:
+        noted["classes"] = json.dumps(model.classes)
+    if isinstance(features := model.preprocessing.get("features"), list):
+        noted["features"] = json.dumps(features)
+    return noted
+
+
+def classifies(model: Model) -> bool:
+    """Whether a model's outputs are probabilities, or become some."""
+    if model.loss is not None:
+        return model.loss.classifies
+    return isinstance(model.layers[-1], Softmax | Sigmoid)
+
+
+def _asked(model: Model, outputs: Sequence[str] | None) -> list[str]:
+    """Names of outputs, if they are some that a model has."""
+    main = ["probabilities", "label"] if classifies(model) else ["prediction"]
+    known = [*main, *(name for name in OUTPUTS[3:] if model.members > 1 or name == "logits")]
+    asked = [outputs] if isinstance(outputs, str) else main if outputs is None else [*outputs]
+    for name in asked:
+        if name not in known:
+            raise ExportError(
+                f"got outputs with {name!r}, expected some of {', '.join(known)}, which this model has"
+                f"{hint(name, known)}"
+            )
+    if not asked or len({*asked}) < len(asked):
+        raise ExportError(f"got outputs={outputs!r}, expected at least one of {', '.join(known)}, each once")
+    return asked
+
+
+def _output(network: Network, name: str) -> tuple[str, str, Shape]:
+    """The value of an output, its dtype and shape."""
+    graph, model = network.graph, network.model
+    shape: Shape = ("rows", network.width)
+    if name == "label":
+        return label(graph, network.probabilities, network.width, model)
+    if name == "members" or (name == "logits" and model.members > 1):
+        shape = (model.members, *shape)
+    return getattr(network, name), graph.dtype, shape
+
+
+def label(graph: Operators, probabilities: str, width: int, model: Model) -> tuple[str, str, Shape]:
+    """Each row's class of probabilities, (rows,): its name where the model knows names, else its index; of several
+    labels a sample whether each holds, (rows, n_out), as 0 and 1. A row with NaN has none: "" or -1."""
+    total = graph.node("ReduceSum", probabilities, graph.constant([1]), keepdims=0 if width == 1 else 1)
+    if several := width > 1 and class_names(model) is None:
+        index = graph.cast(graph.node("Greater", probabilities, graph.constant(0.5)), "int64")
+    elif width == 1:
+        index = graph.cast(graph.node("Greater", total, graph.constant(0.5)), "int64")
+    else:
+        index = graph.node("ArgMax", probabilities, axis=1, keepdims=0)
+        total = graph.node("Squeeze", total, graph.constant([1]))
+    texts = None if several else model.classes
+    none = graph.constant(-1 if texts is None else len(texts))
+    index = graph.node("Where", graph.node("IsNaN", total), none, index)
+    if texts is None:
+        return index, "int64", ("rows", width) if several else ("rows",)
+    return graph.node("Gather", graph.constant([*texts, ""], "str"), index, axis=0), "str", ("rows",)
+
+
+def _rows(model: Model, check: ArrayLike, dtype: str) -> HostArray:
+    rows = np.asarray(check)
+    if rows.ndim != 2 or rows.shape[1] != model.n_in or not len(rows) or rows.dtype.kind not in "fiub":
+        raise ExportError(
+            f"got check of shape {rows.shape} and dtype {rows.dtype}, expected rows of numbers, (rows, {model.n_in})"
+        )
+    return rows.astype(dtype)
+
+
+# --- what the outputs have to be ------------------------------------------------------------------------
+
+
+def _run(rows: HostArray, model: Model, layers: Any, apart: bool = False) -> HostArray:
+    """What some of a model's layers give, on the host."""
+    with model.backend.context():
+        x = model.backend.asarray(rows, dtype=model.dtype)
+        return np.asarray(model.backend.to_numpy(model.prediction(layers, apart)(x)))
+
+
+def _prediction(rows: HostArray, model: Model) -> HostArray:
+    return _run(rows, model, model.layers)
+
+
+def _members(rows: HostArray, model: Model, layers: Any = None) -> HostArray:
+    output = _run(rows, model, layers or model.layers, True).reshape(len(rows), -1, model.n_out or 1)
+    wide = np.broadcast_to(output, (len(rows), model.members, output.shape[2]))
+    return wide.transpose(1, 0, 2)
+
+
+def _logits(rows: HostArray, model: Model) -> HostArray:
+    layers = model.layers[:-1] if isinstance(model.layers[-1], Softmax | Sigmoid) else model.layers
+    return _run(rows, model, layers) if model.members == 1 else _members(rows, model, layers)
+
+
+def _std(rows: HostArray, model: Model) -> HostArray:
+    deviation: HostArray = np.std(_members(rows, model), axis=0, ddof=1)
+    return deviation
+
+
+GIVEN: Mapping[str, Callable[[HostArray, Model], HostArray]] = {
+    "prediction": _prediction,
+    "members": _members,
+    "logits": _logits,
+    "std": _std,
+}
+"""What a model itself gives for rows, by the name of the output. Probabilities are of its loss too, labels of them."""
