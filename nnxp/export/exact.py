@@ -1,8 +1,7 @@
 """What a model computed in another dtype says of its error, and rows to compute it on."""
 
 import copy
-from collections.abc import Callable
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, Self, TypeVar
 
 import numpy as np
 
@@ -28,6 +27,11 @@ def in_dtype(model: M, dtype: str) -> M:
     return twin
 
 
+def other_dtype(dtype: str) -> str:
+    """The dtype that a model's error shows in."""
+    return "float64" if dtype == "float32" else "float32"
+
+
 class Expected(NamedTuple):
     """What an output of a file has to be."""
 
@@ -36,17 +40,17 @@ class Expected(NamedTuple):
     exact: HostArray
     """That computed in float64."""
     own: float
-    """The largest error of ours. What a float64 model gives is exact as far as is known here: its error is taken to be
-    2⁻²⁹ of what it has in float32, as the rounding of the one is to that of the other."""
+    """The largest error of ours."""
 
+    @classmethod
+    def of(cls, ours: HostArray, other: HostArray) -> Self:
+        """Of what the model gives, and what it gives in the other dtype.
 
-def expected(model: M, give: Callable[[M], HostArray]) -> Expected:
-    """What `give` makes of a model, and how far off that is."""
-    ours = give(model)
-    other = give(in_dtype(model, "float64" if model.dtype == "float32" else "float32"))
-    if model.dtype == "float32":
-        return Expected(ours, other, largest(ours - other))
-    return Expected(ours, ours, largest(ours - other) * 2.0**-29)
+        What a float64 model gives is exact as far as is known here: its error is taken to be 2⁻²⁹ of what it has in
+        float32, as the rounding of the one is to that of the other.
+        """
+        difference = largest(ours - other)
+        return cls(ours, other, difference) if ours.dtype == np.float32 else cls(ours, ours, difference * 2.0**-29)
 
 
 def largest(values: HostArray) -> float:
@@ -54,20 +58,20 @@ def largest(values: HostArray) -> float:
     return float(np.max(np.abs(values), initial=0.0, where=np.isfinite(values)))
 
 
-def reference_rows(model: Model, input_dtype: str) -> HostArray:
-    """Rows such as a model's inputs may be, (64, n_in): normal numbers before they are rescaled, codes of an embedding,
-    numbers between the edges of a column's bins; the first row is 0."""
+def reference_rows(model: Model, input_dtype: str, rows: int = ROWS) -> HostArray:
+    """Rows such as a model's inputs may be, (rows, n_in): normal numbers before they are rescaled, codes of an
+    embedding, numbers between the edges of a column's bins; the first row is 0."""
     assert model.n_in is not None
-    rng, shape = np.random.default_rng(0), (ROWS, model.n_in)
+    rng, shape = np.random.default_rng(0), (rows, model.n_in)
     X = rng.normal(size=shape)
     X[0] = 0
     for layer in reversed([*_first(model.layers)]):
         if isinstance(layer, Embedding):
             for column, size in zip(layer._own, layer.sizes, strict=True):
-                X[:, column] = rng.integers(size, size=ROWS)
+                X[:, column] = rng.integers(size, size=rows)
         elif isinstance(layer, PiecewiseLinearEmbedding):
             for column, edges in zip(layer._own, layer.edges, strict=True):
-                X[:, column] = rng.uniform(edges[0], edges[-1], size=ROWS)
+                X[:, column] = rng.uniform(edges[0], edges[-1], size=rows)
         elif isinstance(layer, Rescaling):
             scale, offset = (np.asarray(v if not isinstance(v, tuple) else v[0]) for v in (layer.scale, layer.offset))
             X = np.divide(X - offset, scale, out=np.zeros(shape), where=scale != 0)

@@ -87,19 +87,15 @@ def _product(graph: Operators, layer: Any, after: Any, x: str) -> str:
         slope, mean = _slope(after), _host(after, "running_mean")
         W = W * (slope.reshape(len(W), 1, -1) if W.ndim == 3 else slope)
         b = (b - mean) * slope + _host(after, "biases")
-    if W.ndim == 2:
-        return graph.node("Gemm", x, graph.constant(W), graph.constant(b))
-    return graph.node("Add", _blocks(graph, x, W), graph.constant(b))
+    return _blocks(graph, x, W, b) if W.ndim == 3 else graph.node("Gemm", x, graph.constant(W), graph.constant(b))
 
 
-def _blocks(graph: Operators, x: str, W: HostArray) -> str:
-    """Each of the blocks of x's columns times a matrix, side by side: `block_products`."""
-    d, k, m = W.shape
-    if d == 1:
-        return graph.node("MatMul", x, graph.constant(W[0]))
-    blocks = graph.node("Transpose", graph.reshaped(x, -1, d, k), perm=[1, 0, 2])
-    made = graph.node("MatMul", blocks, graph.constant(W))
-    return graph.reshaped(graph.node("Transpose", made, perm=[1, 0, 2]), -1, d * m)
+def _blocks(graph: Operators, x: str, W: HostArray, b: HostArray) -> str:
+    """Each of the blocks of x's columns times a matrix, side by side, and b: `block_products`. Block by block, since
+    the runtime's product of stacked matrices gives one row other bits than the same row among others."""
+    each = zip(graph.nodes("Split", x, outputs=len(W), axis=1), W, b.reshape(len(W), 1, -1), strict=True)
+    made = [graph.node("Gemm", part, graph.constant(w), graph.constant(c)) for part, w, c in each]
+    return graph.node("Concat", *made, axis=1)
 
 
 def _members_shared_dense(graph: Operators, layer: MembersSharedDense, x: str) -> str:
@@ -193,8 +189,9 @@ def _periodic(graph: Operators, layer: PeriodicEmbedding, x: str) -> str:
     rows = [graph.constant(_host(layer, name)) for name in ("frequencies", "phases")]
     (angles,) = formula(graph, formulas.angle, _gathered(graph, x, layer._waved), *rows)
     (cosines,) = formula(graph, formulas.cosine, angles)
-    z = _blocks(graph, cosines, _host(layer, "weights"))
-    (numbers,) = formula(graph, layer._end(), z, graph.constant(_host(layer, "biases")))
+    numbers = _blocks(graph, cosines, _host(layer, "weights"), _host(layer, "biases"))
+    if layer.activation is not None:
+        (numbers,) = formula(graph, formulas.relu, numbers)
     return _joined(graph, layer, x, _gathered(graph, x, layer._own), numbers)
 
 
@@ -202,8 +199,7 @@ def _piecewise(graph: Operators, layer: PiecewiseLinearEmbedding, x: str) -> str
     source, *numbers = layer._pieces
     (made,) = formula(graph, formulas.piece, _gathered(graph, x, source), *(graph.constant([row]) for row in numbers))
     if layer.width is not None:
-        z = _blocks(graph, made, _host(layer, "weights"))
-        (made,) = formula(graph, formulas.add_row, z, graph.constant(_host(layer, "biases")))
+        made = _blocks(graph, made, _host(layer, "weights"), _host(layer, "biases"))
     return _joined(graph, layer, x, made)
 
 

@@ -1,18 +1,18 @@
 """A model of numbers as an ONNX file: its input, its outputs, and what is noted beside them."""
 
-import functools
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from nnxp.activations import Linear, Sigmoid, Softmax
 from nnxp.errors import ExportError, hint
-from nnxp.export.exact import expected, reference_rows
+from nnxp.export.exact import Expected, in_dtype, other_dtype, reference_rows
 from nnxp.export.operators import Operators, Shape
 from nnxp.export.outputs import Network
 from nnxp.export.selfcheck import Checked, written
+from nnxp.layers import Layer
 from nnxp.losses import SigmoidCrossentropy, SoftmaxCrossentropy
 from nnxp.network.answers import class_names
 from nnxp.network.model import Model
@@ -30,20 +30,24 @@ def export(
     check: ArrayLike | None = None,
 ) -> Checked:
     """`Sequential.export`."""
-    graph, dtype = Operators(model.dtype), model.dtype
-    given = input_dtype or dtype
+    names, given = _asked(model, outputs), input_dtype or model.dtype
+    proto = proto_of(model, names, given)
+    rows = reference_rows(model, given) if check is None else _rows(model, check, given)
+    ours, other = (
+        given_by(model, model, names, rows),
+        given_by(model, in_dtype(model, other_dtype(model.dtype)), names, rows),
+    )
+    return written(proto, path, {"X": rows}, {name: Expected.of(ours[name], other[name]) for name in ours})
+
+
+def proto_of(model: Model, outputs: Sequence[str], input_dtype: str | None = None) -> Any:
+    """The `ModelProto` of a model, which gives these outputs for X of this dtype, by default the model's."""
+    graph, given = Operators(model.dtype), input_dtype or model.dtype
     if given not in INPUTS:
         raise ExportError(f"got input_dtype={input_dtype!r}, expected one of {', '.join(INPUTS)}")
-    network = Network(graph, model, "X" if given == dtype else graph.cast("X", dtype))
-    assert model.n_in is not None
-    names = _asked(model, outputs)
-    values = {name: _output(network, name) for name in names}
-    proto = graph.model({"X": (given, ("rows", model.n_in))}, values, metadata(model, [*names]))
-    rows = reference_rows(model, given) if check is None else _rows(model, check, given)
-    made = {SoftmaxCrossentropy: Softmax, SigmoidCrossentropy: Sigmoid}.get(type(model.loss), Linear)
-    given_by = {**GIVEN, "probabilities": lambda rows, of: np.asarray(made().forward(_prediction(rows, of)))}
-    known = {name: expected(model, functools.partial(given_by[name], rows)) for name in names if name in given_by}
-    return written(proto, path, {"X": rows}, known)
+    network = Network(graph, model, "X" if given == model.dtype else graph.cast("X", model.dtype))
+    values = {name: _output(network, name) for name in outputs}
+    return graph.model({"X": (given, ("rows", network.n_in))}, values, metadata(model, outputs))
 
 
 def metadata(model: Model, outputs: Sequence[str]) -> dict[str, str]:
@@ -126,37 +130,32 @@ def _rows(model: Model, check: ArrayLike, dtype: str) -> HostArray:
 # --- what the outputs have to be ------------------------------------------------------------------------
 
 
-def _run(rows: HostArray, model: Model, layers: Any, apart: bool = False) -> HostArray:
+def given_by(model: Model, twin: Model, names: Sequence[str], rows: HostArray) -> dict[str, HostArray]:
+    """What a model's twin, or the model itself, gives for rows, by the name of the output: all but labels, which are of
+    the probabilities."""
+    found: dict[str, HostArray] = {}
+    if model.members > 1:
+        found["members"] = each = _apart(twin, _run(twin, rows, twin.layers, True))
+        found["prediction"], found["std"] = np.mean(each, axis=0), np.std(each, axis=0, ddof=1)
+    else:
+        found["prediction"] = _run(twin, rows, twin.layers)
+    made = {SoftmaxCrossentropy: Softmax, SigmoidCrossentropy: Sigmoid}.get(type(model.loss), Linear)
+    found["probabilities"] = np.asarray(made().forward(found["prediction"]))
+    if "logits" in names:
+        ends = isinstance(model.layers[-1], Softmax | Sigmoid)
+        logits = _run(twin, rows, twin.layers[:-1] if ends else twin.layers, True)
+        found["logits"] = logits if model.members == 1 else _apart(twin, logits)
+    return {name: found[name] for name in names if name in found}
+
+
+def _run(model: Model, rows: HostArray, layers: list[Layer], apart: bool = False) -> HostArray:
     """What some of a model's layers give, on the host."""
     with model.backend.context():
         x = model.backend.asarray(rows, dtype=model.dtype)
         return np.asarray(model.backend.to_numpy(model.prediction(layers, apart)(x)))
 
 
-def _prediction(rows: HostArray, model: Model) -> HostArray:
-    return _run(rows, model, model.layers)
-
-
-def _members(rows: HostArray, model: Model, layers: Any = None) -> HostArray:
-    output = _run(rows, model, layers or model.layers, True).reshape(len(rows), -1, model.n_out or 1)
-    wide = np.broadcast_to(output, (len(rows), model.members, output.shape[2]))
-    return wide.transpose(1, 0, 2)
-
-
-def _logits(rows: HostArray, model: Model) -> HostArray:
-    layers = model.layers[:-1] if isinstance(model.layers[-1], Softmax | Sigmoid) else model.layers
-    return _run(rows, model, layers) if model.members == 1 else _members(rows, model, layers)
-
-
-def _std(rows: HostArray, model: Model) -> HostArray:
-    deviation: HostArray = np.std(_members(rows, model), axis=0, ddof=1)
-    return deviation
-
-
-GIVEN: Mapping[str, Callable[[HostArray, Model], HostArray]] = {
-    "prediction": _prediction,
-    "members": _members,
-    "logits": _logits,
-    "std": _std,
-}
-"""What a model itself gives for rows, by the name of the output. Probabilities are of its loss too, labels of them."""
+def _apart(model: Model, output: HostArray) -> HostArray:
+    """(members, rows, n_out) of outputs side by side, or of those that all members share."""
+    each = output.reshape(len(output), -1, model.n_out or 1)
+    return np.broadcast_to(each, (len(output), model.members, each.shape[2])).transpose(1, 0, 2)

@@ -20,6 +20,8 @@ class Network:
     ----------
     prediction : str
         What `predict` gives, (rows, n_out): of several members their mean.
+    n_in, width : int
+        The numbers of inputs and of outputs.
 
     Raises
     ------
@@ -45,7 +47,7 @@ class Network:
                 "got a model whose numbers of inputs and outputs are not known, expected known ones: begin it with a "
                 "layer that says them, Dense(4, 8) say"
             )
-        self.width: int = model.n_out
+        self.n_in, self.width = model.n_in, model.n_out
         self._ends = type(model.layers[-1]) if type(model.layers[-1]) in (Softmax, Sigmoid) else None
         body = model.running(model.layers[:-1] if self._ends else model.layers)
         self._last = model.running(model.layers)[len(body) :]
