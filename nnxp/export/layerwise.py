@@ -3,7 +3,7 @@
 What `predict` computes, in its order, but for what is constant: that is computed in float64 and rounded once.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,7 @@ from nnxp.layers import (
     SharedDense,
 )
 from nnxp.layers.columnwise import Columnwise
+from nnxp.layers.parts import with_parts
 from nnxp.network.parametric import ParametricActivation
 from nnxp.network.residual import Residual
 from nnxp.network.shared import Shared
@@ -58,13 +59,23 @@ def _one(graph: Operators, layer: Layer, x: str, width: int) -> tuple[str, int]:
     assert after is not None
     if (plain := WRITTEN.get(kind)) is not None:
         return plain(graph, layer, x), after
-    if isinstance(layer, Activation) and kind.forward is Activation.forward:
-        return _activation(graph, layer, x), after
-    raise ExportError(
-        f"got layer {layer.position}, {kind.__name__}, a class of your own, which computes what nobody else can read, "
-        "expected layers of nnxp: make it of those, or where it is element by element a subclass of nnxp.Activation "
-        "with a formula"
-    )
+    return _activation(graph, layer, x), after
+
+
+def check_known(layers: Sequence[Layer]) -> None:
+    """Raises ExportError where a layer, or a part of one, is of a class that cannot be written."""
+    for position, layer in with_parts(layers):
+        kind = type(layer)
+        if kind not in (*PASSING, *PRODUCTS, *WRITTEN, *HOLDING) and not _has_formula(layer):
+            raise ExportError(
+                f"got layer {position}, {kind.__name__}, a class of your own, whose forward no other runtime has, "
+                "expected layers of nnxp: make it of those, or where it is element by element a subclass of "
+                "nnxp.Activation with a formula"
+            )
+
+
+def _has_formula(layer: Layer) -> bool:
+    return isinstance(layer, Activation) and type(layer).forward is Activation.forward
 
 
 def _host(layer: Layer, name: str) -> HostArray:

@@ -10,16 +10,15 @@ from nnxp.activations import Linear, Sigmoid, Softmax
 from nnxp.errors import ExportError, hint
 from nnxp.export.exact import Expected, in_dtype, other_dtype, reference_rows
 from nnxp.export.operators import Operators, Shape
-from nnxp.export.outputs import Network
+from nnxp.export.outputs import Network, ends
 from nnxp.export.selfcheck import Checked, written
 from nnxp.layers import Layer
-from nnxp.losses import SigmoidCrossentropy, SoftmaxCrossentropy
+from nnxp.losses import Loss, SigmoidCrossentropy, SoftmaxCrossentropy
 from nnxp.network.answers import class_names
 from nnxp.network.model import Model
 from nnxp.typing import ArrayLike, HostArray
 
 INPUTS = ("float32", "float64", "int32", "int64", "uint8")
-OUTPUTS = ("prediction", "probabilities", "label", "logits", "members", "std")
 
 
 def export(
@@ -33,10 +32,8 @@ def export(
     names, given = _asked(model, outputs), input_dtype or model.dtype
     proto = proto_of(model, names, given)
     rows = reference_rows(model, given) if check is None else _rows(model, check, given)
-    ours, other = (
-        given_by(model, model, names, rows),
-        given_by(model, in_dtype(model, other_dtype(model.dtype)), names, rows),
-    )
+    twin = in_dtype(model, other_dtype(model.dtype))
+    ours, other = (given_by(one, model.loss, names, rows) for one in (model, twin))
     return written(proto, path, {"X": rows}, {name: Expected.of(ours[name], other[name]) for name in ours})
 
 
@@ -69,13 +66,13 @@ def classifies(model: Model) -> bool:
     """Whether a model's outputs are probabilities, or become some."""
     if model.loss is not None:
         return model.loss.classifies
-    return isinstance(model.layers[-1], Softmax | Sigmoid)
+    return ends(model)
 
 
 def _asked(model: Model, outputs: Sequence[str] | None) -> list[str]:
     """Names of outputs, if they are some that a model has."""
     main = ["probabilities", "label"] if classifies(model) else ["prediction"]
-    known = [*main, *(name for name in OUTPUTS[3:] if model.members > 1 or name == "logits")]
+    known = [*main, *(["logits"] if classifies(model) else []), *(["members", "std"] if model.members > 1 else [])]
     asked = [outputs] if isinstance(outputs, str) else main if outputs is None else [*outputs]
     for name in asked:
         if name not in known:
@@ -130,21 +127,18 @@ def _rows(model: Model, check: ArrayLike, dtype: str) -> HostArray:
 # --- what the outputs have to be ------------------------------------------------------------------------
 
 
-def given_by(model: Model, twin: Model, names: Sequence[str], rows: HostArray) -> dict[str, HostArray]:
-    """What a model's twin, or the model itself, gives for rows, by the name of the output: all but labels, which are of
+def given_by(model: Model, loss: Loss | None, names: Sequence[str], rows: HostArray) -> dict[str, HostArray]:
+    """What a model that was trained by a loss gives for rows, by the name of the output: all but labels, which are of
     the probabilities."""
-    found: dict[str, HostArray] = {}
-    if model.members > 1:
-        found["members"] = each = _apart(twin, _run(twin, rows, twin.layers, True))
-        found["prediction"], found["std"] = np.mean(each, axis=0), np.std(each, axis=0, ddof=1)
-    else:
-        found["prediction"] = _run(twin, rows, twin.layers)
-    made = {SoftmaxCrossentropy: Softmax, SigmoidCrossentropy: Sigmoid}.get(type(model.loss), Linear)
+    found = {"prediction": _run(model, rows, model.layers)}
+    made = {SoftmaxCrossentropy: Softmax, SigmoidCrossentropy: Sigmoid}.get(type(loss), Linear)
     found["probabilities"] = np.asarray(made().forward(found["prediction"]))
+    if model.members > 1:
+        found["members"] = each = _apart(model, _run(model, rows, model.layers, True))
+        found["std"] = np.std(each, axis=0, ddof=1)
     if "logits" in names:
-        ends = isinstance(model.layers[-1], Softmax | Sigmoid)
-        logits = _run(twin, rows, twin.layers[:-1] if ends else twin.layers, True)
-        found["logits"] = logits if model.members == 1 else _apart(twin, logits)
+        logits = _run(model, rows, model.layers[:-1] if ends(model) else model.layers, True)
+        found["logits"] = logits if model.members == 1 else _apart(model, logits)
     return {name: found[name] for name in names if name in found}
 
 

@@ -5,7 +5,7 @@ import functools
 from nnxp.activations import Sigmoid, Softmax
 from nnxp.errors import ExportError
 from nnxp.export.elementwise import formula
-from nnxp.export.layerwise import row
+from nnxp.export.layerwise import check_known, row
 from nnxp.export.operators import Operators
 from nnxp.kernels import formulas
 from nnxp.losses import SigmoidCrossentropy, SoftmaxCrossentropy
@@ -40,6 +40,7 @@ class Network:
     """
 
     def __init__(self, graph: Operators, model: Model, x: str) -> None:
+        check_known(model.layers)
         _ = model.store
         self.graph, self.model, self.count = graph, model, model.members
         if model.n_in is None or model.n_out is None:
@@ -48,7 +49,7 @@ class Network:
                 "layer that says them, Dense(4, 8) say"
             )
         self.n_in, self.width = model.n_in, model.n_out
-        self._ends = type(model.layers[-1]) if type(model.layers[-1]) in (Softmax, Sigmoid) else None
+        self._ends = ends(model)
         body = model.running(model.layers[:-1] if self._ends else model.layers)
         self._last = model.running(model.layers)[len(body) :]
         self._before, self._wide = row(graph, body, x, model.n_in)
@@ -67,14 +68,10 @@ class Network:
 
     @functools.cached_property
     def logits(self) -> str:
-        """What the last softmax or sigmoid takes, (rows, n_out); of several members, which have no such thing
-        together, (members, rows, n_out)."""
-        if self._ends is None:
-            if isinstance(self.model.loss, SoftmaxCrossentropy | SigmoidCrossentropy):
-                return self.prediction if self.count == 1 else self.members
-            raise ExportError(
-                "got outputs with logits, expected a model that ends in a softmax or a sigmoid to have some"
-            )
+        """What the last softmax or sigmoid takes, or what the model gives where its loss has it, (rows, n_out); of
+        several members, which have no such thing together, (members, rows, n_out)."""
+        if not self._ends:
+            return self.prediction if self.count == 1 else self.members
         spread = [layer for layer in self._last if type(layer) is Spread]
         logits, _ = row(self.graph, spread, self._before, self._wide)
         return logits if self.count == 1 else self._apart(logits)
@@ -88,8 +85,6 @@ class Network:
     def std(self) -> str:
         """The standard deviation over several members of what they give, divided by their number less 1,
         (rows, n_out)."""
-        if self.count == 1:
-            raise ExportError("got outputs with std, expected a model of several members, which it is over")
         graph, each = self.graph, self._in_columns(self._each)
         d = graph.node("Sub", each, graph.node("ReduceMean", each, axes=[1], keepdims=1))
         squares = graph.node("ReduceSum", graph.node("Mul", d, d), graph.constant([1]), keepdims=0)
@@ -105,3 +100,8 @@ class Network:
     def _apart(self, each: str) -> str:
         """(members, rows, n_out)."""
         return self.graph.node("Transpose", self._in_columns(each), perm=[1, 0, 2])
+
+
+def ends(model: Model) -> bool:
+    """Whether a model ends in a softmax or a sigmoid."""
+    return isinstance(model.layers[-1], Softmax | Sigmoid)

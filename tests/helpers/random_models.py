@@ -114,7 +114,9 @@ class Drawing:
     def head(self, n: int) -> tuple[list[Any], Any]:
         """The last layers, and the loss."""
         m = int(self.rng.integers(2, 6))
-        kind = self.one("classes", "classes", "logits", "yes or no", "labels", "label logits", "numbers", "units", "counts")
+        kind = self.one(
+            "classes", "classes", "logits", "yes or no", "labels", "label logits", "numbers", "units", "counts"
+        )
         if kind == "classes":
             return [nnxp.Dense(n, m), "softmax"], "categorical_crossentropy"
         if kind == "logits":
