@@ -83,7 +83,7 @@ def measured(name: str, dtype: str, stride: int) -> dict[str, tuple[float, float
     model = Sequential([Scaling(1), FUNCTIONS[name]], dtype=dtype)
     content = proto_of(model, ["prediction"]).SerializeToString()
     runs: dict[str, Callable[[Any], Any]] = {
-        "onnxruntime": lambda x: evaluator_of(content)[1]({"X": x})[0],
+        "onnxruntime": lambda x: evaluator_of()[1](content)({"X": x})[0],
         "reference": lambda x: ReferenceEvaluator(onnx.load_from_string(content)).run(None, {"X": x})[0],
         "predict": model.predict,
     }

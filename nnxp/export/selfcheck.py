@@ -62,10 +62,10 @@ def written(model: Any, path: Any, feeds: Mapping[str, HostArray], expected: Map
         It cannot be written.
     """
     content = _valid(model)
-    evaluator, run = evaluator_of(content)
+    evaluator, open_ = evaluator_of()
     names = [output.name for output in model.graph.output]
     try:
-        found = dict(zip(names, run(feeds), strict=True))
+        found = dict(zip(names, open_(content)(feeds), strict=True))
     except Exception as cause:  # a runtime raises what it likes
         raise ExportError(f"got an ONNX file that {evaluator} does not run: {cause}") from cause
     scale = max((largest(one.ours) for one in expected.values()), default=0.0)
@@ -77,20 +77,35 @@ def written(model: Any, path: Any, feeds: Mapping[str, HostArray], expected: Map
     return Checked(evaluator, rows, difference, error, own)
 
 
-def evaluator_of(content: bytes) -> tuple[str, Callable[[Mapping[str, HostArray]], list[HostArray]]]:
-    """What runs a file's bytes here, its name first: onnxruntime, else onnx's reference evaluator."""
+Run = Callable[[Mapping[str, HostArray]], list[HostArray]]
+
+
+def evaluator_of() -> tuple[str, Callable[[bytes], Run]]:
+    """What runs files here, its name first: onnxruntime, else onnx's reference evaluator."""
     if importlib.util.find_spec("onnxruntime") is None:
         import onnx
-        from onnx.reference import ReferenceEvaluator
 
-        reference = ReferenceEvaluator(onnx.load_from_string(content))
-        return f"the reference evaluator of onnx {onnx.__version__}", lambda feeds: reference.run(None, dict(feeds))
+        return f"the reference evaluator of onnx {onnx.__version__}", _reference
+    import onnxruntime
+
+    return f"onnxruntime {onnxruntime.__version__}", _session
+
+
+def _reference(content: bytes) -> Run:
+    import onnx
+    from onnx.reference import ReferenceEvaluator
+
+    evaluator = ReferenceEvaluator(onnx.load_from_string(content))
+    return lambda feeds: evaluator.run(None, dict(feeds))
+
+
+def _session(content: bytes) -> Run:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-    return f"onnxruntime {onnxruntime.__version__}", lambda feeds: session.run(None, dict(feeds))
+    return lambda feeds: session.run(None, dict(feeds))
 
 
 def _valid(model: Any) -> bytes:

@@ -12,8 +12,9 @@ import pytest
 from onnx import numpy_helper
 
 import nnxp
+from benchmarks import onnx_errors
 from nnxp import BatchNorm, Dense, Dropout, Rescaling, Sequential
-from nnxp.activations import Activation
+from nnxp.activations import ACTIVATIONS, Activation
 from nnxp.export import elementwise, operators
 from nnxp.kernels import formulas, vocabulary
 from tests.helpers.matrix import Target
@@ -255,6 +256,19 @@ def test_words_are_right_where_the_runtime_is_not(path: Path) -> None:
             [1, 0], [np.inf, 0], [np.inf, pytest.approx(-formulas.SELU_SCALE * formulas.SELU_ALPHA)], [1, -1]
         ]  # fmt: skip
         assert infinite[5].tolist()[:2] == [np.inf, np.inf] and all(np.isnan(a[2]) for a in infinite)
+
+
+def test_the_table_of_errors_has_all_activations() -> None:
+    """And its errors are those of a few roundings, but where a formula itself cancels: GELU's and its tanh's."""
+    stride = 2**22 + 1
+    names = {type(function).__name__ for function in onnx_errors.FUNCTIONS.values()}
+    assert names == {kind.__name__ for kind in ACTIVATIONS} - {"Linear", "Softmax"}
+    assert len([*onnx_errors.lines(stride)]) == 3 + 2 * len(onnx_errors.FUNCTIONS)
+    for dtype in ("float32", "float64"):
+        eps = np.finfo(dtype).eps
+        for name in onnx_errors.FUNCTIONS:
+            for _, absolute in onnx_errors.measured(name, dtype, stride).values():
+                assert absolute <= 16 * eps, (name, dtype)
 
 
 def log1p(x: Any) -> Any:

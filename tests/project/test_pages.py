@@ -18,7 +18,7 @@ from nnxp import metrics
 from nnxp.cli.parser import parser
 from tests.helpers import pages
 
-RUN_HERE = {"by-hand.md", "estimators.md", "gpu.md", "speed.md", "tables.md", "training.md"}
+RUN_HERE = {"by-hand.md", "estimators.md", "gpu.md", "onnx.md", "speed.md", "tables.md", "training.md"}
 
 
 @pytest.fixture
@@ -123,6 +123,14 @@ def test_tables(scope: dict[str, Any]) -> None:
     for said in (f"feature_names_out  # {scope['encoder'].feature_names_out}", f"[*notes]  # {[*scope['notes']]}"):
         assert said in encoder
     assert scope["X"].shape == (1, 6) and scope["X"].dtype == np.float32
+
+
+def test_onnx(scope: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
+    run("docs/onnx.md", scope)
+    assert "checked on 1797 rows with onnxruntime" in capsys.readouterr().out
+    expected = scope["model"].predict(scope["digits"].X[:5])
+    np.testing.assert_allclose(scope["probabilities"], expected, rtol=0, atol=1e-6)
+    assert scope["label"].tolist() == expected.argmax(axis=1).tolist()
 
 
 def test_by_hand(scope: dict[str, Any]) -> None:
