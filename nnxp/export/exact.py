@@ -21,7 +21,8 @@ def in_dtype(model: M, dtype: str) -> M:
     layers = [copy.copy(layer) for layer in model.layers]
     for _, layer in with_parts(layers):
         layer.__dict__.update(_store=None, _dtype=None, _backend=None, _named=False, _assigned={})
-    twin = type(model)(layers, dtype=dtype, members=model.members)
+    twin = object.__new__(type(model))  # a class of the user's own may take other arguments
+    Model.__init__(twin, layers, dtype=dtype, members=model.members)
     twin.bind_to(get_backend("numpy"))
     twin.store.values[...] = model.store.backend.to_numpy(model.store.values)
     return twin

@@ -121,7 +121,9 @@ def _members_shared_dense(graph: Operators, layer: MembersSharedDense, x: str) -
 
 
 def _activation(graph: Operators, layer: Any, x: str) -> str:
-    constants = [c if isinstance(c, float) else graph.constant(layer.backend.to_numpy(c)) for c in layer.constants()]
+    constants = [
+        graph.constant(layer.backend.to_numpy(c)) if getattr(c, "ndim", 0) else float(c) for c in layer.constants()
+    ]
     try:
         (y,) = formula(graph, layer.functions()[0], x, *constants)
     except TypeError as error:

@@ -116,7 +116,7 @@ def label(graph: Operators, probabilities: str, width: int, model: Model) -> tup
 
 
 def _rows(model: Model, check: ArrayLike, dtype: str) -> HostArray:
-    rows = np.asarray(check)
+    rows = np.asarray(model.backend.to_numpy(check) if model.backend.owns(check) else check)
     if rows.ndim != 2 or rows.shape[1] != model.n_in or not len(rows) or rows.dtype.kind not in "fiub":
         raise ExportError(
             f"got check of shape {rows.shape} and dtype {rows.dtype}, expected rows of numbers, (rows, {model.n_in})"

@@ -24,7 +24,8 @@ class Portable(Model):
         """Writes an ONNX file that predicts as the model does, without nnxp. Needs onnx: ``pip install "nnxp[onnx]"``.
 
         Its input is X, (rows, n_in), any number of rows, none too. It holds the whole model: members are averaged in
-        it, and layers that only train are gone. See docs/onnx.md for what is written.
+        it, and layers that only train are gone. See docs/onnx.md for what is written. A model that has seen no X yet
+        is NumPy's from then on.
 
         Parameters
         ----------

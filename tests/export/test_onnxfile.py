@@ -13,7 +13,7 @@ from onnx import numpy_helper
 
 import nnxp
 from benchmarks import onnx_errors
-from nnxp import BatchNorm, Dense, Dropout, Rescaling, Sequential
+from nnxp import BatchNorm, Dense, Dropout, LayerNorm, Rescaling, Sequential
 from nnxp.activations import ACTIVATIONS, Activation
 from nnxp.export import elementwise, operators
 from nnxp.kernels import formulas, vocabulary
@@ -143,6 +143,32 @@ def test_a_model_of_any_library_is_exported(backend: Target, path: Path) -> None
     model.export(path)
     ours = backend.to_numpy(model.predict(backend.asarray(X)))
     np.testing.assert_allclose(run(path, X)[0], ours, rtol=0, atol=16 * np.finfo("float32").eps)
+
+
+class Fixed(Sequential):
+    """A model of a class of somebody's own."""
+
+    def __init__(self) -> None:
+        super().__init__([Dense(4, 3), "relu", Dense(3, 2)], "mean_squared_error", seed=0)
+
+
+def test_models_of_ones_own_and_what_members_have_by_themselves(path: Path) -> None:
+    Fixed().export(path)
+    np.testing.assert_allclose(run(path, X)[0], Fixed().predict(X), rtol=0, atol=8 * np.finfo("float32").eps)
+    rates = [[1.0, 2.0, 0.5, 1.0], [3.0, 4.0, 1.0, 2.0]]
+    layers = [Rescaling(rates, 0.5), Dense(4, 3), "relu", Dropout([0.1, 0.2]), Dense(3, 1)]
+    model = Sequential(layers, "mean_squared_error", members=2, seed=0)
+    model.export(path)
+    np.testing.assert_allclose(run(path, X)[0], model.predict(X), rtol=0, atol=32 * np.finfo("float32").eps)
+
+
+def test_a_layer_norm_of_large_numbers_keeps_its_digits(path: Path) -> None:
+    """ONNX's own operator is 5e-4 off there: it normalises by a mean that is rounded."""
+    Sequential([LayerNorm(64)], "mean_squared_error", seed=0).export(path)
+    x = (1e4 + RNG.normal(size=(30, 64))).astype("float32")
+    wide = x.astype(float)
+    exact = (wide - wide.mean(axis=1, keepdims=True)) / np.sqrt(wide.var(axis=1, keepdims=True) + 1e-5)
+    np.testing.assert_allclose(run(path, x)[0], exact, rtol=0, atol=16 * np.finfo("float32").eps)
 
 
 class Cube(Activation):
