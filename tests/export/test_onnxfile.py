@@ -49,6 +49,11 @@ def test_the_file_is_one_that_old_runtimes_take(path: Path) -> None:
     assert [node.op_type for node in proto.graph.node][:4] == ["Gemm", "Relu", "Gemm", "Softmax"]  # dropout is gone
     assert {node.domain for node in proto.graph.node} == {""}
     assert [entry.name for entry in proto.graph.input] == ["X"]  # constants are none
+    read = {name for node in proto.graph.node for name in node.input}
+    assert {entry.name for entry in proto.graph.initializer} == read - {
+        "X",
+        *(o for n in proto.graph.node for o in n.output),
+    }
     assert [entry.name for entry in proto.graph.output] == ["probabilities", "label"]
     noted = {entry.key: entry.value for entry in proto.metadata_props}
     assert json.loads(noted["classes"]) == ["no", "perhaps", "yes"] and noted["dtype"] == "float32"
