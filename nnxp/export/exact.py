@@ -24,7 +24,8 @@ def in_dtype(model: M, dtype: str) -> M:
     twin = object.__new__(type(model))  # a class of the user's own may take other arguments
     Model.__init__(twin, layers, dtype=dtype, members=model.members)
     twin.bind_to(get_backend("numpy"))
-    twin.store.values[...] = model.store.backend.to_numpy(model.store.values)
+    with np.errstate(over="ignore"):  # an infinite weight shows in the outputs
+        twin.store.values[...] = model.store.backend.to_numpy(model.store.values)
     return twin
 
 
@@ -50,7 +51,8 @@ class Expected(NamedTuple):
         What a float64 model gives is exact as far as is known here: its error is taken to be 2⁻²⁹ of what it has in
         float32, as the rounding of the one is to that of the other.
         """
-        difference = largest(ours - other)
+        with np.errstate(invalid="ignore"):  # of infinities
+            difference = largest(ours - other)
         return cls(ours, other, difference) if ours.dtype == np.float32 else cls(ours, ours, difference * 2.0**-29)
 
 

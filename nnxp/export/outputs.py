@@ -54,7 +54,9 @@ class Network:
         self._last = model.running(model.layers)[len(body) :]
         self._before, self._wide = row(graph, body, x, model.n_in)
         self._each, _ = row(graph, self._last, self._before, self._wide)
-        self.prediction = self._each if self.count == 1 else self._over_members("ReduceMean", self._each)
+        self.prediction = self._each
+        if self.count > 1:
+            self.prediction = graph.node("ReduceMean", self._in_columns(self._each), axes=[1], keepdims=0)
 
     @functools.cached_property
     def probabilities(self) -> str:
@@ -89,9 +91,6 @@ class Network:
         d = graph.node("Sub", each, graph.node("ReduceMean", each, axes=[1], keepdims=1))
         squares = graph.node("ReduceSum", graph.node("Mul", d, d), graph.constant([1]), keepdims=0)
         return graph.node("Sqrt", graph.node("Mul", squares, graph.constant(1 / (self.count - 1))))
-
-    def _over_members(self, op: str, each: str) -> str:
-        return self.graph.node(op, self._in_columns(each), axes=[1], keepdims=0)
 
     def _in_columns(self, each: str) -> str:
         """(rows, members, n_out)."""

@@ -13,6 +13,9 @@ from nnxp.export.exact import Expected, largest
 from nnxp.files.wholefile import whole_file
 from nnxp.typing import HostArray
 
+Run = Callable[[Mapping[str, HostArray]], list[HostArray]]
+"""Runs a file on its inputs, by their names."""
+
 
 @dataclass(frozen=True)
 class Checked:
@@ -75,9 +78,6 @@ def written(model: Any, path: Any, feeds: Mapping[str, HostArray], expected: Map
     with whole_file(Path(path), "the ONNX file") as file:
         file.write(content)
     return Checked(evaluator, rows, difference, error, own)
-
-
-Run = Callable[[Mapping[str, HostArray]], list[HostArray]]
 
 
 def evaluator_of() -> tuple[str, Callable[[bytes], Run]]:

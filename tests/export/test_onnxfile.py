@@ -176,6 +176,16 @@ def test_a_layer_norm_of_large_numbers_keeps_its_digits(path: Path) -> None:
     np.testing.assert_allclose(run(path, x)[0], exact, rtol=0, atol=16 * np.finfo("float32").eps)
 
 
+def test_infinities_have_to_be_where_those_of_predict_are(path: Path) -> None:
+    for dtype in ("float32", "float64"):
+        model = Sequential([Dense(4, 2)], "mean_squared_error", dtype=dtype, seed=0)
+        model.layers[0].biases = [[np.inf, 1.0]]
+        model.layers[0].weights[0, 1] = 1e300 if dtype == "float64" else 1e30
+        model.export(path)
+        found = run(path, X.astype(dtype))[0]
+        assert np.isinf(found[:, 0]).all() and np.isfinite(found[:, 1]).all()
+
+
 class Cube(Activation):
     """x³, somebody's own."""
 
