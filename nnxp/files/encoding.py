@@ -10,7 +10,8 @@ import numpy as np
 
 from nnxp.backends import get_backend
 from nnxp.errors import ModelFileError
-from nnxp.files.tensorfile import Place, Tensor
+from nnxp.files.header import Tensor
+from nnxp.files.tensorfile import Place
 from nnxp.typing import EncoderState, HostArray
 
 PREFIX = "encoder."

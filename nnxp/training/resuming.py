@@ -13,7 +13,7 @@ from nnxp.callbacks import EVENTS
 from nnxp.errors import ModelFileError
 from nnxp.files import modelfile
 from nnxp.files.configuration import config_of
-from nnxp.files.tensorfile import Tensor
+from nnxp.files.header import Tensor
 from nnxp.layers.parts import with_parts
 from nnxp.network.model import Model
 from nnxp.typing import HostArray

@@ -14,7 +14,7 @@ from pathlib import Path
 import atheris
 
 with atheris.instrument_imports(
-    include=["nnxp.files.jsontext", "nnxp.files.tensorfile", "nnxp.files.configuration", "nnxp.files.modelfile"]
+    include=[f"nnxp.files.{name}" for name in ("jsontext", "header", "tensorfile", "configuration", "modelfile")]
 ):
     from nnxp import ModelFileError, Sequential
     from nnxp.files import configuration, modelfile

@@ -11,6 +11,7 @@ import pytest
 
 import nnxp
 from nnxp.files import configuration, jsontext, modelfile, tensorfile
+from nnxp.files import header as headers
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "file-format.md").read_text(encoding="utf-8")
 EXAMPLE = "example.safetensors"
@@ -89,6 +90,6 @@ def test_to_pytorch_and_back(scope: dict[str, Any]) -> None:
 def test_the_tables_name_what_there_is() -> None:
     assert first_column("key of config") == [*configuration.CONFIG, *configuration.OPTIONAL]
     assert {*first_column("key of state")} == {*modelfile.STATE, *modelfile.STATE_DEFAULTS}
-    for number in (tensorfile.MOST_TENSORS, jsontext.MOST, configuration.MOST_LAYERS):
+    for number in (headers.MOST_TENSORS, jsontext.MOST, configuration.MOST_LAYERS):
         assert f"{number:,}" in PAGE
-    assert f"{jsontext.DEEPEST} deep" in PAGE and tensorfile.LARGEST_HEADER == 100 * 10**6 and tensorfile.BLOCK == 2**18
+    assert f"{jsontext.DEEPEST} deep" in PAGE and headers.LARGEST_HEADER == 100 * 10**6 and tensorfile.BLOCK == 2**18

@@ -16,6 +16,7 @@ import safetensors.numpy
 import nnxp
 from nnxp import ModelFileError
 from nnxp.backends import get_backend
+from nnxp.files import header as headers
 from nnxp.files import jsontext, modelfile, tensorfile
 from nnxp.files.tensorfile import Place, Reader
 from tests.helpers.models import Scale
@@ -98,7 +99,8 @@ def test_a_bad_header(content: bytes, message: str) -> None:
 
 def test_the_longest_header(monkeypatch: pytest.MonkeyPatch) -> None:
     model = modelfile.from_bytes(nnxp.Sequential, GOOD, layers={"Scale": Scale})
-    monkeypatch.setattr(tensorfile, "LARGEST_HEADER", LENGTH - 1)
+    for module in (headers, tensorfile):
+        monkeypatch.setattr(module, "LARGEST_HEADER", LENGTH - 1)
     with pytest.raises(ModelFileError, match=f"its header has {LENGTH:,} bytes, expected at most {LENGTH - 1:,}"):
         modelfile.from_bytes(nnxp.Sequential, GOOD)
     with pytest.raises(ValueError, match=r"got a header of .* bytes .*: shorten what is longest in it, the model's"):
