@@ -24,13 +24,14 @@ _HOMES = {
     "gradients": "GradientReport check_gradients",
     "layers": "BatchNorm Dense Dropout Embedding Layer LayerNorm Neuron NeuronLayer PeriodicEmbedding "
     "PiecewiseLinearEmbedding Rescaling Scaling SharedDense",
+    "incoming": "from_torch load",
     "losses": "BinaryCrossentropy CategoricalCrossentropy Huber Loss MeanAbsoluteError "
     "MeanSquaredError Poisson SigmoidCrossentropy SoftmaxCrossentropy",
     "network.parametric": "ParametricActivation",
     "network.residual": "Residual",
     "network.shared": "Shared",
     "optimizers": "LBFGS SGD Adagrad Adam AdamW Lion Optimizer RMSprop",
-    "sequential": "Sequential load",
+    "sequential": "Sequential",
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names.split()}
 _MODULES = (

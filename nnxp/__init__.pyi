@@ -47,6 +47,8 @@ from nnxp.estimators.selection import cross_validate as cross_validate
 from nnxp.estimators.selection import grid_search as grid_search
 from nnxp.gradients import GradientReport as GradientReport
 from nnxp.gradients import check_gradients as check_gradients
+from nnxp.incoming import from_torch as from_torch
+from nnxp.incoming import load as load
 from nnxp.layers import BatchNorm as BatchNorm
 from nnxp.layers import Dense as Dense
 from nnxp.layers import Dropout as Dropout
@@ -81,6 +83,5 @@ from nnxp.optimizers import Lion as Lion
 from nnxp.optimizers import Optimizer as Optimizer
 from nnxp.optimizers import RMSprop as RMSprop
 from nnxp.sequential import Sequential as Sequential
-from nnxp.sequential import load as load
 
 __version__: str

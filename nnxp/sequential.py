@@ -6,7 +6,7 @@ A facade: what it does is done in the rooms below, which are imported when they 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from nnxp.backends import library_of
+from nnxp.backends import get_backend, library_of
 from nnxp.doors.arrays import blocks, on_disk
 from nnxp.doors.calling import keywords
 from nnxp.export.portable import Portable
@@ -266,35 +266,23 @@ class Sequential(Portable):
 
         modelfile.save(self, path)
 
+    def to_torch(self) -> Any:
+        """The layers as a `torch.nn.Module` on the CPU, with copies of the weights: its output is that of `predict`.
 
-def load(path: Any, *, backend: Any = None, layers: dict[str, type[Layer]] | None = None) -> Sequential:
-    """Reads a model from a file that `Sequential.save` wrote.
+        It is in eval mode; `.train()` brings dropout and the batches' own moments. Layers are torch's own where these
+        compute the same, under the same numbers, so that `nnxp.load(module.state_dict(), into=model)` brings weights
+        back. What is frozen here needs no gradients there. Of several members it is the mean, `module.networks` are
+        they themselves. Of a model of tables it takes the encoded matrix. Penalties, learning rates and a schedule of
+        `Dropout` are the training's, and stay here.
 
-    Tensors are read into their places in blocks: beside the model itself, loading takes little memory.
+        Raises
+        ------
+        ExportError
+            A layer is of your own.
+        BackendUnavailableError
+            PyTorch is not installed.
+        """
+        get_backend("torch")  # says what to install
+        from nnxp.export.to_torch import to_torch
 
-    Parameters
-    ----------
-    path
-        The file.
-    backend
-        Where the model is to run; by default the first X decides.
-    layers
-        Your own classes by name, where the model has some: layers, and a loss, an optimizer or a schedule too. They
-        are made with the options that the file holds.
-
-    Returns
-    -------
-    Sequential
-        With its weights, optimizer state and history: `fit` goes on where it stopped.
-
-    Raises
-    ------
-    ModelFileError
-        The file is damaged, of another format, or holds a layer that is not known.
-    FileNotFoundError
-        There is no such file.
-    """
-    from nnxp.files import modelfile
-
-    with modelfile.opened(path) as saved:
-        return saved.model(Sequential, backend, layers)
+        return to_torch(self)

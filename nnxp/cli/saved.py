@@ -7,8 +7,9 @@ from nnxp.backends import get_backend
 from nnxp.callbacks import EarlyStopping
 from nnxp.cli.opening import AS_SPELLED
 from nnxp.errors import DataError
+from nnxp.incoming import load
 from nnxp.network.answers import class_names
-from nnxp.sequential import Sequential, load
+from nnxp.sequential import Sequential
 from nnxp.tabular import Encoder
 from nnxp.tabular.encoders.target import Target
 

@@ -8,7 +8,8 @@ from nnxp.backends import get_backend
 from nnxp.errors import ModelFileError
 from nnxp.estimators.tabular_classifier import TabularClassifier
 from nnxp.estimators.tabular_regressor import TabularRegressor
-from nnxp.sequential import Sequential, load
+from nnxp.incoming import load
+from nnxp.sequential import Sequential
 from nnxp.tabular import Encoder
 from nnxp.tabular.encoders.target import ClassTarget
 

@@ -26,7 +26,7 @@ from nnxp.layers import Layer
 from nnxp.layers.parts import with_parts
 from nnxp.network.history import as_json, from_json, place
 from nnxp.network.model import Model
-from nnxp.network.sharing import common
+from nnxp.network.sharing import common, shapes_of
 from nnxp.typing import HostArray
 
 M = TypeVar("M", bound=Model)
@@ -176,13 +176,8 @@ class Saved:
     def fits(self, model: Model) -> None:
         """Raises ModelFileError where the file's tensors are not those of such a model. Nothing is allocated."""
         tensors, dtype = self.reader.tensors, self.config["dtype"]
-        several = (model.members,) if model.members > 1 and model._store is None else ()
-        shared = common(model.layers)
-        expected = {
-            f"{i}.{name}": shape if (i, name) in shared else (*several, *shape)
-            for i, layer in with_parts(model.layers)
-            for name, shape in layer.shapes().items()
-        }
+        shapes = shapes_of(model.layers, model.members).items()
+        expected = {f"{place}.{name}": shape for (place, name), shape in shapes}
         slots = {name for name in tensors if name.startswith("optimizer.")}
         training = {name for name in tensors if name.startswith("training.")}
         encoder = encoding.names_of(self.config, tensors)

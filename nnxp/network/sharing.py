@@ -21,6 +21,17 @@ def common(layers: Iterable[Layer]) -> frozenset[tuple[Owner, str]]:
     return frozenset(found)
 
 
+def shapes_of(layers: Iterable[Layer], members: int) -> dict[tuple[Owner, str], tuple[int, ...]]:
+    """The shape of each stored array, by places and names: of several members theirs in a row, (members, ...)."""
+    layers = [*layers]
+    alone, found = common(layers), dict[tuple[Owner, str], tuple[int, ...]]()
+    for place, layer in with_parts(layers):
+        for name, shape in layer.shapes().items():
+            several = members > 1 and layer._store is None and (place, name) not in alone
+            found[place, name] = (members, *shape) if several else shape
+    return found
+
+
 def share(layers: Iterable[Layer]) -> bool:
     """Whether members of these layers share parameters: they are then one network, whose loss is the mean of theirs."""
     return bool(common(layers))

@@ -7,10 +7,11 @@ from typing import Any, ClassVar
 from nnxp.activations import Softmax
 from nnxp.backends import get_backend
 from nnxp.errors import ModelFileError
+from nnxp.incoming import load
 from nnxp.nnfs.accuracies import Accuracy, Accuracy_Categorical, Accuracy_Regression
 from nnxp.nnfs.book_layers import Layer_Input
 from nnxp.nnfs.book_losses import Activation_Softmax_Loss_CategoricalCrossentropy, Loss_CategoricalCrossentropy, length
-from nnxp.sequential import Sequential, load
+from nnxp.sequential import Sequential
 from nnxp.typing import Array, ArrayLike
 
 ACCURACIES = {kind.__name__: kind for kind in (Accuracy_Categorical, Accuracy_Regression)}

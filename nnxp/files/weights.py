@@ -1,0 +1,212 @@
+"""Weights from elsewhere, for a model that there is: which tensor belongs where, and how it lies. All of them, or none.
+
+A name says how a matrix lies, never its shape, which may be square: torch's `weight` is (n_out, n_in), `weights` here
+is (n_in, n_out).
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from nnxp.backends import DTYPES
+from nnxp.errors import ModelFileError, hint
+from nnxp.files import foreign
+from nnxp.files.foreign import Foreign
+from nnxp.layers import BatchNorm, Dense, Embedding, Layer, SharedDense
+from nnxp.layers.parts import with_parts
+from nnxp.network.model import Model
+from nnxp.network.sharing import common, shapes_of
+from nnxp.typing import HostArray
+
+Names = Mapping[str, str | None]
+
+
+class Place(NamedTuple):
+    """An array of a layer: which, its shape, and of how many members."""
+
+    layer: Layer
+    name: str
+    shape: tuple[int, ...]
+    members: int
+
+
+class Spelled(NamedTuple):
+    """What a name in a source stands for: an array by its name in a model's file, and whether it lies as torch's."""
+
+    key: str
+    transposed: bool
+
+
+def load_into(model: Model, source: Any, names: Names | None = None) -> None:
+    """Gives a model the weights of a source (see `nnxp.load`).
+
+    Raises
+    ------
+    ModelFileError
+        A tensor is missing, has no place, or another shape or dtype; numbers are not finite; the file is damaged. The
+        model is as it was.
+    """
+    places = _places(model)
+    with foreign.opened(source) as tensors:
+        found = _matched(tensors, places, _checked(names, tensors))
+        values = [
+            (places[key], _value(tensors[name], name, spelled, places[key], model.dtype))
+            for key, (name, spelled) in found.items()
+        ]
+    _assign(values)
+
+
+# --- which is which -------------------------------------------------------------------------------------
+
+
+def _places(model: Model) -> dict[str, Place]:
+    """The arrays of a model's layers, by their names in its file."""
+    shared, layers = common(model.layers), dict(with_parts(model.layers))
+    return {
+        f"{i}.{name}": Place(layers[i], name, shape, 1 if (i, name) in shared else model.members)
+        for (i, name), shape in shapes_of(model.layers, model.members).items()
+    }
+
+
+def _spellings(places: Mapping[str, Place]) -> dict[str, Spelled | None]:
+    """What each name that is understood stands for: ours, and torch's; None for what torch counts beside them."""
+    found: dict[str, Spelled | None] = {}
+    for key, place in places.items():
+        owner = key.removesuffix(f".{place.name}")
+        for begin in {owner, re.sub(r"\.layers(?=\.|$)", "", owner)}:  # of layers in a layer, as of torch's Sequential
+            for name, transposed in _said(place.layer, place.name):
+                found[f"{begin}.{name}"] = Spelled(key, transposed)
+            if isinstance(place.layer, BatchNorm):
+                found[f"{begin}.num_batches_tracked"] = None
+    return found
+
+
+def _said(layer: Layer, name: str) -> Iterator[tuple[str, bool]]:
+    """The names of an array, and whether it lies transposed under them."""
+    yield name, False
+    if name == "weights" and isinstance(layer, Dense | SharedDense | Embedding):
+        yield "weight", not isinstance(layer, Embedding)
+    elif name in TORCH:
+        yield TORCH[name], False
+
+
+TORCH = {"gains": "weight", "biases": "bias", "running_variance": "running_var"}
+"""What torch calls a layer's arrays, beside its `weight`."""
+
+
+def _checked(names: Names | None, tensors: Mapping[str, Foreign]) -> Names:
+    """What the user says of names, if it is about tensors that there are."""
+    if not isinstance(names, Mapping | None) or not all(isinstance(name, str) for name in names or ()):
+        raise TypeError(f'got names={names!r:.80}, expected {{"fc1": "0"}}: the source\'s names, and the model\'s')
+    for name in names or ():
+        if not any(tensor == name or tensor.startswith(f"{name}.") for tensor in tensors):
+            raise ModelFileError(f"it has no tensor {name!r:.60}, which names= gives{hint(name, tensors)}")
+    return names or {}
+
+
+def _matched(
+    tensors: Mapping[str, Foreign], places: Mapping[str, Place], names: Names
+) -> dict[str, tuple[str, Spelled]]:
+    """For each array of the model the source's name, and how it lies there. Raises where one is missing or is there
+    twice, or a tensor has no place."""
+    spellings = _spellings(places)
+    found, strange = dict[str, tuple[str, Spelled]](), list[str]()
+    for name in tensors:
+        renamed = _renamed(name, names)
+        if renamed is None or spellings.get(renamed, renamed) is None:  # left out
+            continue
+        spelled = spellings.get(renamed)
+        if spelled is None:
+            strange.append(name)
+        elif spelled.key in found:
+            raise ModelFileError(
+                f"it has two tensors for {spelled.key!r}, {found[spelled.key][0]!r:.60} and {name!r:.60}: leave one "
+                f"out, names={{{name!r:.60}: None}}"
+            )
+        else:
+            found[spelled.key] = name, spelled
+    missing = [key for key in places if key not in found]
+    if missing or strange:
+        raise ModelFileError(_unmatched(missing, strange))
+    return found
+
+
+def _renamed(name: str, names: Names) -> str | None:
+    """A tensor's name as the user says it: by the whole of it or the longest begin, up to a dot; None leaves it out."""
+    parts = name.split(".")
+    for end in range(len(parts), 0, -1):
+        if (begin := ".".join(parts[:end])) in names:
+            said = names[begin]
+            return None if said is None else ".".join(part for part in (said, *parts[end:]) if part)
+    return name
+
+
+def _unmatched(missing: list[str], strange: list[str]) -> str:
+    """What is wrong, and how the two may be brought together."""
+    said = []
+    if missing:
+        said.append(f"it has no tensor for the model's {_some(missing)}")
+    if strange:
+        said.append(f"the model has no place for its {_some(strange)}")
+    theirs = strange[0].rpartition(".")[0] or strange[0] if strange else "fc1"
+    ours = missing[0].rpartition(".")[0] if missing else None
+    if ours is not None and strange:
+        fix = f"say which is which, names={{{theirs!r:.60}: {ours!r}, ...}}"
+    elif strange:
+        fix = f"leave it out, names={{{strange[0]!r:.60}: None}}, or take the model that it is of"
+    else:
+        fix = "take the source that is of such a model"
+    return f"{', and '.join(said)}: {fix}"
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(f"{name!r:.60}" for name in names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+
+
+# --- its numbers ----------------------------------------------------------------------------------------
+
+
+def _value(tensor: Foreign, name: str, spelled: Spelled, place: Place, dtype: str) -> HostArray:
+    """A tensor as the model's array, once it fits: a row, (1, n), may be (n,) there."""
+    wanted, turned = place.shape, _lies_as_torch(name, spelled, place)
+    lies = (*wanted[:-2], wanted[-1], wanted[-2]) if turned else wanted
+    is_row = not turned and wanted[-2:-1] == (1,)
+    if tensor.shape != lies and not (is_row and tensor.shape == (*wanted[:-2], wanted[-1])):
+        how = ", (n_out, n_in), as torch's `weight` lies" if turned else ""
+        raise ModelFileError(
+            f"its tensor {name!r:.60} has shape {tensor.shape}, expected {lies} for {spelled.key!r}{how}: take the "
+            "source of such a model, or transpose it"
+        )
+    if tensor.dtype != dtype:
+        raise ModelFileError(
+            f"its tensor {name!r:.60} is {tensor.dtype}, the model is {dtype}: cast it first, "
+            + (f'or build the model with dtype="{tensor.dtype}"' if tensor.dtype in DTYPES else f"to {dtype}")
+        )
+    with foreign.damage(f"its tensor {name!r:.60} cannot be read"):
+        value = np.array(tensor.read(), dtype=dtype)
+    if strange := int(np.count_nonzero(~np.isfinite(value))):
+        raise ModelFileError(f"its tensor {name!r:.60} has {strange} of {value.size} numbers that are not finite")
+    return np.ascontiguousarray(np.swapaxes(value, -1, -2) if turned else value).reshape(wanted)
+
+
+def _lies_as_torch(name: str, spelled: Spelled, place: Place) -> bool:
+    """Whether it is (n_out, n_in): by its own name, or by the one that the user gave it."""
+    dense = place.name == "weights" and isinstance(place.layer, Dense | SharedDense)
+    return spelled.transposed or (dense and name.rpartition(".")[2] == "weight")
+
+
+def _assign(values: list[tuple[Place, HostArray]]) -> None:
+    """All of them, where they belong: in the layers' stores, where they have some, or kept until they have. What could
+    still fail, room on a device, comes before the first."""
+    moved = [
+        (place, value if place.layer._store is None else place.layer._store.backend.asarray(value))
+        for place, value in values
+    ]
+    for place, value in moved:
+        store = place.layer._store
+        if store is None:
+            place.layer.adopt(place.name, value, place.members)
+        else:
+            store.write(store.view(place.layer.position, place.name), value, place.name)
