@@ -6,7 +6,7 @@ A facade: what it does is done in the rooms below, which are imported when they 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from nnxp.backends import get_backend, library_of
+from nnxp.backends import library_of
 from nnxp.doors.arrays import blocks, on_disk
 from nnxp.doors.calling import keywords
 from nnxp.export.portable import Portable
@@ -265,24 +265,3 @@ class Sequential(Portable):
         from nnxp.files import modelfile
 
         modelfile.save(self, path)
-
-    def to_torch(self) -> Any:
-        """The layers as a `torch.nn.Module` on the CPU, with copies of the weights: its output is that of `predict`.
-
-        It is in eval mode; `.train()` brings dropout and the batches' own moments. Layers are torch's own where these
-        compute the same, under the same numbers, so that `nnxp.load(module.state_dict(), into=model)` brings weights
-        back. What is frozen here needs no gradients there. Of several members it is the mean, `module.networks` are
-        they themselves. Of a model of tables it takes the encoded matrix. Penalties, learning rates and a schedule of
-        `Dropout` are the training's, and stay here.
-
-        Raises
-        ------
-        ExportError
-            A layer is of your own.
-        BackendUnavailableError
-            PyTorch is not installed.
-        """
-        get_backend("torch")  # says what to install
-        from nnxp.export.to_torch import to_torch
-
-        return to_torch(self)

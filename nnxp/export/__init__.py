@@ -1,1 +1,2 @@
-"""Models as ONNX files: a list of operators, chosen by what the runtimes really compute."""
+"""Models for other runtimes: as ONNX files, a list of operators chosen by what they really compute; as PyTorch modules,
+and these as models."""

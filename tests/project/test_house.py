@@ -25,11 +25,14 @@ BY_TEXT = {
 }
 # Imports of the package's own that come late, each with its reason; what is a library's is an extra or slow.
 START = "start-up: a model that is only built needs neither training nor files"
-LIBRARY = "a library's own kernels, where that library is used"
+LIBRARY = "a library's own kernels and modules, where that library is used"
 LATE = {
     ("nnxp/sequential.py", "nnxp.training.fitting"): START,
     ("nnxp/sequential.py", "nnxp.training.loop"): START,
     ("nnxp/sequential.py", "nnxp.files.modelfile"): START,
+    ("nnxp/export/portable.py", "nnxp.export.to_torch"): LIBRARY,
+    ("nnxp/incoming.py", "nnxp.export.from_torch"): LIBRARY,
+    ("nnxp/incoming.py", "nnxp.files.weights"): "weights from elsewhere: a model's own file needs none of it",
     ("nnxp/backends/record.py", "nnxp.kernels.fusion"): START,
     ("nnxp/sequential.py", "nnxp.network.summary"): START,
     ("nnxp/network/by_layer.py", "nnxp.network.drawing"): START,
