@@ -35,6 +35,10 @@ class Found(NamedTuple):
         where = f", module {self.place}" if self.place else ""
         return f"{type(self.module).__name__}{where}"
 
+    def tensors(self) -> list[Tensor]:
+        """Parameters, running means and counters."""
+        return [*self.module.parameters(), *self.module.buffers()]
+
     def refused(self, got: str, expected: str) -> ValueError:
         """What is said of an option that has no equal here."""
         return ValueError(f"got {got} of {self}, expected {expected}")
@@ -60,6 +64,8 @@ def _leaves(found: Found) -> Iterator[Found]:
             f"got parametrizations of {found}, expected plain parameters: torch.nn.utils.parametrize."
             "remove_parametrizations(module, name) leaves their values"
         )
+    if kind is not nn.Sequential and kind not in EQUALS:
+        raise TypeError(_unknown(found))
     if any(getattr(module, hooks, None) for hooks in HOOKS):
         raise TypeError(f"got hooks on {found}, expected none, since they may change what it gives: remove them first")
     if "forward" in vars(module):
@@ -67,10 +73,8 @@ def _leaves(found: Found) -> Iterator[Found]:
     if kind is nn.Sequential:
         for name, child in module._modules.items():
             yield from _leaves(Found(f"{found.place}.{name}".lstrip("."), child))
-    elif kind in EQUALS:
-        yield found
     else:
-        raise TypeError(_unknown(found))
+        yield found
 
 
 def _unknown(found: Found) -> str:
@@ -91,21 +95,21 @@ def _unknown(found: Found) -> str:
 
 
 def _check_apart(leaves: list[Found]) -> None:
-    """Raises ValueError where two modules have one parameter: a training here would make two of it."""
+    """Raises ValueError where two modules have one tensor: a training here would make two of it."""
     seen: dict[int, Found] = {}
     for found in leaves:
-        for parameter in found.module.parameters():
-            if id(parameter) in seen:
+        for tensor in found.tensors():
+            if id(tensor) in seen:
                 raise ValueError(
-                    f"got weights that {seen[id(parameter)]} and {found} share, expected each with its own: "
+                    f"got weights that {seen[id(tensor)]} and {found} share, expected each with its own: "
                     "copy.deepcopy one of them"
                 )
-        seen.update({id(parameter): found for parameter in found.module.parameters()})
+        seen.update({id(tensor): found for tensor in found.tensors()})
 
 
 def _dtype(leaves: list[Found]) -> str | None:
-    """That of all parameters; None where there are none."""
-    dtypes = {dtype_of(parameter) for found in leaves for parameter in found.module.parameters()}
+    """That of all parameters and running means; None where there are none."""
+    dtypes = {dtype_of(tensor) for found in leaves for tensor in found.tensors() if tensor.is_floating_point()}
     if len(dtypes) > 1 or not dtypes <= {*DTYPES}:
         raise ValueError(f"got parameters of {', '.join(sorted(dtypes))}, expected float32 or float64: module.float()")
     return dtypes.pop() if dtypes else None

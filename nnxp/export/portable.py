@@ -73,10 +73,15 @@ class Portable(Model):
         """The layers as a `torch.nn.Module` on the CPU, with copies of the weights: its output is that of `predict`.
 
         It is in eval mode; `.train()` brings dropout and the batches' own moments. Layers are torch's own where these
-        compute the same, under the same numbers, so that `nnxp.load(module.state_dict(), into=model)` brings weights
-        back. What is frozen here needs no gradients there. Of several members it is the mean, `module.networks` are
-        they themselves. Of a model of tables it takes the encoded matrix. Penalties, learning rates and a schedule of
-        `Dropout` are the training's, and stay here.
+        compute the same, under the same numbers, so that `nnxp.load(module.state_dict(), into=model)` brings the
+        weights of one network back. What is frozen here needs no gradients there. Of several members it is the mean of
+        `module.networks`. Of a model of tables it takes the encoded matrix. Penalties, learning rates and a schedule
+        of `Dropout` are the training's, and stay here.
+
+        Returns
+        -------
+        torch.nn.Module
+            In the model's dtype; an `nn.Sequential` of one network.
 
         Raises
         ------

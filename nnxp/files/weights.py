@@ -98,8 +98,11 @@ TORCH = {"gains": "weight", "biases": "bias", "running_variance": "running_var"}
 
 def _checked(names: Names | None, tensors: Mapping[str, Foreign]) -> Names:
     """What the user says of names, if it is about tensors that there are."""
-    if not isinstance(names, Mapping | None) or not all(isinstance(name, str) for name in names or ()):
-        raise TypeError(f'got names={names!r:.80}, expected {{"fc1": "0"}}: the source\'s names, and the model\'s')
+    said = names.items() if isinstance(names, Mapping) else () if names is None else None
+    if said is None or not all(isinstance(name, str) and isinstance(ours, str | None) for name, ours in said):
+        raise TypeError(
+            f'got names={names!r:.80}, expected texts, {{"fc1": "0"}}: the source\'s names, and the model\'s'
+        )
     for name in names or ():
         if not any(tensor == name or tensor.startswith(f"{name}.") for tensor in tensors):
             raise ModelFileError(f"it has no tensor {name!r:.60}, which names= gives{hint(name, tensors)}")
