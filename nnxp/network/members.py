@@ -241,7 +241,8 @@ class _Making:
             inner = _Making(self.seeds, shared)
             parts = [made for row in inner.row(layer.layers) for made in row]
             beside = layer.shortcut and _Making(self.seeds, shared).wide(layer.shortcut)
-            return _twin(layer, layers=parts, shortcut=beside)
+            n_in, n_out = layer.n_in and layer.n_in * (1 if shared else K), layer.n_out and layer.n_out * K
+            return _twin(layer, layers=parts, shortcut=beside, n_in=n_in, n_out=n_out)
         if isinstance(layer, SharedDense):
             return _twin(layer, MembersSharedDense, n_in=K * layer.n_in, n_out=K * layer.n_out, members=K)
         if isinstance(layer, Dense) and shared:

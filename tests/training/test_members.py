@@ -53,6 +53,9 @@ BODIES: dict[str, Any] = {
         Residual([Dense(7, 7), "tanh"]),
         Residual([Dense(7, 7), Scaling(7)], projected=True),
     ],
+    "residual in a residual": lambda: [
+        Residual([Residual([Dense(M, 4), "tanh"]), Residual([Residual([Dense(4, 4), "relu"]), Dense(4, 7)])]),
+    ],
     "residual of the inputs": lambda: [Residual([Dense(M, 4), "relu", Dense(4, M)]), Dense(M, 7), "relu"],
     "embedded": lambda: [
         PiecewiseLinearEmbedding.of(X, 3, 2, [0, 1]),
