@@ -21,7 +21,8 @@ def load(
 ) -> Sequential:
     """Reads a model from a file that `Sequential.save` wrote, or weights alone into a model that there is.
 
-    Tensors are read into their places in blocks: beside the model itself, loading takes little memory.
+    Tensors are read into their places in blocks: beside the model itself, loading takes little memory. With `into`, all
+    weights are read and checked before the first is taken.
 
     Parameters
     ----------
@@ -99,7 +100,7 @@ def from_torch(
         An `nn.Sequential`, nested ones too, of `Linear`, `BatchNorm1d`, `LayerNorm` over the features, `Dropout`,
         `Identity`, `Flatten` (X is a matrix here), `ReLU`, `LeakyReLU`, `ELU`, `SELU`, `GELU`, `SiLU`, `Mish`,
         `Sigmoid`, `Tanh`, `Softplus`, `Softmax`; or one of these. Layers and activations keep their order, and where
-        nothing is nested their numbers. A module without gradients is frozen here.
+        nothing is nested their numbers. A module without gradients is frozen here, running means too.
     loss, optimizer, backend, seed
         As for `Sequential`. A module that ends in logits, as torch's cross-entropies take them, does so here: its loss
         is `nnxp.SoftmaxCrossentropy()` or `nnxp.SigmoidCrossentropy()`, and `predict` gives logits.

@@ -93,17 +93,17 @@ class _Network:
     # --- tensors ------------------------------------------------------------------------------------
 
     def tensor(self, layer: Layer, name: str, transposed: bool = False) -> Tensor:
-        """A copy of a layer's array; what members share is one parameter in all of them."""
+        """A copy of a layer's array; what members share of a layer is one parameter in all of them."""
         store, place = layer.store, (layer.position, name)
+        if place in self.shared:
+            return self.shared[place]
         alone = self.model.members == 1 or place in store.common
-        if place not in self.shared:
-            view = store.view(*place) if alone else store.view(*place)[self.member, ...]
-            tensor = torch.from_numpy(np.array(store.backend.to_numpy(view)))
-            tensor = tensor.T.contiguous() if transposed else tensor
-            if self.model.members == 1 or not alone:
-                return tensor
-            self.shared[place] = nn.Parameter(tensor)
-        return self.shared[place]
+        view = store.view(*place) if alone else store.view(*place)[self.member, ...]
+        tensor = torch.from_numpy(np.array(store.backend.to_numpy(view)))
+        tensor = tensor.T.contiguous() if transposed else tensor
+        if name in layer.common:
+            self.shared[place] = tensor = nn.Parameter(tensor)
+        return tensor
 
     def row_of(self, layer: Layer, name: str) -> Tensor:
         """Likewise of (1, n), as torch has it: (n,)."""

@@ -23,8 +23,8 @@ from nnxp.typing import HostArray
 Names = Mapping[str, str | None]
 
 
-class Place(NamedTuple):
-    """An array of a layer: which, its shape, and of how many members."""
+class Home(NamedTuple):
+    """An array of a layer, where a tensor belongs: which, its shape, and of how many members."""
 
     layer: Layer
     name: str
@@ -48,11 +48,12 @@ def load_into(model: Model, source: Any, names: Names | None = None) -> None:
         A tensor is missing, has no place, or another shape or dtype; numbers are not finite; the file is damaged. The
         model is as it was.
     """
-    places = _places(model)
+    homes = _homes(model)
+    dtype = _dtype(model, homes)
     with foreign.opened(source) as tensors:
-        found = _matched(tensors, places, _checked(names, tensors))
+        found = _matched(tensors, homes, _checked(names, tensors))
         values = [
-            (places[key], _value(tensors[name], name, spelled, places[key], model.dtype))
+            (homes[key], _value(tensors[name], name, spelled, homes[key], dtype))
             for key, (name, spelled) in found.items()
         ]
     _assign(values)
@@ -61,24 +62,30 @@ def load_into(model: Model, source: Any, names: Names | None = None) -> None:
 # --- which is which -------------------------------------------------------------------------------------
 
 
-def _places(model: Model) -> dict[str, Place]:
+def _homes(model: Model) -> dict[str, Home]:
     """The arrays of a model's layers, by their names in its file."""
     shared, layers = common(model.layers), dict(with_parts(model.layers))
     return {
-        f"{i}.{name}": Place(layers[i], name, shape, 1 if (i, name) in shared else model.members)
+        f"{i}.{name}": Home(layers[i], name, shape, 1 if (i, name) in shared else model.members)
         for (i, name), shape in shapes_of(model.layers, model.members).items()
     }
 
 
-def _spellings(places: Mapping[str, Place]) -> dict[str, Spelled | None]:
+def _dtype(model: Model, homes: Mapping[str, Home]) -> str:
+    """That of the model, which before it has a store may be known to its layers alone."""
+    given = {home.layer._dtype for home in homes.values()} - {None}
+    return str(given.pop()) if model._dtype is None and len(given) == 1 else model.dtype
+
+
+def _spellings(homes: Mapping[str, Home]) -> dict[str, Spelled | None]:
     """What each name that is understood stands for: ours, and torch's; None for what torch counts beside them."""
     found: dict[str, Spelled | None] = {}
-    for key, place in places.items():
-        owner = key.removesuffix(f".{place.name}")
+    for key, home in homes.items():
+        owner = key.removesuffix(f".{home.name}")
         for begin in {owner, re.sub(r"\.layers(?=\.|$)", "", owner)}:  # of layers in a layer, as of torch's Sequential
-            for name, transposed in _said(place.layer, place.name):
+            for name, transposed in _said(home.layer, home.name):
                 found[f"{begin}.{name}"] = Spelled(key, transposed)
-            if isinstance(place.layer, BatchNorm):
+            if isinstance(home.layer, BatchNorm):
                 found[f"{begin}.num_batches_tracked"] = None
     return found
 
@@ -109,12 +116,10 @@ def _checked(names: Names | None, tensors: Mapping[str, Foreign]) -> Names:
     return names or {}
 
 
-def _matched(
-    tensors: Mapping[str, Foreign], places: Mapping[str, Place], names: Names
-) -> dict[str, tuple[str, Spelled]]:
+def _matched(tensors: Mapping[str, Foreign], homes: Mapping[str, Home], names: Names) -> dict[str, tuple[str, Spelled]]:
     """For each array of the model the source's name, and how it lies there. Raises where one is missing or is there
     twice, or a tensor has no place."""
-    spellings = _spellings(places)
+    spellings = _spellings(homes)
     found, strange = dict[str, tuple[str, Spelled]](), list[str]()
     for name in tensors:
         renamed = _renamed(name, names)
@@ -130,7 +135,7 @@ def _matched(
             )
         else:
             found[spelled.key] = name, spelled
-    missing = [key for key in places if key not in found]
+    missing = [key for key in homes if key not in found]
     if missing or strange:
         raise ModelFileError(_unmatched(missing, strange))
     return found
@@ -171,9 +176,9 @@ def _some(names: list[str]) -> str:
 # --- its numbers ----------------------------------------------------------------------------------------
 
 
-def _value(tensor: Foreign, name: str, spelled: Spelled, place: Place, dtype: str) -> HostArray:
+def _value(tensor: Foreign, name: str, spelled: Spelled, home: Home, dtype: str) -> HostArray:
     """A tensor as the model's array, once it fits: a row, (1, n), may be (n,) there."""
-    wanted, turned = place.shape, _lies_as_torch(name, spelled, place)
+    wanted, turned = home.shape, _lies_as_torch(name, spelled, home)
     lies = (*wanted[:-2], wanted[-1], wanted[-2]) if turned else wanted
     is_row = not turned and wanted[-2:-1] == (1,)
     if tensor.shape != lies and not (is_row and tensor.shape == (*wanted[:-2], wanted[-1])):
@@ -194,22 +199,22 @@ def _value(tensor: Foreign, name: str, spelled: Spelled, place: Place, dtype: st
     return np.ascontiguousarray(np.swapaxes(value, -1, -2) if turned else value).reshape(wanted)
 
 
-def _lies_as_torch(name: str, spelled: Spelled, place: Place) -> bool:
+def _lies_as_torch(name: str, spelled: Spelled, home: Home) -> bool:
     """Whether it is (n_out, n_in): by its own name, or by the one that the user gave it."""
-    dense = place.name == "weights" and isinstance(place.layer, Dense | SharedDense)
+    dense = home.name == "weights" and isinstance(home.layer, Dense | SharedDense)
     return spelled.transposed or (dense and name.rpartition(".")[2] == "weight")
 
 
-def _assign(values: list[tuple[Place, HostArray]]) -> None:
+def _assign(values: list[tuple[Home, HostArray]]) -> None:
     """All of them, where they belong: in the layers' stores, where they have some, or kept until they have. What could
     still fail, room on a device, comes before the first."""
     moved = [
-        (place, value if place.layer._store is None else place.layer._store.backend.asarray(value))
-        for place, value in values
+        (home, value if home.layer._store is None else home.layer._store.backend.asarray(value))
+        for home, value in values
     ]
-    for place, value in moved:
-        store = place.layer._store
+    for home, value in moved:
+        store = home.layer._store
         if store is None:
-            place.layer.adopt(place.name, value, place.members)
+            home.layer.adopt(home.name, value, home.members)
         else:
-            store.write(store.view(place.layer.position, place.name), value, place.name)
+            store.write(store.view(home.layer.position, home.name), value, home.name)

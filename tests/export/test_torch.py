@@ -116,6 +116,50 @@ def test_a_module_gives_what_predict_gives(members: int) -> None:
     assert torch.equal(torch.get_rng_state(), state)
 
 
+def any_row(n: int, depth: int, generator: np.random.Generator) -> tuple[list[Layer | str], int]:
+    """Some layers for n inputs, and how many outputs the last one has."""
+    made: list[Layer | str] = []
+    for _ in range(generator.integers(1, 5)):
+        m, column = int(generator.integers(2, 7)), [int(generator.integers(n))]
+        inner = any_row(n, depth - 1, generator) if depth else ([Dense(n, m)], m)
+        name = ["relu", "leaky_relu", "elu", "selu", "gelu", "silu", "mish", "tanh", "softplus"][generator.integers(9)]
+        kinds = [
+            [BatchNorm(n)],
+            [LayerNorm(n)],
+            [Dropout(0.3)],
+            [Scaling(n)],
+            [Rescaling(generator.uniform(0.5, 1.5, n).tolist(), 0.1)],
+            [ParametricActivation(n, name)],
+            [Residual(inner[0])],
+            [Shared(inner[0])],
+            [SharedDense(n, m)],
+            [PeriodicEmbedding(n, 3, 3, columns=column)],
+            [PiecewiseLinearEmbedding(n, [[-1.0, 0.3, 2.0]], m, columns=column)],
+            [Dense(n, m), name],
+            [Dense(n, m, parametrization="ntk"), "sigmoid"],
+        ]
+        made += kinds[generator.integers(13)]
+        widest = made[-2] if isinstance(made[-1], str) else made[-1]
+        n = widest.output_width(None) or n
+    return made, n
+
+
+def test_random_models_are_the_same_as_modules() -> None:
+    """Of 1 to 3 members, in both dtypes: no numbers, and no weights, but of a size around 1."""
+    for seed in range(24):
+        generator = np.random.default_rng(seed)
+        n, dtype = int(generator.integers(2, 6)), ["float32", "float64"][seed % 2]
+        row, m = any_row(n, 2, generator)
+        layers = [Dense(n, n), *row, Dense(m, 3), *[["softmax"], ["sigmoid"], []][generator.integers(3)]]
+        model = shaken(Sequential(layers, dtype=dtype, seed=seed, members=int(generator.integers(1, 4))), generator)
+        X, same = generator.standard_normal((20, n)).astype(dtype), SAME * np.finfo(dtype).eps / EPS
+        expected = model.predict(X)
+        largest = float(np.abs(expected).max())
+        np.testing.assert_allclose(
+            of(model.to_torch(), X), expected, rtol=0, atol=same * (1 + largest), err_msg=str(seed)
+        )
+
+
 def test_activations_are_torchs_own() -> None:
     x = np.concatenate([np.linspace(-50, 50, 2001), [-1e-9, 0.0, 1e-9, 19.5, 20.5, 39.5, 40.5, -700, 700]])[:, None]
     x = np.hstack([x, x[::-1], -x / 3])

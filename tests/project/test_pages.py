@@ -18,7 +18,7 @@ from nnxp import metrics
 from nnxp.cli.parser import parser
 from tests.helpers import pages
 
-RUN_HERE = {"by-hand.md", "estimators.md", "gpu.md", "onnx.md", "speed.md", "tables.md", "training.md"}
+RUN_HERE = {"by-hand.md", "estimators.md", "gpu.md", "onnx.md", "pytorch.md", "speed.md", "tables.md", "training.md"}
 
 
 @pytest.fixture
@@ -131,6 +131,15 @@ def test_onnx(scope: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None
     expected = scope["model"].predict(scope["digits"].X[:5])
     np.testing.assert_allclose(scope["probabilities"], expected, rtol=0, atol=1e-6)
     assert scope["label"].tolist() == expected.argmax(axis=1).tolist()
+
+
+def test_pytorch(scope: dict[str, Any], caplog: pytest.LogCaptureFixture) -> None:
+    pytest.importorskip("torch", reason="the page is about PyTorch")
+    run("docs/pytorch.md", scope)
+    kinds = [type(module).__name__ for module in scope["module"]]
+    assert f"Sequential({', '.join(kinds)})" in pages.read("docs/pytorch.md")
+    assert scope["largest"] < 1e-5 and scope["same"] == 0.0 and scope["adder"].predict([[2.0, 3.0]]).tolist() == [[5.0]]
+    assert scope["taken"].epoch == 1 and not caplog.records
 
 
 def test_by_hand(scope: dict[str, Any]) -> None:
