@@ -12,7 +12,7 @@ from types import ModuleType
 
 MOVED = {
     "nnxp.backends.libraries": "nnxp.backends.finding",  # get_backend, which every pickled backend calls
-    "nnxp.checkpoint": "nnxp.sequential",  # load
+    "nnxp.checkpoint": "nnxp.incoming",  # load
     "nnxp.data.arrays": "nnxp.data.npzfile",  # npz, in a pipeline's step say
     "nnxp.data.tables": "nnxp.data.csvfile",  # csv
     "nnxp.estimators.labels": "nnxp.estimators.classes",  # Labels, of a fitted classifier
