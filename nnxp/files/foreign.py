@@ -110,9 +110,9 @@ def _npz(file: BinaryIO) -> dict[str, Foreign]:
             if name in tensors or name == entry.filename:
                 raise ModelFileError(f"it has {entry.filename!r:.60} twice, or as no array")
             with archive.open(entry) as stream:
-                major, _ = np.lib.format.read_magic(stream)
-                header = np.lib.format.read_array_header_1_0 if major == 1 else np.lib.format.read_array_header_2_0
-                shape, _, dtype = header(stream)
+                if (version := np.lib.format.read_magic(stream)) != (1, 0):  # others' headers may be 4 GB, unpacked
+                    raise ModelFileError(f"its array {name!r:.60} is of version {version} of .npy, expected (1, 0)")
+                shape, _, dtype = np.lib.format.read_array_header_1_0(stream)
             tensors[name] = Foreign(shape, dtype.name, functools.partial(_unzipped, archive, entry))
         return tensors
 
