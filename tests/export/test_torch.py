@@ -110,6 +110,7 @@ def test_a_module_gives_what_predict_gives(members: int) -> None:
         assert np.isnan(expected).any(axis=1).tolist() == [i in (5, 6) for i in range(40)]
         np.testing.assert_allclose(given, expected, rtol=same, atol=same, equal_nan=True)
         assert of(module, X[:0].astype(dtype)).shape == (0, 2)
+        assert sum(parameter.numel() for parameter in module.parameters()) == model.store.trained
         if members == 3:
             apart = np.stack([of(network, X.astype(dtype)) for network in module.networks])
             np.testing.assert_allclose(apart, model.predict(X.astype(dtype), members=True), rtol=same, atol=same)
