@@ -123,18 +123,18 @@ def _matched(tensors: Mapping[str, Foreign], homes: Mapping[str, Home], names: N
     found, strange = dict[str, tuple[str, Spelled]](), list[str]()
     for name in tensors:
         renamed = _renamed(name, names)
-        if renamed is None or spellings.get(renamed, renamed) is None:  # left out
-            continue
-        spelled = spellings.get(renamed)
-        if spelled is None:
+        if renamed is not None and renamed not in spellings:
             strange.append(name)
-        elif spelled.key in found:
+            continue
+        spelled = None if renamed is None else spellings[renamed]
+        if spelled is None:  # left out
+            continue
+        if spelled.key in found:
             raise ModelFileError(
                 f"it has two tensors for {spelled.key!r}, {found[spelled.key][0]!r:.60} and {name!r:.60}: leave one "
                 f"out, names={{{name!r:.60}: None}}"
             )
-        else:
-            found[spelled.key] = name, spelled
+        found[spelled.key] = name, spelled
     missing = [key for key in homes if key not in found]
     if missing or strange:
         raise ModelFileError(_unmatched(missing, strange))
@@ -158,9 +158,8 @@ def _unmatched(missing: list[str], strange: list[str]) -> str:
         said.append(f"it has no tensor for the model's {_some(missing)}")
     if strange:
         said.append(f"the model has no place for its {_some(strange)}")
-    theirs = strange[0].rpartition(".")[0] or strange[0] if strange else "fc1"
-    ours = missing[0].rpartition(".")[0] if missing else None
-    if ours is not None and strange:
+    if missing and strange:
+        theirs, ours = strange[0].rpartition(".")[0] or strange[0], missing[0].rpartition(".")[0]
         fix = f"say which is which, names={{{theirs!r:.60}: {ours!r}, ...}}"
     elif strange:
         fix = f"leave it out, names={{{strange[0]!r:.60}: None}}, or take the model that it is of"
