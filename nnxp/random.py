@@ -23,7 +23,7 @@ from nnxp.typing import Array, Floats, Integers
 
 GAMMA = formulas.GAMMA
 _MASK = (1 << 64) - 1
-PURPOSES = ("weights", "order", "dropout", "split", "data", "entropy", "members")
+PURPOSES = ("weights", "order", "dropout", "split", "data", "entropy", "members", "bags")
 
 
 def fresh_seed() -> int:
@@ -195,6 +195,17 @@ def normal(key: int, shape: tuple[int, ...]) -> Floats:
         u, v = _unit(key, start, stop), _unit(key, n + start, n + stop)
         numbers[start:stop] = np.sqrt(-2 * np.log1p(-u)) * np.cos(2 * np.pi * v)
     return numbers.reshape(shape)
+
+
+def bag(key: int, n: int) -> Integers:
+    """How often each of n rows is drawn in n draws with replacement, (n,), int64; the i-th draw is row ⌊n uᵢ⌋.
+
+    Examples
+    --------
+    >>> int(bag(0, 100).sum()), bool(bag(0, 100).max() > 1)
+    (100, True)
+    """
+    return np.bincount((uniform(key, (n,)) * n).astype(np.int64), minlength=n)  # below n: u is 2⁻⁵³ from 1 at least
 
 
 def permutation(key: int, n: int, backend: Backend | None = None) -> Integers:

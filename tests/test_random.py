@@ -227,3 +227,14 @@ def test_a_wrong_generator_would_be_found(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(formulas, "splitmix64", weak)
     with pytest.raises(AssertionError):
         test_uniform_numbers(0)
+
+
+def test_a_bag_is_n_draws_with_replacement() -> None:
+    """Draw i is ⌊n uᵢ⌋, of the top 53 bits of the i-th number; a row is in none with a chance of (1 - 1/n)ⁿ."""
+    for n in (1, 7, 1000):
+        drawn = [n * (number >> 11) >> 53 for number in splitmix64(5, n)]
+        assert random.bag(5, n).tolist() == [drawn.count(row) for row in range(n)]
+    absent = (1 - 1 / N) ** N
+    none = int(np.count_nonzero(random.bag(0, N) == 0))
+    assert abs(none - N * absent) < SIGMAS * math.sqrt(N * absent * (1 - absent))  # at most: rows exclude one another
+    assert all(int((1 - 2.0**-53) * n) < n for n in (1, 3, 2**20, 2**20 + 1, 10**15))  # the largest u draws a row too

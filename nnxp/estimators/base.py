@@ -13,6 +13,7 @@ from nnxp.data import split
 from nnxp.doors.options import above_zero, share
 from nnxp.errors import DataError
 from nnxp.estimators import inputs
+from nnxp.estimators.bagging import Bagged
 from nnxp.estimators.building import (
     batch_rows,
     check,
@@ -21,21 +22,21 @@ from nnxp.estimators.building import (
     hidden,
     make_optimizer,
     make_rate,
+    one_or_each,
     penalise,
     settings,
 )
 from nnxp.estimators.convergence import Convergence, Score, Watch, unfinished
-from nnxp.estimators.fitted import Fitted
 from nnxp.estimators.hooks import Hooks, with_callbacks
 from nnxp.estimators.inputs import Given, Part
 from nnxp.layers import Layer
 from nnxp.losses import Loss
 from nnxp.optimizers import LBFGS
 from nnxp.sequential import Sequential
-from nnxp.typing import Array, ArrayLike, Floats, HostArray
+from nnxp.typing import Array, ArrayLike, Floats, HostArray, Integers
 
 
-class MLP(Fitted):
+class MLP(Bagged):
     """The base class of `MLPClassifier` and `MLPRegressor`, which say what y means."""
 
     # --- what a subclass says ----------------------------------------------------------------------
@@ -131,12 +132,13 @@ class MLP(Fitted):
     @with_callbacks  # beneath `_fit`, which would take from it what it tears down
     def _fit_once(self, given: Given, given_val: Given, partial: bool, classes: ArrayLike | None) -> None:
         check(self)
+        self._check_bags(partial)
         fresh = not hasattr(self, "model_") or not (partial or self.warm_start)
         if partial and not fresh:
             self._check_home(given[0], self._home, "partial_fit")
         X, y, w = self._checked(given, reset=fresh)
         target = self._target_of(y, w, classes) if fresh else self._target
-        part = Part(X, target.encode(y), w)
+        part, rows = Part(X, target.encode(y), w), np.arange(len(y))
         validation = self._validation(target, given_val, X)
         if self.early_stopping and validation is None:
             if partial:
@@ -144,13 +146,15 @@ class MLP(Fitted):
                     "got early_stopping=True and a partial_fit without X_val and y_val, expected both: the rows of "
                     "one call are too few to hold some out, and another call's could not be compared"
                 )
-            part, validation = self._divided(part)
+            rows, held_out = self._divided(part)
+            part, validation = part.rows(rows), part.rows(held_out)
         part = self._ready(part, target)
         followed = None if validation is None else self._ready_to_validate(validation, target)
         if not partial or fresh:
             self._begin(part.X, target, fresh)
         else:
             follow(self)
+        part = self._bagged(part)
         rule = self._new_rule(partial, followed is not None)
         if partial and not fresh and self._rule.partial and self._rule.follows == rule.follows:
             self._rule.tol, self._rule.patience = rule.tol, rule.patience
@@ -159,8 +163,10 @@ class MLP(Fitted):
         if not (self._rule.scored and self._rule.stopped):  # else training has ended, over several calls
             self._train(part, followed, given)
         self._calibrate(validation)
+        if self.oob_score:
+            self._score_left_out(part, rows, y, w)
 
-    def _divided(self, part: Part) -> tuple[Part, Part]:
+    def _divided(self, part: Part) -> tuple[Integers, Integers]:
         """Rows to train on, and those held out for early stopping, of each class alike. A class of one row and the
         rows that weigh 0 are trained on."""
         weighs = np.ones(len(part.y), dtype=np.bool_) if part.w is None else part.w > 0
@@ -179,7 +185,7 @@ class MLP(Fitted):
                 f"got early_stopping=True, validation_fraction={self.validation_fraction:g} and {len(part.y)} rows, "
                 f"which cannot be divided so ({error}): change validation_fraction, or give fit X_val and y_val"
             ) from None
-        return part.rows(np.sort(np.concatenate([rows[kept], np.flatnonzero(~several)]))), part.rows(rows[held_out])
+        return np.sort(np.concatenate([rows[kept], np.flatnonzero(~several)])), rows[held_out]
 
     def _checked(self, given: Given, reset: bool = False) -> tuple[Array, HostArray, Floats | None]:
         X, y, w = given
@@ -238,7 +244,8 @@ class MLP(Fitted):
         validation, score = followed or (None, None)
         whole = isinstance(model.optimizer, LBFGS)
         rows = n if whole else batch_rows(self.batch_size, n)
-        penalise(model, self._penalty(rows, 1.0 if part.w is None else float(part.w.mean()), self._target))
+        means = [1.0] if part.w is None else np.atleast_1d(part.w.mean(axis=0)).tolist()
+        penalise(model, one_or_each([self._penalty(rows, mean, self._target) for mean in means]))
         watch, epochs = Watch(rule, score, self.verbose, self._rate, n), 1 if rule.partial else self.max_iter
         hooks = Hooks(self, given, epochs, rule.partial)
         hooks.begin()

@@ -179,8 +179,13 @@ def follow(estimator: Any) -> None:
         estimator.model_.optimizer.learning_rate = init
 
 
-def penalise(model: Sequential, l2: float) -> None:
-    """Gives every `Dense` the penalty l2 ΣW²."""
+def one_or_each(numbers: Sequence[float]) -> Any:
+    """The number that all have, or all of them, one for each member."""
+    return numbers[0] if len({*numbers}) == 1 else tuple(numbers)
+
+
+def penalise(model: Sequential, l2: float | tuple[float, ...]) -> None:
+    """Gives every `Dense` the penalty l2 ΣW², or each member its own."""
     for layer in model.layers:
         if isinstance(layer, Dense):
             if model.members > 1 and layer.l2 != l2:

@@ -8,7 +8,7 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 
 from nnxp.backends import Backend, get_backend
 from nnxp.doors.labels import above
-from nnxp.doors.options import balanced, not_negative
+from nnxp.doors.options import balanced, not_negative, share
 from nnxp.typing import Array, Floats, HostArray
 
 INDEXED = ("bool", "int8", "int16", "int32", "int64", "uint8", "float32", "float64")
@@ -109,6 +109,14 @@ class Labels:
             return w
         weighed: Floats = by_class[y] if w is None else w * by_class[y]
         return weighed
+
+    def smoothed(self, y: HostArray, smoothing: float) -> HostArray:
+        """Encoded labels: class indices of several classes, which the loss smooths itself, else shares in [0, 1]."""
+        smoothing = share("label_smoothing", smoothing)
+        if self.kind == "multiclass":
+            return y
+        shares: Floats = y * (1 - smoothing) + smoothing / 2
+        return shares
 
     def by_class(self, y: HostArray, w: Floats | None, class_weight: Any) -> Floats | None:
         """What each class weighs, (classes,), by encoded labels and their weights: of a dict, or "balanced"."""

@@ -11,7 +11,6 @@ from sklearn.utils.metaestimators import available_if
 from nnxp.activations import Sigmoid, Softmax
 from nnxp.backends import get_backend
 from nnxp.callbacks import Callback
-from nnxp.doors.options import share
 from nnxp.estimators import inputs
 from nnxp.estimators.base import MLP
 from nnxp.estimators.classes import Labels
@@ -105,6 +104,9 @@ class MLPClassifier(ClassifierMixin, SeveralOfClasses, MLP):
         How many networks are trained side by side, each with its own initial weights and dropout, on the same batches
         (Lakshminarayanan et al. 2017, arXiv:1612.01474); probabilities are the mean of theirs, also a validation's. Not
         with "lbfgs", nor with an optimizer that has `clip_norm`.
+    bootstrap, oob_score : bool
+        Whether each member trains on a bag of its own, as many draws with replacement as there are rows; and whether
+        each row is then predicted, and scored, by the members that did not draw it: see `estimators.bagging.Bagged`.
 
     Attributes
     ----------
@@ -122,6 +124,9 @@ class MLPClassifier(ClassifierMixin, SeveralOfClasses, MLP):
         it has several, other than `score`, which counts samples with all right.
     stopped_ : bool
         Whether the rule of `tol` and `n_iter_no_change` ended the training.
+    oob_score_, oob_decision_function_ : float, array
+        With `oob_score`: `score` and `predict_proba` of the rows of the fit, each by those that left it out; NaN where
+        none did, with a warning, and where a row was held out for early stopping.
     n_iter_, t_ : int
         Epochs of the last fit; samples seen, over all.
     n_features_in_, feature_names_in_, n_layers_, n_outputs_, out_activation_
@@ -176,6 +181,8 @@ class MLPClassifier(ClassifierMixin, SeveralOfClasses, MLP):
         dtype: str | None = None,
         monitor: str = "accuracy",
         members: int = 1,
+        bootstrap: bool = False,
+        oob_score: bool = False,
     ) -> None:
         self._keep(locals())
 
@@ -225,32 +232,31 @@ class MLPClassifier(ClassifierMixin, SeveralOfClasses, MLP):
 
     def predict(self, X: ArrayLike) -> Array:
         """The labels (n,), or 0 and 1 (n, labels), in X's library and on its device; text always in NumPy's."""
-        return self._decided(X, "predict")
+        return self._target.decode(self._output(X, "predict"))
 
     def predict_proba(self, X: ArrayLike) -> Array:
         """The probabilities (n, classes), in the order of `classes_`, in X's library and on its device."""
-        return self._probabilities(X, "predict_proba")
+        return self._told(self._output(X, "predict_proba"))
 
     def predict_log_proba(self, X: ArrayLike) -> Array:
         """The logarithms of `predict_proba`; -inf where that is 0."""
-        probabilities = self._probabilities(X, "predict_log_proba")
+        probabilities = self._told(self._output(X, "predict_log_proba"))
         backend = get_backend(probabilities)
         with backend.context(), np.errstate(divide="ignore"):
             return backend.xp.log(probabilities)
 
     def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """The share of samples whose label, or labels all, are right."""
-        guess = self._decided(X, "score")
-        guess, truth, w = (inputs.on_host(a) for a in (guess, y, sample_weight))
-        return float(accuracy_score(truth, guess, sample_weight=w))
+        return self._rated(self._output(X, "score"), y, sample_weight)
 
-    def _decided(self, X: ArrayLike, method: str) -> Array:
-        output = self._output(X, method)  # raises where there is no fit yet
-        return self._target.decode(output)
+    _left_out = "oob_decision_function_"
 
-    def _probabilities(self, X: ArrayLike, method: str) -> Array:
-        output = self._output(X, method)
+    def _told(self, output: Array) -> Array:
         return self._target.probabilities(output)
+
+    def _rated(self, output: Array, y: ArrayLike, w: ArrayLike | None) -> float:
+        guess, truth, w = (inputs.on_host(a) for a in (self._target.decode(output), y, w))
+        return float(accuracy_score(truth, guess, sample_weight=w))
 
     def _told_apart(self, outputs: Floats) -> Floats:
         return self._target.told_apart_by(outputs)
@@ -281,18 +287,12 @@ class MLPClassifier(ClassifierMixin, SeveralOfClasses, MLP):
         return 1 / target.outputs if target.kind == "multilabel" else 1.0  # a mean over the labels, there a sum
 
     def _ready(self, part: Part, target: Labels) -> Part:
-        return Part(part.X, self._smoothed(part.y, target), target.weighed(part.y, part.w, self.class_weight))
+        y, w = target.smoothed(part.y, self.label_smoothing), target.weighed(part.y, part.w, self.class_weight)
+        return Part(part.X, y, w)
 
     def _ready_to_validate(self, part: Part, target: Labels) -> tuple[Part, Score]:
-        return Part(part.X, self._smoothed(part.y, target), part.w), lambda record: record["val_accuracy"]
-
-    def _smoothed(self, y: HostArray, target: Labels) -> HostArray:
-        """Class indices of several classes, which the loss smooths itself, else shares in [0, 1]."""
-        smoothing = share("label_smoothing", self.label_smoothing)
-        if target.kind == "multiclass":
-            return y
-        shares: Floats = y * (1 - smoothing) + smoothing / 2
-        return shares
+        y = target.smoothed(part.y, self.label_smoothing)
+        return Part(part.X, y, part.w), lambda record: record["val_accuracy"]
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -53,8 +53,9 @@ class MLPRegressor(RegressorMixin, SeveralOfNumbers, MLP):
         What early stopping follows: the validation's R², or its loss.
     n_iter_no_change, max_fun, dropout, normalization, schedule, callbacks, backend, dtype
         As said.
-    members : int
-        As said; predictions are the mean of theirs, with `loss="poisson"` the exponential of their mean logarithm.
+    members, bootstrap, oob_score
+        As said; predictions are the mean of the members', with `loss="poisson"` the exponential of their mean
+        logarithm. y is scaled by all rows to train on, whatever the bags.
 
     Attributes
     ----------
@@ -66,6 +67,8 @@ class MLPRegressor(RegressorMixin, SeveralOfNumbers, MLP):
     validation_scores_ : list of float or None
         R² after each epoch; of several outputs 1 - Σ (p - y)² / Σ (y - ȳ)², the sums over all, where `score`
         averages the outputs' own R².
+    oob_score_, oob_prediction_ : float, array
+        With `oob_score`, see `MLPClassifier`.
     loss_, loss_curve_, best_loss_, validation_loss_curve_, best_validation_score_, stopped_, n_iter_, t_
         See `MLPClassifier`.
     n_features_in_, feature_names_in_, n_layers_, n_outputs_, out_activation_
@@ -119,6 +122,8 @@ class MLPRegressor(RegressorMixin, SeveralOfNumbers, MLP):
         dtype: str | None = None,
         monitor: str = "r2",
         members: int = 1,
+        bootstrap: bool = False,
+        oob_score: bool = False,
     ) -> None:
         self._keep(locals())
 
@@ -137,9 +142,9 @@ class MLPRegressor(RegressorMixin, SeveralOfNumbers, MLP):
 
         The first call's y decides the scale that targets are learned in: let it be typical. Each call reads `alpha`,
         `batch_size`, `learning_rate_init` and `callbacks` anew; the network and the optimizer are those of the first.
-        With `early_stopping`
-        each call needs `X_val` and `y_val`, always the same: when their score has not got better for more than
-        `n_iter_no_change` calls, the best weights are put back, `stopped_` is True, and further calls change nothing.
+        With `early_stopping` each call needs `X_val` and `y_val`, always the same: when their score has not got better
+        for more than `n_iter_no_change` calls, the best weights are put back, `stopped_` is True, and further calls
+        change nothing.
 
         Parameters
         ----------
@@ -150,15 +155,19 @@ class MLPRegressor(RegressorMixin, SeveralOfNumbers, MLP):
 
     def predict(self, X: ArrayLike) -> Array:
         """The values (n,), or (n, outputs), in X's library and on its device."""
-        return self._values(X, "predict")
+        return self._told(self._output(X, "predict"))
 
     def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """R², averaged over the outputs: 1 is perfect, 0 no better than the mean of y."""
-        guess, truth, w = (inputs.on_host(a) for a in (self._values(X, "score"), y, sample_weight))
+        return self._rated(self._output(X, "score"), y, sample_weight)
+
+    _left_out = "oob_prediction_"
+
+    def _rated(self, output: Array, y: ArrayLike, w: ArrayLike | None) -> float:
+        guess, truth, w = (inputs.on_host(a) for a in (self._told(output), y, w))
         return float(r2_score(truth, guess, sample_weight=w))
 
-    def _values(self, X: ArrayLike, method: str) -> Array:
-        output = self._output(X, method)
+    def _told(self, output: Array) -> Array:
         if isinstance(self.model_.loss, Poisson):
             backend = get_backend(output)
             with backend.context(), np.errstate(all="ignore"):  # a rate beyond the dtype is infinite

@@ -13,7 +13,7 @@ from nnxp.activations import Activation
 from nnxp.errors import NonFiniteLossError
 from nnxp.estimators import inputs
 from nnxp.estimators.base import MLP
-from nnxp.estimators.building import batch_rows, check, hidden, hidden_widths, make_optimizer
+from nnxp.estimators.building import batch_rows, check, hidden, hidden_widths, make_optimizer, one_or_each
 from nnxp.estimators.convergence import Watch
 from nnxp.estimators.inputs import Part
 from nnxp.layers import Dense, Dropout, Rescaling
@@ -164,9 +164,9 @@ class Group:
             last[-1] = Rescaling([each.scale for each in own], [each.offset for each in own])
         for layer in (*layers, *last):
             if isinstance(layer, Dense):
-                layer.l2 = _one_or_each(penalties)
+                layer.l2 = one_or_each(penalties)
             elif isinstance(layer, Dropout):
-                layer.rate = _one_or_each([float(each.dropout) for each in estimators])
+                layer.rate = one_or_each([float(each.dropout) for each in estimators])
         optimizer, rates = make_optimizer(first), [1.0] * len(estimators)
         if isinstance(first.solver, str):
             rates = [each.learning_rate_init / first.learning_rate_init for each in estimators]
@@ -223,8 +223,3 @@ class Group:
         rule.best = -self.rule.best_losses[k] / unit
         estimator._calibrate(None)
         estimator._tell(watch, int(self.n[k]))
-
-
-def _one_or_each(numbers: Sequence[float]) -> Any:
-    """The number that all have, or all of them, one for each member."""
-    return numbers[0] if len({*numbers}) == 1 else tuple(numbers)
