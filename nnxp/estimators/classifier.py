@@ -232,7 +232,8 @@ class MLPClassifier(ClassifierMixin, SeveralOfClasses, MLP):
 
     def predict(self, X: ArrayLike) -> Array:
         """The labels (n,), or 0 and 1 (n, labels), in X's library and on its device; text always in NumPy's."""
-        return self._target.decode(self._output(X, "predict"))
+        output = self._output(X, "predict")  # raises where there is no fit yet
+        return self._target.decode(output)
 
     def predict_proba(self, X: ArrayLike) -> Array:
         """The probabilities (n, classes), in the order of `classes_`, in X's library and on its device."""
@@ -248,8 +249,6 @@ class MLPClassifier(ClassifierMixin, SeveralOfClasses, MLP):
     def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """The share of samples whose label, or labels all, are right."""
         return self._rated(self._output(X, "score"), y, sample_weight)
-
-    _left_out = "oob_decision_function_"
 
     def _told(self, output: Array) -> Array:
         return self._target.probabilities(output)
@@ -271,7 +270,7 @@ class MLPClassifier(ClassifierMixin, SeveralOfClasses, MLP):
         """The activation of the outputs: "softmax" for several classes, else "logistic"."""
         return "softmax" if self._target.kind == "multiclass" else "logistic"
 
-    _numeric = False
+    _numeric, _left_out = False, "oob_decision_function_"
     _target: Labels
 
     def _target_of(self, y: HostArray, w: Floats | None, classes: ArrayLike | None) -> Labels:
