@@ -118,13 +118,20 @@ def kept_beside(
     n, width = shape
     m = width // len(keys)
     counters = _beside.take("multiples of γ", n * width, m, len(keys), backend)
-    limits = [threshold(rate) for rate in rates]
-    limits = limits if len(rates) > 1 else limits * len(keys)
-    row, limit = (
-        backend.asarray(np.repeat(np.array(numbers, dtype=np.int64), m)[None, :], dtype="int64")
-        for numbers in (keys, limits)
-    )
+    row, limit = _beside_each(keys, m, backend), _limits(tuple(rates), len(keys), m, backend)
     return backend.fuse(formulas.kept_beside)(backend.xp.reshape(counters, shape), row, limit, out=out)
+
+
+@functools.lru_cache(16)
+def _limits(rates: tuple[float, ...], members: int, m: int, backend: Backend) -> Array:
+    """The thresholds of the members' rates, or of their one, side by side: the same array at every step."""
+    limits = [threshold(rate) for rate in rates]
+    return _beside_each(limits if len(rates) > 1 else limits * members, m, backend)
+
+
+def _beside_each(numbers: Sequence[int], m: int, backend: Backend) -> Array:
+    """Each number m times, (1, members · m)."""
+    return backend.asarray(np.repeat(np.array(numbers, dtype=np.int64), m)[None, :], dtype="int64")
 
 
 def threshold(rate: float) -> int:

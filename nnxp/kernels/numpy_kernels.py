@@ -149,8 +149,8 @@ def bias_softmax_crossentropy(
     z: Array, b: Array, labels: Array, factors: Array, smoothing: float = 0.0, out: Any = None
 ) -> Any:
     """`softmax_crossentropy` of z + b, which `z` then holds, and each row's gradient times its factor."""
-    if out is None:
-        return _plain["bias_softmax_crossentropy"](z, b, labels, factors, smoothing)
+    if out is None or labels.shape[0] != z.shape[0]:
+        return _plain["bias_softmax_crossentropy"](z, b, labels, factors, smoothing, out=out)
     rows = z if b.shape[0] == 1 else z.reshape(-1, *b.shape)
     np.add(rows, b, out=rows)
     return _crossentropy(z, labels, factors, smoothing, out)

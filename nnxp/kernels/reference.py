@@ -216,13 +216,15 @@ def reference(xp: Namespace) -> dict[str, Kernel]:
         z: Array, b: Array, labels: Array, factors: Array, smoothing: float = 0.0, out: Any = None
     ) -> Any:
         """`softmax_crossentropy` of z + b, and each row's gradient times its factor, of shape (n, 1). With `out`, z
-        then holds z + b. The bias is (1, m), or (k, m): rows that are added in turn, of k networks."""
+        then holds z + b. The bias is (1, m), or (k, m): rows that are added in turn, of k networks; a label may then
+        be that of k rows in turn."""
         k, m = b.shape
         biased = z + b if k == 1 else xp.reshape(xp.reshape(z, (z.shape[0] // k, k, m)) + b, z.shape)
         if out is None:
             z = biased
         else:
             z[...] = biased
+        labels = labels if labels.shape[0] == z.shape[0] else xp.repeat(labels, k, axis=0)
         losses, gradient = softmax_crossentropy(z, labels, smoothing)
         return _deliver(out, losses, gradient * factors)
 

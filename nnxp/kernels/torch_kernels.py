@@ -81,8 +81,8 @@ def torch_kernels(torch: Any, xp: Namespace) -> dict[str, Kernel]:
         z: Array, b: Array, labels: Array, factors: Array, smoothing: float = 0.0, out: Any = None
     ) -> Any:
         """`softmax_crossentropy` of z + b, which `z` then holds, and each row's gradient times its factor."""
-        if out is None:
-            return plain["bias_softmax_crossentropy"](z, b, labels, factors, smoothing)
+        if out is None or labels.shape[0] != z.shape[0]:
+            return plain["bias_softmax_crossentropy"](z, b, labels, factors, smoothing, out=out)
         z.view(-1, *b.shape).add_(b)
         return crossentropy_into(z, labels, factors, smoothing, out)
 

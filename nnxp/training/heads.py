@@ -1,6 +1,7 @@
 """The last stage of a planned step, which has the loss."""
 
 import copy
+import functools
 
 from nnxp.kernels import formulas
 from nnxp.kernels.binding import bound
@@ -112,7 +113,7 @@ class DenseSoftmaxCrossentropy(DenseStage, Head):
 
     def losses_and_scores(self, y: Array, factors: Array, w: Array | None) -> tuple[Array, Array, Array | None]:
         """On CuPy from the one kernel, which has the largest logit at hand."""
-        if self.backend.library != "cupy" or type(self.loss).score is not Loss.score:
+        if not self.at_once:
             return super().losses_and_scores(y, factors, w)
         n = self.p.shape[0]
         memory = self.buffers.take(self, "losses and scores", (2 * n,))
@@ -124,6 +125,11 @@ class DenseSoftmaxCrossentropy(DenseStage, Head):
         out = losses, self.at.dz, scores
         self.kernel(self.p, self.b, y, factors, self.loss.label_smoothing, out=out)
         return losses, scores, both
+
+    @functools.cached_property
+    def at_once(self) -> bool:
+        """Whether the kernel gives the scores too."""
+        return self.backend.library == "cupy" and type(self.loss).score is Loss.score
 
     def backward(self, dy: Array | None) -> Array | None:
         """The dense layer's gradients."""

@@ -25,22 +25,27 @@ from nnxp.typing import Array, HostArray
 
 
 class MembersDenseSoftmaxCrossentropy(DenseSoftmaxCrossentropy):
-    """The last dense layers of all members: the logits (n, K · m) are (n · K, m) to the kernel."""
+    """The last dense layers of all members: the logits (n, K · m) are (n · K, m) to the kernel.
 
-    def losses(self, y: Array, factors: Array, w: Array | None) -> Array:
-        """Each sample's loss by each member, (n · K,)."""
+    Labels are those of K rows in turn where the kernel gives the scores, else of each."""
+
+    def losses(self, y: Array, factors: Array, w: Array | None, *scores: Array) -> Array:
+        """Each sample's loss by each member, (n · K,), and perhaps its score."""
         take, reshaped = self.buffers.take, self.buffers.reshaped
-        rows = y.shape[0], self.dense.n_out * self.z.shape[0] // y.shape[0]
+        rows = factors.shape[0], self.dense.n_out * self.z.shape[0] // factors.shape[0]
         z = self.p = reshaped(self.z, rows)
         if self.scaled:
             factors = self._scaled(factors)
-        out = take(self, "losses of members", rows[:1]), reshaped(self.at.dz, rows)
+        out = take(self, "losses of members", rows[:1]), reshaped(self.at.dz, rows), *scores
         self.kernel(z, self.rows, y, factors, self.loss.label_smoothing, out=out)
         return out[0]
 
     def losses_and_scores(self, y: Array, factors: Array, w: Array | None) -> tuple[Array, Array, Array | None]:
         """Likewise, and the scores, (n · K,)."""
-        return self.losses(y, factors, w), self.loss.scores(self.p, y), None
+        if not self.at_once:
+            return self.losses(y, factors, w), self.loss.scores(self.p, y), None
+        scores = self.buffers.take(self, "scores of members", factors.shape[:1])
+        return self.losses(y, factors, w, scores), scores, None
 
     def forward(self, x: Array) -> Array:
         """s x W."""
@@ -184,7 +189,8 @@ class MembersPlan(Plan):
         K, head, backend = self.members, self.head, self.backend
         take, reshape = self.buffers.take, self.buffers.reshaped
         equal, shares, column = self._equal(n)
-        y = self._repeated(y, "labels")
+        if not (isinstance(head, MembersDenseSoftmaxCrossentropy) and head.at_once):
+            y = self._repeated(y, "labels")
         w, v = self._apart(w, "weights"), self._apart(v, "counts")
         if w is not None:
             total = backend.kernels["column_sums"](w, out=take(self, "total", (1, K)))

@@ -1,5 +1,6 @@
 """The training step on CuPy, counted: launches, waits, copies, allocations; and whole trainings against NumPy's."""
 
+import functools
 import itertools
 import re
 from pathlib import Path
@@ -24,7 +25,7 @@ EXTRAS = ("", "clip_norm", "dropout", "l2")
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "gpu.md"
 
 
-def model(layers: int, optimizer: str = "Adam", extra: str = "", loss: str = "categorical_crossentropy") -> Sequential:
+def model(layers: int, optimizer: str = "Adam", extra: str = "", members: int = 1) -> Sequential:
     sizes = [FEATURES, *[WIDTH] * (layers - 1), CLASSES]
     stack: list[Any] = []
     for n_in, n_out in itertools.pairwise(sizes):
@@ -32,7 +33,8 @@ def model(layers: int, optimizer: str = "Adam", extra: str = "", loss: str = "ca
         stack += [Dropout(0.2)] if extra == "dropout" else []
     del stack[stack.index("relu", len(stack) - 2) :]
     rule = OPTIMIZERS[optimizer](clip_norm=1.0 if extra == "clip_norm" else None)
-    return Sequential([*stack, "softmax"], loss, rule, backend="cupy", seed=0)
+    place: dict[str, Any] = {"backend": "cupy", "seed": 0, "members": members}
+    return Sequential([*stack, "softmax"], "categorical_crossentropy", rule, **place)
 
 
 def problem(n: int = N) -> tuple[Any, Any]:
@@ -88,6 +90,23 @@ def test_the_counts_of_a_step(layers: int, optimizer: str, extra: str) -> None:
         assert seen["launches"] <= 16
 
 
+@pytest.mark.parametrize("extra", ["", "dropout"], ids=["plain", "dropout"])
+def test_members_take_the_launches_of_one(extra: str) -> None:
+    """But for dropout's masks, one a layer, whose keys are copied to the device."""
+    found, (X, y) = [], problem(4)
+    for members in (1, 3):
+        own = model(2, extra=extra, members=members)
+        for _ in range(2):
+            own.train_step(X, y)
+        hostcuda.counters(reset=True)
+        asked = allocations(functools.partial(own.train_step, X, y))
+        seen = hostcuda.counters()
+        found.append([seen[name] for name in ("launches", "h2d", "syncs", "d2h", "d2d", "mallocs")])
+        assert asked == 1 + found[-1][1]
+    masks = 1 if extra else 0
+    assert found[1] == [found[0][0] + masks, masks, 0, 0, 0, 0]
+
+
 def test_the_page_says_what_is_counted() -> None:
     """docs/gpu.md has a row for each number of layers, and a column for each extra."""
     rows = re.findall(r"^\| (\d) \|" + r" (\d+) \|" * len(EXTRAS) + "$", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
@@ -111,6 +130,20 @@ def test_the_counts_of_an_epoch() -> None:
     more = {name: (long[name] - short[name]) / 2 for name in ("launches", "syncs", "d2h", "h2d", "d2d", "mallocs")}
     print(f"\nan epoch of {steps} steps: {more}")
     assert more == {"launches": 17 * steps + 2, "syncs": 3, "d2h": 3, "h2d": 1, "d2d": 0, "mallocs": 0}
+
+
+def test_the_counts_of_an_epoch_of_members() -> None:
+    """One launch more a step: losses and scores are summed one by one. The check of an epoch has several losses."""
+    steps, found = 2, []
+    for members, epochs in ((1, 1), (1, 2), (2, 1), (2, 2)):
+        own = model(2, members=members)
+        own.fit(*problem(4), batch_size=4)
+        hostcuda.counters(reset=True)
+        own.fit(*problem(4 * steps), epochs=epochs, batch_size=4)
+        found.append(hostcuda.counters())
+    one, several = ({name: b[name] - a[name] for name in b} for a, b in (found[:2], found[2:]))
+    assert several["launches"] == one["launches"] + steps + 1
+    assert all(several[name] == one[name] for name in ("syncs", "d2h", "h2d", "d2d"))
 
 
 def test_a_step_s_loss_is_waited_for_where_it_is_read() -> None:

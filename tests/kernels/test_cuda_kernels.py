@@ -138,12 +138,34 @@ def test_softmax_crossentropy(shape: tuple[int, int], indices: bool, kind: str) 
             expected = z.copy() if bias is None else z + bias[np.arange(n) % len(bias)]
             arrays = (z, bias, t, factor, losses, dz, hits if counted else None)
             k = 1 if bias is None else len(bias)
-            unit.launch("nnxp_softmax_crossentropy", *_rows(n, m), *arrays, n, m, k, smoothing)
+            unit.launch("nnxp_softmax_crossentropy", *_rows(n, m), *arrays, n, m, k, 1, smoothing)
             np.testing.assert_array_equal(z, expected)
             check_crossentropy(kind, z, t, losses, dz, smoothing, 1.0 if factor is None else factors)
             np.testing.assert_array_equal(hits, np.argmax(z, axis=1) == labels if counted else 7)
             seen.add((losses.tobytes(), dz.tobytes()))
         assert len(seen) == 1
+
+
+@host_compiler
+@every_kind
+def test_a_label_of_several_networks_is_that_of_each(kind: str) -> None:
+    """Of k rows in turn, as the bias is: the same bits as of labels that are repeated."""
+    draw, k = np.random.default_rng(4), 3
+    z, b, factors = (draw.uniform(-2, 2, size).astype(kind) for size in ((12, 40), (k, 40), (12, 1)))
+    out = tuple(np.full(s, 7, kind) for s in ((12,), (12, 40), (12,)))
+    classes = np.array([0, 39, -1, 7])
+    for labels in (classes, shares_of(classes, 40, kind)):
+        name, given = "softmax_crossentropy", {"Label": "long long" if labels.ndim == 1 else "T"}
+        unit, found = unit_of(name, kind, **given, INDICES=2 - labels.ndim), []
+        for each, all_labels in ((k, labels), (1, np.repeat(labels, k, axis=0))):
+            results = [a.copy() for a in out]
+            unit.launch(
+                f"nnxp_{name}", *_rows(12, 40), z.copy(), b, all_labels, factors, *results, 12, 40, k, each, 0.1
+            )
+            found.append(results)
+        for got, expected in zip(*found, strict=True):
+            np.testing.assert_array_equal(got, expected)
+        assert np.isfinite(found[0][1]).all()
 
 
 @host_compiler

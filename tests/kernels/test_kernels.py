@@ -364,6 +364,21 @@ def test_a_label_out_of_range_is_a_loss_of_nan_and_no_gradient(backend: Target, 
     np.testing.assert_allclose(gradients[[0, 2]], whole, atol=4 * np.finfo(dtype).eps)
 
 
+def test_a_label_of_several_networks_is_that_of_each(backend: Target) -> None:
+    """Of as many rows in turn as the bias has."""
+    make, rng = nnxp.get_backend(backend.spec), np.random.default_rng(0)
+    z, b, factors = (rng.uniform(-2, 2, size).astype("float32") for size in ((6, 3), (2, 3), (6, 1)))
+    for labels in (np.array([2, 0, 1]), np.eye(3, dtype="float32")[[2, 0, 1]]):
+        found = []
+        for each in (labels, np.repeat(labels, 2, axis=0)):
+            out = tuple(make.asarray(backend.asarray(np.zeros(n, "float32")), copy=True) for n in ((6,), (6, 3)))
+            arrays = [backend.asarray(a) for a in (b, each, factors)]
+            make.kernels["bias_softmax_crossentropy"](make.asarray(backend.asarray(z), copy=True), *arrays, out=out)
+            found.append([backend.to_numpy(a) for a in out])
+        for got, expected in zip(*found, strict=True):
+            np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-6)
+
+
 def test_a_logit_of_nan_is_a_loss_of_nan(backend: Target) -> None:
     for place in range(3):
         z = np.zeros((2, 3))

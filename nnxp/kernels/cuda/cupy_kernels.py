@@ -222,16 +222,19 @@ def cupy_kernels(cupy: Any, xp: Namespace) -> dict[str, Kernel]:
         indices = labels.ndim == 1
         if kind is None or known is None or (known.dtype != "int64" if indices else known.dtype != z.dtype):
             return False
-        if z.ndim != 2 or labels.shape != (z.shape[:1] if indices else z.shape):
+        if z.ndim != 2:
             return False
         (n, m), k = z.shape, 1 if b is None else b.shape[0]
+        each = 1 if labels.shape[:1] == (n,) else k
+        if n % each or labels.shape != ((n // each,) if indices else (n // each, m)):
+            return False
         shapes = ((b, (k, m)), (factors, (n, 1)), (losses, (n,)), (dz, (n, m)), (hits, (n,)))
         if any(shape_of(x, shape) != shape for x, shape in shapes):
             return False
         if n:
             label = "long long" if indices else C_TYPES[kind]
             launch = launcher("softmax_crossentropy", "softmax_crossentropy", kind, Label=label, INDICES=int(indices))
-            launch(*_rows(*z.shape), z, b, labels, factors, losses, dz, hits, n, m, k, smoothing)
+            launch(*_rows(*z.shape), z, b, labels, factors, losses, dz, hits, n, m, k, each, smoothing)
         return True
 
     def dropped(x: Array, key: int, threshold: int, scale: float, out: Array = None) -> Array:

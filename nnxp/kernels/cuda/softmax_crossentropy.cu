@@ -2,7 +2,7 @@
 // logit (the first of equals) is that of the label, 1 or 0: one pass, a block a row.
 //
 // z (n, m) then holds z + b, the k rows of b in turn. Where b is null there is no bias, where factors is null they are
-// 1.
+// 1. Labels are those of `each` rows in turn, n / each of them.
 //   losses[i] = log sum exp(z) - sum t z        dz[i, j] = (softmax(z)[j] - t[j]) factors[i]
 // INDICES 1: labels (n,) of `Label` are class indices, t one-hot; one out of range makes its loss NaN and its gradient
 // 0, and nothing is read by it. INDICES 0: labels (n, m) are the rows t, which sum to 1. Either is smoothed first, t to
@@ -12,7 +12,7 @@ __device__ T smoothed(T t, T smoothing, long long m) { return t * (T(1) - smooth
 
 extern "C" __global__ void nnxp_softmax_crossentropy(
     T* z, const T* b, const Label* labels, const T* factors, T* losses, T* dz, T* hits,
-    const long long n, const long long m, const long long k, const T smoothing)
+    const long long n, const long long m, const long long k, const long long each, const T smoothing)
 {
     for (long long row = blockIdx.x; row < n; row += gridDim.x) {
         T* z_row = z + row * m;
@@ -20,11 +20,11 @@ extern "C" __global__ void nnxp_softmax_crossentropy(
         const T nan = T(0) / T(0);
         const T factor = factors ? factors[row] : T(1);
 #if INDICES
-        const long long label = labels[row];
+        const long long label = labels[row / each];
         const bool valid = label >= 0 && label < m;
 #define TARGET(j) smoothed((j) == label ? T(1) : T(0), smoothing, m)
 #else
-        const Label* label_row = labels + row * m;
+        const Label* label_row = labels + row / each * m;
         const bool valid = true;
 #define TARGET(j) smoothed(label_row[j], smoothing, m)
 #endif
