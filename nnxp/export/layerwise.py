@@ -199,9 +199,13 @@ def _embedding(graph: Operators, layer: Embedding, x: str) -> str:
 
 
 def _periodic(graph: Operators, layer: PeriodicEmbedding, x: str) -> str:
-    rows = [graph.constant(_host(layer, name)) for name in ("frequencies", "phases")]
-    (angles,) = formula(graph, formulas.angle, _gathered(graph, x, layer._waved), *rows)
+    """The runtime computes cosines four at a time: what fills up a row's last four keeps it apart from the next."""
+    waved, spare = layer._waved, -len(layer._waved) % 4
+    rows = [graph.constant(np.pad(_host(layer, name), ((0, 0), (0, spare)))) for name in ("frequencies", "phases")]
+    (angles,) = formula(graph, formulas.angle, _gathered(graph, x, (*waved, *waved[:1] * spare)), *rows)
     (cosines,) = formula(graph, formulas.cosine, angles)
+    if spare:
+        cosines = _gathered(graph, cosines, range(len(waved)))
     numbers = _blocks(graph, cosines, _host(layer, "weights"), _host(layer, "biases"))
     if layer.activation is not None:
         (numbers,) = formula(graph, formulas.relu, numbers)

@@ -176,6 +176,18 @@ def test_a_layer_norm_of_large_numbers_keeps_its_digits(path: Path) -> None:
     np.testing.assert_allclose(run(path, x)[0], exact, rtol=0, atol=16 * np.finfo("float32").eps)
 
 
+def test_a_float64_model_may_lose_what_its_own_sums_lose(path: Path) -> None:
+    """In them numbers of a million leave 1, so that a folded normalisation rounds them otherwise, far beyond 16 ulp."""
+    model = Sequential([Dense(4, 8), BatchNorm(8)], "mean_squared_error", dtype="float64", seed=0)
+    model.layers[0].weights = RNG.normal(size=(4, 8)) * [[1e6], [1e6], [1e-6], [1e-6]]
+    model.layers[1].running_mean, model.layers[1].running_variance = RNG.normal(size=(1, 8)), np.full((1, 8), 3.0)
+    same = RNG.normal(size=(50, 1))
+    x = np.concatenate([same, same, RNG.normal(size=(50, 2))], axis=1)
+    model.layers[0].weights[1] = -np.asarray(model.layers[0].weights[0])
+    checked = model.export(path, check=x)
+    assert checked.error > 16 * np.spacing(np.abs(model.predict(x)).max())
+
+
 def test_infinities_have_to_be_where_those_of_predict_are(path: Path) -> None:
     for dtype in ("float32", "float64"):
         model = Sequential([Dense(4, 2)], "mean_squared_error", dtype=dtype, seed=0)
@@ -184,6 +196,17 @@ def test_infinities_have_to_be_where_those_of_predict_are(path: Path) -> None:
         model.export(path)
         found = run(path, X.astype(dtype))[0]
         assert np.isinf(found[:, 0]).all() and np.isfinite(found[:, 1]).all()
+
+
+def test_a_row_has_the_same_bits_alone_and_among_others(path: Path) -> None:
+    """Of layers whose operators the runtime has other ways for at other sizes: cosines by fours, stacked products."""
+    for members in (1, 3):
+        layers = [nnxp.PeriodicEmbedding(4, 3, 3, 1.0, columns=[0, 1, 3]), Dense(10, 7), "selu", Dense(7, 1)]
+        Sequential(layers, "mean_squared_error", members=members, seed=0).export(path)
+        x = RNG.normal(size=(1000, 4)).astype("float32")
+        whole = run(path, x)[0]
+        for n in (1, 7, 64):
+            np.testing.assert_array_equal(run(path, x[:n])[0], whole[:n])
 
 
 class Cube(Activation):
