@@ -19,7 +19,7 @@ from nnxp.export.onnxfile import classifies, given_by
 from nnxp.network.answers import answers
 from tests.helpers.random_models import Drawing
 
-COUNT = int(os.environ.get("NNXP_EXPORTS", "40"))
+COUNT = int(os.environ.get("NNXP_EXPORTS", "60"))
 ROWS = 1000, 64, 7, 1, 0
 
 
