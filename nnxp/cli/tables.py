@@ -185,10 +185,8 @@ def encoded(
         target = NumberTarget.of(args.target, truth, args.target_transform or "auto", preset.margin)
         if truth.min() == truth.max():
             raise DataError(f"the target is {truth[0]:g} in every training row: there is nothing to learn")
-    scaling = {} if args.scaling is None else {"scaling": args.scaling}
-    encoder = Encoder(
-        kinds=_kinds(args), drop=_drop(args, table), day_first=args.day_first, **{**preset.encoding, **scaling}
-    )
+    own = {"kinds": _kinds(args), "drop": _drop(args, table), "day_first": args.day_first, "dtype": args.dtype}
+    encoder = Encoder(**{**own, **preset.encoding, **({} if args.scaling is None else {"scaling": args.scaling})})
     encoder.fit(table)
     encoder.target = target
     _check_memory(args, encoder, len(table) + len(test))

@@ -490,3 +490,21 @@ def test_the_options_say_what_they_take() -> None:
         Encoder(categories="words").fit(mixed())
     with pytest.raises(ValueError, match="categories"):
         Encoder(categories=0).fit(mixed())
+
+
+def test_a_matrix_of_float64_is_not_rounded_before() -> None:
+    """A float64 model sees what the encoder computed; states of float32 are as they were before there was a choice."""
+    rows = mixed()
+    single, double = Encoder().fit(rows), Encoder(dtype="float64").fit(rows)
+    x = double.transform(rows)
+    assert x.dtype == np.float64 and x.nbytes == double.bytes_needed(len(rows))
+    np.testing.assert_array_equal(x.astype(np.float32), single.transform(rows))
+    sizes = np.array([np.nan if row["size"] is None else row["size"] for row in rows])
+    known = np.where(np.isnan(sizes), np.nanmedian(sizes), sizes)
+    lower, median, upper = np.nanquantile(sizes, [0.25, 0.5, 0.75])
+    z = (known - median) / (upper - lower)
+    np.testing.assert_allclose(x[:, 0], z / np.sqrt(1 + (z / 3) ** 2), rtol=0, atol=8 * np.finfo(np.float64).eps)
+    assert "dtype" not in single.state()[0] and double.state()[0]["dtype"] == "float64"
+    np.testing.assert_array_equal(Encoder.from_state(*double.state()).transform(rows), x)
+    with pytest.raises(ValueError, match="got dtype='float16', expected one of float32, float64"):
+        Encoder(dtype="float16").fit(rows)

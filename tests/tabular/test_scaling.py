@@ -211,3 +211,12 @@ def changed(name: str, change: Callable[[dict[str, Any]], Any]) -> Scaler:
 def test_what_is_no_scaler_s_is_refused(name: str, change: Callable[[dict[str, Any]], Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         changed(name, change).check(2)
+
+
+@pytest.mark.parametrize("name", ["robust", "standard", "quantile"])
+def test_a_column_that_never_varied_is_0_however_far_a_number_is(name: str) -> None:
+    """1e300 in units of 1e-20 is infinite, and infinity times 0 is no number."""
+    scaler = Scaler.fit(name, [np.full(40, 1e-20)], 40)
+    matrix = np.ones((4, 1), np.float32)
+    scaler.write(matrix, [np.array([1e300, -1e300, np.nan, 1e-20])])
+    np.testing.assert_array_equal(matrix, np.zeros((4, 1)))

@@ -236,12 +236,12 @@ def _learned_from(document: dict[str, Any], decision: Decision, most: float) -> 
     return Learned(decision, missing)
 
 
-def blank(n: int, m: int) -> Matrix:
+def blank(n: int, m: int, dtype: str) -> Matrix:
     """A matrix of 0; MemoryError, which says how large it would be, where it does not fit."""
     try:
-        return np.zeros((n, m), np.float32)
+        return np.zeros((n, m), dtype)
     except MemoryError:
-        size = n * m * np.dtype(np.float32).itemsize / 1e9
+        size = n * m * np.dtype(dtype).itemsize / 1e9
         raise MemoryError(
             f"{n:,} rows of {m:,} columns take {size:.1f} GB, more than there is: encode fewer rows at a time"
         ) from None

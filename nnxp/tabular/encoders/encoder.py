@@ -22,12 +22,14 @@ from nnxp.typing import EncoderState, Floats
 
 VERSION = 1
 """Of what `Encoder.state` gives; written into every file."""
+LATER = {"scaling_of": ("numbers", "all"), "dtype": ("float32", "float64")}
+"""Options that files of before do not have, and what each may be: a state does not name the first, the usual one."""
 RARE = 5
 """Words with fewer rows are gathered: five are all of one of two equal classes by chance in 1 case of 16."""
 
 
 class Encoder(Transformer):
-    """Makes one float32 matrix of a table's numbers, yes and no, dates and words.
+    """Makes one matrix of a table's numbers, yes and no, dates and words.
 
     The columns of the matrix, in this order, each group in the table's order:
 
@@ -55,6 +57,9 @@ class Encoder(Transformer):
         Whether 01/02/2020 is the first of February; None: what the column shows.
     scaling_of : "numbers" or "all"
         With "all" every column but those of codes is scaled, those of words too.
+    dtype : "float32" or "float64"
+        Of the matrix, as the model's: all is computed in float64, and rounded last, but for the cycles of dates where
+        they are scaled too, which are rounded before that as well.
 
     Attributes
     ----------
@@ -63,7 +68,7 @@ class Encoder(Transformer):
     feature_names_out : list of str
         The names of the matrix's columns.
     numbers : int
-        How many columns, the matrix's first, are numbers and trends of dates.
+        How many of the first columns are numbers and trends of dates.
     codes : dict of str to int
         How many different numbers each column of codes may have: 0 and one a word.
     target : ClassTarget, NumberTarget or None
@@ -72,7 +77,7 @@ class Encoder(Transformer):
     Raises
     ------
     DataError
-        The table has no row, or no usable column; a column is missing.
+        The table has no row, or no usable column.
 
     Examples
     --------
@@ -98,6 +103,7 @@ class Encoder(Transformer):
         rare: int = RARE,
         day_first: bool | None = None,
         scaling_of: str = "numbers",
+        dtype: str = "float32",
     ) -> None:
         self.kinds = kinds
         self.drop = drop
@@ -106,6 +112,7 @@ class Encoder(Transformer):
         self.rare = rare
         self.day_first = day_first
         self.scaling_of = scaling_of
+        self.dtype = dtype
         self.target: Target | None = None
 
     __repr__ = described
@@ -136,7 +143,7 @@ class Encoder(Transformer):
         return self
 
     def transform(self, X: Any, *, notes: Notes | None = None) -> Matrix:
-        """The matrix of rows, float32 (n, m), finite; a frame where `set_output` asks for one.
+        """The matrix of rows, (n, m) of `dtype`, finite; a frame where `set_output` asks for one.
 
         Parameters
         ----------
@@ -160,7 +167,7 @@ class Encoder(Transformer):
         return self.fit(table := self._table(X))._framed(self._encoded(table), X)
 
     def _encoded(self, table: Table, notes: Notes | None = None) -> Matrix:
-        columns, matrix = used(self._learned, table), blank(len(table), len(self._names))
+        columns, matrix = used(self._learned, table), blank(len(table), len(self._names), self.dtype)
         scaled, odd = list[NDArray[Any]](), dict[str, dict[str, int]]()
         for learned, column, (plain, words) in zip(self._learned, columns, self._places, strict=True):
             cells = learned.read(column)
@@ -176,8 +183,7 @@ class Encoder(Transformer):
 
     def bytes_needed(self, n: int) -> int:
         """How many bytes the matrix of n rows has."""
-        self._check_fitted()
-        return n * len(self._names) * np.dtype(np.float32).itemsize
+        return n * len(self.feature_names_out) * np.dtype(self.dtype).itemsize
 
     def passed_over(self, table: Table) -> list[str]:
         """The table's columns that the training did not have."""
@@ -227,7 +233,7 @@ class Encoder(Transformer):
             raise ValueError("got an Encoder that has learned nothing, expected encoder.fit(table) before")
 
     def _check_options(self) -> None:
-        for name, known in (("scaling", SCALINGS), ("scaling_of", ("numbers", "all"))):
+        for name, known in {"scaling": SCALINGS, **LATER}.items():
             if getattr(self, name) not in known:
                 raise ValueError(f"got {name}={getattr(self, name)!r}, expected one of {', '.join(known)}")
         positive("rare", self.rare)
@@ -251,7 +257,7 @@ class Encoder(Transformer):
             "rare": self.rare,
             "columns": [used.get(one.name, {"decision": one.document()}) for one in self.decisions],
             "target": self.target and self.target.document(),
-            **({} if self.scaling_of == "numbers" else {"scaling_of": self.scaling_of}),
+            **{name: value for name, (usual, _) in LATER.items() if (value := getattr(self, name)) != usual},
         }
         return config, dict(self._scaler.tensors)
 
@@ -275,7 +281,7 @@ class Encoder(Transformer):
 
     @classmethod
     def _from_state(cls, config: dict[str, Any], tensors: Mapping[str, Floats]) -> "Encoder":
-        options = {"kinds", "drop", "day_first", "scaling", "categories", "rare", *({"scaling_of"} & {*config})}
+        options = {"kinds", "drop", "day_first", "scaling", "categories", "rare", *(LATER.keys() & config)}
         if wrong := {*config} ^ {*options, "version", "columns", "target"}:
             raise ValueError(f"it lacks, or has too much: {', '.join(sorted(wrong))}")
         encoder = cls(**{name: config[name] for name in options})

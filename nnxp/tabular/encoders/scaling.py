@@ -12,9 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnxp.doors.units import STEPS, constant, unit_of
-from nnxp.typing import Floats
+from nnxp.kernels import vocabulary as xp
+from nnxp.kernels.error_function import polynomial
+from nnxp.typing import Array, Floats
 
-Matrix = NDArray[np.float32]
+Matrix = NDArray[np.floating[Any]]
 
 CLIP = 3.0
 """Where `robust` ends: RealMLP's smooth clip (Holzmüller et al. 2024, arXiv 2407.04491)."""
@@ -133,6 +135,8 @@ class Scaler:
                 z *= factor
                 return
             z -= center
+            if not factor.all():  # of a column that was the same in every row: infinity times 0 is no number
+                np.copyto(z, 0, where=factor == 0)
             z *= factor
         if self.name == "robust":
             np.clip(z, -FAR, FAR, out=z)
@@ -188,18 +192,21 @@ TAIL_P = (7.74545014278341407640e-4, 2.27238449892691845833e-2, 2.41780725177450
           1.42343711074968357734e0)  # fmt: skip
 TAIL_Q = (1.05075007164441684324e-9, 5.47593808499534494600e-4, 1.51986665636164571966e-2, 1.48103976427480074590e-1,
           6.89767334985100004550e-1, 1.67638483018380384940e0, 2.05319162663775882187e0, 1.0)  # fmt: skip
+CENTRAL = 0.425
+"""How far from one half a share is in the first of the quotients."""
 
 
-def normal(share: Floats) -> Floats:
-    """z of which a share of the standard normal distribution lies below, shares held within 1e-7 and 1 - 1e-7.
+def normal(share: Array) -> Array:
+    """z of which a share of the standard normal distribution lies below, shares held within 1e-7 and 1 - 1e-7: a
+    formula, which exports trace.
 
     Wichura's algorithm AS 241 of 1988. Its third quotient is for shares below e⁻²⁵, which do not occur here.
     """
-    share = np.clip(share, LEAST_SHARE, 1 - LEAST_SHARE)
+    share = xp.minimum(xp.maximum(share, LEAST_SHARE), 1 - LEAST_SHARE)
     q = share - 0.5
-    r = 0.180625 - np.minimum(np.abs(q), 0.425) ** 2
-    central = q * np.polyval(CENTRAL_P, r) / np.polyval(CENTRAL_Q, r)
-    r = np.sqrt(-np.log(np.minimum(share, 1 - share))) - 1.6
-    tail = np.sign(q) * np.polyval(TAIL_P, r) / np.polyval(TAIL_Q, r)
-    result: Floats = np.where(np.abs(q) <= 0.425, central, tail)
-    return result
+    nearer = xp.minimum(xp.abs(q), CENTRAL)
+    r = 0.180625 - nearer * nearer
+    central = q * polynomial(r, CENTRAL_P) / polynomial(r, CENTRAL_Q)
+    r = xp.sqrt(-xp.log(xp.minimum(share, 1 - share))) - 1.6
+    tail = xp.sign(q) * polynomial(r, TAIL_P) / polynomial(r, TAIL_Q)
+    return xp.where(xp.abs(q) <= CENTRAL, central, tail)
