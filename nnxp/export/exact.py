@@ -45,15 +45,15 @@ class Expected(NamedTuple):
     """The largest error of ours."""
 
     @classmethod
-    def of(cls, ours: HostArray, other: HostArray) -> Self:
-        """Of what the model gives, and what it gives in the other dtype.
+    def of(cls, ours: HostArray, other: HostArray, dtype: str) -> Self:
+        """Of what a model of this dtype gives, and what it gives in the other.
 
         What a float64 model gives is exact as far as is known here: its error is taken to be 2⁻²⁹ of what it has in
         float32, as the rounding of the one is to that of the other.
         """
         with np.errstate(invalid="ignore"):  # of infinities
             difference = largest(ours - other)
-        return cls(ours, other, difference) if ours.dtype == np.float32 else cls(ours, ours, difference * 2.0**-29)
+        return cls(ours, other, difference) if dtype == "float32" else cls(ours, ours, difference * 2.0**-29)
 
 
 def largest(values: HostArray) -> float:

@@ -8,6 +8,7 @@ import numpy as np
 
 from nnxp.activations import Linear, Sigmoid, Softmax
 from nnxp.errors import ExportError, hint
+from nnxp.export import classwise
 from nnxp.export.exact import Expected, in_dtype, other_dtype, reference_rows
 from nnxp.export.operators import Operators, Shape
 from nnxp.export.outputs import Network, ends
@@ -29,22 +30,27 @@ def export(
     check: ArrayLike | None = None,
 ) -> Checked:
     """`Sequential.export`."""
-    names, given = _asked(model, outputs), input_dtype or model.dtype
+    names, given = asked(model, outputs), input_dtype or model.dtype
     proto = proto_of(model, names, given)
-    rows = reference_rows(model, given) if check is None else _rows(model, check, given)
+    rows = reference_rows(model, given) if check is None else rows_of(model, check, given)
     twin = in_dtype(model, other_dtype(model.dtype))
     ours, other = (given_by(one, model.loss, names, rows) for one in (model, twin))
-    return written(proto, path, {"X": rows}, {name: Expected.of(ours[name], other[name]) for name in ours})
+    return written(proto, path, {"X": rows}, {name: Expected.of(ours[name], other[name], model.dtype) for name in ours})
 
 
 def proto_of(model: Model, outputs: Sequence[str], input_dtype: str | None = None) -> Any:
     """The `ModelProto` of a model, which gives these outputs for X of this dtype, by default the model's."""
     graph, given = Operators(model.dtype), input_dtype or model.dtype
-    if given not in INPUTS:
-        raise ExportError(f"got input_dtype={input_dtype!r}, expected one of {', '.join(INPUTS)}")
-    network = Network(graph, model, "X" if given == model.dtype else graph.cast("X", model.dtype))
-    values = {name: _output(network, name) for name in outputs}
+    network = Network(graph, model, numbers_in(graph, given))
+    values = {name: output(network, name) for name in outputs}
     return graph.model({"X": (given, ("rows", network.n_in))}, values, metadata(model, outputs))
+
+
+def numbers_in(graph: Operators, dtype: str) -> str:
+    """X, which comes as this dtype, as the graph's."""
+    if dtype not in INPUTS:
+        raise ExportError(f"got input_dtype={dtype!r}, expected one of {', '.join(INPUTS)}")
+    return "X" if dtype == graph.dtype else graph.cast("X", graph.dtype)
 
 
 def metadata(model: Model, outputs: Sequence[str]) -> dict[str, str]:
@@ -69,7 +75,7 @@ def classifies(model: Model) -> bool:
     return ends(model)
 
 
-def _asked(model: Model, outputs: Sequence[str] | None) -> list[str]:
+def asked(model: Model, outputs: Sequence[str] | None) -> list[str]:
     """Names of outputs, if they are some that a model has."""
     main = ["probabilities", "label"] if classifies(model) else ["prediction"]
     known = [*main, *(["logits"] if classifies(model) else []), *(["members", "std"] if model.members > 1 else [])]
@@ -85,7 +91,7 @@ def _asked(model: Model, outputs: Sequence[str] | None) -> list[str]:
     return asked
 
 
-def _output(network: Network, name: str) -> tuple[str, str, Shape]:
+def output(network: Network, name: str) -> tuple[str, str, Shape]:
     """The value of an output, its dtype and shape."""
     graph, model = network.graph, network.model
     shape: Shape = ("rows", network.width)
@@ -98,24 +104,15 @@ def _output(network: Network, name: str) -> tuple[str, str, Shape]:
 
 def label(graph: Operators, probabilities: str, width: int, model: Model) -> tuple[str, str, Shape]:
     """Each row's class of probabilities, (rows,): its name where the model knows names, else its index; of several
-    labels a sample whether each holds, (rows, n_out), as 0 and 1. A row with NaN has none: "" or -1."""
-    total = graph.node("ReduceSum", probabilities, graph.constant([1]), keepdims=0 if width == 1 else 1)
-    if several := width > 1 and class_names(model) is None:
-        index = graph.cast(graph.node("Greater", probabilities, graph.constant(0.5)), "int64")
-    elif width == 1:
-        index = graph.cast(graph.node("Greater", total, graph.constant(0.5)), "int64")
-    else:
-        index = graph.node("ArgMax", probabilities, axis=1, keepdims=0)
-        total = graph.node("Squeeze", total, graph.constant([1]))
-    texts = None if several else model.classes
-    none = graph.constant(-1 if texts is None else len(texts))
-    index = graph.node("Where", graph.node("IsNaN", total), none, index)
-    if texts is None:
-        return index, "int64", ("rows", width) if several else ("rows",)
-    return graph.node("Gather", graph.constant([*texts, ""], "str"), index, axis=0), "str", ("rows",)
+    labels a sample whether each holds, (rows, n_out). See `classwise`."""
+    if width > 1 and class_names(model) is None:
+        return classwise.labels(graph, probabilities, width)
+    p = classwise.two(graph, probabilities) if width == 1 else probabilities
+    return classwise.label(graph, p, model.classes or [*range(max(width, 2))])
 
 
-def _rows(model: Model, check: ArrayLike, dtype: str) -> HostArray:
+def rows_of(model: Model, check: ArrayLike, dtype: str) -> HostArray:
+    """Rows to check a file with, if they are some that the model takes."""
     rows = np.asarray(model.backend.to_numpy(check) if model.backend.owns(check) else check)
     if rows.ndim != 2 or rows.shape[1] != model.n_in or not len(rows) or rows.dtype.kind not in "fiub":
         raise ExportError(

@@ -1,9 +1,10 @@
 """The operators of an ONNX graph as they are added, one after the other, and its constants."""
 
+import copy
 import hashlib
 import importlib.util
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Self
 
 import numpy as np
 
@@ -27,6 +28,8 @@ class Operators:
     ----------
     dtype : "float32" or "float64"
         Of the model: constants of floats have it where nothing else is said.
+    taken : collection of str
+        Names of inputs and outputs that are not ours to choose, which no value between them has then.
 
     Raises
     ------
@@ -42,7 +45,7 @@ class Operators:
     ['Mul', 'Identity']
     """
 
-    def __init__(self, dtype: str) -> None:
+    def __init__(self, dtype: str, taken: Collection[str] = ()) -> None:
         if dtype not in ("float32", "float64"):
             raise ExportError(f"got a model of dtype {dtype} to export, expected float32 or float64")
         if importlib.util.find_spec("onnx") is None:
@@ -52,7 +55,13 @@ class Operators:
         self.onnx, self.dtype = onnx, dtype
         self._nodes: list[Any] = []
         self._constants: dict[tuple[str, tuple[int, ...], bytes], Any] = {}
-        self._bytes = 0
+        self._held, self._taken = [0], {*taken}
+
+    def typed(self, dtype: str) -> Self:
+        """The same graph, whose constants of floats have another dtype."""
+        twin = copy.copy(self)
+        twin.dtype = dtype
+        return twin
 
     def constant(self, values: Any, dtype: str | None = None) -> str:
         """The name of an array that stays: of texts, of integers as int64, of floats in the model's dtype."""
@@ -64,13 +73,13 @@ class Operators:
         data = repr(array.tolist()).encode() if dtype == "str" else array.tobytes()
         key = dtype, array.shape, hashlib.sha256(data).digest()
         if key not in self._constants:
-            self._bytes += len(data)
-            if self._bytes > LARGEST:
+            self._held[0] += len(data)
+            if self._held[0] > LARGEST:
                 raise ExportError(
                     f"got a model of more than {LARGEST / 2**30:.1f} GiB, expected one that fits into an ONNX file, "
                     "which ends at 2 GiB: save it as safetensors (model.save), or export a smaller one"
                 )
-            self._constants[key] = self.onnx.numpy_helper.from_array(array, f"c{len(self._constants)}")
+            self._constants[key] = self.onnx.numpy_helper.from_array(array, self._name(f"c{len(self._constants)}"))
         return str(self._constants[key].name)
 
     def node(self, op: str, *inputs: str, domain: str = "", **attributes: Any) -> str:
@@ -80,7 +89,8 @@ class Operators:
 
     def nodes(self, op: str, *inputs: str, outputs: int, domain: str = "", **attributes: Any) -> list[str]:
         """Likewise of an operator that makes several."""
-        made = [f"{op}_{len(self._nodes)}" + (f"_{i}" if outputs > 1 else "") for i in range(outputs)]
+        count = len(self._nodes)
+        made = [self._name(f"{op}_{count}" + (f"_{i}" if outputs > 1 else "")) for i in range(outputs)]
         self._nodes.append(self.onnx.helper.make_node(op, inputs, made, domain=domain, **attributes))
         return made
 
@@ -123,6 +133,12 @@ class Operators:
         model = helper.make_model(graph, opset_imports=opsets, ir_version=IR, producer_name="nnxp")
         helper.set_model_props(model, dict(metadata or {}))
         return model
+
+    def _name(self, name: str) -> str:
+        """A name for a value that no input or output has."""
+        while name in self._taken:
+            name += "'"
+        return name
 
     def _type(self, dtype: str) -> int:
         if dtype not in DTYPES:

@@ -87,10 +87,7 @@ class Network:
     def std(self) -> str:
         """The standard deviation over several members of what they give, divided by their number less 1,
         (rows, n_out)."""
-        graph, each = self.graph, self._in_columns(self._each)
-        d = graph.node("Sub", each, graph.node("ReduceMean", each, axes=[1], keepdims=1))
-        squares = graph.node("ReduceSum", graph.node("Mul", d, d), graph.constant([1]), keepdims=0)
-        return graph.node("Sqrt", graph.node("Mul", squares, graph.constant(1 / (self.count - 1))))
+        return spread(self.graph, self._in_columns(self._each), self.count, 1)
 
     def _in_columns(self, each: str) -> str:
         """(rows, members, n_out)."""
@@ -104,3 +101,10 @@ class Network:
 def ends(model: Model) -> bool:
     """Whether a model ends in a softmax or a sigmoid."""
     return isinstance(model.layers[-1], Softmax | Sigmoid)
+
+
+def spread(graph: Operators, each: str, count: int, axis: int) -> str:
+    """The standard deviation of what so many members give, which lie along an axis, divided by count - 1."""
+    d = graph.node("Sub", each, graph.node("ReduceMean", each, axes=[axis], keepdims=1))
+    squares = graph.node("ReduceSum", graph.node("Mul", d, d), graph.constant([axis]), keepdims=0)
+    return graph.node("Sqrt", graph.node("Mul", squares, graph.constant(1 / (count - 1))))
