@@ -2,8 +2,8 @@
 
 import copy
 import inspect
-from collections.abc import Callable
-from typing import Any, Self
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
@@ -20,6 +20,9 @@ from nnxp.estimators.uncertainty import AtHome, Several
 from nnxp.layers import Dense
 from nnxp.sequential import Sequential
 from nnxp.typing import Array, ArrayLike, Floats
+
+if TYPE_CHECKING:
+    from nnxp.export.selfcheck import Checked
 
 
 class Fitted(Several, Parameters):
@@ -62,6 +65,54 @@ class Fitted(Several, Parameters):
         if dtype_of(X) != dtype and not isinstance(X, SparseRows):  # which looks itself
             finite(get_backend(X), X, "X", dtype)
         return self.model_.predict(X, members=members)
+
+    def export(
+        self,
+        path: Any,
+        *,
+        outputs: Sequence[str] | None = None,
+        input_dtype: str | None = None,
+        check: ArrayLike | None = None,
+    ) -> "Checked":
+        """Writes an ONNX file that predicts as the estimator does, without nnxp (see docs/onnx.md). Needs onnx.
+
+        Its input is X, (rows, features).
+
+        Parameters
+        ----------
+        path
+            The file: written whole, once it is checked, or not at all.
+        outputs
+            Of a classifier by default "probabilities", as `predict_proba`, and "label", as `predict`: numbers as int64,
+            all other labels as texts; also "logits". Of a regressor "prediction", as `predict`. Of several
+            members "std", of a regressor as `predict_std`, and "members", what each network gives.
+        input_dtype
+            What X is of; by default the network's dtype.
+        check
+            Rows to check the file with; by default made up.
+
+        Returns
+        -------
+        nnxp.export.selfcheck.Checked
+            What the file was checked with, and the largest differences.
+
+        Raises
+        ------
+        ExportError
+            A layer cannot be written, or the file's error is too large: see `Sequential.export`.
+
+        Examples
+        --------
+        >>> import nnxp, pathlib, tempfile
+        >>> X, y = nnxp.data.moons(200, seed=0)
+        >>> model = nnxp.MLPClassifier((16,), learning_rate_init=0.1, random_state=0).fit(X, y)
+        >>> model.export(pathlib.Path(tempfile.mkdtemp(), "model.onnx"), check=X).rows
+        200
+        """
+        check_is_fitted(self)
+        from nnxp.estimators.exporting import export
+
+        return export(self, path, outputs, input_dtype, check)
 
     def _apart(self, X: ArrayLike, method: str) -> tuple[Floats, AtHome]:
         """See `Several`."""

@@ -162,7 +162,7 @@ class TabularEstimator(Several, Keywords):
         own = self._own(*given_val)
         seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
         rows, held_out = self._divided(y, w, preset, seed) if own is None else (np.arange(n), np.arange(0))
-        encoder = Encoder(kinds={**known, **(self.kinds or {})}, drop=[*self.drop], **preset.encoding)
+        encoder = Encoder(kinds={**known, **(self.kinds or {})}, drop=[*self.drop], dtype=dtype, **preset.encoding)
         encoder.fit(table.take(rows))
         encoder.target = self._understand(names, y, rows, w, preset)
         whole = Rows(table, self._encoded(y), w)
@@ -245,6 +245,16 @@ class TabularEstimator(Several, Keywords):
         open. Parameters that JSON cannot hold, a RandomState or callbacks, are not in it."""
         check_is_fitted(self, "model_")
         self.model_.save(path)
+
+    def export(self, path: Any, *, outputs: Sequence[str] | None = None, check: ArrayLike | None = None) -> Any:
+        """Writes an ONNX file that takes rows by column and predicts as the estimator does (see docs/onnx.md): of
+        classes "probabilities" and "label", numbers as int64 and all else as texts; of numbers "prediction", all
+        shaped as here. `outputs` and `check`, rows as `predict` takes them, are as for any estimator; what is returned
+        says what the file was checked with."""
+        check_is_fitted(self, "model_")
+        from nnxp.estimators.exporting import export_of_table
+
+        return export_of_table(self, path, outputs, check)
 
     # --- use ---------------------------------------------------------------------------------------
 

@@ -61,7 +61,7 @@ class TabularClassifier(ClassifierMixin, SeveralOfClasses, TabularEstimator):
         Where to compute: "cupy", "torch:mps", "auto", ... Without it, X decides: a frame or a list computes with NumPy.
         Results come back in the library and on the device of an array X, else as NumPy's.
     dtype : {"float32", "float64"}, optional
-        Of the network; float32 by default, in which the encoder writes.
+        Of the network and of what the encoder gives it; float32 by default.
     members : int
         How many networks are trained side by side, each with its own initial weights and dropout, on the same batches
         (Lakshminarayanan et al. 2017, arXiv:1612.01474). Probabilities are the mean of theirs, and the epoch is chosen,

@@ -58,6 +58,8 @@ LATE = {
     ("nnxp/training/fitting.py", "nnxp.training.resuming"): "it reads files: for `resume` alone",
     ("nnxp/export/portable.py", "nnxp.export.onnxfile"): START,
     ("nnxp/export/onnxfile.py", "nnxp"): "the version, which is the package's own",
+    ("nnxp/estimators/fitted.py", "nnxp.estimators.exporting"): START,
+    ("nnxp/estimators/tabular_base.py", "nnxp.estimators.exporting"): START,
     ("nnxp/files/modelfile.py", "nnxp"): "the version, which is the package's own",
     (
         "nnxp/tabular/encoders/encoder.py",
@@ -72,6 +74,7 @@ SHARED = {
     "__main__": "what `python -m` runs",
     "base": "what the classes of a package share",
     "doctor": "the command is named after its room",
+    "export": "the command is named after its room",
     "fusion": "a formula's kernels, and those of CUDA",
     "scaling": "of a table's columns before a network, and of its inputs within one",
     "source": "a graph's text, in Python and in CUDA",
