@@ -5,7 +5,7 @@ import re
 from typing import Any, NoReturn
 
 from nnxp import __version__
-from nnxp.cli import table_options, values
+from nnxp.cli import outward, table_options, values
 from nnxp.cli.recipes import RECIPES
 from nnxp.errors import hint
 
@@ -21,6 +21,7 @@ examples:
   nnxp train measurements.csv --target species
   nnxp evaluate runs/fashion/model.safetensors fashion-mnist
   nnxp predict runs/measurements/model.safetensors new.csv --out predictions.csv
+  nnxp export runs/measurements/model.safetensors --to model.onnx
   nnxp doctor
 """
 TRAIN = """\
@@ -83,6 +84,7 @@ def parser() -> Parser:
         ("train", "train a network on a data set", TRAIN, _train),
         ("evaluate", "test a trained model", EVALUATE, _evaluate),
         ("predict", "let a trained model predict", PREDICT, _predict),
+        ("export", "write a trained model for other programs", outward.EXPORT, outward.exporting),
         ("doctor", "what this machine can run, proved by running it", DOCTOR, _doctor),
     ):
         command = commands.add_parser(

@@ -199,12 +199,14 @@ def _identity(path: Path) -> tuple[int, int] | None:
 class OutputFile:
     """A file to be written whole: checked at once, `write` later."""
 
-    def __init__(self, path: str | Path, overwrite: bool) -> None:
+    def __init__(self, path: str | Path, overwrite: bool, option: str = "--out") -> None:
         self.path = Path(path)
         if self.path.is_dir():
-            raise IsADirectoryError(f"--out {self.path} is a folder: give a file in it")
+            raise IsADirectoryError(f"{option} {self.path} is a folder: give a file in it")
         if self.path.exists() and not overwrite:
-            raise FileExistsError(f"{self.path} is there already: replace it with --overwrite, or choose another --out")
+            raise FileExistsError(
+                f"{self.path} is there already: replace it with --overwrite, or choose another {option}"
+            )
         if not self.path.parent.is_dir():
             raise FileNotFoundError(f"cannot write {self.path}: there is no folder {self.path.parent}; create it first")
 

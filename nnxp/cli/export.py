@@ -1,0 +1,55 @@
+"""`nnxp export`: a trained model as a file that predicts without nnxp."""
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from nnxp import data
+from nnxp.cli import table_options
+from nnxp.cli.opening import reading_options
+from nnxp.cli.parser import UsageError
+from nnxp.cli.runs import OutputFile
+from nnxp.cli.saved import as_spelled, open_model
+from nnxp.errors import DataError
+from nnxp.sequential import Sequential
+from nnxp.tabular import Encoder
+from nnxp.tabular.onnx import tablefile
+from nnxp.tabular.reading import read
+
+
+def run(args: argparse.Namespace) -> None:
+    """Writes the file, and says what it was checked with."""
+    ending = Path(args.to).suffix.lower()
+    if (write := WRITERS.get(ending)) is None:
+        raise UsageError(f"got --to {args.to}, expected a file that ends in {' or '.join(WRITERS)}: --to model.onnx")
+    out = OutputFile(args.to, args.overwrite, "--to")
+    model, preprocessing = open_model(args.model, "numpy", None)
+    try:
+        print(write(args, model, preprocessing, out.path))
+    except ModuleNotFoundError as error:
+        raise UsageError(str(error)) from error
+    print(f"written to {out.path}, {out.path.stat().st_size:,} bytes")
+
+
+def _onnx(args: argparse.Namespace, model: Sequential, preprocessing: dict[str, Any], path: Path) -> str:
+    """An ONNX file; what was checked."""
+    if (encoder := Encoder.of(model)) is None:
+        if wrong := table_options.given(args):
+            raise UsageError(f"{wrong[0]} is for a table, and {args.model} was not trained on one as they are read now")
+        check = None if args.check is None else data.features(args.check, preprocessing)
+        return str(model.export(path, outputs=args.outputs, input_dtype=args.input_dtype, check=check))
+    if args.input_dtype is not None:
+        raise UsageError(
+            "--input-dtype is for a model of numbers; of a table each column is an input, of text, float64 or int64"
+        )
+    table = None
+    if args.check is not None:
+        table = read(args.check, **reading_options(args), texts=as_spelled(encoder))
+        if not len(table):
+            raise DataError(f"--check: {table.source} has no rows, expected some to check the file with")
+    return str(tablefile.export(model, path, args.outputs, table))
+
+
+WRITERS: dict[str, Callable[[argparse.Namespace, Sequential, dict[str, Any], Path], str]] = {".onnx": _onnx}
+"""What writes a file, by its ending, and says what it was checked with."""
