@@ -1,7 +1,7 @@
 """The regressor."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -254,12 +254,11 @@ class MLPRegressor(RegressorMixin, SeveralOfNumbers, MLP):
 
 @dataclass(frozen=True)
 class Scale:
-    """The units of a regressor's targets: standard deviation σ and mean μ of each output."""
+    """The units of a regressor's targets: standard deviation σ and mean μ of each output. Classes there are none."""
 
     sigma: list[float]
     mu: list[float]
     names: ClassVar[None] = None
-    """Of classes, which there are none of."""
 
     @classmethod
     def of(cls, y: HostArray, w: Floats | None) -> Self:
@@ -278,6 +277,16 @@ class Scale:
         """Units of 1, where targets are learned as they are."""
         outputs = _columns(y).shape[1]
         return cls([1.0] * outputs, [0.0] * outputs)
+
+    @property
+    def known(self) -> dict[str, Any]:
+        """What a file says of them."""
+        return {"scale": asdict(self)}
+
+    @classmethod
+    def of_known(cls, known: dict[str, Any]) -> Self:
+        """Those of which a file says this."""
+        return cls(**{name: np.array(numbers, np.float64).tolist() for name, numbers in known["scale"].items()})
 
     def same(self, other: "Scale") -> bool:
         """Whether y is learned alike."""
