@@ -5,7 +5,7 @@ import re
 from typing import Any, NoReturn
 
 from nnxp import __version__
-from nnxp.cli import table_options, values
+from nnxp.cli import serve_options, table_options, values
 from nnxp.cli.recipes import RECIPES
 from nnxp.errors import hint
 
@@ -21,6 +21,7 @@ examples:
   nnxp train measurements.csv --target species
   nnxp evaluate runs/fashion/model.safetensors fashion-mnist
   nnxp predict runs/measurements/model.safetensors new.csv --out predictions.csv
+  nnxp serve runs/measurements/model.safetensors --port 8000
   nnxp doctor
 """
 TRAIN = """\
@@ -83,6 +84,7 @@ def parser() -> Parser:
         ("train", "train a network on a data set", TRAIN, _train),
         ("evaluate", "test a trained model", EVALUATE, _evaluate),
         ("predict", "let a trained model predict", PREDICT, _predict),
+        ("serve", "let a trained model answer over HTTP", serve_options.TEXT, _serve),
         ("doctor", "what this machine can run, proved by running it", DOCTOR, _doctor),
     ):
         command = commands.add_parser(
@@ -251,6 +253,11 @@ def _predict(command: argparse.ArgumentParser) -> None:
     table_options.joining(command)
     command.add_argument("--out", metavar="FILE", help="the CSV file to write (default: standard output)")
     command.add_argument("--overwrite", action="store_true", help="replace the file that is there already")
+    _backend(command)
+
+
+def _serve(command: argparse.ArgumentParser) -> None:
+    serve_options.add(command)
     _backend(command)
 
 
