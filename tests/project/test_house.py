@@ -58,6 +58,7 @@ LATE = {
     ("nnxp/training/fitting.py", "nnxp.training.resuming"): "it reads files: for `resume` alone",
     ("nnxp/export/portable.py", "nnxp.export.onnxfile"): START,
     ("nnxp/export/onnxfile.py", "nnxp"): "the version, which is the package's own",
+    ("nnxp/export/predictor.py", "nnxp"): "the version, which is the package's own",
     ("nnxp/files/modelfile.py", "nnxp"): "the version, which is the package's own",
     (
         "nnxp/tabular/encoders/encoder.py",

@@ -6,6 +6,7 @@ Of the other pages, the README's Python is run by `test_readme.py`, that of docs
 
 import logging
 import math
+import runpy
 import shlex
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,10 @@ def test_serving(scope: dict[str, Any]) -> None:
     (found,) = scope["answer"]["predictions"]
     (expected,) = nnxp.load_estimator("prices.safetensors").predict([{"size": 20, "town": "Rome"}])
     assert found["y"] == expected and not scope["thread"].is_alive()
+    alone = runpy.run_path("predictor.py")
+    X = np.ones((2, 4), np.float32)
+    np.testing.assert_allclose(alone["predict"](X), scope["network"].predict(X), rtol=1e-6)  # where `fast` is installed
+    assert alone["classes"]() == scope["network"].classes
 
 
 def test_training(readme: dict[str, Any]) -> None:
