@@ -117,6 +117,8 @@ class Answering:
             else:
                 with np.errstate(all="ignore"):
                     values = trained.in_units(self.model, self.target, outputs)
+            if not np.isfinite(values).all():  # of a target's logarithm
+                raise ValueError("a prediction is beyond the largest number")
         except ValueError as error:
             return error
         values = values.reshape(len(values), -1)

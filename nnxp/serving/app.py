@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from nnxp.serving.answering import Answer, Answering
-from nnxp.serving.batching import Batches
+from nnxp.serving.batching import Batches, Busy
 from nnxp.serving.form import page, row_of
 from nnxp.serving.limits import Limits, Refusal, body_of, error_text, rows_of
 
@@ -41,13 +41,13 @@ def application(
     title : str
         What the page calls the model.
     """
-    shape = answering.schema()
+    shape, limits = _json(answering.schema()), limits.of(len(answering.outputs))
 
     async def health(request: Request) -> Response:
         return _json({"status": "ok"})
 
     async def schema(request: Request) -> Response:
-        return _json(shape)
+        return shape
 
     async def predict(request: Request) -> Response:
         _check_type(request, "application/json")
@@ -74,13 +74,15 @@ def application(
 
     routes = {"/health": ("GET", health), "/schema": ("GET", schema), "/predict": ("POST", predict)}
     routes |= {"/": ("GET", ask)}
-    return Starlette(
+    app = Starlette(
         routes=[
             *(Route(path, _within(hosts, endpoint), methods=[method]) for path, (method, endpoint) in routes.items()),
             Route("/", _within(hosts, try_a_row), methods=["POST"]),
         ],
         exception_handlers={HTTPException: _no_such_place},
     )
+    app.router.redirect_slashes = False  # to a host that nobody has looked at
+    return app
 
 
 def _within(hosts: Collection[str], endpoint: Endpoint) -> Endpoint:
@@ -109,6 +111,8 @@ async def _answered(batches: Batches, rows: list[dict[str, Any]]) -> Answer:
         return await batches.answer(rows)
     except ValueError as error:
         raise Refusal(400, str(error)) from None
+    except Busy:
+        raise Refusal(503, "got more requests than can be answered, expected fewer: try again later") from None
 
 
 def _name(host: str) -> str:
@@ -137,5 +141,5 @@ def _no_such_place(request: Request, error: Exception) -> Response:
     """What is said of an address that there is not, or of a method that it does not take."""
     assert isinstance(error, HTTPException)
     places = "GET /, /health and /schema, POST / and /predict"
-    message = f"got {request.method} {request.url.path!r:.80}, expected one of {places}"
+    message = f"got {request.method} {request.scope['path']!r:.80}, expected one of {places}"
     return Response(error_text(message), error.status_code, HEADERS, "application/json")

@@ -17,6 +17,10 @@ class Waiting(NamedTuple):
     answer: "asyncio.Future[Answer]"
 
 
+class Busy(Exception):
+    """More requests wait than there may be."""
+
+
 class Batches:
     """Collects requests while a batch is computed.
 
@@ -25,16 +29,20 @@ class Batches:
     answering : Answering
     most : int
         How many rows are computed at once, where no request has more.
+    room : int
+        How many requests may wait: a client that has left is still answered.
     """
 
-    def __init__(self, answering: Answering, most: int) -> None:
-        self.answering, self.most = answering, most
+    def __init__(self, answering: Answering, most: int, room: int) -> None:
+        self.answering, self.most, self.room = answering, most, room
         self._waiting = list[Waiting]()
         self._thread = ThreadPoolExecutor(1, "nnxp-serve")
         self._task: asyncio.Task[None] | None = None
 
     async def answer(self, rows: Rows) -> Answer:
-        """A request's answer; raises what is wrong with its rows."""
+        """A request's answer; raises what is wrong with its rows, or Busy."""
+        if len(self._waiting) >= self.room:
+            raise Busy
         one = Waiting(rows, asyncio.get_running_loop().create_future())
         self._waiting.append(one)
         if self._task is None:

@@ -9,8 +9,8 @@ from nnxp.tabular.report.markup import Markup, element, escape, given, joined
 
 MOST_INPUTS = 300
 """Columns that a form has fields for."""
-MOST_WORDS = 1000
-"""Words that a field proposes."""
+MOST_WORDS = 10_000
+"""Words that all fields together propose."""
 HINTS = {
     "number": "a number",
     "yes/no": "yes or no",
@@ -78,13 +78,14 @@ def page(
 def _form(inputs: Sequence[Input], cells: Mapping[int, str]) -> Markup:
     if len(inputs) > MOST_INPUTS:
         return element("p", f"A row has {len(inputs):,} columns, too many for a form: send it to /predict.")
-    fields = [_field(place, one, cells.get(place, "")) for place, one in enumerate(inputs)]
+    most = MOST_WORDS // len(inputs)
+    fields = [_field(place, one, cells.get(place, ""), most) for place, one in enumerate(inputs)]
     button = element("button", "Predict", type="submit")
     return element("form", *fields, button, method="post", action="/", autocomplete="off")
 
 
-def _field(place: int, one: Input, cell: str) -> Markup:
-    """A label with what is to be filled in."""
+def _field(place: int, one: Input, cell: str, most: int) -> Markup:
+    """A label with what is to be filled in, and at most so many words to choose from."""
     name = f"f{place}"
     label = element("label", given(one.name), for_=name)
     if one.kind == "numbers":
@@ -96,7 +97,7 @@ def _field(place: int, one: Input, cell: str) -> Markup:
     numeric = "decimal" if one.kind == "number" else None
     known = f"{name}w" if one.words else None
     field = _input(id=name, name_=place, value=cell, inputmode=numeric, list=known, aria_describedby=f"{name}h")
-    words = [Markup(f'<option value="{escape(word)}">') for word in one.words[:MOST_WORDS]]
+    words = [Markup(f'<option value="{escape(word)}">') for word in one.words[:most]]
     hint = HINTS.get(one.kind) or f"one of {len(one.words):,} words"
     listed = element("datalist", *words, id=known) if known else Markup("")
     return element("div", label, field, listed, element("small", hint, id=f"{name}h"), class_="field")

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any
 
@@ -30,6 +30,8 @@ class Limits:
         Of its first line and headers.
     rows : int
         Of a request.
+    values : int
+        Of an answer, all its rows together: of very many classes, fewer rows are taken.
     connections : int
         At once; each has one request at a time.
     """
@@ -38,7 +40,12 @@ class Limits:
     bytes: int = 2**20
     header_bytes: int = 2**14
     rows: int = 1000
+    values: int = 100_000
     connections: int = 128
+
+    def of(self, outputs: int) -> "Limits":
+        """Those for a model whose answers have so many values a row."""
+        return replace(self, rows=max(1, min(self.rows, self.values // outputs)))
 
 
 class Refusal(Exception):

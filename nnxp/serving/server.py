@@ -63,7 +63,7 @@ class Server(uvicorn.Server):
         name = f"[{host}]" if ":" in host else host
         self.url = f"http://{'localhost' if host in EVERYWHERE else name}:{self.socket.getsockname()[1]}"
         names = {*HERE, *(other.lower() for other in (name, *allowed))} - {*EVERYWHERE}
-        self.batches = Batches(answering, limits.rows)
+        self.batches = Batches(answering, limits.rows, limits.connections)
         super().__init__(
             uvicorn.Config(
                 application(answering, self.batches, limits, names, title),

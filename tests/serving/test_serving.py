@@ -264,6 +264,8 @@ def test_bad_bodies_are_refused_in_a_sentence(running: Running) -> None:
 def test_requests_that_are_none_of_ours_are_refused(running: Running) -> None:
     for method, path, headers, status, said in (
         ("GET", "/<b>", {}, 404, "GET /, /health and /schema"),
+        ("GET", "/schema/", {"host": "evil.example"}, 404, "expected one of"),
+        ("GET", "/nothing", {"host": "["}, 404, "expected one of"),
         ("GET", "/predict", {}, 405, "POST / and /predict"),
         ("DELETE", "/", {}, 405, "expected one of"),
         ("POST", "/predict", {"content-type": "text/plain"}, 415, "expected application/json"),
@@ -429,6 +431,37 @@ def test_a_mistake_of_ours_is_no_traceback(
     assert "division by zero" in caplog.text
 
 
+def test_who_comes_when_too_many_wait_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where those who asked have left."""
+    answering = answering_of(folder / "answer.safetensors")
+    begun, go_on = threading.Event(), threading.Event()
+    whole = answering.answer
+    monkeypatch.setattr(answering, "answer", lambda requests: (begun.set(), go_on.wait(20), whole(requests))[2])
+    running = Running(answering, LIMITS)
+    try:
+        body = json.dumps(ROWS[0]).encode()
+        head = "POST /predict HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
+        whole_request = f"{head}content-length: {len(body)}\r\n\r\n".encode() + body
+        for number in range(1 + LIMITS.connections):
+            with running.socket() as connection:
+                connection.sendall(whole_request)
+                while len(running.server.batches._waiting) < number:
+                    time.sleep(0.001)
+            assert begun.wait(20)
+        assert "got more requests than can be answered" in running.predict(ROWS[0], 503)
+        go_on.set()
+        while running.server.batches._waiting:
+            time.sleep(0.001)
+        assert len(running.predict(ROWS[0])["predictions"]) == 1
+    finally:
+        go_on.set()
+        running.end()
+
+
+def test_of_many_classes_fewer_rows_are_taken() -> None:
+    assert (Limits().of(5).rows, Limits().of(1000).rows, Limits().of(10**6).rows) == (1000, 100, 1)
+
+
 def test_what_was_asked_is_answered_before_the_end(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     answering = answering_of(folder / "answer.safetensors")
     begun, go_on = threading.Event(), threading.Event()
@@ -486,4 +519,3 @@ def test_no_model_of_nnxp_train_needs_scikit_learn_to_be_served() -> None:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.ImportFrom):
                 assert not str(node.module).startswith(("sklearn", "nnxp.estimators")), path
-    assert Encoder.__module__ == "nnxp.tabular.encoders.encoder"
