@@ -13,6 +13,8 @@ from sklearn.exceptions import NotFittedError
 import nnxp
 from nnxp import MLPClassifier, MLPRegressor, ModelFileError
 from nnxp.cli import main
+from nnxp.cli.saved import open_model
+from nnxp.serving import Answering
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(60, 4))
@@ -225,6 +227,14 @@ def test_nnxp_predict_and_evaluate_read_columns_of_numbers(tmp_path: Path, capsy
             assert got[:, 0].tolist() == [str(label) for label in model.predict(frame if named else X)]
             expected = model.predict_proba(frame if named else X)
             np.testing.assert_array_equal(got[:, 1:].astype(np.float64), expected)
+        rows = [{"X": x} for x in X.tolist()] if not named else frame.to_dict("records")
+        (answer,) = Answering(*open_model(path, "numpy", None)).answer([rows])
+        found = np.array([[str(cell) for cell in row.values()] for row in answer.predictions])
+        if name == "number":  # served in blocks of rows, whose products are summed in another order
+            np.testing.assert_allclose(found[:, 0].astype(np.float64), model.predict(frame), rtol=1e-12)
+        else:
+            assert found[:, 0].tolist() == got[:, 0].tolist()
+            np.testing.assert_allclose(found[:, 1:].astype(np.float64), expected, atol=1e-14)
         if name in ("text", "int"):
             assert main(["evaluate", path, data, "--json"]) in (0, None)
             assert f'"accuracy": {model.score(frame if named else X, y)}' in capsys.readouterr().out
