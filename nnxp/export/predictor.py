@@ -1,6 +1,6 @@
 """A model as one file of NumPy alone, and its weights beside it.
 
-The file is `standalone.py`, byte for byte, whatever the model: its names and classes are never source. What the model
+The file is `standalone.txt`, byte for byte, whatever the model: its names and classes are never source. What the model
 computes is data: steps, in which each formula is the list of operations that tracing it gives, so that no formula is
 written a second time.
 """
@@ -83,7 +83,7 @@ def export_predictor(model: Model, path: Any) -> Path:
     beside: Path = path.with_name(f"{path.name}.safetensors")
     places = {name: Place(HOME, array.reshape(-1), array.shape) for name, array in steps.tensors.items()}
     texts = {"nnxp_version": _version(), "config": jsontext.canonical(said), "state": "{}", "format": "predictor"}
-    source = resources.files(__package__).joinpath("standalone.py").read_bytes()
+    source = resources.files(__package__).joinpath("standalone.txt").read_bytes()
     with whole_file(beside, "the weights") as file:
         tensorfile.write(file, texts, places)
     with whole_file(path, "the predictor") as file:
@@ -107,7 +107,7 @@ def _row(value: float | list[float], dtype: str) -> float | HostArray:
 
 
 class Steps:
-    """What layers compute in a prediction, as `standalone` runs it.
+    """What layers compute in a prediction, as `standalone.txt` runs it.
 
     Parameters
     ----------

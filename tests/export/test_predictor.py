@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits
 import nnxp
 from nnxp import DataError, ModelFileError
 from nnxp.activations import ACTIVATIONS
-from nnxp.export import predictor, standalone
+from nnxp.export import predictor
 
 RNG = np.random.default_rng(0)
 PLAIN = nnxp.get_backend("numpy", fast=False)
@@ -82,7 +82,7 @@ def test_names_are_data_and_the_file_is_the_same_for_every_model(tmp_path: Path)
         assert runpy.run_path(str(tmp_path / f"{name}.py"))["classes"]() == model.classes
         with pytest.raises(ModelFileError, match="format"):
             nnxp.load(beside)
-    source = Path(standalone.__file__).read_bytes()
+    source = Path(predictor.__file__).with_name("standalone.txt").read_bytes()
     assert (tmp_path / "predictor.py").read_bytes() == (tmp_path / "other.py").read_bytes() == source
     called = {
         node.func.id for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call) and hasattr(node.func, "id")
