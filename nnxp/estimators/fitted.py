@@ -14,6 +14,7 @@ from nnxp.doors.arrays import finite
 from nnxp.doors.sparse import SparseRows
 from nnxp.estimators import inputs
 from nnxp.estimators.building import rebuilt, settings
+from nnxp.estimators.classes import Labels
 from nnxp.estimators.convergence import Convergence
 from nnxp.estimators.keywords import Parameters
 from nnxp.estimators.rate import Rate
@@ -68,7 +69,9 @@ class Fitted(Several, Parameters):
     def _known(self) -> dict[str, Any]:
         rate = {} if self._rate is None else {"rate": dataclasses.asdict(self._rate)}
         course = {name.removesuffix("_"): getattr(self, name) for name in COURSE}
-        return {"kind": type(self).__name__, "course": course, **self._target.known, **rate, **super()._known()}
+        target = self._target
+        meaning = target.known if isinstance(target, Labels) else {"scale": dataclasses.asdict(target)}
+        return {"kind": type(self).__name__, "course": course, **meaning, **rate, **super()._known()}
 
     def _know(self, known: dict[str, Any], target: Any) -> None:
         super()._know(known, target)

@@ -37,7 +37,7 @@ class Keywords(Constructed, BaseEstimator):
 
         In it are the network with its optimizer's state, the parameters but for the backend, the classes, the names of
         the features, a table's encoder, and the course of the fit. scikit-learn's own callbacks are not, nor what
-        several calls of `partial_fit` keep to stop early by: that begins anew.
+        several calls of `partial_fit` keep to stop early by: that begins anew; nor what bags gave of their own rows.
 
         Raises
         ------

@@ -18,8 +18,15 @@ from nnxp.tabular import Encoder
 from nnxp.tabular.encoders.target import ClassTarget, Target
 
 Estimator = MLPClassifier | MLPRegressor | TabularClassifier | TabularRegressor
-OF_NUMBERS: dict[str, Any] = {"MLPClassifier": (MLPClassifier, Labels), "MLPRegressor": (MLPRegressor, Scale)}
-"""By the name in the file: the estimator, and what its y means."""
+
+
+def _scale(known: dict[str, Any]) -> Scale:
+    """The units of a regressor's targets, of which a file says this."""
+    return Scale(**{name: np.array(numbers, np.float64).tolist() for name, numbers in known["scale"].items()})
+
+
+OF_NUMBERS: dict[str, Any] = {"MLPClassifier": (MLPClassifier, Labels.of_known), "MLPRegressor": (MLPRegressor, _scale)}
+"""By the name in the file: the estimator, and what gives the meaning of its y."""
 
 
 def load_estimator(path: Any, *, backend: Any = None) -> Estimator:
@@ -89,7 +96,7 @@ def _of_numbers(model: Sequential, known: dict[str, Any], backend: Any) -> Estim
     kind, meaning = OF_NUMBERS[known["kind"]]
     estimator: MLPClassifier | MLPRegressor = kind(**{**known["parameters"], "backend": backend})
     _begin(estimator, model, known)
-    estimator._know(known, meaning.of_known(known))
+    estimator._know(known, meaning(known))
     return estimator
 
 

@@ -1,7 +1,7 @@
 """The regressor."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -277,16 +277,6 @@ class Scale:
         """Units of 1, where targets are learned as they are."""
         outputs = _columns(y).shape[1]
         return cls([1.0] * outputs, [0.0] * outputs)
-
-    @property
-    def known(self) -> dict[str, Any]:
-        """What a file says of them."""
-        return {"scale": asdict(self)}
-
-    @classmethod
-    def of_known(cls, known: dict[str, Any]) -> Self:
-        """Those of which a file says this."""
-        return cls(**{name: np.array(numbers, np.float64).tolist() for name, numbers in known["scale"].items()})
 
     def same(self, other: "Scale") -> bool:
         """Whether y is learned alike."""

@@ -15,7 +15,7 @@ import numpy as np
 
 from nnxp.activations import Activation, Linear, Softmax
 from nnxp.backends import get_backend
-from nnxp.errors import DataError
+from nnxp.errors import ExportError
 from nnxp.files import jsontext, tensorfile
 from nnxp.files.tensorfile import Place
 from nnxp.files.wholefile import whole_file
@@ -49,7 +49,7 @@ def export_predictor(model: Model, path: Any) -> Path:
 
     Raises
     ------
-    DataError
+    ExportError
         The model has something else, or the name cannot be imported.
     OSError
         A file cannot be written.
@@ -66,14 +66,14 @@ def export_predictor(model: Model, path: Any) -> Path:
     """
     path = Path(path)
     if path.suffix != ".py" or not path.stem.isidentifier() or keyword.iskeyword(path.stem):
-        raise DataError(f"got {path.name}, expected a name that Python can import, such as predictor.py")
+        raise ExportError(f"got {path.name}, expected a name that Python can import, such as predictor.py")
     if model.members > 1:
-        raise DataError(
+        raise ExportError(
             f"got a model of {model.members} members, expected one network: model.member(0) is one of them, and an "
             "ONNX file averages all"
         )
     if model.encoder is not None:
-        raise DataError(
+        raise ExportError(
             "got a model with an encoder of tables, which a predictor of NumPy alone lacks, expected one of numbers: "
             "export an ONNX file, or use nnxp predict"
         )
@@ -152,7 +152,7 @@ class Steps:
             return [["residual", self.of(layer.layers), self.of([layer.shortcut] if layer.shortcut else [])]]
         if isinstance(layer, Activation) and kind.forward is Activation.forward:
             return [self._formula(layer.functions()[0], layer.constants())]
-        raise DataError(
+        raise ExportError(
             f"got a layer {kind.__name__}, which a predictor of NumPy alone lacks, expected Dense, BatchNorm, "
             "LayerNorm, Residual, Scaling, Rescaling, Dropout or an activation: export an ONNX file"
         )

@@ -12,7 +12,7 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 import nnxp
-from nnxp import DataError, ModelFileError
+from nnxp import ExportError, ModelFileError
 from nnxp.activations import ACTIVATIONS
 from nnxp.export import predictor
 
@@ -117,15 +117,15 @@ def test_what_it_cannot_do_is_refused_by_name(tmp_path: Path) -> None:
         (nnxp.Sequential([nnxp.Residual([d(2, 2), Own()])], backend=PLAIN), "got a layer Own"),
         (nnxp.Sequential([d(2, 2)], backend=PLAIN, members=2), "got a model of 2 members"),
     ):
-        with pytest.raises(DataError, match=said):
+        with pytest.raises(ExportError, match=said):
             predictor.export_predictor(model, path)
         assert not [*tmp_path.iterdir()]
     model = nnxp.Sequential([d(2, 2)], backend=PLAIN)
     for name in ("model.safetensors", "my model.py", "1.py", "import.py"):
-        with pytest.raises(DataError, match="expected a name that Python can import"):
+        with pytest.raises(ExportError, match="expected a name that Python can import"):
             predictor.export_predictor(model, tmp_path / name)
     model.encoder = nnxp.tabular.Encoder().fit([{"a": k, "b": k * k} for k in range(30)]).state()
-    with pytest.raises(DataError, match="an encoder of tables"):
+    with pytest.raises(ExportError, match="an encoder of tables"):
         predictor.export_predictor(model, path)
 
 

@@ -20,7 +20,8 @@ from nnxp.cli.parser import parser
 from tests.helpers import pages
 
 RUN_HERE = {
-    "by-hand.md", "estimators.md", "gpu.md", "onnx.md", "pytorch.md", "serving.md", "speed.md", "tables.md", "training.md",
+    "by-hand.md", "estimators.md", "gpu.md", "onnx.md", "pytorch.md", "serving.md", "speed.md", "tables.md",
+    "training.md",
 }  # fmt: skip
 
 
