@@ -10,7 +10,7 @@ import numpy as np
 
 from nnxp.callbacks import EarlyStopping
 from nnxp.cli.dividing import group_numbers
-from nnxp.cli.results import Result, answered
+from nnxp.cli.results import Result
 from nnxp.cli.suspicions import suspicions
 from nnxp.cli.tables import Part, Prepared
 from nnxp.data.dataset import Array
@@ -38,10 +38,7 @@ ENCODED = 100_000
 def outputs(model: Sequential, target: Target, X: Array) -> Array:
     """Probabilities (n, classes), or values in the target's own units, (n,), of several targets (n, targets)."""
     with np.errstate(all="ignore"):
-        output = answered(model, trained.predicted(model, X))
-    if isinstance(target, ClassTarget):
-        return output
-    return target.inverse(output if isinstance(target, NumberTargets) else output[:, 0])
+        return trained.in_units(model, target, trained.predicted(model, X))
 
 
 def result(model: Sequential, prepared: Prepared) -> Result:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import nnxp
 from nnxp import data
 from nnxp.cli import table_options
 from nnxp.cli.opening import reading_options
@@ -12,6 +13,7 @@ from nnxp.cli.parser import UsageError
 from nnxp.cli.runs import OutputFile
 from nnxp.cli.saved import as_spelled, open_model
 from nnxp.errors import DataError
+from nnxp.export.predictor import export_predictor
 from nnxp.sequential import Sequential
 from nnxp.tabular import Encoder
 from nnxp.tabular.onnx import tablefile
@@ -38,7 +40,10 @@ def _onnx(args: argparse.Namespace, model: Sequential, preprocessing: dict[str, 
         if wrong := table_options.given(args):
             raise UsageError(f"{wrong[0]} is for a table, and {args.model} was not trained on one as they are read now")
         check = None if args.check is None else data.features(args.check, preprocessing)
-        return str(model.export(path, outputs=args.outputs, input_dtype=args.input_dtype, check=check))
+        said: Any = model  # of an estimator's file the estimator says what is predicted
+        if "estimator" in (model.preprocessing or {}):
+            said = nnxp.load_estimator(args.model, backend="numpy")
+        return str(said.export(path, outputs=args.outputs, input_dtype=args.input_dtype, check=check))
     if args.input_dtype is not None:
         raise UsageError(
             "--input-dtype is for a model of numbers; of a table each column is an input, of text, float64 or int64"
@@ -51,5 +56,18 @@ def _onnx(args: argparse.Namespace, model: Sequential, preprocessing: dict[str, 
     return str(tablefile.export(model, path, args.outputs, table))
 
 
-WRITERS: dict[str, Callable[[argparse.Namespace, Sequential, dict[str, Any], Path], str]] = {".onnx": _onnx}
+def _numpy_alone(args: argparse.Namespace, model: Sequential, preprocessing: dict[str, Any], path: Path) -> str:
+    """A file of NumPy alone; what is beside it."""
+    given = [name for name in ("outputs", "input_dtype", "check") if getattr(args, name) is not None]
+    if wrong := [*(f"--{name.replace('_', '-')}" for name in given), *table_options.given(args)]:
+        raise UsageError(f"{wrong[0]} is for an ONNX file, and a predictor of NumPy alone has none: leave it out")
+    beside = OutputFile(f"{path}.safetensors", args.overwrite, "--to").path
+    export_predictor(model, path)
+    return f"its weights are in {beside}, which it reads"
+
+
+WRITERS: dict[str, Callable[[argparse.Namespace, Sequential, dict[str, Any], Path], str]] = {
+    ".onnx": _onnx,
+    ".py": _numpy_alone,
+}
 """What writes a file, by its ending, and says what it was checked with."""

@@ -7,14 +7,15 @@ from nnxp.cli import table_options, values
 EXPORT = """\
 Write a trained model as an ONNX file, which other programs run without nnxp, and check it: it is written only if
 it gives what nnxp predict does. Of a table the columns go in, by name, as texts, numbers and dates. Needs onnx, and
-checks with onnxruntime where that is installed: pip install "nnxp[onnx]".
+checks with onnxruntime where that is installed: pip install "nnxp[onnx]". Where the name ends in .py, a model of
+numbers is written as a Python file that needs NumPy alone, with its weights beside it.
 """
 
 
 def exporting(command: argparse.ArgumentParser) -> None:
     """What is written where, and what it is checked with."""
     command.add_argument("model", metavar="MODEL", help="a model.safetensors")
-    command.add_argument("--to", metavar="FILE", required=True, help="the file to write, model.onnx")
+    command.add_argument("--to", metavar="FILE", required=True, help="the file to write, model.onnx or predictor.py")
     command.add_argument(
         "--outputs",
         type=values.names,

@@ -5,7 +5,7 @@ import re
 from typing import Any, NoReturn
 
 from nnxp import __version__
-from nnxp.cli import outward, table_options, values
+from nnxp.cli import outward, serve_options, table_options, values
 from nnxp.cli.recipes import RECIPES
 from nnxp.errors import hint
 
@@ -22,6 +22,7 @@ examples:
   nnxp evaluate runs/fashion/model.safetensors fashion-mnist
   nnxp predict runs/measurements/model.safetensors new.csv --out predictions.csv
   nnxp export runs/measurements/model.safetensors --to model.onnx
+  nnxp serve runs/measurements/model.safetensors --port 8000
   nnxp doctor
 """
 TRAIN = """\
@@ -85,6 +86,7 @@ def parser() -> Parser:
         ("evaluate", "test a trained model", EVALUATE, _evaluate),
         ("predict", "let a trained model predict", PREDICT, _predict),
         ("export", "write a trained model for other programs", outward.EXPORT, outward.exporting),
+        ("serve", "let a trained model answer over HTTP", serve_options.TEXT, _serve),
         ("doctor", "what this machine can run, proved by running it", DOCTOR, _doctor),
     ):
         command = commands.add_parser(
@@ -253,6 +255,11 @@ def _predict(command: argparse.ArgumentParser) -> None:
     table_options.joining(command)
     command.add_argument("--out", metavar="FILE", help="the CSV file to write (default: standard output)")
     command.add_argument("--overwrite", action="store_true", help="replace the file that is there already")
+    _backend(command)
+
+
+def _serve(command: argparse.ArgumentParser) -> None:
+    serve_options.add(command)
     _backend(command)
 
 

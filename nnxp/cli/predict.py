@@ -16,7 +16,7 @@ from nnxp.cli.runs import OutputFile
 from nnxp.cli.saved import as_spelled, open_model, wanted
 from nnxp.data.dataset import Array, listing
 from nnxp.errors import DataError, hint
-from nnxp.network.answers import class_names
+from nnxp.network.answers import answer_names, class_names
 from nnxp.printing import counted
 from nnxp.sequential import Sequential
 from nnxp.tabular import Encoder, Notes, blocks
@@ -70,7 +70,7 @@ def _texts(args: argparse.Namespace, model: Sequential, encoder: Encoder, notes:
                 there = f"there are {listing(block.columns)}{hint(lacking[0], block.columns)}"
                 raise DataError(f"--keep: {block.source} has no column {lacking[0]!r}; {there}")
             several = [one.name for one in target.targets] if isinstance(target, NumberTargets) else None
-            head = [[*(several or names(target.classes, target.name, 1)), *kept]]
+            head = [[*(several or answer_names(target.classes, target.name, 1)), *kept]]
         output = account.outputs(model, target, encoder.transform(block, notes=notes))
         cells = [words_of(block.columns[name]) for name in kept]
         beside = [[words.texts[code] for code in words.codes.tolist()] for words in cells]
@@ -109,15 +109,8 @@ def table(output: Array, classes: list[str] | None, preprocessing: Mapping[str, 
     y0,y1
     1.5,2.0
     """
-    head = names(classes, preprocessing.get("target", ""), output.shape[1])
+    head = answer_names(classes, preprocessing.get("target", ""), output.shape[1])
     return _csv([head, *zip(*columns(output, classes), strict=True)])
-
-
-def names(classes: Sequence[str] | None, target: str, outputs: int) -> list[str]:
-    """What the columns are called."""
-    if classes is not None:
-        return ["class", *(f"p({name})" for name in classes)]
-    return [target] if outputs == 1 else [f"{target}{i}" for i in range(outputs)]
 
 
 def columns(output: Array, classes: Sequence[str] | None) -> list[Any]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from nnxp import metrics
 from nnxp.data.dataset import Array
-from nnxp.network.answers import answers, class_names
+from nnxp.network.answers import answered, answers, class_names
 from nnxp.sequential import Sequential
 
 TEST_SHARE = 0.2
@@ -82,17 +82,6 @@ def predict(model: Sequential, X: Array) -> Array:
     """
     with np.errstate(all="ignore"):
         return answered(model, np.asarray(model.predict(X)))
-
-
-def answered(model: Sequential, output: Array) -> Array:
-    """A model's outputs as `predict` gives them; raises as it does."""
-    finite = np.isfinite(output).all(axis=1)
-    if not finite.all():
-        raise ValueError(
-            f"the prediction for sample {int(finite.argmin()) + 1} is not finite: its features are too large "
-            f"for this model in {model.dtype}"
-        )
-    return answers(model, output)
 
 
 def fingerprint(X: Array, y: Array) -> str:

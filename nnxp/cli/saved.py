@@ -25,6 +25,11 @@ def open_model(path: str, backend: str, precision: str | None) -> tuple[Sequenti
     model = load(path, backend=get_backend(backend, precision=precision))
     if "format" in model.preprocessing:
         return model, model.preprocessing
+    if "estimator" in model.preprocessing:
+        raise DataError(
+            f"{path}: got an estimator of several labels a row, of one class, or of rates, expected one of two classes "
+            f"or more, or of numbers, to read and write files for: in Python, nnxp.load_estimator({path!r}).predict(X)"
+        )
     if model.n_in is None:
         raise ValueError(f"{path}: the model has no layer that says how many features it takes")
     classes = class_names(model)

@@ -22,6 +22,13 @@ def members(text: str) -> int:
     return int(text)
 
 
+def port(text: str) -> int:
+    """A port of an address."""
+    if not re.fullmatch("[0-9]{1,5}", text) or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"got {text!r}, expected a port from 0 to 65535, 8000 say")
+    return int(text)
+
+
 def hidden(text: str) -> tuple[int, ...]:
     """The units of each hidden layer: "512,512", or "none"."""
     if text == "none":

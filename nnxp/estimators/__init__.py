@@ -6,9 +6,9 @@ They need the extra `sklearn`, and are imported when they are first asked for.
 
 try:
     from nnxp.estimators.classifier import MLPClassifier
+    from nnxp.estimators.loading import load_estimator
     from nnxp.estimators.regressor import MLPRegressor
     from nnxp.estimators.tabular_classifier import TabularClassifier
-    from nnxp.estimators.tabular_files import load_estimator
     from nnxp.estimators.tabular_regressor import TabularRegressor
 except ModuleNotFoundError as error:
     if (error.name or "").partition(".")[0] != "sklearn":

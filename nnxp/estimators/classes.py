@@ -1,5 +1,6 @@
 """Class labels as what a network is trained on, and back."""
 
+import re
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -13,6 +14,9 @@ from nnxp.typing import Array, Floats, HostArray
 
 INDEXED = ("bool", "int8", "int16", "int32", "int64", "uint8", "float32", "float64")
 """The types of which every library takes elements by their indices."""
+
+TEXT = re.compile(r"\|O|<U[0-9]{1,3}")
+"""The types of arrays of texts, in NumPy's spelling, that a file may name."""
 
 
 @dataclass(frozen=True)
@@ -87,8 +91,32 @@ class Labels:
     def document(self) -> dict[str, Any]:
         """What JSON holds of the classes; of others than numbers and texts, their names."""
         kind = self.classes.dtype
-        values = self.classes if kind.kind in "biuf" else self.classes.astype(str)
-        return {"dtype": kind.name if kind.kind in "biuf" else None, "values": values.tolist()}
+        if kind.kind in "biuf":
+            return {"dtype": kind.name, "values": self.classes.tolist()}
+        values = self.classes.astype(str).tolist()
+        special = kind.kind in "UO" and kind != np.array(values).dtype and TEXT.fullmatch(kind.str)
+        return {"dtype": kind.str if special else None, "values": values}
+
+    @property
+    def known(self) -> dict[str, Any]:
+        """What a file says of them."""
+        return {"labels": self.document, "layout": self.kind}
+
+    @classmethod
+    def of_known(cls, known: dict[str, Any]) -> Self:
+        """Those of which a file says this; without a layout, an output each. Raises where they are none."""
+        dtype, values = known["labels"]["dtype"], known["labels"]["values"]
+        kind, numbers = known.get("layout", "multiclass"), dtype in (*INDEXED, "uint16", "uint32", "uint64", "float16")
+        if not (numbers or dtype is None or TEXT.fullmatch(dtype)) or kind not in (
+            "binary",
+            "multiclass",
+            "multilabel",
+        ):
+            raise ValueError(f"its labels are {kind!r:.60} of {dtype!r:.60}")
+        classes = np.array(values, dtype=dtype)
+        if classes.ndim != 1 or not (numbers or all(isinstance(name, str) for name in values)):
+            raise ValueError(f"its labels are {values!r:.60}")
+        return cls(kind, classes)
 
     @classmethod
     def told_apart(cls, y: HostArray) -> Self:

@@ -1,6 +1,7 @@
 """What is known of an estimator after a fit, and its use."""
 
 import copy
+import dataclasses
 import inspect
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Self
@@ -13,9 +14,11 @@ from nnxp.doors.arrays import finite
 from nnxp.doors.sparse import SparseRows
 from nnxp.estimators import inputs
 from nnxp.estimators.building import rebuilt, settings
+from nnxp.estimators.classes import Labels
 from nnxp.estimators.convergence import Convergence
 from nnxp.estimators.keywords import Parameters
 from nnxp.estimators.rate import Rate
+from nnxp.estimators.saving import rows_of
 from nnxp.estimators.uncertainty import AtHome, Several
 from nnxp.layers import Dense
 from nnxp.sequential import Sequential
@@ -23,6 +26,18 @@ from nnxp.typing import Array, ArrayLike, Floats
 
 if TYPE_CHECKING:
     from nnxp.export.selfcheck import Checked
+COURSE = (
+    "loss_",
+    "best_loss_",
+    "loss_curve_",
+    "validation_loss_curve_",
+    "validation_scores_",
+    "best_validation_score_",
+    "n_iter_",
+    "t_",
+    "stopped_",
+)
+"""What is known of a fit in numbers."""
 
 
 class Fitted(Several, Parameters):
@@ -52,6 +67,36 @@ class Fitted(Several, Parameters):
         if "_made" in state:
             state = state | {"_made": settings(defaults) | state["_made"]}
         super().__setstate__(defaults | state)
+
+    def _known(self) -> dict[str, Any]:
+        rate = {} if self._rate is None else {"rate": dataclasses.asdict(self._rate)}
+        course = {name.removesuffix("_"): getattr(self, name) for name in COURSE}
+        target = self._target
+        meaning = target.known if isinstance(target, Labels) else {"scale": dataclasses.asdict(target)}
+        return {"kind": type(self).__name__, "course": course, **meaning, **rate, **super()._known()}
+
+    def _know(self, known: dict[str, Any], target: Any) -> None:
+        super()._know(known, target)
+        layers, loss = self._head(1, target)
+        if [*map(type, self.model_.layers[-len(layers) :])] != [*map(type, layers)] or (
+            type(self.model_.loss) is not type(loss) or self.n_outputs_ != layers[0].n_out
+        ):
+            raise ValueError(f"its network does not end as that of {type(self).__name__} does")
+        if self.n_features_in_ != self.model_.n_in:
+            raise ValueError(f"it has {self.n_features_in_} features, its network {self.model_.n_in}")
+        self._target, self._made = target, settings(self.get_params(deep=False))
+        for name in COURSE:
+            value = known["course"][name.removesuffix("_")]
+            for number in value if isinstance(value, list) else [value]:
+                if not isinstance(number, int | float | None):
+                    raise ValueError(f"its {name.removesuffix('_')} is {value!r:.60}")
+            setattr(self, name, value)
+        if "rate" in known:
+            self._rate = Rate(**known["rate"])
+        self._rule = Convergence(self.tol, self.n_iter_no_change, False, False)
+
+    def _rows(self) -> dict[str, Any]:
+        return rows_of(self.model_, self.n_features_in_, getattr(self, "feature_names_in_", None))
 
     def _check_home(self, X: ArrayLike, home: Backend, method: str) -> None:
         if self.backend is None:  # else the model's own door knows what may move in

@@ -5,11 +5,14 @@ from types import ModuleType
 from typing import Any
 
 from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted
 
 from nnxp.callbacks import Callback
 from nnxp.doors.calling import Constructed
 from nnxp.estimators.hooks import CallbackSupportMixin
+from nnxp.estimators.saving import document_of
 from nnxp.optimizers import LBFGS
+from nnxp.sequential import Sequential
 
 
 class Keywords(Constructed, BaseEstimator):
@@ -17,6 +20,7 @@ class Keywords(Constructed, BaseEstimator):
 
     backend: Any
     members: int = 1  # pickles of before do not have it
+    model_: Sequential
 
     def _keep(self, given: dict[str, Any]) -> None:
         """Stores the parameters that `__init__` was given, as they are: scikit-learn's rule."""
@@ -26,6 +30,36 @@ class Keywords(Constructed, BaseEstimator):
         """The parameters; a backend that is a module by its name, since modules cannot be copied."""
         params: dict[str, Any] = super().get_params(deep)
         return params | {"backend": _by_name(params["backend"])}
+
+    def save(self, path: Any) -> None:
+        """Writes the fitted estimator to one safetensors file, without pickle, whole or not at all:
+        `nnxp.load_estimator` opens it, and so do `nnxp predict` and `nnxp evaluate`, where they can read its columns.
+
+        In it are the network with its optimizer's state, the parameters but for the backend, the classes, the names of
+        the features, a table's encoder, and the course of the fit. scikit-learn's own callbacks are not, nor what
+        several calls of `partial_fit` keep to stop early by: that begins anew; nor what bags gave of their own rows.
+
+        Raises
+        ------
+        NotFittedError
+            There is nothing to save yet.
+        TypeError
+            A parameter is nothing that JSON can hold: callbacks, functions, generators of random numbers, objects of
+            your own classes. The message says which.
+        OSError
+            The file cannot be written; the one that was there is as it was.
+        """
+        check_is_fitted(self, "model_")
+        before = self.model_.preprocessing
+        self.model_.preprocessing = self._rows() | {"estimator": document_of(self)}
+        try:
+            self.model_.save(path)
+        finally:
+            self.model_.preprocessing = before
+
+    def _rows(self) -> dict[str, Any]:
+        """How rows of a file become rows of X, where they can."""
+        raise NotImplementedError
 
     def __getstate__(self) -> dict[str, Any]:
         state: dict[str, Any] = super().__getstate__()

@@ -254,12 +254,11 @@ class MLPRegressor(RegressorMixin, SeveralOfNumbers, MLP):
 
 @dataclass(frozen=True)
 class Scale:
-    """The units of a regressor's targets: standard deviation σ and mean μ of each output."""
+    """The units of a regressor's targets: standard deviation σ and mean μ of each output. Classes there are none."""
 
     sigma: list[float]
     mu: list[float]
     names: ClassVar[None] = None
-    """Of classes, which there are none of."""
 
     @classmethod
     def of(cls, y: HostArray, w: Floats | None) -> Self:

@@ -14,7 +14,6 @@ from nnxp.errors import hint
 from nnxp.estimators import inputs
 from nnxp.estimators.inputs import Given
 from nnxp.estimators.keywords import Keywords
-from nnxp.estimators.tabular_document import preprocessing_of
 from nnxp.estimators.tabular_inputs import cells, check_names
 from nnxp.estimators.uncertainty import AtHome, Several
 from nnxp.metrics.scoring import BY_CLASS, OF_CLASSES, OF_NUMBERS
@@ -22,6 +21,7 @@ from nnxp.sequential import Sequential
 from nnxp.tabular import Encoder
 from nnxp.tabular.encoders.target import Target
 from nnxp.tabular.findings.baselines import linear_model
+from nnxp.tabular.kinds import Decision
 from nnxp.tabular.networks import presets, trained
 from nnxp.tabular.networks.presets import Preset
 from nnxp.tabular.networks.purpose import Purpose
@@ -74,11 +74,7 @@ class TabularEstimator(Several, Keywords):
         """Takes notice of all y."""
 
     def _known(self) -> dict[str, Any]:
-        """What a file keeps of a fit, as JSON holds it."""
-        return {}
-
-    def _know(self, known: dict[str, Any], target: Target) -> None:
-        """Takes over what `_known` gave; without it, what the target says."""
+        return {"epochs": self.n_iter_, "best_epoch": self.best_epoch_, **super()._known()}
 
     def _understand(self, names: list[str], y: HostArray, rows: Indices, w: Floats | None, preset: Preset) -> Target:
         """What is predicted, of those rows of y that are trained on."""
@@ -178,7 +174,7 @@ class TabularEstimator(Several, Keywords):
         backend = get_backend(home if self.backend is None else self.backend, dtype)
         place = {"backend": backend, "dtype": dtype, "seed": seed, "members": self.members}
         model = self._trained(preset, encoder, data, **place)
-        model.encoder, model.preprocessing = encoder.state(), preprocessing_of(self, encoder.target)
+        model.encoder, model.preprocessing = encoder.state(), preprocessing_of(encoder.target)
         self.model_, self.encoder_, self._home = model, encoder, home
 
     def _trained(self, preset: Preset, encoder: Encoder, given: dict[str, Any], **place: Any) -> Sequential:
@@ -240,12 +236,6 @@ class TabularEstimator(Several, Keywords):
 
     # --- the file ----------------------------------------------------------------------------------
 
-    def save(self, path: Any) -> None:
-        """Writes the model and its encoder to one safetensors file, which `nnxp.load_estimator` and `nnxp predict`
-        open. Parameters that JSON cannot hold, a RandomState or callbacks, are not in it."""
-        check_is_fitted(self, "model_")
-        self.model_.save(path)
-
     def export(self, path: Any, *, outputs: Sequence[str] | None = None, check: ArrayLike | None = None) -> Any:
         """Writes an ONNX file that takes rows by column and predicts as the estimator does (see docs/onnx.md): of
         classes "probabilities" and "label", numbers as int64 and all else as texts; of numbers "prediction", all
@@ -279,10 +269,26 @@ class TabularEstimator(Several, Keywords):
         dtype = "float64" if home.library == "numpy" else self.model_.dtype  # a device may have no other
         return home.asarray(a[:, 0] if a.ndim == 2 and a.shape[1] == 1 else a, dtype=dtype)
 
+    def _rows(self) -> dict[str, Any]:
+        assert self.encoder_.target is not None
+        return preprocessing_of(self.encoder_.target)
+
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = tags.input_tags.string = tags.input_tags.categorical = True
         return tags
+
+
+def preprocessing_of(target: Target) -> dict[str, Any]:
+    """What a file says of the table, as `nnxp train` says it."""
+    classes = target.classes
+    return {
+        "format": "table",
+        "target": target.name,
+        "task": "regression" if classes is None else "classification",
+        "classes": classes and [*classes],
+        "decision": Decision(target.name, "number" if classes is None else "category", "as given", 0).document(),
+    }
 
 
 def _names_of_target(y: Any) -> list[str]:

@@ -152,17 +152,16 @@ class TabularClassifier(ClassifierMixin, SeveralOfClasses, TabularEstimator):
 
     def _known(self) -> dict[str, Any]:
         labels, weights = self._labels.document, self.class_weight
-        known = {"labels": labels, "temperature": self.temperature_}
+        known = {"labels": labels, "temperature": self.temperature_, **super()._known()}
         if isinstance(weights, dict) and not all(isinstance(name, str) for name in weights):  # the names JSON has
             spelled = dict(zip(self._labels.classes.tolist(), labels["values"], strict=True))
-            known["class_weight"] = [(spelled.get(name, name), weight) for name, weight in weights.items()]
+            known["class_weight"] = [[spelled.get(name, name), weight] for name, weight in weights.items()]
         return known
 
     def _know(self, known: dict[str, Any], target: Target) -> None:
-        labels = known.get("labels", {"dtype": None, "values": [*(target.classes or ())]})
-        self._labels = Labels("multiclass", np.array(labels["values"], dtype=labels["dtype"]))
-        if self._labels.classes.shape != (len(target.classes or ()),):
-            raise ValueError(f"its labels are {labels['values']!r:.60}")
+        self._labels = Labels.of_known({"labels": {"dtype": None, "values": [*(target.classes or ())]}} | known)
+        if len(self._labels.classes) != len(target.classes or ()):
+            raise ValueError(f"its labels are {self._labels.classes.tolist()!r:.60}")
         self.temperature_ = float(known.get("temperature", 1.0))
         if "class_weight" in known:
             self.class_weight = dict(known["class_weight"])

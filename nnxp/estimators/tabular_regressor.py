@@ -107,9 +107,6 @@ class TabularRegressor(RegressorMixin, SeveralOfNumbers, TabularEstimator):
     def _calibrates(self) -> str:
         return "rows held out: 100 rows and more, or fit(X, y, X_val=..., y_val=...)"
 
-    def _known(self) -> dict[str, Any]:
-        return {} if self._intervals is None else {"intervals": self._intervals.document()}
-
     def _finished(self, model: Sequential, given: dict[str, Any], chosen: bool) -> Sequential:
         self._intervals = None
         if model.members > 1 and "validation_data" in given:
@@ -151,9 +148,8 @@ class TabularRegressor(RegressorMixin, SeveralOfNumbers, TabularEstimator):
         return {"outputs": y.shape[1], "classifies": False, "loss": LOSSES[self.loss]}
 
     def _know(self, known: dict[str, Any], target: Target) -> None:
+        super()._know(known, target)
         assert not isinstance(target, ClassTarget)
-        if "intervals" in known:
-            self._intervals = Intervals(**known["intervals"])
         self._targets = target if isinstance(target, NumberTargets) else NumberTargets(target.name, (target,))
 
     def __sklearn_tags__(self) -> Any:

@@ -1,5 +1,6 @@
 """What several members say of how sure their mean is: their spread, intervals, and how far classifiers disagree."""
 
+import itertools
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any, Self
@@ -23,6 +24,13 @@ class Several:
     def _apart(self, X: ArrayLike, method: str) -> tuple[Floats, AtHome]:
         """What each member gives, (members, n, m), in float64 on the host."""
         raise NotImplementedError
+
+    def _known(self) -> dict[str, Any]:
+        """What a file keeps of a fit: see `nnxp.estimators.written`."""
+        return {}
+
+    def _know(self, known: dict[str, Any], target: Any) -> None:
+        """Takes over what `_known` gave of a fit whose y meant this."""
 
     def _check_several(self, method: str) -> None:
         """Raises ValueError where there is one network, which can differ from no other."""
@@ -96,6 +104,19 @@ class Intervals:
         """What JSON holds of them."""
         return asdict(self)
 
+    @classmethod
+    def of_document(cls, document: dict[str, Any], outputs: int | None) -> Self:
+        """Those of which `document` gave this. Raises where it is of another number of outputs, or of none."""
+        found = cls(**{name: np.asarray(numbers, np.float64).tolist() for name, numbers in document.items()})
+        numbers = [*found.deviation, *itertools.chain.from_iterable(found.bounds)]
+        if (
+            np.shape(found.deviation) != (outputs,)
+            or np.shape(found.bounds)[:-1] != (outputs,)
+            or np.isnan(numbers).any()
+        ):
+            raise ValueError(f"its intervals are not of {outputs} outputs")
+        return found
+
 
 class SeveralOfNumbers(Several):
     """What regressors of several members have beside their predictions."""
@@ -110,6 +131,15 @@ class SeveralOfNumbers(Several):
     def _in_units(self, outputs: Floats) -> Floats:
         """Outputs (..., n, m) in the units of y; rises with them."""
         return outputs
+
+    def _known(self) -> dict[str, Any]:
+        intervals = {} if self._intervals is None else {"intervals": self._intervals.document()}
+        return super()._known() | intervals
+
+    def _know(self, known: dict[str, Any], target: Any) -> None:
+        super()._know(known, target)
+        if "intervals" in known:
+            self._intervals = Intervals.of_document(known["intervals"], self.model_.n_out)
 
     def predict_std(self, X: ArrayLike) -> Array:
         """The standard deviation of the members' predictions, in y's units, shaped like a prediction.

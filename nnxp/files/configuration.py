@@ -23,6 +23,8 @@ OPTIONAL: dict[str, Any] = {"encoder": None, "members": 1, "seeds": None}
 """What only a file of format 2 has, and only one of several members, or of some of them."""
 MOST_LAYERS, MOST_MEMBERS = 10_000, 100_000
 M = TypeVar("M", bound=Model)
+PARTS = (*LAYERS, Residual, Shared, *ACTIVATIONS, ParametricActivation, *LOSSES, StandardisedLoss)
+KNOWN: dict[str, Any] = {cls.__name__: cls for cls in (*PARTS, *OPTIMIZERS, LBFGS, *SCHEDULES)}
 
 
 def config_of(model: Model) -> dict[str, Any]:
@@ -30,8 +32,8 @@ def config_of(model: Model) -> dict[str, Any]:
     check_parts(model)
     return {
         "layers": [_layer_config(layer) for layer in model.layers],
-        "loss": None if model.loss is None else _config(model.loss),
-        "optimizer": _config(model.optimizer),
+        "loss": None if model.loss is None else part_config(model.loss),
+        "optimizer": part_config(model.optimizer),
         "dtype": model.dtype,
         "seed": model.seed,
         "classes": model.classes,
@@ -63,9 +65,7 @@ def check_config(config: dict[str, Any]) -> None:
 
 def build(kind: type[M], config: dict[str, Any], own: Mapping[str, type[Layer]]) -> M:
     """The model, of a class `kind`, on no backend yet, its parameters not drawn."""
-    parts = (*LAYERS, Residual, Shared, *ACTIVATIONS, ParametricActivation, *LOSSES, StandardisedLoss)
-    classes = (*parts, *OPTIMIZERS, LBFGS, *SCHEDULES)
-    known: dict[str, Any] = {cls.__name__: cls for cls in classes} | dict(own)
+    known = KNOWN | dict(own)
     layers = [_layer(entry, known, own) for entry in config["layers"]]
     loss = config["loss"] and _object(config["loss"], known, own, "loss")
     optimizer = _object(config["optimizer"], known, own, "optimizer")
@@ -79,6 +79,11 @@ def build(kind: type[M], config: dict[str, Any], own: Mapping[str, type[Layer]])
         raise ModelFileError(f"its layers do not fit together: {error}") from error
     model.classes, model.preprocessing = config["classes"], config["preprocessing"]
     return model
+
+
+def part_of(config: dict[str, Any]) -> Any:
+    """A new activation, optimizer or schedule by what `part_config` says of one. Raises ModelFileError as `build`."""
+    return _object(config, KNOWN, {}, "part")
 
 
 def _layer(entry: dict[str, Any], known: dict[str, Any], own: Mapping[str, Any]) -> Layer:
@@ -121,10 +126,10 @@ def _object(entry: dict[str, Any], known: dict[str, Any], own: Mapping[str, Any]
 def _layer_config(layer: Layer) -> dict[str, Any]:
     """A layer of a model; "frozen" names what of it is not trained: "" itself, ".inner" a part."""
     frozen = [str(position)[1:] for position, part in with_parts([layer]) if not part.trainable]
-    return _config(layer) | ({"frozen": frozen} if frozen else {})
+    return part_config(layer) | ({"frozen": frozen} if frozen else {})
 
 
-def _config(part: Any) -> dict[str, Any]:
+def part_config(part: Any) -> dict[str, Any]:
     """The part's class and options, once it is sure that they make it again."""
     config: dict[str, Any] = part.config()
     for name, value in config.items():
@@ -142,7 +147,7 @@ def _config(part: Any) -> dict[str, Any]:
 def _written(option: Any, value: Any) -> Any:
     """What a file says of an option whose part says `value`: of a part, and of the layers in a list, what makes it."""
     if hasattr(option, "config"):
-        return _config(option)
+        return part_config(option)
     if isinstance(option, list | tuple) and any(layers_in(name="", value=option)):
         return [_written(item, item) for item in option]
     return value

@@ -24,12 +24,20 @@ def canonical(value: Any, sort_keys: bool = True) -> str:
 
 
 def parse(text: str) -> dict[str, Any]:
-    """The object that a text holds.
+    """The object that a text holds. Raises ValueError where it holds none, or `value_of` does."""
+    value = value_of(text)
+    if not isinstance(value, dict):
+        raise ValueError("it is no JSON object")
+    return value
+
+
+def value_of(text: str) -> Any:
+    """What a text holds.
 
     Raises
     ------
     ValueError
-        It is no JSON, or no object; a key occurs twice; a number is not finite; it is nested too deeply, or has too
+        It is no JSON; a key occurs twice; a number is not finite; it is nested too deeply, or has too
         many parts.
     """
     if text.count("[") + text.count("{") > MOST:
@@ -38,8 +46,6 @@ def parse(text: str) -> dict[str, Any]:
         value = json.loads(text, object_pairs_hook=unique, parse_constant=_refuse, parse_float=_finite)
     except RecursionError:
         raise ValueError(f"it is nested more than {DEEPEST} deep") from None
-    if not isinstance(value, dict):
-        raise ValueError("it is no JSON object")
     check_depth(value)
     if "\\u" in text:
         canonical(value)  # raises where an escape is half a character, which could not be saved again

@@ -1,5 +1,7 @@
 """What a model's outputs stand for: probabilities of classes, or numbers."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from nnxp.activations import Sigmoid, Softmax
@@ -23,3 +25,27 @@ def answers(model: Model, output: HostArray) -> HostArray:
         output = activation.forward(output)
     is_binary = class_names(model) is not None and output.shape[1] == 1
     return np.concatenate([1 - output, output], axis=1) if is_binary else output
+
+
+def answered(model: Model, output: HostArray) -> HostArray:
+    """`answers` of outputs that are finite. Raises ValueError where a row's are not."""
+    finite = np.isfinite(output).all(axis=1)
+    if not finite.all():
+        raise ValueError(
+            f"the prediction for sample {int(finite.argmin()) + 1} is not finite: its features are too large "
+            f"for this model in {model.dtype}"
+        )
+    return answers(model, output)
+
+
+def answer_names(classes: Sequence[str] | None, target: str, outputs: int) -> list[str]:
+    """What the columns of answers are called, the prediction itself first.
+
+    Examples
+    --------
+    >>> answer_names(["no", "yes"], "bought", 2), answer_names(None, "y", 1), answer_names(None, "y", 2)
+    (['class', 'p(no)', 'p(yes)'], ['y'], ['y0', 'y1'])
+    """
+    if classes is not None:
+        return ["class", *(f"p({name})" for name in classes)]
+    return [target] if outputs == 1 else [f"{target}{i}" for i in range(outputs)]

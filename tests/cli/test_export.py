@@ -3,6 +3,7 @@
 import csv
 import datetime
 import importlib.util
+import runpy
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import onnx
 import onnxruntime
 import pytest
 
+import nnxp
 from nnxp import plots
 from nnxp.cli import main
 from nnxp.tabular.findings import baselines
@@ -58,7 +60,7 @@ def fails(capsys: pytest.CaptureFixture[str]) -> Command:
 
 
 def run_onnx(path: str, cells: dict[str, Any]) -> dict[str, Any]:
-    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    session = onnxonnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     return dict(zip([output.name for output in session.get_outputs()], session.run(None, cells), strict=True))
 
 
@@ -158,8 +160,8 @@ def test_what_is_asked_wrongly_is_said_in_a_line(ok: Command, fails: Command, mo
     assert "none.csv" in fails("export", MODEL, "--to", "m.onnx", "--check", "none.csv")
     assert "run is a run's folder" in fails("export", "run", "--to", "m.onnx")
     there = importlib.util.find_spec
-    with monkeypatch.context() as patch:
-        patch.setattr(importlib.util, "find_spec", lambda name: None if name == "onnx" else there(name))
+    with monkeypatch.context() as patched:  # `undo` would leave the folder of this test too
+        patched.setattr(importlib.util, "find_spec", lambda name: None if name == "onnx" else there(name))
         assert 'exporting needs onnx: pip install "nnxp[onnx]"' in fails("export", MODEL, "--to", "m.onnx")
     assert not Path("m.onnx").exists()
     ok("train", "moons", "--out", "moons", *SHORT[:4], "--quiet")
@@ -175,3 +177,37 @@ def test_what_is_asked_wrongly_is_said_in_a_line(ok: Command, fails: Command, mo
         "export", MODEL, "--to", "m.onnx"
     )
     assert Path("m.onnx").read_bytes() == before and onnx.load("m.onnx").ir_version == 8
+
+
+def test_a_file_of_numpy_alone_is_written_with_its_weights_beside_it(ok: Command, fails: Command) -> None:
+    """And refused in a line where it cannot be, with nothing written and nothing of a user's replaced."""
+    model = nnxp.Sequential([nnxp.Dense(3, 2), "softmax"], "categorical_crossentropy", seed=0)
+    model.classes = ["no", "yes"]
+    model.save("m.safetensors")
+    said = ok("export", "m.safetensors", "--to", "alone.py")
+    assert "its weights are in alone.py.safetensors" in said and "written to alone.py" in said
+    alone, X = runpy.run_path("alone.py"), np.ones((2, 3), np.float32)
+    eps = float(np.finfo(np.float32).eps)
+    np.testing.assert_allclose(alone["predict"](X), nnxp.load("m.safetensors").predict(X), rtol=8 * eps)
+    assert alone["classes"]() == ["no", "yes"]
+    assert "--overwrite" in fails("export", "m.safetensors", "--to", "alone.py")
+    Path("alone.py").unlink()
+    assert "--overwrite" in fails("export", "m.safetensors", "--to", "alone.py") and not Path("alone.py").exists()
+    assert ok("export", "m.safetensors", "--to", "alone.py", "--overwrite")
+    assert "a name that Python can import" in fails("export", "m.safetensors", "--to", "my-model.py")
+    assert "--check is for an ONNX file" in fails("export", "m.safetensors", "--to", "b.py", "--check", "rows.npz")
+    assert "--decimal is for an ONNX file" in fails("export", "m.safetensors", "--to", "b.py", "--decimal", ",")
+    assert sorted(path.name for path in Path().iterdir()) == ["alone.py", "alone.py.safetensors", "m.safetensors"]
+
+
+def test_an_estimators_file_is_exported_as_the_estimator_is(ok: Command) -> None:
+    """Of two classes two probabilities, and the label by its name."""
+    X = np.random.default_rng(0).normal(size=(60, 3)).astype(np.float32)
+    estimator = nnxp.MLPClassifier((4,), learning_rate_init=0.05, max_iter=500, random_state=0).fit(
+        X, np.where(X[:, 0] > 0, "up", "down")
+    )
+    estimator.save("estimator.safetensors")
+    ok("export", "estimator.safetensors", "--to", "estimator.onnx")
+    probabilities, label = onnxruntime.InferenceSession("estimator.onnx").run(["probabilities", "label"], {"X": X})
+    np.testing.assert_allclose(probabilities, estimator.predict_proba(X), atol=1e-6)
+    assert label.tolist() == estimator.predict(X).tolist()

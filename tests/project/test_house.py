@@ -60,11 +60,13 @@ LATE = {
     ("nnxp/export/onnxfile.py", "nnxp"): "the version, which is the package's own",
     ("nnxp/estimators/fitted.py", "nnxp.estimators.exporting"): START,
     ("nnxp/estimators/tabular_base.py", "nnxp.estimators.exporting"): START,
+    ("nnxp/export/predictor.py", "nnxp"): "the version, which is the package's own",
     ("nnxp/files/modelfile.py", "nnxp"): "the version, which is the package's own",
     (
         "nnxp/tabular/encoders/encoder.py",
         "nnxp.tabular.reading.frames",
     ): "frames and rows: a table that was read needs none of it",
+    ("nnxp/cli/serve.py", "nnxp.serving"): "an extra, whose lack is told in one line",
     ("nnxp/cli/__init__.py", "nnxp.errors"): "where a command fails",
     ("nnxp/cli/__init__.py", "nnxp.memory.counting"): "where a command fails",
 }

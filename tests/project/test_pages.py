@@ -6,6 +6,7 @@ Of the other pages, the README's Python is run by `test_readme.py`, that of docs
 
 import logging
 import math
+import runpy
 import shlex
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,10 @@ from nnxp import metrics
 from nnxp.cli.parser import parser
 from tests.helpers import pages
 
-RUN_HERE = {"by-hand.md", "estimators.md", "gpu.md", "onnx.md", "pytorch.md", "speed.md", "tables.md", "training.md"}
+RUN_HERE = {
+    "by-hand.md", "estimators.md", "gpu.md", "onnx.md", "pytorch.md", "serving.md", "speed.md", "tables.md",
+    "training.md",
+}  # fmt: skip
 
 
 @pytest.fixture
@@ -46,6 +50,17 @@ def readme(scope: dict[str, Any]) -> dict[str, Any]:
 def test_no_python_is_forgotten() -> None:
     with_python = {page.name for page in (pages.ROOT / "docs").glob("*.md") if "```python" in page.read_text("utf-8")}
     assert with_python == RUN_HERE | {"file-format.md"}
+
+
+def test_serving(scope: dict[str, Any]) -> None:
+    run("docs/serving.md", scope)
+    (found,) = scope["answer"]["predictions"]
+    (expected,) = nnxp.load_estimator("prices.safetensors").predict([{"size": 20, "town": "Rome"}])
+    assert found["y"] == expected and not scope["thread"].is_alive()
+    alone = runpy.run_path("predictor.py")
+    X = np.ones((2, 4), np.float32)
+    np.testing.assert_allclose(alone["predict"](X), scope["network"].predict(X), rtol=1e-6)  # where `fast` is installed
+    assert alone["classes"]() == scope["network"].classes
 
 
 def test_training(readme: dict[str, Any]) -> None:

@@ -7,8 +7,10 @@ import numpy as np
 
 from nnxp.callbacks import Callback, EarlyStopping, Scores
 from nnxp.callbacks.best import BestWeights
+from nnxp.network.answers import answered
 from nnxp.network.residual import Residual
 from nnxp.sequential import Sequential
+from nnxp.tabular.encoders.target import ClassTarget, NumberTargets, Target
 from nnxp.tabular.findings.baselines import coefficients
 from nnxp.tabular.networks.presets import Preset
 from nnxp.tabular.networks.purpose import Purpose
@@ -105,6 +107,15 @@ def predicted(model: Sequential, X: HostArray, members: bool = False) -> HostArr
     parts = [X[: len(X) - rest], np.pad(X[len(X) - rest :], ((0, BLOCK - rest), (0, 0)))]
     outputs = [np.asarray(model.predict(part, members=members)) for part in parts if len(part)]
     return np.concatenate(outputs, axis=-2)[..., : len(X), :]
+
+
+def in_units(model: Sequential, target: Target, outputs: HostArray) -> HostArray:
+    """A network's outputs (n, outputs) as probabilities (n, classes), or as values in the target's own units, (n,), of
+    several targets (n, targets). Raises ValueError where a row's are not finite."""
+    answers = answered(model, outputs)
+    if isinstance(target, ClassTarget):
+        return answers
+    return target.inverse(answers if isinstance(target, NumberTargets) else answers[:, 0])
 
 
 def _losses(model: Sequential, given: Mapping[str, Any]) -> Floats:
