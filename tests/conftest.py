@@ -76,8 +76,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _compares_with_torch(item: pytest.Item) -> bool:
-    """Whether a test, or its module, has a name `torch`."""
+    """Whether a test, its parameters, what it is skipped without, or its module speak of PyTorch."""
     if not isinstance(item, pytest.Function):
         return False
     code = inspect.unwrap(item.function).__code__
-    return hasattr(item.module, "torch") or "torch" in code.co_names + code.co_varnames
+    reasons = [str(mark.kwargs.get("reason")) for mark in item.iter_markers("skipif")]
+    said = [item.name, *code.co_names, *code.co_varnames, *map(str, code.co_consts), *reasons]
+    return hasattr(item.module, "torch") or any("torch" in word.lower() for word in said)
