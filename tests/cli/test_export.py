@@ -60,7 +60,7 @@ def fails(capsys: pytest.CaptureFixture[str]) -> Command:
 
 
 def run_onnx(path: str, cells: dict[str, Any]) -> dict[str, Any]:
-    session = onnxonnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     return dict(zip([output.name for output in session.get_outputs()], session.run(None, cells), strict=True))
 
 
