@@ -6,7 +6,6 @@ batch, and sums travel, never means. So a communicator needs few methods, and on
 """
 
 import contextlib
-import os
 import sys
 import time
 import traceback
@@ -209,14 +208,3 @@ def check_alike(communicator: Communicator, own: dict[str, Any]) -> None:
                     f"got {name} {theirs.get(name)} on process {rank}, expected {expected} as on process 0: every "
                     "process is given the same model and all of the data, and computes its part"
                 )
-
-
-def launched() -> tuple[int, int]:
-    """Which of how many processes a launcher has started this as, as its variables say: (0, 1) without one.
-
-    Open MPI's `mpirun` sets OMPI_COMM_WORLD_RANK and OMPI_COMM_WORLD_SIZE, MPICH's and Intel's PMI_RANK and PMI_SIZE.
-    """
-    for rank, size in (("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"), ("PMI_RANK", "PMI_SIZE")):
-        if os.environ.get(rank, "").isdigit() and os.environ.get(size, "").isdigit():
-            return int(os.environ[rank]), int(os.environ[size])
-    return 0, 1

@@ -1,14 +1,17 @@
 """Trainings that several processes have to do as one does, and what they come to.
 
-`mpirun -n 2 python -m tests.distributed.cases` runs all of them, each process beside itself alone.
+`mpirun -n 2 python -m tests.distributed.cases` runs all of them, or those that are named, each process beside itself
+alone.
 """
 
+import sys
 from typing import Any, NamedTuple
 
 import numpy as np
 
 import nnxp
 from nnxp import BatchNorm, Dense, Dropout, ReLU, Residual, Softmax
+from nnxp.cli.launching import launched
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(101, 5)), RNG.integers(0, 3, 101)
@@ -116,16 +119,17 @@ def main() -> None:
     from mpi4py import MPI
 
     world = nnxp.distributed.OverMPI(MPI.COMM_WORLD)
-    assert (world.rank, world.size) == nnxp.distributed.launched()
-    for name, case in CASES.items():
-        for dtype in case.dtypes:
+    assert (world.rank, world.size) == launched()
+    names = sys.argv[1:] or [*CASES]
+    for name in names:
+        for dtype in (case := CASES[name]).dtypes:
             got = outcome(case, dtype, world)
             weights = world.gather(got["weights"])
             assert all((a == weights[0]).all() for a in weights), f"{name}: processes have other weights"
             said = compare(got, outcome(case, dtype, None), TOLERANCE[dtype])
             assert not said, f"{name}, {dtype}: {said}"
     if world.rank == 0:
-        print(f"{len(CASES)} cases on {world.size} processes")
+        print(f"{len(names)} cases on {world.size} processes")
 
 
 if __name__ == "__main__":

@@ -72,6 +72,7 @@ LATE = {
     ): "frames and rows: a table that was read needs none of it",
     ("nnxp/cli/serve.py", "nnxp.serving"): "an extra, whose lack is told in one line",
     ("nnxp/cli/__init__.py", "nnxp.errors"): "where a command fails",
+    ("nnxp/cli/launching.py", "nnxp.distributed"): "where a launcher has started it",
     ("nnxp/cli/__init__.py", "nnxp.memory.counting"): "where a command fails",
 }
 # One name, one thing. These are one thing at several places, or a name that a package has of its own.
