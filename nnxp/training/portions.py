@@ -50,7 +50,7 @@ class Portions(Batches):
     def _batch(self, number: int) -> tuple[Array, Array, Array | None, Array | None]:
         place = self._place(number)
         if place.start == place.stop:  # no kernel is asked to gather nothing
-            return self.X[:0], self.y[:0, ...], None, None
+            return self.X[:0, ...], self.y[:0, ...], None, None
         return super()._batch(number)
 
     def _sums(self, w: Floats | None, order: Integers | None) -> list[Any]:

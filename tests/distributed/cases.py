@@ -96,11 +96,10 @@ def outcome(case: Case, dtype: str, communicator: Any, backend: Any = None) -> d
     rows = 101 * (1 - case.options.get("validation_split", 0))
     steps = int(rows // case.options["batch_size"]) or 1  # an epoch has as many, or one more
     options = {"epochs": -(-100 // steps), **case.options}
-    x, y = (X, Y) if backend is None else (model.backend.asarray(X, dtype=dtype), model.backend.asarray(Y))
-    history = model.fit(x, y, callbacks=[step], **options)
+    history = model.fit(X, Y, callbacks=[step], **options)
     found = {f"history {name}": values for name, values in history.items() if name != "seconds"}
     weights = model.backend.to_numpy(model.store.values)
-    return {"losses": losses, **found, **model.evaluate(x, y), "weights": weights}
+    return {"losses": losses, **found, **model.evaluate(X, Y), "weights": weights}
 
 
 def compare(got: dict[str, Any], expected: dict[str, Any], tolerance: float) -> str:
