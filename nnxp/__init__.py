@@ -35,8 +35,8 @@ _HOMES = {
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names.split()}
 _MODULES = (
-    "activations backends callbacks data errors estimators initializers kernels layers losses metrics nnfs optimizers "
-    "plots random schedules tabular"
+    "activations backends callbacks data distributed errors estimators initializers kernels layers losses metrics nnfs "
+    "optimizers plots random schedules tabular"
 ).split()
 
 

@@ -2,6 +2,7 @@ from nnxp import activations as activations
 from nnxp import backends as backends
 from nnxp import callbacks as callbacks
 from nnxp import data as data
+from nnxp import distributed as distributed
 from nnxp import errors as errors
 from nnxp import estimators as estimators
 from nnxp import initializers as initializers

@@ -106,7 +106,7 @@ def kept(backend: Backend, key: int, shape: tuple[int, ...], rate: float, out: A
     for start in range(0, n, BLOCK):  # the counters of a block serve them all: the key moves on instead
         part = flat[start : min(n, start + BLOCK)]
         multiples = _counters.take("multiples of γ", part.shape[0], backend)
-        keep(multiples, _signed(key + start * GAMMA), limit, out=part)
+        keep(multiples, ahead(key, start), limit, out=part)
     return out
 
 
@@ -160,6 +160,19 @@ def _few_multiples(n: int, backend: Backend) -> Array:
 
 BLOCK, HOST_BLOCK = 1 << 17, 1 << 14
 _counters, _beside = Scratch(_multiples), Scratch(_multiples_beside)
+
+
+def ahead(key: int, n: int) -> int:
+    """The key whose numbers are those of another from number n on.
+
+    Examples
+    --------
+    >>> import nnxp
+    >>> backend = nnxp.get_backend("numpy")
+    >>> bits(backend, ahead(5, 2), 3).tolist() == bits(backend, 5, 5)[2:].tolist()
+    True
+    """
+    return _signed(key + n * GAMMA)
 
 
 def _signed(number: int) -> int:

@@ -41,6 +41,8 @@ class Sequential(Portable):
     shared : bool
         Whether they are one network, TabM: each `Dense` but the last becomes a `SharedDense`, and embeddings before it
         `Shared`. A step's gradients are then those of the mean of their losses.
+    communicator : optional
+        One of mpi4py: the processes that train it together, each its rows of a batch (see `docs/distributed.md`).
 
     Attributes
     ----------
@@ -88,9 +90,9 @@ class Sequential(Portable):
             _ = self.store
             check_loss(self.layers, self.loss)
             self.loss._on(self.backend, self.dtype)
-            from nnxp.training.loop import Training
+            from nnxp.training.making import training_of
 
-            self._training = Training(self)
+            self._training = training_of(self)
         return self._training
 
     @keywords
@@ -147,14 +149,12 @@ class Sequential(Portable):
             A file that was saved while this fit ran, by a `Checkpoint` say: the model becomes what it was then, and the
             fit goes on from there, in the middle of an epoch if need be, to the same weights, bit for bit, as one that
             was never interrupted (on the same backend and threads; not with `LBFGS`, which begins a new memory of
-            curvature). The model and the arguments have to be the same; without a seed, the model takes the file's.
-            An iterable has to yield the same batches again. Where there is no file yet, the fit begins afresh, and
-            where it holds a fit that has finished, nothing is trained; the log "nnxp" says so.
-        progress
-            A progress bar on standard error; by default on a terminal only, where there are no lines.
-        verbose
-            A line an epoch on standard output: losses and metrics, the validation's too, and its seconds. By default in
-            a notebook only.
+            curvature). The model and the arguments have to be the same; without a seed, the model takes the file's. An
+            iterable has to yield the same batches again. Without a file the fit begins afresh, after one that has
+            finished nothing is trained: the log "nnxp" says so.
+        progress, verbose
+            A progress bar on standard error, by default on a terminal only, where there are no lines; and a line an
+            epoch on standard output, losses, metrics and seconds, by default in a notebook only.
 
         Returns
         -------

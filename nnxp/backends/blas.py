@@ -16,8 +16,8 @@ import itertools
 import os
 import threading
 import warnings
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -74,6 +74,23 @@ class Blas:
         """Finds the copies that have been loaded since."""
         with self.lock:
             self.copies = {} if self._variable else self._find() | self.copies
+
+    @contextmanager
+    def shared(self, processes: int) -> Iterator[None]:
+        """Inside, it has no more threads than the machine has cores for each of so many processes."""
+        most, before = max(1, (os.cpu_count() or 1) // processes), self.copies
+        with self.lock:
+            lowered = [(write, threads) for read, write, _ in before.values() if (threads := read()) > most]
+            self.copies = {path: copy._replace(most=min(copy.most, most)) for path, copy in before.items()}
+            for write, _ in lowered:
+                write(most)
+        try:
+            yield
+        finally:
+            with self.lock:
+                self.copies = before
+                for write, threads in lowered:
+                    write(threads)
 
     def words(self, small: str) -> str:
         """What is chosen, where `small` says what is few enough for one thread."""
@@ -168,6 +185,11 @@ class Threads:
 def threads_of(backend: Backend, size: int) -> Threads:
     """A plan's threads; of other libraries' nothing is set."""
     return Threads(of_process() if backend.library == "numpy" else None, size)
+
+
+def shared_by(backend: Backend, processes: int) -> AbstractContextManager[None]:
+    """So many processes of one machine share its cores: where there are several, each takes its part."""
+    return of_process().shared(processes) if backend.library == "numpy" and processes > 1 else AS_IT_IS
 
 
 def for_a_look(backend: Backend) -> AbstractContextManager[None]:

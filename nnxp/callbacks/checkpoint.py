@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from nnxp.callbacks.state import EVENTS, State
+from nnxp.distributed import by_the_first
 from nnxp.doors.calling import Constructed
 from nnxp.doors.describing import described
 from nnxp.doors.options import not_negative, positive
@@ -16,7 +17,8 @@ class Checkpoint(Constructed):
 
     The file is replaced as a whole, so that there is always one to load; weights that are not finite are not saved.
     It is called after the other callbacks, whatever their order: after an `EarlyStopping`, the file ends with the
-    weights that this puts back. `fit(..., resume=path)` goes on from the file, in the middle of an epoch if need be.
+    weights that this puts back. Of several processes that train together, process 0 writes it, and the others wait
+    until it is written. `fit(..., resume=path)` goes on from the file, in the middle of an epoch if need be.
 
     Parameters
     ----------
@@ -70,6 +72,8 @@ class Checkpoint(Constructed):
             self._time, self._step = time.monotonic(), state.step
             return
         due = self._is_due(state.step) if state.event == "step" else state.event == "end" or self.by_epoch
+        if self.every_minutes is not None and state.model.communicator is not None:
+            due = state.model.communicator.broadcast(due)  # clocks differ
         if due or state.interrupted is not None:
             self._save(state)
 
@@ -81,7 +85,9 @@ class Checkpoint(Constructed):
         backend, values = state.model.store.backend, state.model.store.values
         with backend.context():
             if bool(backend.xp.all(backend.xp.isfinite(values))):
-                state.model.save(self.path)  # the model's own, which a subclass may have made its own
+                with by_the_first(state.model.communicator) as mine:
+                    if mine:
+                        state.model.save(self.path)  # the model's own, which a subclass may have made its own
                 if state.interrupted is not None:
                     state.interrupted.add_note(f"step {state.step} is saved, to resume from {self.path}")
         self._time, self._step = time.monotonic(), state.step

@@ -19,7 +19,8 @@ class CSVLog(Constructed):
     ----------
     path
         The file. One that is there is continued, if it has the same columns, and else refused. Where a fit is resumed,
-        what was written after the checkpoint is cut off first: each epoch is there once.
+        what was written after the checkpoint is cut off first: each epoch is there once. Of several processes that
+        train together, process 0 writes it.
     """
 
     events = ("begin", "epoch")
@@ -31,6 +32,8 @@ class CSVLog(Constructed):
 
     def __call__(self, state: State) -> None:
         """Adds a row."""
+        if state.model.communicator is not None and state.model.communicator.rank:
+            return
         if state.event == "begin":
             self._end = None
             with self.path.open("a", encoding="utf-8"):

@@ -5,11 +5,14 @@ import threading
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+import numpy as np
+
 from nnxp.doors.calling import Constructed
 from nnxp.doors.describing import described
 
 if TYPE_CHECKING:
     from nnxp.callbacks.state import State
+    from nnxp.distributed import Communicator
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -19,7 +22,8 @@ class Interruption(Constructed):
 
     The fit is then left by the exception that the signal stands for: KeyboardInterrupt, or for SIGTERM SystemExit with
     the exit code 143. Between the two a `Checkpoint` saves, whatever its turn, and the exception says where. A second
-    signal interrupts at once. Afterwards signals do what they did before. In a thread other than the main one, which
+    signal interrupts at once. Of several processes that train together, all leave at the same step, whichever of them
+    the signal came to. Afterwards signals do what they did before. In a thread other than the main one, which
     no signal reaches, it does nothing.
 
     Attributes
@@ -74,8 +78,18 @@ class Interruption(Constructed):
         if state.event == "begin":
             if self._handed_on:  # to a fit before, whose exception was caught
                 self.exception, self._handed_on = None, False
-        elif self.exception is not None:
+            return
+        if state.model.communicator is not None:
+            self._agree(state.model.communicator)
+        if self.exception is not None:
             state.interrupted, self._handed_on = self.exception, True
+
+    def _agree(self, communicator: "Communicator") -> None:
+        """What has come to one process has come to all, at the same step."""
+        counts = np.array([isinstance(self.exception, kind) for kind in (KeyboardInterrupt, SystemExit)], np.float64)
+        communicator.sum(counts)
+        if self.exception is None and counts.any():
+            self.exception = KeyboardInterrupt() if counts[0] else SystemExit(128 + signal.SIGTERM)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         """Itself, for the estimators that scikit-learn clones: signals come to one place."""

@@ -3,7 +3,8 @@
 A command that works ends with exit code 0. One that cannot ends with 2 and a single line on standard error
 that says why; with `--debug` Python's traceback stands before it. Nothing is left half-written either way.
 Ctrl-C ends with 130 and SIGTERM with 143, a training once its step is done and saved, where it has a checkpoint.
-`nnxp doctor` ends with 1 where it found something wrong.
+`nnxp doctor` ends with 1 where it found something wrong. Of the processes of a launcher, `mpirun -n 4 nnxp train ...`,
+the first speaks and writes.
 """
 
 import contextlib
@@ -12,7 +13,9 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator, Sequence
+from typing import Any
 
+from nnxp.cli.launching import launched, run_together
 from nnxp.cli.parser import parser
 
 INTERRUPTED, BROKEN_PIPE, TERMINATED = 130, 141, 143  # 128 and the signal's number, as shells have it
@@ -32,9 +35,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     2
     """
     words = list(sys.argv[1:] if argv is None else argv)
+    return run_together(words, _said) if launched()[1] > 1 else _said(words, None)
+
+
+def _said(words: list[str], communicator: Any) -> int:
+    """Runs one command, and says what went wrong."""
     try:
         with _terminable(), _printable():
-            code = _run(words)
+            code = _run(words, communicator)
             if sys.stdout is not None and not sys.stdout.closed:
                 sys.stdout.flush()  # here, where a closed pipe can still be answered
         return code
@@ -85,12 +93,13 @@ def _terminate(number: int, frame: object) -> None:
     raise SystemExit(TERMINATED)
 
 
-def _run(words: list[str]) -> int:
+def _run(words: list[str], communicator: Any) -> int:
     commands = parser()
     try:
         args = commands.parse_args(words)
     except SystemExit as done:  # --help and --version
         return int(done.code or 0)
+    args.communicator = communicator
     if args.command is None:
         commands.print_help()
         return 0

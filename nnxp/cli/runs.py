@@ -1,11 +1,13 @@
 """Writing results: whole or not at all, and never over what is there unless that was asked for."""
 
 import contextlib
+import csv
+import io
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from nnxp.files.wholefile import flush, flush_folder, temporary_folder, told, whole_file
 
@@ -215,3 +217,15 @@ class OutputFile:
         with whole_file(self.path, "the predictions") as file:
             for text in texts:
                 file.write(text.encode())
+
+
+def write_history(history: dict[str, list[Any]], path: Path) -> None:
+    """An epoch a row; of several members, a column for each."""
+    text, columns = io.StringIO(), dict(history)
+    for name in [name for name in columns if name.endswith("member_loss")]:
+        columns |= {f"{name}_{k}": [*own] for k, own in enumerate(zip(*columns.pop(name), strict=True))}
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(["epoch", *columns])
+    for epoch, values in enumerate(zip(*columns.values(), strict=True), start=1):
+        rows.writerow([epoch, *values])
+    path.write_text(text.getvalue(), encoding="utf-8")

@@ -1,8 +1,7 @@
 """`nnxp train`: from the options to a run folder."""
 
 import argparse
-import csv
-import io
+import contextlib
 import json
 import platform
 from dataclasses import replace
@@ -19,7 +18,7 @@ from nnxp.cli import account, crossvalidation, opening, presentation, seen, sett
 from nnxp.cli.parser import UsageError
 from nnxp.cli.recipes import is_table, recipe_for
 from nnxp.cli.results import Result, library_version
-from nnxp.cli.runs import RunFolder
+from nnxp.cli.runs import RunFolder, write_history
 from nnxp.cli.saved import as_estimator
 from nnxp.cli.unfinished import PatientCheckpoint, asked, check_finished, resumable
 from nnxp.data import Dataset
@@ -81,12 +80,19 @@ def run(args: argparse.Namespace) -> None:
         if not args.quiet:
             print(f"{folder.path} holds a run that is complete: there is nothing to resume (--overwrite trains anew)")
         return
-    with folder, resumable(folder):
+    communicator = args.communicator
+    leads = communicator is None or communicator.rank == 0
+    if communicator is not None:
+        model.communicator = communicator
+    with folder if leads else contextlib.nullcontext(), resumable(folder):
         if not args.quiet:
             if table is not None:
                 tables.show(table)
             presentation.before(dataset, model, recipe, loss, validation)
         stopping = _fit(args, recipe, model, dataset, table, folder.checkpoint)
+        if not leads:
+            return
+        model.communicator = None  # what follows is this process's alone
         parts = None
         if found is not None and preset is not None and args.cv is not None:
             # afterwards: what is resumed has not been tested by parts yet
@@ -112,7 +118,7 @@ def run(args: argparse.Namespace) -> None:
         with folder.writing():
             model.save(folder.staging / "model.safetensors")
             seen.write(folder.staging, dataset.X, model.dtype)
-            _write_history(history, folder.staging / "history.csv")
+            write_history(history, folder.staging / "history.csv")
             if report:
                 (folder.staging / "report.html").write_text(report, encoding="utf-8")
             text = json.dumps(summary, indent=2, ensure_ascii=False) + "\n"
@@ -237,17 +243,6 @@ def _fit(
         callbacks = [*([] if stopping is None else [stopping]), *callbacks]
         model.fit(dataset.X, dataset.y, recipe.epochs, recipe.batch_size, callbacks=callbacks, **given)
     return stopping
-
-
-def _write_history(history: dict[str, list[Any]], path: Path) -> None:
-    text, columns = io.StringIO(), dict(history)
-    for name in [name for name in columns if name.endswith("member_loss")]:
-        columns |= {f"{name}_{k}": [*own] for k, own in enumerate(zip(*columns.pop(name), strict=True))}
-    rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(["epoch", *columns])
-    for epoch, values in enumerate(zip(*columns.values(), strict=True), start=1):
-        rows.writerow([epoch, *values])
-    path.write_text(text.getvalue(), encoding="utf-8")
 
 
 def _summary(

@@ -133,6 +133,11 @@ def inverse_deviation(v: Array, epsilon: float) -> Array:
     return 1 / xp.sqrt(v + epsilon)
 
 
+def squared_deviation(x: Array, mean: Row) -> Array:
+    """(x - μ)²: a feature's variance is the mean of these."""
+    return (x - mean) * (x - mean)
+
+
 def batch_norm(x: Array, mean: Row, scale: Row, gain: Row, bias: Row) -> tuple[Array, Array]:
     """x̂ = (x - μ) · s and γx̂ + β, with s of `inverse_deviation`. Ioffe and Szegedy 2015 (arXiv:1502.03167),
     algorithm 1."""

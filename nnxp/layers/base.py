@@ -85,6 +85,7 @@ class Layer(Whole):
     moment: tuple[Any, ...] | None = None  # (layer, epoch, step), while a model runs
     needs_dinputs = needs_gradients = True  # of its inputs, of its parameters: in a model's step perhaps not
     buffers = Buffers()
+    _lent: tuple[str, ...] = ()  # methods that stand in for its own while several processes train it
     _assigned: dict[str, Any]
     _missing: str = "call {method} first"
 
@@ -125,7 +126,7 @@ class Layer(Whole):
 
     def __getstate__(self) -> dict[str, Any]:
         """A copy belongs to no model and shares no buffers."""
-        left_out = ("_missing", "buffers", "moment", "needs_dinputs", "needs_gradients")
+        left_out = {"_missing", "buffers", "moment", "needs_dinputs", "needs_gradients", *self._lent}
         return {name: value for name, value in super().__getstate__().items() if name not in left_out}
 
     def output_width(self, n_in: int | None) -> int | None:

@@ -38,6 +38,7 @@ class Dropout(Layer):
 
     options = ("rate", "schedule")
     _if_given = (*Layer._if_given, "schedule")
+    _lent = ("_draw",)
     schedule: "Schedule | None" = None
     reads = ()
     initializer_before = None

@@ -59,10 +59,11 @@ class Normalization(Layer):
         places = tuple(self.take(name, shape) for name in names)
         return None if places[0] is None else places
 
-    def affine_grads(self, dvalues: Array) -> None:
+    def affine_grads(self, dvalues: Array) -> tuple[Array, Array]:
         """dγ = Σᵢ dyᵢx̂ᵢ and dβ = Σᵢ dyᵢ."""
         out = self.gradient("gains"), self.gradient("biases")
         self.kernel("affine_grads")(self.normalized, dvalues, out=out)
+        return out
 
 
 class BatchNorm(Normalization):
@@ -123,6 +124,7 @@ class BatchNorm(Normalization):
     """
 
     untrained = ("running_mean", "running_variance")
+    _lent = ("_has_variance", "_moments", "affine_grads")
     options = ("n", "momentum", "epsilon", "factors")
     running_mean: Array
     running_variance: Array
@@ -161,11 +163,11 @@ class BatchNorm(Normalization):
 
     def backward(self, dvalues: ArrayLike) -> Array:
         """Sets `dgains`, `dbiases` and `dinputs` from dy, (batch, n)."""
-        self.affine_grads(dvalues)
+        sums = self.affine_grads(dvalues)
         if not self.needs_dinputs:
             self.__dict__.pop("dinputs", None)
             return None
-        rows = self.scale, self.gains, self.gradient("gains"), self.gradient("biases")
+        rows = self.scale, self.gains, *sums
         differentiate, out = self.backend.fuse(formulas.batch_norm_dinputs), self.take("dinputs", dvalues.shape)
         self.dinputs = differentiate(self.normalized, dvalues, *rows, self._share, out=out)
         return self.dinputs
@@ -190,10 +192,13 @@ class BatchNorm(Normalization):
         """The batch's μ and 1 / √(σ² + ε); the running ones follow."""
         out = self.room((1, self.n), "mean", "variance", "scale")
         mean, variance, scale = self.kernel("column_moments")(x, self.epsilon, out=out)
-        follow = self.backend.fuse(formulas.running_moments, into=("m", "v"))
-        correction = x.shape[0] / (x.shape[0] - 1)
-        follow(self.running_mean, self.running_variance, mean, variance, self.momentum, correction)
+        self._follow(mean, variance, x.shape[0])
         return mean, scale
+
+    def _follow(self, mean: Array, variance: Array, rows: int) -> None:
+        """The running moments follow those of a batch of so many rows."""
+        follow = self.backend.fuse(formulas.running_moments, into=("m", "v"))
+        follow(self.running_mean, self.running_variance, mean, variance, self.momentum, rows / (rows - 1))
 
 
 class LayerNorm(Normalization):

@@ -2,15 +2,20 @@
 
 import copy
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nnxp.doors.arrays import finite
 from nnxp.layers import Layer
 from nnxp.layers.parts import with_parts
 from nnxp.losses import Loss
 from nnxp.memory.buffers import Buffers
+from nnxp.memory.parameters import ParameterStore
 from nnxp.network.entrance import Entrance
+from nnxp.network.history import RunningFit
 from nnxp.typing import Array, ArrayLike
+
+if TYPE_CHECKING:
+    from nnxp.distributed import Communicator
 
 
 class ByLayer(Entrance):
@@ -22,11 +27,39 @@ class ByLayer(Entrance):
     n_out: int | None
     epoch: int
     step: int
+    seed: int
+    seeded: bool
+    _store: ParameterStore | None
+    _course: RunningFit | None
     _wide: list[list[Layer]] | None
+    communicator: "Communicator | None" = None
+    """What the processes that train it together say to each other by; None where one trains it by itself."""
 
     def running(self, layers: Sequence[Layer]) -> list[Layer]:
         """What runs for the model's layers, or the first of them."""
         raise NotImplementedError
+
+    def replan(self) -> None:
+        """The next step plans anew."""
+        raise NotImplementedError
+
+    def _joining(self, given: Any) -> "Communicator | None":
+        """A communicator that the model may have."""
+        if self._course is not None:
+            raise RuntimeError("got communicator= while a fit runs, expected it set before or after: its plan is made")
+        if given is not None:
+            from nnxp.distributed import as_communicator
+
+            given = as_communicator(given)
+            if self.members > 1:
+                raise ValueError(
+                    f"got a communicator for {self.members} members, expected one network: leave members= out, or "
+                    "train them in one process"
+                )
+            if not self.seeded and self._store is None:
+                self.seed = given.broadcast(self.seed)
+        self.replan()
+        return given  # type: ignore[no-any-return]
 
     def _all_layers(self) -> list[Layer]:
         """The layers, each followed by its parts."""

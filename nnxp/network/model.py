@@ -26,7 +26,7 @@ class Model(ByLayer):
     """What `Sequential` is made of, which explains its parameters and attributes, and trains and predicts."""
 
     _of_this_process: ClassVar[tuple[str, ...]] = (
-        "_binding", "_predictions", "_course", "_made_of", "_wholes", "_wide", "_made_by"
+        "_binding", "_predictions", "_course", "_made_of", "_wholes", "_wide", "_made_by", "communicator"
     )  # fmt: skip
     """Attributes that no copy and no pickle takes over: see `_start_afresh`."""
     _unknown = "; what you note of a model belongs in its `preprocessing`, which is saved with it"
@@ -48,6 +48,7 @@ class Model(ByLayer):
         seed: int | None = None,
         members: int = 1,
         shared: bool = False,
+        communicator: Any = None,
     ) -> None:
         super().__init__(backend, dtype)
         if positive("members", members) != 1:
@@ -73,6 +74,8 @@ class Model(ByLayer):
         self.preprocessing: dict[str, Any] = {}
         self._store: ParameterStore | None = None
         self._start_afresh()
+        if communicator is not None:
+            self.communicator = communicator
         self.n_in, self.n_out = widths(self.layers)
         check_loss(self.layers, self.loss)
         check_members(self.layers, self.members)
@@ -86,6 +89,7 @@ class Model(ByLayer):
         self._course: RunningFit | None = None
         self._wide: list[list[Layer]] | None = None
         self._made_by: list[Any] = []
+        self.__dict__.pop("communicator", None)
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name == "optimizer":
@@ -95,6 +99,8 @@ class Model(ByLayer):
                 several().check_optimizer(value, self.members, self.layers)
         elif name == "loss" and value is not None:
             value = get_loss(value)
+        elif name == "communicator":
+            value = self._joining(value)
         super().__setattr__(name, value)
 
     @property
@@ -134,12 +140,9 @@ class Model(ByLayer):
         where, seed = self._backend if self._named else None, self.seed if self.seeded else None
         backend = where and (where if where._given else where.name)
         dtype = self.dtype if self.dtype != "float32" else None
-        members = self.members if self.members > 1 else None
         given = {"loss": self.loss, "optimizer": self.optimizer, "backend": backend, "dtype": dtype, "seed": seed}
-        given["members"] = members
+        given |= {"members": self.members if self.members > 1 else None}
         return [one_a_line(self.layers), *(f"{k}={text(v)}" for k, v in given.items() if v is not None)]
-
-    # --- binding -----------------------------------------------------------------------------------
 
     @property
     def store(self) -> ParameterStore:

@@ -30,3 +30,22 @@ class Batch(NamedTuple):
     total: Any
     scored: Any
     heft: Any = 1.0
+
+
+class Portion(NamedTuple):
+    """Which rows of a batch a process computes, of several that train together (see `nnxp.distributed`).
+
+    Attributes
+    ----------
+    batch : int
+        How many rows the batch has, those of all processes.
+    first : int
+        The number of its first row in the batch.
+    rows, weight : float
+        Its share of the rows, and of Σ w. Where all weigh 0, the latter is the former.
+    """
+
+    batch: int
+    first: int
+    rows: float
+    weight: float

@@ -224,7 +224,7 @@ class Batches:
         for number, sums in enumerate(zip(totals[first:], scored[first:], strict=True), first):
             self._number = number
             x, y, w, v = self._batch(number)
-            yield Batch(x, y, w, v, *sums, sums[0] / (x.shape[0] * self.mean_weight))
+            yield Batch(x, y, w, v, *sums, sums[0] / (self._counts[number] * self.mean_weight))
 
     def inputs(self, batch_size: int) -> Iterator[Array]:
         """The rows of X in their own order, some at a time."""
@@ -252,12 +252,16 @@ class Batches:
         )
 
     def _batch(self, number: int) -> tuple[Array, Array, Array | None, Array | None]:
-        start = number * self.batch_size
-        place = slice(start, min(start + self.batch_size, self.n))
+        place = self._place(number)
         x, y = self._x.take(place), self._y.take(place)
         w = None if self._w is None else self._w.take(place)
         v = w if self._v is self._w else None if self._v is None else self._v.take(place)
         return x, y if self.prepare is None else self.prepare(y, w), w, v
+
+    def _place(self, number: int) -> slice:
+        """Where a batch's rows are in the order."""
+        start = number * self.batch_size
+        return slice(start, min(start + self.batch_size, self.n))
 
     def _sums(self, w: Floats | None, order: Integers | None) -> list[Any]:
         """The sum of each batch's weights; of those of several members, a list of theirs."""

@@ -186,6 +186,14 @@ def describe(
     }
 
 
+def fingerprints(model: Model) -> dict[str, Any]:
+    """What tells a model that is to be trained from another."""
+    backend, dtype, kept = model.backend, model.dtype, model.optimizer.saved_state(model.store)
+    found = {"weights": _fingerprint(backend, model.store.values, dtype), "optimizer": model.optimizer.config()}
+    found |= {f"the optimizer's {name}": _fingerprint(backend, a, dtype) for name, a in kept.items()}
+    return found | {"seed": model.seed, "epoch": model.epoch, "step": model.step}
+
+
 def _described(data: Batches | Stream) -> dict[str, Any]:
     """Data in a few words by which other data are told from it; what an iterable yields nobody knows before."""
     if isinstance(data, Stream):

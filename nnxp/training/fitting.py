@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 from nnxp.callbacks import Callback, events_of
+from nnxp.distributed import check_alike, together
 from nnxp.doors.options import boolean, positive
 from nnxp.network import drawing
 from nnxp.network.model import Model
 from nnxp.optimizers import LBFGS
 from nnxp.training.batches import Batches
-from nnxp.training.course import describe
+from nnxp.training.course import describe, fingerprints
 from nnxp.training.evaluation import evaluate
 from nnxp.training.loop import Training
 from nnxp.training.prediction import BATCH as PREDICTION_BATCH
@@ -64,7 +65,7 @@ def fit(
         events_of(callback)
     if batch_size is None and isinstance(model.optimizer, LBFGS):  # every step takes all: rows computed at once
         batch_size = None if is_stream(given[0]) else PREDICTION_BATCH
-    with _alone(model):
+    with _alone(model), together(model.communicator):
         data = training_data(model, lambda: trained().plan, *given, batch_size, validation_split, shuffle, drop_last)
         if micro_batch_size is not None and isinstance(data, Batches) and data.w is not None and data.w.ndim > 1:
             raise ValueError(
@@ -103,6 +104,11 @@ def fit(
                 predict = functools.partial(Prediction, model)
                 drawing.draw(waiting, model.layers, model.seeds, predict, parts, data.n)
             shown = functools.partial(Progress, show=progress, lines=verbose)
+            if model.communicator is not None:
+                if model.communicator.rank:
+                    shown = functools.partial(Progress, show=False, lines=False)
+                check_alike(model.communicator, {**fingerprints(model), **described()})
+                data, validation = shared(data, model), validation and shared(validation, model)
             training = trained()
             if model.store.trained and not training.plan.owners:
                 logging.getLogger("nnxp").warning("got a model whose layers are all frozen: nothing is trained")
@@ -133,8 +139,18 @@ def _alone(model: Model) -> Iterator[None]:
 def evaluated(model: Model, trained: Trained, given: Given) -> dict[str, float]:
     """The mean loss and the metric of a model over data, as floats."""
     batch_size = None if is_stream(given[0]) else PREDICTION_BATCH
-    data = training_data(model, lambda: trained().plan, *given, batch_size)
-    if isinstance(data, Stream):
-        data.open()
-    with model.backend.context():
-        return evaluate(model, trained().plan, data)
+    with together(model.communicator):
+        data = shared(training_data(model, lambda: trained().plan, *given, batch_size), model)
+        if isinstance(data, Stream):
+            data.open()
+        with model.backend.context():
+            return evaluate(model, trained().plan, data)
+
+
+def shared(data: Batches | Stream, model: Model) -> Batches | Stream:
+    """What this process computes of the data, where several do."""
+    if model.communicator is None:
+        return data
+    from nnxp.training.portions import portions
+
+    return portions(data, model.communicator)

@@ -208,7 +208,7 @@ class Training(Step):
 
         def loss() -> float:
             plan.follow()
-            return float(plan.accumulate(((batch.total / weight, batch) for batch in data.epoch()), means))
+            return float(plan.whole(((batch.total / weight, batch) for batch in data.epoch()), means))
 
         def after(loss: float) -> bool:
             model.step += 1

@@ -208,6 +208,10 @@ class Plan:
 
         return self.accumulate(parts(), means, heft)
 
+    def whole(self, parts: "Iterable[tuple[Any, Batch]]", means: Array) -> Array:
+        """`accumulate`, of batches that are all of the data: what L-BFGS asks for."""
+        return self.accumulate(parts, means)
+
     def accumulate(self, parts: "Iterable[tuple[Any, Batch]]", means: Array = None, heft: float = 1.0) -> Array:
         """The mean loss and the gradients of parts of a batch: Σ share · (loss, gradients), the shares' sum being 1.
 

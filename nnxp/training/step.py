@@ -17,6 +17,10 @@ from nnxp.typing import Array, ArrayLike
 
 def plan_of(model: Model) -> Plan:
     """The plan of a model's step."""
+    if model.communicator is not None:
+        from nnxp.training.portion_plan import PortionPlan
+
+        return PortionPlan(model)
     if model.members == 1:
         return Plan(model)
     from nnxp.training.side_by_side import MembersPlan

@@ -57,6 +57,22 @@ def test_the_first_lowers_and_the_last_puts_back() -> None:
     assert library.written == [1, 4, 1, 4]
 
 
+def test_processes_of_a_machine_share_its_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: 8)
+    library = Library()
+    with library.blas.shared(2):  # four cores each, and no more threads than that
+        assert library.written == []
+    with library.blas.shared(3):
+        assert library.now == 2
+        with library.threads()(1):  # a small product, on one
+            assert library.now == 1
+        assert library.now == 2
+    assert library.now == 4
+    with library.blas.shared(100):
+        assert library.now == 1
+    assert library.now == 4
+
+
 def test_sizes_decide() -> None:
     library = Library()
     threads = library.threads(size=1024)

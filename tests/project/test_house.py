@@ -28,7 +28,7 @@ START = "start-up: a model that is only built needs neither training nor files"
 LIBRARY = "a library's own kernels and modules, where that library is used"
 LATE = {
     ("nnxp/sequential.py", "nnxp.training.fitting"): START,
-    ("nnxp/sequential.py", "nnxp.training.loop"): START,
+    ("nnxp/sequential.py", "nnxp.training.making"): START,
     ("nnxp/sequential.py", "nnxp.files.modelfile"): START,
     ("nnxp/export/portable.py", "nnxp.export.to_torch"): LIBRARY,
     ("nnxp/incoming.py", "nnxp.export.from_torch"): LIBRARY,
@@ -37,10 +37,14 @@ LATE = {
     ("nnxp/sequential.py", "nnxp.network.summary"): START,
     ("nnxp/network/by_layer.py", "nnxp.network.drawing"): START,
     ("nnxp/network/by_layer.py", "nnxp.network.members"): START,
+    ("nnxp/network/by_layer.py", "nnxp.distributed"): START,
     ("nnxp/network/model.py", "nnxp.network.members"): START,
     ("nnxp/network/model.py", "nnxp.network.sharing"): START,
     ("nnxp/sequential.py", "nnxp.network.member"): START,
     ("nnxp/training/step.py", "nnxp.training.side_by_side"): START,
+    ("nnxp/training/step.py", "nnxp.training.portion_plan"): "for a model with a communicator alone",
+    ("nnxp/training/making.py", "nnxp.training.portion_loop"): "for a model with a communicator alone",
+    ("nnxp/training/fitting.py", "nnxp.training.portions"): "for a model with a communicator alone",
     ("nnxp/optimizers/base.py", "nnxp.schedules"): START,
     ("nnxp/optimizers/decaying.py", "nnxp.schedules"): START,
     ("nnxp/layers/dropout.py", "nnxp.schedules"): START,
@@ -68,6 +72,7 @@ LATE = {
     ): "frames and rows: a table that was read needs none of it",
     ("nnxp/cli/serve.py", "nnxp.serving"): "an extra, whose lack is told in one line",
     ("nnxp/cli/__init__.py", "nnxp.errors"): "where a command fails",
+    ("nnxp/cli/launching.py", "nnxp.distributed"): "where a launcher has started it",
     ("nnxp/cli/__init__.py", "nnxp.memory.counting"): "where a command fails",
 }
 # One name, one thing. These are one thing at several places, or a name that a package has of its own.

@@ -8,7 +8,9 @@ import logging
 import math
 import runpy
 import shlex
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -20,8 +22,8 @@ from nnxp.cli.parser import parser
 from tests.helpers import pages
 
 RUN_HERE = {
-    "by-hand.md", "estimators.md", "gpu.md", "onnx.md", "pytorch.md", "serving.md", "speed.md", "tables.md",
-    "training.md",
+    "by-hand.md", "distributed.md", "estimators.md", "gpu.md", "onnx.md", "pytorch.md", "serving.md", "speed.md",
+    "tables.md", "training.md",
 }  # fmt: skip
 
 
@@ -160,6 +162,14 @@ def test_pytorch(scope: dict[str, Any], caplog: pytest.LogCaptureFixture) -> Non
 def test_by_hand(scope: dict[str, Any]) -> None:
     run("docs/by-hand.md", scope)
     assert float(scope["loss"]) < 1.0  # chance is ln 3 = 1.0986
+
+
+def test_distributed(scope: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """With one process in the place of MPI's, which is the same code."""
+    alone = SimpleNamespace(COMM_WORLD=nnxp.distributed.Alone())
+    monkeypatch.setitem(sys.modules, "mpi4py", SimpleNamespace(MPI=alone))
+    run("docs/distributed.md", scope)
+    assert scope["history"]["val_accuracy"][-1] > 0.9 and Path("digits.safetensors").is_file()
 
 
 def test_gpu(scope: dict[str, Any]) -> None:

@@ -1,0 +1,210 @@
+"""Processes that train one model together, and what they say to each other: `Sequential(..., communicator=comm)`.
+
+Every process runs the same program on the same data. A step is that of one process: each computes its rows of the
+batch, and sums travel, never means. So a communicator needs few methods, and one of MPI is made of mpi4py's (the extra
+`mpi`).
+"""
+
+import contextlib
+import sys
+import time
+import traceback
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+import numpy as np
+
+from nnxp.backends import Backend
+from nnxp.typing import Array, HostArray
+
+PIECE = 4 * 2**20
+"""Bytes of a message at most: pieces of so many were measured to be faster than one large message."""
+PATIENCE = 3.0
+"""Seconds that a process which fails waits for the others to fail alike, before it ends them."""
+TAG = 28_019
+"""What tells the message "I fail" from a user's own."""
+
+
+class Communicator(Protocol):
+    """What a training of several processes needs. All call each method together, but `end`.
+
+    Attributes
+    ----------
+    rank, size : int
+        Which of how many this process is, from 0 up.
+    neighbours : int
+        How many of them run on its machine, itself included: they share its cores.
+    """
+
+    @property
+    def rank(self) -> int: ...  # noqa: D102
+    @property
+    def size(self) -> int: ...  # noqa: D102
+    @property
+    def neighbours(self) -> int: ...  # noqa: D102
+
+    def sum(self, buffer: HostArray) -> None:
+        """Writes Σ over all processes into a flat array of NumPy; the same bits everywhere."""
+
+    def broadcast(self, given: Any) -> Any:
+        """What process 0 gives: a small object."""
+
+    def gather(self, given: Any) -> list[Any]:
+        """What each gives, small objects, in the order of ranks, to all of them."""
+
+    def alike(self, seconds: float) -> bool:
+        """Called by a process that fails: whether all of them come here, within so many seconds."""
+
+    def end(self, error: BaseException) -> None:
+        """Says what this process failed of, and ends all of them: the others may be waiting for it."""
+
+
+class Alone:
+    """One process, as a communicator.
+
+    Examples
+    --------
+    >>> Alone().gather("this one")
+    ['this one']
+    """
+
+    rank, size, neighbours = 0, 1, 1
+
+    def sum(self, buffer: HostArray) -> None:
+        """The buffer is the sum."""
+
+    def broadcast(self, given: Any) -> Any:
+        """What is given."""
+        return given
+
+    def gather(self, given: Any) -> list[Any]:
+        """What is given."""
+        return [given]
+
+    def alike(self, seconds: float) -> bool:
+        """Nobody else waits."""
+        return True
+
+    def end(self, error: BaseException) -> None:
+        """Nobody else is there to be ended."""
+
+
+class OverMPI:
+    """Processes that a launcher has started (`mpirun -n 4 python script.py`), as a communicator.
+
+    Parameters
+    ----------
+    comm : mpi4py.MPI.Intracomm
+        `mpi4py.MPI.COMM_WORLD`, or another.
+    """
+
+    def __init__(self, comm: Any) -> None:
+        from mpi4py import MPI
+
+        self.comm, self._in_place = comm, MPI.IN_PLACE
+        self.rank, self.size = comm.Get_rank(), comm.Get_size()
+        self.neighbours = comm.allgather(here := MPI.Get_processor_name()).count(here)
+
+    def sum(self, buffer: HostArray) -> None:
+        """Σ over all processes, in pieces, in place."""
+        step = PIECE // buffer.itemsize
+        for start in range(0, buffer.shape[0], step):
+            self.comm.Allreduce(self._in_place, buffer[start : start + step])
+
+    def broadcast(self, given: Any) -> Any:
+        """What process 0 gives."""
+        return self.comm.bcast(given)
+
+    def gather(self, given: Any) -> list[Any]:
+        """What each gives."""
+        found: list[Any] = self.comm.allgather(given)
+        return found
+
+    def alike(self, seconds: float) -> bool:
+        """Whether all processes come here: each tells the others, who do not answer while they wait in a sum."""
+        missing = [rank for rank in range(self.size) if rank != self.rank]
+        self._told = [self.comm.isend(None, rank, TAG) for rank in missing]
+        last = time.monotonic() + seconds
+        while missing and time.monotonic() < last:
+            time.sleep(0.01)
+            for rank in [rank for rank in missing if self.comm.iprobe(rank, TAG)]:
+                self.comm.recv(source=rank, tag=TAG)
+                missing.remove(rank)
+        return not missing
+
+    def end(self, error: BaseException) -> None:
+        """Prints the traceback, and aborts all."""
+        traceback.print_exception(error)
+        print(f"process {self.rank} of {self.size} failed: all are ended", file=sys.stderr)
+        self.abort(exit_code(error))
+
+    def abort(self, code: int) -> None:
+        """Ends all processes, with an exit code."""
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(Exception):  # a closed pipe: nobody reads it
+                stream.flush()
+        self.comm.Abort(code)
+
+
+def exit_code(error: BaseException) -> int:
+    """What a process ends with: 130 after Ctrl-C, as shells have it."""
+    if isinstance(error, SystemExit) and isinstance(error.code, int):
+        return error.code
+    return 130 if isinstance(error, KeyboardInterrupt) else 1
+
+
+def as_communicator(given: Any) -> Communicator:
+    """A `Communicator`, or one of mpi4py's as one."""
+    if hasattr(given, "Allreduce") and hasattr(given, "Get_rank"):
+        return OverMPI(given)
+    wanted = ("rank", "size", "neighbours", "sum", "broadcast", "gather", "alike", "end")
+    if missing := [name for name in wanted if not hasattr(given, name)]:
+        raise TypeError(
+            f"got {given!r} as communicator, expected one of mpi4py, or a nnxp.distributed.Communicator, which has "
+            f"{missing[0]}: from mpi4py import MPI; Sequential(..., communicator=MPI.COMM_WORLD)"
+        )
+    communicator: Communicator = given
+    return communicator
+
+
+def total(communicator: Communicator, backend: Backend, buffer: Array) -> None:
+    """Writes Σ over all processes into a flat array of any library; one of a device goes over the host, and back."""
+    if isinstance(buffer, np.ndarray):
+        communicator.sum(buffer)
+        return
+    staged = np.array(backend.to_numpy(buffer))
+    communicator.sum(staged)
+    buffer[...] = backend.asarray(staged, dtype=staged.dtype.name)
+
+
+@contextlib.contextmanager
+def together(communicator: Communicator | None) -> Iterator[None]:
+    """Around what all processes do: what all refuse alike raises as ever, what only some do ends all of them."""
+    try:
+        yield
+    except BaseException as error:
+        if communicator is not None and not communicator.alike(PATIENCE):
+            communicator.end(error)
+        raise
+
+
+@contextlib.contextmanager
+def by_the_first(communicator: Communicator | None) -> Iterator[bool]:
+    """Whether this process does what one alone is to do, such as to write a file; the others wait until it is done."""
+    try:
+        yield communicator is None or communicator.rank == 0
+    finally:
+        if communicator is not None:
+            communicator.broadcast(None)
+
+
+def check_alike(communicator: Communicator, own: dict[str, Any]) -> None:
+    """Raises ValueError on every process where one has something else than process 0."""
+    found = communicator.gather(own)
+    for rank, theirs in enumerate(found):
+        for name, expected in found[0].items():
+            if theirs.get(name) != expected:
+                raise ValueError(
+                    f"got {name} {theirs.get(name)} on process {rank}, expected {expected} as on process 0: every "
+                    "process is given the same model and all of the data, and computes its part"
+                )

@@ -1,0 +1,13 @@
+"""Which epochs a model has: those of one process, or of several."""
+
+from nnxp.network.model import Model
+from nnxp.training.loop import Training
+
+
+def training_of(model: Model) -> Training:
+    """The bound step of a model, and its epochs."""
+    if model.communicator is None:
+        return Training(model)
+    from nnxp.training.portion_loop import PortionTraining
+
+    return PortionTraining(model)

@@ -1,0 +1,138 @@
+"""Layers that have to know which rows of a batch a process computes, while several train together."""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from nnxp import random
+from nnxp.kernels import formulas
+from nnxp.layers import BatchNorm, Dropout, Layer
+from nnxp.layers.parts import with_parts
+from nnxp.memory.buffers import Buffers
+from nnxp.training.batch import Portion
+from nnxp.training.stages import LayerStage
+from nnxp.typing import Array
+
+
+class PortionDropout:
+    """Draws a process's rows of the mask that one process would draw: an element's number in the whole batch counts."""
+
+    def __init__(self, layer: Dropout, portion: Callable[[], Portion]) -> None:
+        self.layer, self.portion = layer, portion
+
+    def lent(self) -> dict[str, Any]:
+        """What stands in for the layer's own."""
+        return {"_draw": self.draw}
+
+    def draw(self, key: int, shape: tuple[int, ...], rate: float) -> tuple[Any, ...]:
+        """The mask, or what it follows from."""
+        ahead = random.ahead(key, self.portion().first * math.prod(shape[1:]))
+        return type(self.layer)._draw(self.layer, ahead, shape, rate)
+
+
+class PortionBatchNorm:
+    """Takes the moments of all rows of a batch, those of the other processes too.
+
+    μ = Σ Σᵢ xᵢ / n and σ² = Σ Σᵢ (xᵢ - μ)² / n, the outer sums over processes, n the rows of the batch. Backward needs
+    Σ dy and Σ dy x̂ over all rows, of which each process has a part, in its own scale: a step multiplies its gradients
+    by its share of the rows ρ, and (Σ ρ dβ + x̂ Σ ρ dγ) / (ρ n) = (...) / (rows of the process).
+    """
+
+    def __init__(self, layer: BatchNorm, portion: Callable[[], Portion], add: Callable[[Array], None]) -> None:
+        self.layer, self.portion, self.add = layer, portion, add
+        self._takes_part = False
+
+    def lent(self) -> dict[str, Any]:
+        """What stands in for the layer's own."""
+        return {"_has_variance": self.has_variance, "_moments": self.moments, "affine_grads": self.affine_grads}
+
+    def has_variance(self, rows: int) -> bool:
+        """Whether the batch of all processes has several rows."""
+        self._takes_part = type(self.layer)._has_variance(self.layer, self.portion().batch)
+        return self._takes_part
+
+    def moments(self, x: Array | None) -> tuple[Array, Array]:
+        """The batch's μ and 1 / √(σ² + ε), of rows of this process, or of none; the running ones follow."""
+        layer, n = self.layer, self.portion().batch
+        out = layer.room((1, layer.n), "mean", "variance", "scale")
+        assert out is not None
+        mean, variance, scale = out
+        if x is None:
+            mean[...], variance[...] = 0, 0
+        else:
+            layer.kernel("column_sums")(x, out=mean)
+        self.add(mean[0, ...])
+        mean /= n
+        if x is not None:
+            deviation = layer.backend.fuse(formulas.squared_deviation, column_sums=True)
+            deviation(x, mean, out=layer.take("normalized", x.shape), sums=variance)
+        self.add(variance[0, ...])
+        variance /= n
+        layer.backend.fuse(formulas.inverse_deviation)(variance, layer.epsilon, out=scale)
+        layer._follow(mean, variance, n)
+        return mean, scale
+
+    def affine_grads(self, dvalues: Array) -> tuple[Array, Array]:
+        """Sets this process's dγ and dβ, and gives the sums over all."""
+        own = type(self.layer).affine_grads(self.layer, dvalues)
+        return self.sums(own) if self._takes_part else own
+
+    def sums(self, own: tuple[Array, Array] | None) -> tuple[Array, Array]:
+        """Σ ρ dγ and Σ ρ dβ, (1, n) each, of a process with rows or with none."""
+        both, rows = self.layer.take("sums over processes", (2, self.layer.n)), self.portion().rows
+        assert both is not None
+        for k in (0, 1):
+            both[k, ...] = 0 if own is None else own[k][0, ...] * rows
+        self.add(self.layer.backend.xp.reshape(both, (-1,), copy=False))
+        return both[:1, ...], both[1:, ...]
+
+    def join(self) -> None:
+        """A forward of no rows: the other processes' sums want a part of each."""
+        if self.has_variance(0):
+            self.moments(None)
+
+    def join_backward(self) -> None:
+        """A backward of no rows."""
+        if self._takes_part:
+            self.sums(None)
+
+
+class PortionStage(LayerStage):
+    """A layer, with or without parts, of which some are lent methods for the time of a training."""
+
+    def __init__(
+        self,
+        layer: Layer,
+        buffers: Buffers,
+        position: int,
+        needs_dinputs: bool,
+        lent: Sequence[PortionDropout | PortionBatchNorm],
+    ) -> None:
+        super().__init__(layer, buffers, position, needs_dinputs)
+        self.methods = [(one.layer.__dict__, one.lent()) for one in lent]
+
+    def begin(self, epoch: int, step: int, part: int) -> None:
+        """Lends them."""
+        super().begin(epoch, step, part)
+        for own, methods in self.methods:
+            own.update(methods)
+
+    def release(self) -> None:
+        """Takes them back."""
+        super().release()
+        for own, methods in self.methods:
+            for name in methods:
+                own.pop(name, None)
+
+
+def found(
+    layer: Layer, portion: Callable[[], Portion], add: Callable[[Array], None]
+) -> list[PortionDropout | PortionBatchNorm]:
+    """What a layer and its parts are lent, in the order in which they run."""
+    lent: list[PortionDropout | PortionBatchNorm] = []
+    for _, one in with_parts([layer]):
+        if isinstance(one, Dropout):
+            lent.append(PortionDropout(one, portion))
+        elif isinstance(one, BatchNorm) and one.trainable:
+            lent.append(PortionBatchNorm(one, portion, add))
+    return lent

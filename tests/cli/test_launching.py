@@ -1,0 +1,95 @@
+"""A command that a launcher has started several times; with real ones: `tests/distributed/test_mpi.py`."""
+
+import re
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from nnxp.cli import launching, main
+from nnxp.distributed import Alone
+
+
+@pytest.fixture(params=launching.VARIABLES, ids=["openmpi", "mpich"])
+def launched(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Makes this process one of two of a launcher's, by the variables that it sets."""
+
+    def be(rank: int) -> None:
+        for name, value in zip(request.param, (rank, 2), strict=True):
+            monkeypatch.setenv(name, str(value))
+
+    return be
+
+
+def test_without_a_launcher_it_is_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in (name for names in launching.VARIABLES for name in names):
+        monkeypatch.delenv(name, raising=False)
+    assert launching.launched() == (0, 1)
+    monkeypatch.setenv("PMI_SIZE", "4")  # and no rank: of something else
+    assert launching.launched() == (0, 1)
+
+
+def test_equal_trainings_are_refused_without_mpi(launched: Any, monkeypatch: Any, capsys: Any) -> None:
+    monkeypatch.setitem(sys.modules, "mpi4py", None)
+    for rank, said in ((0, 'got 2 processes of a launcher without mpi4py, .* pip install "nnxp.mpi."'), (1, r"\A\Z")):
+        launched(rank)
+        assert launching.launched() == (rank, 2)
+        assert main(["train", "digits"]) == 2
+        check(capsys.readouterr().err, said)
+
+
+def check(text: str, said: str) -> None:
+    assert re.search(said, text), text
+
+
+def test_what_does_not_share_is_refused_and_help_is_given(launched: Any, capsys: Any) -> None:
+    launched(0)
+    assert main(["predict", "model", "file"]) == 2
+    check(capsys.readouterr().err, "got nnxp predict on 2 processes, expected one")
+    assert main(["train", "--help"]) == 0
+    check(capsys.readouterr().out, "usage")
+
+
+def test_another_mpi_than_the_launcher_s_is_named(launched: Any, monkeypatch: Any, capsys: Any) -> None:
+    world = SimpleNamespace(COMM_WORLD=SimpleNamespace(Get_size=lambda: 1))
+    monkeypatch.setitem(sys.modules, "mpi4py", SimpleNamespace(MPI=world))
+    launched(0)
+    assert main(["train", "digits"]) == 2
+    check(capsys.readouterr().err, "got 2 processes of a launcher, of which MPI sees 1")
+
+
+class Fake(Alone):
+    """One of two processes, whose other one goes on or fails alike."""
+
+    def __init__(self, rank: int, alike: bool) -> None:
+        self.rank, self.fails_alike, self.aborted = rank, lambda: alike, list[int]()  # type: ignore[misc]
+
+    def abort(self, code: int) -> None:
+        self.aborted.append(code)
+
+
+def test_who_fails_alone_speaks_and_ends_all(launched: Any, monkeypatch: Any, capsys: Any, tmp_path: Path) -> None:
+    seen = []
+    for rank, alike in ((1, False), (1, True), (0, False)):
+        fake = Fake(rank, alike)
+        monkeypatch.setattr(launching, "_communicator", lambda size, fake=fake: fake)
+        launched(rank)
+        assert main(["train", str(tmp_path / "none.csv"), "--target", "y"]) == 2
+        out, err = capsys.readouterr()
+        seen.append((err.startswith("process 1 of 2: nnxp: error:"), err.count("none.csv"), fake.aborted))
+        assert bool(out) == (rank == 0)
+    assert seen == [(True, 1, [2]), (False, 0, []), (False, 1, [2])]
+
+
+def test_the_first_writes_and_the_second_is_silent(
+    launched: Any, monkeypatch: Any, capsys: Any, tmp_path: Path
+) -> None:
+    for rank in (1, 0):
+        monkeypatch.setattr(launching, "_communicator", lambda size, rank=rank: Fake(rank, True))
+        launched(rank)
+        out = tmp_path / f"run{rank}"
+        assert main(["train", "digits", "--epochs", "1", "--hidden", "8", "--out", str(out)]) == 0
+        assert out.exists() == (rank == 0)
+        assert bool(capsys.readouterr().out) == (rank == 0)

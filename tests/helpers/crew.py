@@ -1,0 +1,77 @@
+"""Several processes that train together, as threads of one: the same code, without a launcher."""
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+
+class Crew:
+    """What the members of a crew share; a wait for one that has failed ends at once."""
+
+    def __init__(self, size: int) -> None:
+        self.size, self.given = size, [None] * size
+        self.barrier, self.failing = threading.Barrier(size, timeout=60), threading.Barrier(size)
+        self.ended: list[BaseException] = []
+
+
+class Member:
+    """A `nnxp.distributed.Communicator` of one thread; it counts what is asked of it."""
+
+    neighbours = 1
+
+    def __init__(self, rank: int, crew: Crew) -> None:
+        self.rank, self.size, self.crew, self.sums = rank, crew.size, crew, 0
+
+    def gather(self, given: Any) -> list[Any]:
+        self.crew.given[self.rank] = given
+        self.crew.barrier.wait()
+        found = [*self.crew.given]
+        self.crew.barrier.wait()
+        return found
+
+    def broadcast(self, given: Any) -> Any:
+        return self.gather(given)[0]
+
+    def sum(self, buffer: np.ndarray) -> None:
+        assert buffer.ndim == 1 and buffer.flags.c_contiguous
+        self.sums += 1
+        parts = self.gather(buffer.copy())
+        assert len({part.shape for part in parts}) == 1  # else they are not at the same place of the program
+        buffer[...] = sum(parts[1:], parts[0])
+
+    def alike(self, seconds: float) -> bool:
+        try:
+            self.crew.failing.wait(timeout=seconds / 3)
+        except threading.BrokenBarrierError:
+            return False
+        return True
+
+    def end(self, error: BaseException) -> None:
+        self.crew.ended.append(error)
+        self.crew.barrier.abort()
+
+
+def together(size: int, job: Callable[[Member], Any], raises: bool = True) -> list[Any]:
+    """What a job gives to each of so many, or raises."""
+    crew, found = Crew(size), [None] * size
+
+    def work(rank: int) -> None:
+        try:
+            found[rank] = job(Member(rank, crew))
+        except BaseException as error:
+            found[rank] = error
+            crew.barrier.abort()
+
+    threads = [threading.Thread(target=work, args=(rank,)) for rank in range(size)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    failed = [
+        one for one in found if isinstance(one, BaseException) and not isinstance(one, threading.BrokenBarrierError)
+    ]
+    if failed and raises:
+        raise failed[0]
+    return found
