@@ -3,7 +3,7 @@
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -107,6 +107,24 @@ def check_gradients(
     """
     if getattr(subject, "members", 1) > 1:
         subject = subject.member(0)
+    name, (value, found) = type(subject).__name__, compared(subject, X, y, training=training, seed=seed)
+    worst = [_worst(one, value) for one in found]
+    return GradientReport(name, tuple(sorted(worst, key=lambda w: -w.error)), tolerance)
+
+
+class Compared(NamedTuple):
+    """A gradient and its difference quotients, in float64 on the host."""
+
+    gradient: str
+    got: Host
+    expected: Host
+
+
+def compared(
+    subject: Any, X: ArrayLike, y: ArrayLike | None, *, training: bool, seed: int = 0, moment: tuple[int, int] = (0, 0)
+) -> tuple[float, list[Compared]]:
+    """What `check_gradients` looks at: the value that is differentiated, and each gradient, "dinputs" first and then
+    "0.dweights", "0.dbiases", ... `moment` is the epoch and the step whose random numbers a layer is given."""
     name, subject = type(subject).__name__, copy.deepcopy(subject)
     layers, loss = _parts(subject)
     if loss is not None and y is None:
@@ -114,7 +132,7 @@ def check_gradients(
     backend = subject._enter(X)
     if not isinstance(subject, Layer | Loss):
         _ = subject.store  # a model draws for all its layers
-    layers = [_double(layer, i) for i, layer in enumerate(layers)]
+    layers = [_double(layer, i, moment) for i, layer in enumerate(layers)]
     places = [*with_parts(layers)]
     if loss is not None:
         loss = copy.copy(loss)
@@ -133,8 +151,8 @@ def check_gradients(
 
     def objective() -> float:
         out = run(x)
-        found = [layer.penalty() for _, layer in places if hasattr(layer, "penalty")]
-        penalties = sum(float(penalty) for penalty in found if penalty is not None)
+        penalised = [layer.penalty() for _, layer in places if hasattr(layer, "penalty")]
+        penalties = sum(float(penalty) for penalty in penalised if penalty is not None)
         if loss is None:
             return float(np.sum(backend.to_numpy(out) * direction)) + penalties
         return float(loss.calculate(out, y)) + penalties
@@ -142,7 +160,7 @@ def check_gradients(
     gradient = backend.asarray(direction, dtype="float64") if loss is None else loss.backward(out, y)
     for layer in reversed(layers):
         gradient = layer.backward(gradient)
-    worst = [_worst("dinputs", backend.to_numpy(gradient), x, objective)]
+    found = [_compared("dinputs", np.array(backend.to_numpy(gradient)), x, objective)]
     for position, layer in places:
         place = str(position).partition(".")[2] if len(layers) == 1 else str(position)
         for parameter in layer.parameters:
@@ -153,9 +171,9 @@ def check_gradients(
                 setattr(layer, parameter, values)
                 return objective()
 
-            worst.append(_worst(f"{place}.d{parameter}" if place else f"d{parameter}", got, values, assigned))
+            found.append(_compared(f"{place}.d{parameter}" if place else f"d{parameter}", got, values, assigned))
             setattr(layer, parameter, values)
-    return GradientReport(name, tuple(sorted(worst, key=lambda w: -w.error)), tolerance)
+    return objective(), found
 
 
 def _parts(subject: Any) -> tuple[list[Layer], Loss | None]:
@@ -168,7 +186,7 @@ def _parts(subject: Any) -> tuple[list[Layer], Loss | None]:
     raise TypeError(f"got {subject!r}, expected a layer, a loss or a Sequential")
 
 
-def _double(layer: Layer, position: int) -> Layer:
+def _double(layer: Layer, position: int, moment: tuple[int, int]) -> Layer:
     """A float64 copy of a layer, with a store of its own and the same random numbers at every call."""
     for _, part in with_parts([layer]):
         if part.stored():
@@ -176,7 +194,7 @@ def _double(layer: Layer, position: int) -> Layer:
     twin = copy.copy(layer)
     places = [*with_parts([twin], position)]
     for place, part in places:
-        part.moment, part._dtype = (place, 0, 0), "float64"
+        part.moment, part._dtype = (place, *moment), "float64"
         values = {name: layer.backend.to_numpy(getattr(part, name)) for name in part.stored()}
         part._store, part._assigned = None, {name: np.array(a, dtype=np.float64) for name, a in values.items()}
     entries = [entry for place, part in places for entry in part.entries(place)]
@@ -187,14 +205,12 @@ def _double(layer: Layer, position: int) -> Layer:
     return twin
 
 
-def _worst(gradient: str, got: Host, values: Host, objective: Callable[[], float]) -> Worst:
-    """Steps each element of `values` both ways, in place, and compares the quotient with `got`."""
+def _compared(gradient: str, got: Host, values: Host, objective: Callable[[], float]) -> Compared:
+    """Steps each element of `values` both ways, in place, for the quotients beside `got`."""
     if got.shape != values.shape:
         raise ValueError(
             f"got {gradient} of shape {got.shape}, expected {values.shape}: the shape of what it is the gradient of"
         )
-    if not values.size:
-        return Worst(gradient, (), 0.0, 0.0, 0.0)
     expected = np.zeros_like(values)
     for index in np.ndindex(*values.shape):
         kept = float(values[index])
@@ -205,7 +221,15 @@ def _worst(gradient: str, got: Host, values: Host, objective: Callable[[], float
         below = objective()
         values[index] = kept
         expected[index] = (above - below) / (high - low)
-    smallest = SMALLEST * max(1.0, abs(objective()))
+    return Compared(gradient, got, expected)
+
+
+def _worst(found: Compared, value: float) -> Worst:
+    """The element that is farthest from its quotient; `value` is what was differentiated."""
+    gradient, got, expected = found
+    if not got.size:
+        return Worst(gradient, (), 0.0, 0.0, 0.0)
+    smallest = SMALLEST * max(1.0, abs(value))
     scale = max(smallest, float(np.max(np.abs(expected))))
     error = np.abs(got - expected) / scale
     error = np.where(np.isnan(error), np.inf, error)
