@@ -84,5 +84,7 @@ from nnxp.optimizers import Lion as Lion
 from nnxp.optimizers import Optimizer as Optimizer
 from nnxp.optimizers import RMSprop as RMSprop
 from nnxp.sequential import Sequential as Sequential
+from nnxp.teaching import Explanation as Explanation
+from nnxp.teaching import explain as explain
 
 __version__: str
