@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> None:
         truth, inverse = y, None
     else:
         table, part = _table_rows(args, encoder, preprocessing)
-        X, (y, truth), inverse = _encoded(table, encoder, preprocessing, quiet=args.json)
+        X, (y, truth), inverse = encoded(table, encoder, preprocessing, quiet=args.json)
 
     def scored(rows: Any) -> Score:
         return Score.of(model, X[rows], y[rows], truth[rows], inverse)
@@ -110,14 +110,14 @@ _PARTS = {
 }
 
 
-def _table_rows(args: argparse.Namespace, encoder: Encoder, preprocessing: Mapping[str, Any]) -> tuple[Table, str]:
-    """The rows of a table to test on, and which they are: "held out" or "all"."""
-    targets, held_out = [one.name for one in _each(wanted(encoder))], dict(preprocessing.get("held_out", {}))
+def with_targets(
+    args: argparse.Namespace, encoder: Encoder, groups: str | None = None, quiet: bool = False
+) -> tuple[Table, Table]:
+    """The table of a file, read as a model's encoder needs it, and its rows that have what the model predicts."""
+    targets = [one.name for one in each(wanted(encoder))]
     if not is_table(args.data):
         raise DataError(f"{args.model} was trained on a table, and {args.data} is none: expected {table_options.TABLE}")
-    table_options.no_folder(args)
-    groups = held_out.get("split_by")
-    table = opening.opened(args, args.data, as_spelled(encoder, *targets, groups), quiet=args.json)
+    table = opening.opened(args, args.data, as_spelled(encoder, *targets, groups), quiet=quiet)
     if lacking := [name for name in targets if name not in table.columns]:
         there = listing(table.columns)
         raise DataError(
@@ -125,27 +125,35 @@ def _table_rows(args: argparse.Namespace, encoder: Encoder, preprocessing: Mappi
         )
     whole = table
     for name in targets:
-        whole = opening.with_target(whole, name, quiet=args.json)
+        whole = opening.with_target(whole, name, quiet=quiet)
+    return table, whole
+
+
+def _table_rows(args: argparse.Namespace, encoder: Encoder, preprocessing: Mapping[str, Any]) -> tuple[Table, str]:
+    """The rows of a table to test on, and which they are: "held out" or "all"."""
+    held_out = dict(preprocessing.get("held_out", {}))
+    table_options.no_folder(args)
+    table, whole = with_targets(args, encoder, held_out.get("split_by"), quiet=args.json)
     if not held_out:
         return whole, "all"
     if (rows := held_out.pop("rows")) is not None:
-        table = opening.with_target(drawn(table, rows, held_out["seed"]), targets[0], quiet=True)
+        table = opening.with_target(drawn(table, rows, held_out["seed"]), each(wanted(encoder))[0].name, quiet=True)
     else:
         table = whole
     if held_out.pop("sha256") != dividing.fingerprint(table):
         return whole, "all"
     labels = None
     if isinstance(encoder.target, ClassTarget):
-        labels = encoder.target.encode(table.columns[targets[0]])
+        labels = encoder.target.encode(table.columns[encoder.target.name])
     return table.take(dividing.divided(table, labels, **held_out)[1]), "held out"
 
 
-def _encoded(
+def encoded(
     table: Table, encoder: Encoder, preprocessing: Mapping[str, Any], quiet: bool
 ) -> tuple[Array, tuple[Array, Array], Callable[[Array], Array] | None]:
     """X; y and the truth; and what gives predictions the truth's units."""
     target, notes = wanted(encoder), Notes()
-    targets = {one.name for one in _each(target)}  # which is known, and no input
+    targets = {one.name for one in each(target)}  # which is known, and no input
     others = {name: column for name, column in table.columns.items() if name not in targets}
     X = encoder.transform(replace(table, columns=others), notes=notes)
     if not quiet:
@@ -154,11 +162,11 @@ def _encoded(
     decision = Decision(**preprocessing["decision"])
     if isinstance(target, ClassTarget):
         return X, tables.encoded_target(table, target, decision), None
-    y, truth = zip(*(tables.encoded_target(table, one, decision) for one in _each(target)), strict=True)
+    y, truth = zip(*(tables.encoded_target(table, one, decision) for one in each(target)), strict=True)
     return X, (np.stack(y, axis=1), np.stack(truth, axis=1)), target.inverse
 
 
-def _each(target: Target) -> tuple[ClassTarget | NumberTarget, ...]:
+def each(target: Target) -> tuple[ClassTarget | NumberTarget, ...]:
     """A target, or of several numbers each."""
     return target.targets if isinstance(target, NumberTargets) else (target,)
 

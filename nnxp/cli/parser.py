@@ -5,7 +5,7 @@ import re
 from typing import Any, NoReturn
 
 from nnxp import __version__
-from nnxp.cli import outward, serve_options, table_options, values
+from nnxp.cli import explain_options, outward, serve_options, table_options, values
 from nnxp.cli.recipes import RECIPES
 from nnxp.errors import hint
 
@@ -23,6 +23,7 @@ examples:
   nnxp predict runs/measurements/model.safetensors new.csv --out predictions.csv
   nnxp export runs/measurements/model.safetensors --to model.onnx
   nnxp serve runs/measurements/model.safetensors --port 8000
+  nnxp explain --format html --out step.html
   nnxp doctor
 """
 TRAIN = """\
@@ -87,6 +88,7 @@ def parser() -> Parser:
         ("predict", "let a trained model predict", PREDICT, _predict),
         ("export", "write a trained model for other programs", outward.EXPORT, outward.exporting),
         ("serve", "let a trained model answer over HTTP", serve_options.TEXT, _serve),
+        ("explain", "one training step with every number", explain_options.EXPLAIN, explain_options.add),
         ("doctor", "what this machine can run, proved by running it", DOCTOR, _doctor),
     ):
         command = commands.add_parser(

@@ -199,10 +199,12 @@ def _identity(path: Path) -> tuple[int, int] | None:
 
 
 class OutputFile:
-    """A file to be written whole: checked at once, `write` later."""
+    """A file to be written whole: checked at once, `write` later. `what` is in it, for where that fails."""
 
-    def __init__(self, path: str | Path, overwrite: bool, option: str = "--out") -> None:
-        self.path = Path(path)
+    def __init__(
+        self, path: str | Path, overwrite: bool, what: str = "the predictions", option: str = "--out"
+    ) -> None:
+        self.path, self.what = Path(path), what
         if self.path.is_dir():
             raise IsADirectoryError(f"{option} {self.path} is a folder: give a file in it")
         if self.path.exists() and not overwrite:
@@ -214,7 +216,7 @@ class OutputFile:
 
     def write(self, texts: Iterable[str]) -> None:
         """Writes beside its place first, then renames."""
-        with whole_file(self.path, "the predictions") as file:
+        with whole_file(self.path, self.what) as file:
             for text in texts:
                 file.write(text.encode())
 

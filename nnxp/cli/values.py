@@ -91,6 +91,16 @@ def rows(text: str) -> int:
     return int(text)
 
 
+def stretch(text: str) -> slice:
+    """Rows from one up to but not including another."""
+    start, _, stop = text.partition(":")
+    if not re.fullmatch("[0-9]{1,18}:[0-9]{1,18}", text) or int(start) >= int(stop):
+        raise argparse.ArgumentTypeError(
+            f"got {text!r}, expected rows from 0 on, the first and the one after the last: 0:2"
+        )
+    return slice(int(start), int(stop))
+
+
 def folds(text: str) -> int:
     """A number of parts."""
     if not re.fullmatch("[0-9]{1,4}", text) or int(text) < 2:

@@ -91,7 +91,8 @@ class _Collector:
         steps.append(Step("after", "The loss after the update", matrices=(change,), notes=(note,)))
         sizes = {name: size for of, out in zip(self.dimensions, self.values, strict=True)
                  for name, size in zip(of, out.shape, strict=True)}  # fmt: skip
-        title = f"Training step {number:,} of {len(model.layers)} layers by {type(model.optimizer).__name__}"
+        names = f"{len(model.layers)} layers, {type(self.loss).__name__}, {type(model.optimizer).__name__}"
+        title = f"Training step {number:,}: {names}"
         return Facts(title, self.digits, tuple(steps), columns, tuple(gradients), loss, after, sizes)
 
     def _host(self, a: Array) -> Floats:

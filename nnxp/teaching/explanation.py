@@ -58,7 +58,7 @@ class Explanation:
 
     def save(self, path: str | Path) -> None:
         """Writes a file: HTML, Markdown or text, as its name ends in .html, .md or .txt."""
-        kind = ENDINGS.get(Path(path).suffix.lower())
+        kind = kind_of(path)
         if kind is None:
             raise ValueError(f"got {str(path)!r}, expected a name that ends in {', '.join(ENDINGS)}: step.html, say")
         with whole_file(Path(path), "the page") as file:
@@ -99,9 +99,8 @@ def explain(model: Sequential | None = None, X: ArrayLike | None = None, y: Arra
     >>> step = nnxp.explain()
     >>> round(step.loss, 9), round(step.loss_after, 9)
     (0.298371109, 0.280471447)
-    >>> print(str(step)[:72])
-    Training step 1 of 4 layers by SGD
-    n = 1 samples; d0 = 2, d1 = 2, d2 = 2
+    >>> print(str(step).splitlines()[0])
+    Training step 1: 4 layers, MeanSquaredError, SGD
     """
     if model is None and X is None and y is None:
         return Explanation(collected(*two_two_two()))
@@ -111,6 +110,6 @@ def explain(model: Sequential | None = None, X: ArrayLike | None = None, y: Arra
     return Explanation(collected(model, X, y))
 
 
-def formatted(explanation: Explanation, kind: str) -> str:
-    """A page in one of `FORMATS`."""
-    return FORMATS[kind](explanation.facts)
+def kind_of(path: str | Path) -> str | None:
+    """The one of `FORMATS` that a file's name asks for, if it does."""
+    return ENDINGS.get(Path(path).suffix.lower())

@@ -29,6 +29,10 @@ LONGEST = 128
 """Rows or columns of an array of which expressions are made: a sum of more is no formula to read."""
 
 
+class Unwritten(TypeError):
+    """What no expressions are made of, and why."""
+
+
 class Letters(np.ndarray[Any, Any]):
     """An array of symbols, which says that it is of a dtype of numbers: what a loss asks for its smallest one."""
 
@@ -74,7 +78,7 @@ class Trace:
     def letters(self, name: str, values: HostArray) -> Letters:
         """An array of letters for numbers."""
         if max(values.shape, default=0) > LONGEST:
-            raise TypeError(f"got {name} of shape {values.shape}, too large to be written out")
+            raise Unwritten(f"{name} is wider or longer than {LONGEST}")
         found = np.empty(values.shape, dtype=object)
         for place in np.ndindex(*values.shape):
             found[place] = self.letter(Letter(name, tuple(i + 1 for i in place)), float(values[place]))
@@ -105,9 +109,9 @@ class Trace:
         return found._node if isinstance(found, Symbol) else self.graph.constant(float(found))
 
     def layer(self, layer: Layer, arrays: Mapping[str, HostArray]) -> Layer:
-        """A copy of a layer whose parameters are letters. Raises TypeError where it has parts."""
+        """A copy of a layer whose parameters are letters. Raises `Unwritten` where it has parts."""
         if layer._found():
-            raise TypeError(f"got {type(layer).__name__}, which has layers of its own")
+            raise Unwritten("it has layers of its own")
         twin = copy.copy(layer)
         twin.__dict__.update(
             _backend=self.backend, _dtype=self.dtype, buffers=Buffers(), moment=layer.moment, needs_gradients=True

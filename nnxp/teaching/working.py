@@ -10,7 +10,7 @@ from nnxp.losses import Loss
 from nnxp.teaching.expressions import parts, put_in, renamed, simplified
 from nnxp.teaching.facts import SHOWN, Matrix, Step, Work
 from nnxp.teaching.notation import Letter, number, symbol
-from nnxp.teaching.tracing import Trace
+from nnxp.teaching.tracing import Trace, Unwritten
 from nnxp.teaching.updating import Update
 from nnxp.teaching.wording import equation
 from nnxp.typing import Floats
@@ -36,7 +36,7 @@ def worked(trace: Trace, owner: Layer | Loss, run: Callable[[], Found]) -> tuple
             for place in places(values.shape)
         ]
     except (TypeError, AttributeError, ValueError, LookupError, NotImplementedError) as error:
-        why = "it is too wide" if "too large to be" in str(error) else "it is no formula of single numbers"
+        why = str(error) if isinstance(error, Unwritten) else "it is no formula of single numbers"
         return (), (f"What is inside {type(owner).__name__} is not written out here: {why}.",)
     used = {node for work in works for node in parts(work.formula)}
     named = [_work(trace, one.value, made, trace.values[one]) for one, made in trace.named if one in used]

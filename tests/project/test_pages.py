@@ -22,8 +22,8 @@ from nnxp.cli.parser import parser
 from tests.helpers import pages
 
 RUN_HERE = {
-    "by-hand.md", "distributed.md", "estimators.md", "gpu.md", "onnx.md", "pytorch.md", "serving.md", "speed.md",
-    "tables.md", "training.md",
+    "by-hand.md", "distributed.md", "estimators.md", "explain.md", "gpu.md", "onnx.md", "pytorch.md", "serving.md",
+    "speed.md", "tables.md", "training.md",
 }  # fmt: skip
 
 
@@ -101,6 +101,12 @@ def test_speed(readme: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> No
     run("docs/speed.md", readme)
     plan, ufuncs = capsys.readouterr().out.split("def adam")
     assert "Dense.forward, its bias and ReLU.forward in one pass" in plan and "_multiply" in ufuncs
+
+
+def test_explain(scope: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
+    run("docs/explain.md", scope)
+    assert "Layer 4, Softmax: backward" in capsys.readouterr().out and Path("step.html").is_file()
+    assert scope["step"].loss_after < scope["step"].loss
 
 
 def test_estimators(scope: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:

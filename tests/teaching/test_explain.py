@@ -142,6 +142,9 @@ def test_other_layers_show_shapes_and_values_and_say_so() -> None:
     # A layer that computes with floats, one with statistics and one with parts are no formulas of single numbers.
     kinds = {title.split(", ")[1].split(":")[0] for title in unwritten(step.facts)}
     assert kinds == {"BatchNorm", "Residual", "Twice"}
+    assert any(
+        "Residual is not written out here: it has layers of its own" in n for s in step.facts.steps for n in s.notes
+    )
     assert {g.layer for g in step.gradients} == {0, 1, "2.layers.0", 5}
     assert all(g.error.max() < 1e-8 for g in step.gradients)
     assert works_are_right(step.facts)
