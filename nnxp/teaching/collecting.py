@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from nnxp.activations import Activation, Softmax
+from nnxp.doors.arrays import finite
 from nnxp.gradients import Compared, compared
 from nnxp.layers import Dense
 from nnxp.layers.parts import with_parts
@@ -16,7 +17,7 @@ from nnxp.memory.parameters import Owner
 from nnxp.network.answers import class_names
 from nnxp.optimizers import LBFGS
 from nnxp.sequential import Sequential
-from nnxp.teaching.facts import Column, Facts, Gradient, Matrix, Step
+from nnxp.teaching.facts import Column, Facts, Gradient, Matrix, Step, as_matrix
 from nnxp.teaching.notation import symbol
 from nnxp.teaching.tracing import Trace
 from nnxp.teaching.updating import watched
@@ -41,9 +42,11 @@ def collected(model: Sequential, X: ArrayLike, y: ArrayLike) -> Facts:
     if isinstance(model.optimizer, LBFGS):
         raise ValueError("got LBFGS, which takes many evaluations a step, expected an optimizer of batches, SGD say")
     twin = copy.deepcopy(model)
-    rows, trained = twin._checked(X).shape[0], twin.store.trained
-    if rows == 0:
+    x = twin._checked(X)
+    if (rows := x.shape[0]) == 0:
         raise ValueError("got X with no samples, expected at least one")
+    finite(twin.backend, x, "X", twin.dtype)
+    trained = twin.store.trained
     if trained > MOST_PARAMETERS:
         raise ValueError(
             f"got a model of {trained:,} parameters, expected at most {MOST_PARAMETERS:,}, since each is stepped both "
@@ -127,7 +130,7 @@ class _Collector:
         """A parameter of layer i or its parts, or what has its shape."""
         part = str(place[0]).partition(".")[2]
         name = symbol(prefix + place[1]) + (f" of {part}" if part else "")
-        return Matrix(name, np.atleast_2d(values), self._around(i, np.atleast_2d(values).shape))
+        return Matrix(name, as_matrix(values), self._around(i, as_matrix(values).shape))
 
     def _around(self, i: int, shape: tuple[int, ...]) -> tuple[str, str]:
         """The dimensions of a matrix of layer i: those of its inputs and outputs, where it is as large."""
@@ -226,8 +229,8 @@ class _Collector:
             notes += ("f′ is the local derivative ∂y/∂x, and dx = f′ · dy.",)
         for one in gradients:
             matrices.append(made := self._matrix(i, (one.layer, one.name), one.values, "d"))
-            matrices.append(Matrix(f"{made.name}, by differences", np.atleast_2d(one.differences), made.dimensions))
-            matrices.append(Matrix(f"{made.name}, error", np.atleast_2d(one.error), made.dimensions, is_error=True))
+            matrices.append(Matrix(f"{made.name}, by differences", as_matrix(one.differences), made.dimensions))
+            matrices.append(Matrix(f"{made.name}, error", as_matrix(one.error), made.dimensions, is_error=True))
         if gradients:
             notes += ("By differences: (L(w + h) - L(w - h)) / 2h, in float64.",)
         matrices.append(Matrix("dx", dx, self.dimensions[i]))

@@ -10,6 +10,11 @@ SHOWN = 8
 """The most rows and columns of a matrix that a page shows, and the most of its elements that are worked out."""
 
 
+def as_matrix(values: Floats) -> Floats:
+    """An array of any number of dimensions as one of two: the last is the columns."""
+    return values.reshape(-1, values.shape[-1])
+
+
 @dataclass(frozen=True)
 class Matrix:
     """Numbers with their shape.

@@ -46,13 +46,15 @@ class Update:
     ----------
     owner, name
         The layer's position and the parameter's name.
+    rule : Rule or None
+        None where an optimizer of the user's own follows no formula.
     before, after : dict of numpy.ndarray
         By the names of the rule's arrays: "w", "m", ...; "g" is the gradient as it was taken, clipped where it was.
     """
 
     owner: int | str
     name: str
-    rule: Rule
+    rule: Rule | None
     before: dict[str, Floats]
     after: dict[str, Floats]
 
@@ -61,7 +63,7 @@ def watched(model: Model) -> list[Update]:
     """Updates a model whose gradients are computed, and tells of each parameter that is not frozen."""
     store, optimizer, taken = model.store, model.optimizer, np.zeros(model.store.trained)
     spans = iter(store.spans(None, optimizer.by_kind))
-    rules: list[tuple[Any, Rule]] = []
+    rules: list[tuple[Any, Rule | None]] = []
     step = optimizer.step
 
     def host(flat: Array) -> Floats:
@@ -69,13 +71,14 @@ def watched(model: Model) -> list[Update]:
 
     def watching(backend: Backend, w: Array, g: Array, slots: list[Array], factors: Factors) -> None:
         """Notes what the update is given, asks the rule for its formula, and lets it do its work."""
-        span = next(spans)
+        span, copies = next(spans), (backend.asarray(a, copy=True) for a in (w, g))
+        apart = (backend, *copies, [backend.asarray(slot, copy=True) for slot in slots])
         taken[span.start : span.stop] = host(g)
         for entry, start in zip(store.entries, store.offsets, strict=False):
             if span.start <= start < span.stop and entry.size:
                 rate = rate_of(entry, optimizer.factors)
                 decay = factor_of(entry, getattr(optimizer, "decay_factors", None))
-                rules.append(((entry, start), _asked(step, (backend, w, g, slots), (factors.kind, rate, decay))))
+                rules.append(((entry, start), _asked(step, apart, (factors.kind, rate, decay))))
         step(backend, w, g, slots, factors)
 
     slots = [host(slot) for slot in optimizer.state(store)[: len(optimizer.slots)]]
@@ -91,21 +94,24 @@ def watched(model: Model) -> list[Update]:
     updates = []
     for (entry, start), rule in rules:
         part = slice(start, start + entry.size)
-        old, new = ({n: a[part].reshape(entry.shape) for n, a in zip(rule.written, flat, strict=True)}
+        names = rule.written if rule is not None else ["w", *optimizer.slots]
+        old, new = ({n: a[part].reshape(entry.shape) for n, a in zip(names, flat, strict=True)}
                     for flat in (before, after))  # fmt: skip
         updates.append(Update(entry.owner, entry.name, rule, {**old, "g": taken[part].reshape(entry.shape)}, new))
     return updates
 
 
-def _asked(step: Callable[..., None], arrays: tuple[Any, ...], kind: tuple[str, float, float]) -> Rule:
-    """The rule that an optimizer's `step` follows for a parameter of such factors: it is run with a kernel that only
-    notes what it is called with."""
+def _asked(step: Callable[..., None], arrays: tuple[Any, ...], kind: tuple[str, float, float]) -> Rule | None:
+    """The rule that an optimizer's `step` follows for a parameter of such factors: it is run on copies, with a kernel
+    that only notes what it is called with."""
     called: list[tuple[Any, ...]] = []
 
     def fuse(formula: Callable[..., Any], into: tuple[str, ...] = (), **fixed: Any) -> Callable[..., None]:
         return lambda *arguments: called.append((formula, fixed, arguments))
 
     step(*arrays, Factors(*kind, fuse, ()))
+    if not called:
+        return None
     formula, fixed, arguments = called[0]
     graph = trace(formula, fixed, {})
     named = dict(zip([p.value for p in graph.parameters], arguments, strict=True))

@@ -1,6 +1,6 @@
 """Numbers worked out: each with its formula, and that with numbers put in."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -8,10 +8,10 @@ import numpy as np
 from nnxp.layers import Layer
 from nnxp.losses import Loss
 from nnxp.teaching.expressions import parts, put_in, renamed, simplified
-from nnxp.teaching.facts import SHOWN, Matrix, Step, Work
+from nnxp.teaching.facts import SHOWN, Matrix, Step, Work, as_matrix
 from nnxp.teaching.notation import Letter, number, symbol
 from nnxp.teaching.tracing import Trace, Unwritten
-from nnxp.teaching.updating import Update
+from nnxp.teaching.updating import Rule, Update
 from nnxp.teaching.wording import equation
 from nnxp.typing import Floats
 
@@ -54,27 +54,25 @@ def _work(trace: Trace, name: Letter, made: Any, value: float) -> Work:
 
 def of_update(update: Update, title: str, layer: int, dimensions: tuple[str, str], digits: int) -> Step:
     """An update as a step; ′ is what comes after it."""
-    rule, graph = update.rule, update.rule.graph
-    outputs = {name: simplified(graph, node) for name, node in zip(rule.written, graph.outputs, strict=True)}
-    works = []
-    for place in places(update.before["w"].shape):
-        at = tuple(i + 1 for i in place)
-        letters = {node: Letter(name, at) for name, node in rule.arrays.items()}
-        values = {node: float(update.before[name][place]) for name, node in rule.arrays.items()} | rule.numbers
-        for name in [*rule.written[1:], "w"]:  # what is kept comes first, and the weight's formula takes it
-            works.append(
-                Work(
-                    Letter(f"{name}′", at),
-                    renamed(graph, outputs[name], letters),
-                    put_in(graph, outputs[name], values),
-                    float(update.after[name][place]),
-                )
-            )
-            letters[outputs[name]] = works[-1].name
-            values[outputs[name]] = works[-1].value
-    matrices = [Matrix(name, values, dimensions) for name, values in update.before.items()]
-    matrices += [Matrix(f"{name}′", values, dimensions) for name, values in update.after.items()]
+    matrices = [Matrix(name, as_matrix(values), dimensions) for name, values in update.before.items()]
+    matrices += [Matrix(f"{name}′", as_matrix(values), dimensions) for name, values in update.after.items()]
+    notes = ["′ is what comes after."]
+    if (rule := update.rule) is None:
+        notes.append("What the optimizer does is not written out here: it is none of nnxp's formulas.")
+        return Step("update", title, "", layer, tuple(matrices), (), tuple(notes))
     numbers = [f"{symbol(node.value)} = {number(value, digits)}" for node, value in rule.numbers.items()]
-    notes = [f"{', '.join(numbers)}. ′ is what comes after."]
-    notes += [FIRST] * (update.before["w"].size > SHOWN)
-    return Step("update", title, equation(rule.formula), layer, tuple(matrices), tuple(works), tuple(notes))
+    notes = [f"{', '.join(numbers)}.", *notes] + [FIRST] * (update.before["w"].size > SHOWN)
+    works = tuple(work for place in places(update.before["w"].shape) for work in _of_element(update, rule, place))
+    return Step("update", title, equation(rule.formula), layer, tuple(matrices), works, tuple(notes))
+
+
+def _of_element(update: Update, rule: Rule, place: tuple[int, ...]) -> Iterator[Work]:
+    """What is kept comes first, and the weight's formula takes it."""
+    graph, at = rule.graph, tuple(i + 1 for i in place)
+    outputs = {name: simplified(graph, node) for name, node in zip(rule.written, graph.outputs, strict=True)}
+    letters = {node: Letter(name, at) for name, node in rule.arrays.items()}
+    values = {node: float(update.before[name][place]) for name, node in rule.arrays.items()} | rule.numbers
+    for name in [*rule.written[1:], "w"]:
+        output, letter, value = outputs[name], Letter(f"{name}′", at), float(update.after[name][place])
+        yield Work(letter, renamed(graph, output, letters), put_in(graph, output, values), value)
+        letters[output], values[output] = letter, value
