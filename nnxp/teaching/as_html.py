@@ -1,5 +1,7 @@
 """A step as one page that needs nothing beside itself: no network, no other file."""
 
+import itertools
+from collections.abc import Iterator
 from importlib import resources
 
 from nnxp.tabular.report.markup import Markup, element, joined
@@ -75,12 +77,18 @@ def _step(number: int, step: Step, style: MathML, colours: dict[str, str]) -> Ma
         element("p", PHASES[step.phase], class_="phase"),
         element("h2", f"{number}. {step.title}"),
         *([element("p", step.equation, class_="equation")] if step.equation else []),
-        element("div", *(_matrix(matrix, style.digits, colours) for matrix in step.matrices), class_="matrices"),
+        element("div", *_matrices(step, style.digits, colours), class_="matrices"),
         *([element("div", *(_work(work, style) for work in step.works), class_="works")] if step.works else []),
         *(element("p", note, class_="note") for note in step.notes),
     ]
     layer = None if step.layer is None else str(step.layer)
     return element("section", *parts, id=f"step-{number}", class_=f"step {step.phase}", tabindex="-1", data_layer=layer)
+
+
+def _matrices(step: Step, digits: int, colours: dict[str, str]) -> Iterator[Markup]:
+    """All of a step; a gradient, its differences and its error stay together."""
+    for _, group in itertools.groupby(step.matrices, lambda matrix: matrix.name.partition(",")[0]):
+        yield element("div", *(_matrix(matrix, digits, colours) for matrix in group), class_="together")
 
 
 def _matrix(matrix: Matrix, digits: int, colours: dict[str, str]) -> Markup:

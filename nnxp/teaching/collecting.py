@@ -140,6 +140,10 @@ class _Collector:
         rows = rows or (before if shape[0] == n_in > 1 else str(shape[0]))
         return rows, after if shape[1] == n_out else before if shape[1] == n_in else str(shape[1])
 
+    def _stored(self, i: int) -> list[Matrix]:
+        """The parameters of a layer and its parts."""
+        return [self._matrix(i, place, a) for place, a in self.parameters.items() if _layer(place[0]) == i]
+
     def _own(self, i: int) -> dict[str, Floats]:
         return {name: values for (owner, name), values in self.parameters.items() if owner == i}
 
@@ -150,8 +154,7 @@ class _Collector:
             return [("y", trace.layer(layer, self._own(i)).run_forward(trace.letters("x", x), True), y)]
 
         works, notes = worked(trace, layer, run)
-        stored = [self._matrix(i, place, a) for place, a in self.parameters.items() if _layer(place[0]) == i]
-        matrices = (Matrix("x", x, self.dimensions[i]), *stored, Matrix("y", y, self.dimensions[i + 1]))
+        matrices = (Matrix("x", x, self.dimensions[i]), *self._stored(i), Matrix("y", y, self.dimensions[i + 1]))
         return Step("forward", f"{self._title(i)}: forward", equation(type(layer)), i, matrices, works, notes)
 
     def _weighed(self, trace: Trace) -> tuple[Any, Floats | None]:
@@ -224,6 +227,11 @@ class _Collector:
         last = i + 1 == len(self.model.layers)
         notes = ("dy is the loss's dp." if last else f"dy is layer {i + 2}'s dx: the chain rule.", *notes)
         matrices = [Matrix("dy", dy, self.dimensions[i + 1])]
+        if "inputs" in layer.reads:
+            matrices.append(Matrix("x", self.values[i], self.dimensions[i]))
+        if "output" in layer.reads:
+            matrices.append(Matrix("y", self.values[i + 1], self.dimensions[i + 1]))
+        matrices += self._stored(i)
         if local is not None:
             matrices.append(Matrix("f′", local, self.dimensions[i]))
             notes += ("f′ is the local derivative ∂y/∂x, and dx = f′ · dy.",)

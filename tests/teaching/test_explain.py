@@ -68,7 +68,7 @@ def test_every_number_of_the_example_by_hand() -> None:
         "Loss, MeanSquaredError: forward": {"p": a2, "y": t, "L": [[np.sum((a2 - t) ** 2) / 2]]},
         "Loss, MeanSquaredError: backward": {"dp": da2},
         "Layer 4, Sigmoid: backward": {"dy": da2, "f′": a2 * (1 - a2), "dx": dz2},
-        "Layer 3, Dense(2, 2): backward": {"dy": dz2, "dW": dW2, "db": dz2, "dx": da1},
+        "Layer 3, Dense(2, 2): backward": {"dy": dz2, "x": a1, "W": W2, "dW": dW2, "db": dz2, "dx": da1},
         "Layer 2, Sigmoid: backward": {"dy": da1, "f′": a1 * (1 - a1), "dx": dz1},
         "Layer 1, Dense(2, 2): backward": {"dy": dz1, "dW": dW1, "db": dz1},
         "Layer 1, W: the update by SGD": {"w": W1, "g": dW1, "w′": W1 - 0.5 * dW1},
@@ -105,6 +105,7 @@ def test_adams_state_is_worked_out_by_its_equations() -> None:
     model, X, y = examples.of_optimizer(nnxp.Adam(0.1))
     facts = nnxp.explain(model, X, y).facts
     got = matrices(facts, "Layer 1, W: the update by Adam")
+    assert not got["m"].any() and not got["c"].any()
     m, c = 0.1 * got["g"], 0.001 * got["g"] ** 2
     np.testing.assert_allclose(got["m′"], m, rtol=20 * EPS)
     np.testing.assert_allclose(got["c′"], c, rtol=100 * EPS)  # 1 - 0.999 has lost three digits
