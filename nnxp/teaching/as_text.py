@@ -1,5 +1,6 @@
 """A step as text, for a terminal."""
 
+from nnxp.printing import counted
 from nnxp.teaching.facts import Facts, Matrix, Step, Work
 from nnxp.teaching.notation import Style
 
@@ -16,7 +17,11 @@ def sizes(facts: Facts) -> str:
     """What the dimensions are."""
     sizes = dict(facts.sizes)
     rows = sizes.pop("n")
-    return f"n = {rows} samples; " + ", ".join(f"{name} = {size}" for name, size in sizes.items()) + " values wide"
+    return (
+        f"n = {counted(rows, 'sample')}; "
+        + ", ".join(f"{name} = {size}" for name, size in sizes.items())
+        + " values wide"
+    )
 
 
 def _indented(step: Step, style: Style) -> list[str]:

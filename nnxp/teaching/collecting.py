@@ -12,10 +12,11 @@ from nnxp.doors.arrays import finite
 from nnxp.gradients import Compared, compared
 from nnxp.layers import Dense
 from nnxp.layers.parts import with_parts
-from nnxp.losses import CategoricalCrossentropy, Loss
+from nnxp.losses import CategoricalCrossentropy
 from nnxp.memory.parameters import Owner
 from nnxp.network.answers import class_names
 from nnxp.optimizers import LBFGS
+from nnxp.printing import counted
 from nnxp.sequential import Sequential
 from nnxp.teaching.facts import Column, Facts, Gradient, Matrix, Step, as_matrix
 from nnxp.teaching.notation import symbol
@@ -58,19 +59,19 @@ def collected(model: Sequential, X: ArrayLike, y: ArrayLike) -> Facts:
             f"got {rows:,} rows for {trained:,} parameters, expected at most {most:,}: explain X[:2], y[:2]"
         )
     _, differences = compared(twin, X, y, training=True, moment=(twin.epoch, twin.step))
-    return _Collector(twin, twin.loss or model.loss, X, y).facts(differences)
+    return _Collector(twin, X, y).facts(differences)
 
 
 class _Collector:
     """The step of a model that is nobody else's."""
 
-    def __init__(self, model: Sequential, loss: Loss, X: ArrayLike, y: ArrayLike) -> None:
-        self.model, self.loss, self.X, self.y = model, loss, X, y
+    def __init__(self, model: Sequential, X: ArrayLike, y: ArrayLike) -> None:
+        assert model.loss is not None
+        self.model, self.loss, self.X, self.y = model, model.loss, X, y
         self.digits = 9 if model.dtype == "float64" else 7
         self.values = self._run()
-        self.loss.calculate(model.layers[-1].output, y)  # which checks y
+        self.mean, self.penalties = self._loss()  # which checks y
         self.truth = self.loss.prepare(y, self.values[-1].shape[1], model.dtype)
-        self.mean, self.penalties = self._loss()
         model.backward(y)
         self.derivatives = [self._host(layer.dinputs) for layer in model.layers] + [self._host(self.loss.dinputs)]
         self.parameters = self._arrays("")
@@ -94,7 +95,7 @@ class _Collector:
         steps.append(Step("after", "The loss after the update", matrices=(change,), notes=(note,)))
         sizes = {name: size for of, out in zip(self.dimensions, self.values, strict=True)
                  for name, size in zip(of, out.shape, strict=True)}  # fmt: skip
-        names = f"{len(model.layers)} layers, {type(self.loss).__name__}, {type(model.optimizer).__name__}"
+        names = f"{counted(len(model.layers), 'layer')}, {type(self.loss).__name__}, {type(model.optimizer).__name__}"
         title = f"Training step {number:,}: {names}"
         return Facts(title, self.digits, tuple(steps), columns, tuple(gradients), loss, after, sizes)
 
@@ -136,8 +137,7 @@ class _Collector:
         """The dimensions of a matrix of layer i: those of its inputs and outputs, where it is as large."""
         before, after = self.dimensions[i][1], self.dimensions[i + 1][1]
         n_in, n_out = self.values[i].shape[1], self.values[i + 1].shape[1]
-        rows = before if shape[0] == n_in and isinstance(self.model.layers[i], Dense) and shape != (1, n_out) else ""
-        rows = rows or (before if shape[0] == n_in > 1 else str(shape[0]))
+        rows = before if 1 < shape[0] == n_in else str(shape[0])
         return rows, after if shape[1] == n_out else before if shape[1] == n_in else str(shape[1])
 
     def _stored(self, i: int) -> list[Matrix]:

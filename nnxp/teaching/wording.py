@@ -1,5 +1,6 @@
 """Equations in words: what the docstrings say of what they compute, so that a page says it too."""
 
+import contextlib
 import re
 from typing import Any
 
@@ -24,8 +25,9 @@ def equation(owner: Any) -> str:
 
 def backward_of_layer(layer: Layer) -> str:
     """What a layer's docstring says of its backward; of an activation the formula of its gradient."""
-    if isinstance(layer, Activation) and hasattr(layer, "gradient_formula"):
-        return "dx = " + equation(layer.functions()[1])
+    if isinstance(layer, Activation):
+        with contextlib.suppress(AttributeError):  # softmax and the identity name no formulas
+            return "dx = " + equation(layer.functions()[1])
     found = re.search(r"Backward(?:[:,]| is)? (.*?)\.(?: |$)", " ".join((type(layer).__doc__ or "").split()))
     return found[1] if found else equation(type(layer).backward)
 
