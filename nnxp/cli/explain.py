@@ -20,7 +20,7 @@ from nnxp.teaching.explanation import FORMATS, Explanation, explain, kind_of
 
 def run(args: argparse.Namespace) -> None:
     """Prints the page, or writes it."""
-    out = None if args.out is None else OutputFile(args.out, args.overwrite, "the page")
+    out = None if args.out is None else OutputFile(args.out, args.overwrite, what="the page")
     kind = args.format or (args.out and kind_of(args.out)) or "text"
     text = FORMATS[kind](_explained(args).facts)
     if out is None:

@@ -201,9 +201,7 @@ def _identity(path: Path) -> tuple[int, int] | None:
 class OutputFile:
     """A file to be written whole: checked at once, `write` later. `what` is in it, for where that fails."""
 
-    def __init__(
-        self, path: str | Path, overwrite: bool, what: str = "the predictions", option: str = "--out"
-    ) -> None:
+    def __init__(self, path: str | Path, overwrite: bool, option: str = "--out", what: str = "the predictions") -> None:
         self.path, self.what = Path(path), what
         if self.path.is_dir():
             raise IsADirectoryError(f"{option} {self.path} is a folder: give a file in it")

@@ -169,6 +169,55 @@ def test_float32_is_explained_in_its_own_numbers() -> None:
     assert wide.notes == ("Of each matrix 8 numbers are worked out.",) and len(wide.works) == 8
 
 
+def test_an_optimizer_of_ones_own_is_run_once_and_not_written_out() -> None:
+    class Halving(nnxp.Optimizer):
+        def step(self, backend: Any, w: Any, g: Any, slots: Any, factors: Any) -> None:
+            w *= 0.5
+
+    model, X, y = examples.of_optimizer(Halving(0.1))
+    facts = nnxp.explain(model, X, y).facts
+    updates = [step for step in facts.steps if step.phase == "update"]
+    assert len(updates) == 4 and not any(step.works for step in updates)
+    for step in updates:
+        values = {matrix.name: matrix.values for matrix in step.matrices}
+        assert np.array_equal(values["w′"], 0.5 * values["w"]) and "none of nnxp's formulas" in step.notes[-1]
+
+
+def test_parameters_of_one_and_of_three_dimensions_are_shown_as_matrices() -> None:
+    class Scale(nnxp.Layer):
+        parameters = ("scale",)
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.scale = [1.0, 2.0, 3.0, 4.0]
+
+        def forward(self, inputs: Any, training: bool = False) -> Any:
+            return inputs * self.scale
+
+        def backward(self, dvalues: Any) -> Any:
+            self.dscale = self.backend.xp.sum(dvalues * self.inputs, axis=0)
+            return dvalues * self.scale
+
+    layers = [Scale(), nnxp.PeriodicEmbedding(4, 3, 2), nnxp.Dense(12, 2)]
+    model = nnxp.Sequential(layers, "mean_squared_error", nnxp.SGD(0.1), dtype="float64", seed=0)
+    step = nnxp.explain(model, examples.X, examples.NUMBERS)
+    scale = matrices(step.facts, "Layer 1, scale: the update by SGD")
+    assert scale["w"].tolist() == [[1, 2, 3, 4]] and scale["w′"].shape == (1, 4)
+    assert all(matrix.values.ndim == 2 for one in step.facts.steps for matrix in one.matrices)
+    assert {gradient.values.ndim for gradient in step.gradients} == {1, 2, 3} and len(step.html()) > 1000
+
+
+def test_another_library_gives_the_same_page() -> None:
+    pages = []
+    for backend in (examples.PLAIN, "array_api_strict"):
+        layers = [nnxp.Dense(4, 3), "relu", nnxp.Dense(3, 2)]
+        model = nnxp.Sequential(layers, "huber", nnxp.Adam(), backend=backend, dtype="float64", seed=1)
+        pages.append(str(nnxp.explain(model, examples.X, examples.NUMBERS)).splitlines())
+    first, second = pages
+    same = [one == other for one, other in zip(first, second, strict=True)]  # but for the last digits of an error
+    assert first[:40] == second[:40] and sum(same) > 0.9 * len(same)
+
+
 def test_what_cannot_be_explained_says_what_can() -> None:
     model, X, y = examples.of_optimizer(nnxp.SGD(0.1))
     wrong: list[tuple[Any, str]] = [
@@ -180,6 +229,7 @@ def test_what_cannot_be_explained_says_what_can() -> None:
         ((nnxp.Sequential([nnxp.Dense(4, 2000)], "huber"), X, y), "10,000 parameters, expected at most 5,000"),
         ((nnxp.Sequential([nnxp.Dense(4, 900)], "huber"), np.zeros((23, 4)), np.zeros((23, 900))), "at most 22"),
         ((model, X[:0], y[:0]), "no samples"),
+        ((model, X * np.nan, y), "NaN or infinity, first at row 0"),
         ((model, X[:, :2], y), "expected 4, as the first layer takes"),
         ((model, X, y[:2]), "labels"),
     ]
