@@ -10,6 +10,7 @@ import nnxp
 from nnxp.teaching.example import two_two_two
 from nnxp.teaching.expressions import evaluated
 from nnxp.teaching.facts import SHOWN, Facts, Matrix, Step
+from nnxp.teaching.notation import Style
 from tests.teaching import examples
 
 EPS = float(np.finfo(np.float64).eps)
@@ -112,6 +113,7 @@ def test_adams_state_is_worked_out_by_its_equations() -> None:
     moved = 0.1 * (m / (1 - 0.9)) / (np.sqrt(c / (1 - 0.999)) + 1e-7)
     np.testing.assert_allclose(got["w"] - got["w′"], moved, rtol=1e5 * EPS)
     step = next(step for step in facts.steps if "W: the update" in step.title)
+    assert Style(9).write(step.works[2].formula) == "w₁₁ - lr / k₁ · m′₁₁ / (√(c′₁₁ / k₂) + ε)"
     assert "β₁ = 0.9, β₂ = 0.999" in step.notes[0] and [str(w.name) for w in step.works[:3]] == ["m′₁₁", "c′₁₁", "w′₁₁"]
 
 
