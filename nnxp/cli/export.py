@@ -11,7 +11,7 @@ from nnxp.cli import table_options
 from nnxp.cli.opening import reading_options
 from nnxp.cli.parser import UsageError
 from nnxp.cli.runs import OutputFile
-from nnxp.cli.saved import as_spelled, open_model
+from nnxp.cli.saved import as_spelled, network_of, preprocessing_of
 from nnxp.errors import DataError
 from nnxp.export.predictor import export_predictor
 from nnxp.sequential import Sequential
@@ -26,22 +26,22 @@ def run(args: argparse.Namespace) -> None:
     if (write := WRITERS.get(ending)) is None:
         raise UsageError(f"got --to {args.to}, expected a file that ends in {' or '.join(WRITERS)}: --to model.onnx")
     out = OutputFile(args.to, args.overwrite, "--to")
-    model, preprocessing = open_model(args.model, "numpy", None)
+    model = network_of(args.model, "numpy", None)
     try:
-        print(write(args, model, preprocessing, out.path))
+        print(write(args, model, out.path))
     except ModuleNotFoundError as error:
         raise UsageError(str(error)) from error
     print(f"written to {out.path}, {out.path.stat().st_size:,} bytes")
 
 
-def _onnx(args: argparse.Namespace, model: Sequential, preprocessing: dict[str, Any], path: Path) -> str:
+def _onnx(args: argparse.Namespace, model: Sequential, path: Path) -> str:
     """An ONNX file; what was checked."""
     if (encoder := Encoder.of(model)) is None:
         if wrong := table_options.given(args):
             raise UsageError(f"{wrong[0]} is for a table, and {args.model} was not trained on one as they are read now")
-        check = None if args.check is None else data.features(args.check, preprocessing)
+        check = None if args.check is None else data.features(args.check, preprocessing_of(args.model, model))
         said: Any = model  # of an estimator's file the estimator says what is predicted
-        if "estimator" in (model.preprocessing or {}):
+        if "estimator" in model.preprocessing:
             said = nnxp.load_estimator(args.model, backend="numpy")
         return str(said.export(path, outputs=args.outputs, input_dtype=args.input_dtype, check=check))
     if args.input_dtype is not None:
@@ -56,17 +56,18 @@ def _onnx(args: argparse.Namespace, model: Sequential, preprocessing: dict[str, 
     return str(tablefile.export(model, path, args.outputs, table))
 
 
-def _numpy_alone(args: argparse.Namespace, model: Sequential, preprocessing: dict[str, Any], path: Path) -> str:
+def _numpy_alone(args: argparse.Namespace, model: Sequential, path: Path) -> str:
     """A file of NumPy alone; what is beside it."""
     given = [name for name in ("outputs", "input_dtype", "check") if getattr(args, name) is not None]
     if wrong := [*(f"--{name.replace('_', '-')}" for name in given), *table_options.given(args)]:
         raise UsageError(f"{wrong[0]} is for an ONNX file, and a predictor of NumPy alone has none: leave it out")
+    preprocessing_of(args.model, model)  # raises where a network's outputs are not what its estimator predicts
     beside = OutputFile(f"{path}.safetensors", args.overwrite, "--to").path
     export_predictor(model, path)
     return f"its weights are in {beside}, which it reads"
 
 
-WRITERS: dict[str, Callable[[argparse.Namespace, Sequential, dict[str, Any], Path], str]] = {
+WRITERS: dict[str, Callable[[argparse.Namespace, Sequential, Path], str]] = {
     ".onnx": _onnx,
     ".py": _numpy_alone,
 }

@@ -20,11 +20,21 @@ def open_model(path: str, backend: str, precision: str | None) -> tuple[Sequenti
     A model that was trained in Python says nothing of files: it takes npz files with X of its width and, where it
     tells classes apart, y of their indices.
     """
+    model = network_of(path, backend, precision)
+    return model, preprocessing_of(path, model)
+
+
+def network_of(path: str, backend: str, precision: str | None) -> Sequential:
+    """The model of a file."""
     if (inside := Path(path) / "model.safetensors").is_file():
         raise ValueError(f"{path} is a run's folder, expected the model's file in it: {inside}")
-    model = load(path, backend=get_backend(backend, precision=precision))
+    return load(path, backend=get_backend(backend, precision=precision))
+
+
+def preprocessing_of(path: str, model: Sequential) -> dict[str, Any]:
+    """How rows of a data file become rows of its X: see `open_model`."""
     if "format" in model.preprocessing:
-        return model, model.preprocessing
+        return model.preprocessing
     if "estimator" in model.preprocessing:
         raise DataError(
             f"{path}: got an estimator of several labels a row, of one class, or of rates, expected one of two classes "
@@ -33,7 +43,7 @@ def open_model(path: str, backend: str, precision: str | None) -> tuple[Sequenti
     if model.n_in is None:
         raise ValueError(f"{path}: the model has no layer that says how many features it takes")
     classes = class_names(model)
-    return model, {
+    return {
         "format": "array",
         "shape": [model.n_in],
         "dtype": "float64",

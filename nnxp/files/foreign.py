@@ -4,6 +4,7 @@ run, and nothing is read that nobody asks for: what a file says of its tensors i
 
 import contextlib
 import functools
+import re
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -60,7 +61,8 @@ def damage(what: str) -> Iterator[None]:
     except ModelFileError:
         raise
     except Exception as error:
-        raise ModelFileError(f"{what} ({type(error).__name__}: {error!s:.300})") from error
+        said = re.split(r"\. |\n", str(error), maxsplit=1)[0]  # torch's says then how to run the pickle after all
+        raise ModelFileError(f"{what} ({type(error).__name__}: {said:.300})") from error
 
 
 def _text(name: Any) -> str:

@@ -62,6 +62,11 @@ def opened(path: Any) -> Iterator["Saved"]:
         raise FileNotFoundError(f"there is no model file {path}")
     try:
         with path.open("rb") as file:
+            if file.read(4) == b"PK\3\4":
+                raise ModelFileError(
+                    "it is a zip file, as .npz and .pt are, and no safetensors file: weights alone go into a model "
+                    "that there is, nnxp.load(path, into=model)"
+                )
             yield Saved(file)
     except ModelFileError as error:
         raise ModelFileError(f"{path}: {error}") from error.__cause__

@@ -157,7 +157,10 @@ def _digest(texts: Mapping[str, str], tensors: Mapping[str, Tensor]) -> Any:
 def _metadata(metadata: dict[str, str]) -> dict[str, str]:
     """The metadata, if they are a model's, of the format that is read here."""
     if "nnxp_version" not in metadata or "format" not in metadata:
-        raise ModelFileError("it holds no nnxp model: save one with model.save(path)")
+        raise ModelFileError(
+            "it holds no nnxp model: save one with model.save(path), or take its weights alone, nnxp.load(path, "
+            "into=model)"
+        )
     if metadata["format"] not in FORMATS:
         raise ModelFileError(
             f"it has format {metadata['format']!r:.20}, written by nnxp {metadata['nnxp_version']:.20}; this version "

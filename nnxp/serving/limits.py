@@ -104,7 +104,7 @@ def rows_of(body: bytes, limits: Limits) -> list[dict[str, Any]]:
         for name, cell in row.items():
             if isinstance(cell, dict) or (isinstance(cell, list) and any(isinstance(one, dict | list) for one in cell)):
                 raise Refusal(400, f"row {number}, column {name!r:.60}: got {cell!r:.60}, expected a number, a text, "
-                              "true, false or null")  # fmt: skip
+                              "true, false or null, of X a list of numbers")  # fmt: skip
     return rows
 
 

@@ -211,3 +211,21 @@ def test_an_estimators_file_is_exported_as_the_estimator_is(ok: Command) -> None
     probabilities, label = onnxruntime.InferenceSession("estimator.onnx").run(["probabilities", "label"], {"X": X})
     np.testing.assert_allclose(probabilities, estimator.predict_proba(X), atol=1e-6)
     assert label.tolist() == estimator.predict(X).tolist()
+
+
+def test_what_predict_cannot_write_as_a_table_is_exported_all_the_same(ok: Command, fails: Command) -> None:
+    """Rates, whose logarithms the network gives, and several labels a row; not as a network of NumPy alone."""
+    X = np.random.default_rng(0).normal(size=(60, 3)).astype(np.float32)
+    rates = nnxp.MLPRegressor(loss="poisson", hidden_layer_sizes=(4,), solver="lbfgs", max_iter=50, random_state=0)
+    rates.fit(X, np.exp(X[:, 0])).save("rates.safetensors")
+    labels = nnxp.MLPClassifier((4,), solver="lbfgs", max_iter=50, random_state=0).fit(X, (X[:, :2] > 0).astype(int))
+    labels.save("labels.safetensors")
+    for name, output, expected in (
+        ("rates", "prediction", rates.predict(X)),
+        ("labels", "probabilities", labels.predict_proba(X)),
+    ):
+        assert f"nnxp.load_estimator('{name}.safetensors')" in fails("export", f"{name}.safetensors", "--to", "m.py")
+        ok("export", f"{name}.safetensors", "--to", f"{name}.onnx")
+        (found,) = onnxruntime.InferenceSession(f"{name}.onnx").run([output], {"X": X})
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+    assert not Path("m.py").exists()

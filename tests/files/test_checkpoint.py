@@ -270,7 +270,7 @@ BF16 = {"dtype": "BF16", "shape": [2], "data_offsets": [0, 4]}
         (struct.pack("<Q", 4) + b"\xff\xfe\xfd\xfc", "no safetensors file"),
         (struct.pack("<Q", 2) + b"[]", "no safetensors file"),
         (struct.pack("<Q", 40000) + b"[" * 40000, "no safetensors file"),
-        (bytes(safetensors.numpy.save({"w": np.zeros(2)})), "holds no nnxp model: save one with"),
+        (bytes(safetensors.numpy.save({"w": np.zeros(2)})), "holds no nnxp model: save one with .*into=model"),
         (_header(w=BF16), "holds no nnxp model"),
         (_header(__metadata__={"nnxp_version": "0", "format": "1"}, w=BF16), "damaged"),
         (_header(__metadata__=3), "no safetensors file"),

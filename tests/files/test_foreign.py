@@ -343,9 +343,12 @@ def test_state_dicts(tmp_path: Path) -> None:
     ]
     for content_of, message in wrong:
         (tmp_path / "wrong.pt").write_bytes(state_dict(content_of))
-        with pytest.raises(ModelFileError, match=message):
+        with pytest.raises(ModelFileError, match=message) as refused:
             nnxp.load(tmp_path / "wrong.pt", into=model())
+        assert str(refused.value).isprintable() and "can still be loaded" not in str(refused.value)  # torch's advice
     assert Flag.raised == 0
+    with pytest.raises(ModelFileError, match=r"plain\.pt: it is a zip file, .* nnxp\.load\(path, into=model\)"):
+        nnxp.load(tmp_path / "plain.pt")
     old = io.BytesIO()
     torch.save(tensors(), old, _use_new_zipfile_serialization=False)
     (tmp_path / "old.pt").write_bytes(old.getvalue())

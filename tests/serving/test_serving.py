@@ -247,7 +247,7 @@ def test_bad_bodies_are_refused_in_a_sentence(running: Running) -> None:
         ("[null]", 400, "row 1 is None"),
         ([[1, 2]], 400, "row 1 is [1, 2]"),
         ({"town": {"a": 1}}, 400, "column 'town': got {'a': 1}, expected a number, a text"),
-        ({"town": [[1]]}, 400, "expected a number, a text, true, false or null"),
+        ({"town": [[1]]}, 400, "expected a number, a text, true, false or null, of X a list of numbers"),
         ([{}], 400, "expected"),
         ([{"age": 1}, {"town": 1}], 400, "row 2 is the columns town; expected a dict of age"),
         ({"town": "Fez"}, 400, "lacks the columns"),

@@ -206,6 +206,9 @@ def test_workbooks(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(DataError, match="is no Excel workbook that can be read"):
         read(path)
+    np.savez(tmp_path / "arrays.npz", X=np.ones((2, 3)))  # a zip file too
+    with pytest.raises(DataError, match="has arrays, whose columns have no names; expected a table"):
+        read(tmp_path / "arrays.npz")
 
 
 @pytest.mark.parametrize(("missing", "content"), [("openpyxl", b"PK\x03\x04"), ("polars pyarrow", b"PAR1")])

@@ -122,6 +122,8 @@ def _typed(found: Source, sheet: str | int | None, texts: Collection[str], reade
         raise DataError(f"{found.name} is no Excel workbook, and has no sheet {sheet!r}: leave sheet (--sheet) out")
     if found.format == "text":
         return None
+    if found.format == "Excel" and found.name.lower().endswith(".npz"):  # a zip file too
+        raise DataError(f"{found.name} has arrays, whose columns have no names; expected a table: save it as CSV")
     if found.format == "Excel":
         return workbook.table(found, sheet, texts)
     if found.format in COLUMNAR:
