@@ -71,6 +71,17 @@ def _floats(operator: Any, shape: list[Any]) -> Any:
     return {"float32": FloatTensorType, "float64": DoubleTensorType}[operator.raw_operator.model_.dtype](shape)
 
 
+def _check_zipmap(estimator: Any, zipped: Any) -> None:
+    """Raises where sklearn-onnx would put something behind the step that onnxruntime cannot load."""
+    bools = estimator._target.classes.dtype.kind == "b" and zipped is not False
+    if bools or (estimator.model_.dtype == "float64" and zipped is True):
+        got = "classes False and True, which are text" if bools else "probabilities of float64"
+        raise ExportError(
+            f"got {got}, expected int64 or other text, and float32, for sklearn-onnx's zipmap: to_onnx(pipeline, X, "
+            'target_opset=17, options={"zipmap": False}) gives a plain tensor'
+        )
+
+
 def _convert(scope: Any, operator: Any, container: Any) -> None:
     from skl2onnx.common.data_types import guess_numpy_type
     from skl2onnx.helpers import add_onnx_graph
@@ -81,6 +92,8 @@ def _convert(scope: Any, operator: Any, container: Any) -> None:
             f"to_onnx(pipeline, X, target_opset={OPSETS['']})"
         )
     estimator = operator.raw_operator
+    if isinstance(estimator, MLPClassifier) and estimator._target.kind != "multilabel":
+        _check_zipmap(estimator, scope.get_options(estimator, {"zipmap": True}, fail=False).get("zipmap", True))
     names = ["label", "probabilities"] if isinstance(estimator, MLPClassifier) else ["prediction"]
     given = np.dtype(guess_numpy_type(operator.inputs[0].type)).name
     proto = proto_of(estimator, names, given)

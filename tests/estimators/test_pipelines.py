@@ -49,6 +49,20 @@ def test_a_classifier_after_scalers(labels: Any, dtype: str) -> None:
     assert found["label"].tolist() == (decided.astype(str) if texts else decided).tolist()
 
 
+def test_what_zipmap_cannot_take_is_refused() -> None:
+    """It is sklearn-onnx's default, and would write a file that onnxruntime does not load; what it takes is written."""
+    pipeline = make_pipeline(StandardScaler(), nnxp.MLPClassifier((4,), max_iter=2, random_state=0))
+    single, named = X.astype(np.float32), np.array(["no", "yes", "no"])[Y]
+    with pytest.raises(nnxp.ExportError, match=r"got classes False and True, .*options=\{\"zipmap\": False\}"):
+        run(pipeline.fit(single, Y > 0), single)
+    with pytest.raises(nnxp.ExportError, match="got classes False and True"):
+        run(pipeline, single, zipmap="columns")
+    with pytest.raises(nnxp.ExportError, match="got probabilities of float64, .* for sklearn-onnx's zipmap"):
+        run(pipeline.fit(X, named), X)
+    found = run(pipeline.fit(single, named), single)
+    assert [*found["output_probability"][0]] == ["no", "yes"]
+
+
 @pytest.mark.parametrize("y", [X[:, 0] * 1e3, X[:, :2]])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_a_regressor_after_a_scaler(y: Any, dtype: str) -> None:
