@@ -85,7 +85,7 @@ def wheel(session: nox.Session) -> None:
         run(nnxp, "evaluate", "run/model.safetensors", "digits")
         run(nnxp, "doctor", "--backend", "numpy")
         # The examples in the docstrings, of which some need an extra.
-        run(python, "-m", "pip", "install", "--quiet", f"nnxp[plot,sklearn,onnx,serve] @ {built.as_uri()}", "pytest>=9")
+        run(python, "-m", "pip", "install", "--quiet", f"nnxp[plot,sklearn-onnx,serve] @ {built.as_uri()}", "pytest>=9")
         run(python, "-m", "pytest", "--doctest-modules", "--ignore-glob=*/export/*torch*.py", "--pyargs", "nnxp")
 
 
