@@ -18,7 +18,7 @@ def _installed(name: str) -> bool:
     return importlib.util.find_spec(name) is not None
 
 
-collect_ignore = ["peers", "gpu", "onnx_errors.py"]  # processes of their own, with packages of their own; nothing there is a test
+collect_ignore = ["peers", "gpu", "onnx_errors.py"]  # with processes or packages of their own; nothing there is a test
 BACKENDS = [
     "numpy",
     *(["fast"] if _installed("numba") else []),
