@@ -15,7 +15,8 @@ ROOT = Path(__file__).resolve().parent
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 PYTHONS = nox.project.python_versions(PYPROJECT)
 
-LIGHT_BACKENDS = "numpy,numpy-readonly,array_api_strict,array_api_strict-device1"
+STRICT_BACKENDS = "array_api_strict,array_api_strict-device1"
+LIGHT_BACKENDS = f"numpy,numpy-readonly,{STRICT_BACKENDS}"
 TORCH = "torch==2.13.0"
 TORCH_PYTHON = "3.11"
 CUPY_PYTHON = "3.11"  # one that the pinned CuPy has wheels for
@@ -23,8 +24,7 @@ CUPY_PYTHON = "3.11"  # one that the pinned CuPy has wheels for
 # One worker a core, each with BLAS on one thread: the tests' products are small, and threads would only wait.
 PARALLEL = ("-n", "auto")
 ONE_THREAD = {"OMP_NUM_THREADS": "1"}
-# What is covered is judged of several sessions together.
-COVERING = ("--cov", "--cov-report=", "--cov-fail-under=0")
+BENCH_ENVIRONMENT = ".nox/bench"  # which two sessions share
 BENCH_THREADS: dict[str, dict[str, str | None]] = {
     "one-thread": {**ONE_THREAD},
     "default-threads": {"OMP_NUM_THREADS": None, "OPENBLAS_NUM_THREADS": None, "MKL_NUM_THREADS": None},
@@ -34,11 +34,6 @@ BENCH_THREADS: dict[str, dict[str, str | None]] = {
 def group(*names: str) -> tuple[str, ...]:
     """The requirements of dependency groups, for every pip (`--group` needs a recent one)."""
     return nox.project.dependency_groups(PYPROJECT, *names)
-
-
-def covered(name: str) -> dict[str, str]:
-    """Where a session keeps what it has covered."""
-    return {"COVERAGE_FILE": str(ROOT / f".coverage.{name}")}
 
 
 @nox.session(python=PYTHONS)
@@ -90,35 +85,29 @@ def wheel(session: nox.Session) -> None:
 
 
 @nox.session(python=TORCH_PYTHON, default=False)
-def fast(session: nox.Session) -> None:
-    """The tests on NumPy with compiled fusion, the extra `fast`; what they cover is kept for `coverage`."""
-    session.install("-e", ".[fast]", *group("test"))
-    env = {"NNXP_TEST_BACKENDS": "numpy,numpy-readonly", **ONE_THREAD, **covered("fast")}
-    session.run("pytest", *PARALLEL, *COVERING, "-m", "not cuda and not once", *session.posargs, env=env)
+def full(session: nox.Session) -> None:
+    """The tests with all that is optional on a CPU, compiled fusion and PyTorch; what they cover is judged.
 
+    To watch every line makes a test two to three times as long, so `long` ones are not watched.
+    """
+    session.install("-e", ".[fast,sklearn]", TORCH, *group("test"))
 
-@nox.session(python=TORCH_PYTHON, default=False)
-def tests_torch(session: nox.Session) -> None:
-    """The matrix on PyTorch, what compares with it, on the others too, and what is about CUDA; covered likewise."""
-    session.install("-e", ".[sklearn]", TORCH, *group("test"))
-    chosen, env = "matrix or beside_torch or cuda", {"NNXP_TEST_BACKENDS": "torch", **ONE_THREAD, **covered("torch")}
-    session.run("pytest", *PARALLEL, *COVERING, "-m", chosen, *session.posargs, env=env)
-    env = {"NNXP_TEST_BACKENDS": LIGHT_BACKENDS, **ONE_THREAD}
     codes = [0, 5] if session.posargs else [0]  # 5: none of what is asked for is such a test
-    session.run("pytest", *PARALLEL, "-m", "matrix and beside_torch", *session.posargs, env=env, success_codes=codes)
 
+    def run(backends: str, chosen: str, *options: str) -> None:
+        env = {"NNXP_TEST_BACKENDS": backends, **ONE_THREAD}
+        session.run("pytest", *PARALLEL, *options, "-m", chosen, *session.posargs, env=env, success_codes=codes)
 
-@nox.session(python=TORCH_PYTHON, default=False)
-def coverage(session: nox.Session) -> None:
-    """Whether `fast` and `tests_torch`, which have to be run before, cover what the project requires."""
-    session.install("coverage>=7.10")
-    session.run("coverage", "combine", "--keep", *covered("fast").values(), *covered("torch").values())
-    session.run("coverage", "report")
+    watching = () if session.posargs else ("--cov",)  # a part covers little
+    run("numpy,torch", "not once and not long", *watching)
+    run("numpy-readonly,torch", "long and not once")
+    run("numpy-readonly", "matrix and not long")
+    run(STRICT_BACKENDS, "matrix and beside_torch and not long")
 
 
 @nox.session(python=TORCH_PYTHON, default=False)
 def lowest(session: nox.Session) -> None:
-    """The tests on the lowest versions that pyproject.toml allows."""
+    """The tests, but the long ones, on the lowest versions that pyproject.toml allows."""
     project = PYPROJECT["project"]
     requirements = [
         Requirement(text) for text in (*project["dependencies"], *project["optional-dependencies"]["sklearn"])
@@ -126,7 +115,7 @@ def lowest(session: nox.Session) -> None:
     pins = [str(requirement).replace(">=", "==") for requirement in requirements]
     session.install("-e", ".", TORCH, *group("test"), *pins)
     env = {"NNXP_TEST_BACKENDS": "numpy,torch", **ONE_THREAD}
-    session.run("pytest", *PARALLEL, "-m", "not cuda and not once", *session.posargs, env=env)
+    session.run("pytest", *PARALLEL, "-m", "not cuda and not once and not long", *session.posargs, env=env)
 
 
 @nox.session(python=TORCH_PYTHON, default=False)
@@ -189,7 +178,7 @@ def gpu(session: nox.Session) -> None:
     session.run("python", "-m", "tests.campaigns.on_gpu", "--out", out, "--minutes", "60", *arguments)
 
 
-@nox.session(python=TORCH_PYTHON, default=False)
+@nox.session(python=TORCH_PYTHON, default=False, venv_location=BENCH_ENVIRONMENT)
 def bench(session: nox.Session) -> None:
     """The benchmarks with BLAS on one thread and on the default: JSON and a page in benchmarks/report.
 
@@ -219,7 +208,7 @@ def bench_peers(session: nox.Session) -> None:
     session.run("python", "-m", "benchmarks.report")
 
 
-@nox.session(python=TORCH_PYTHON, default=False)
+@nox.session(python=TORCH_PYTHON, default=False, venv_location=BENCH_ENVIRONMENT)
 def bench_estimators(session: nox.Session) -> None:
     """The estimators beside scikit-learn's MLP: scores and times; `-- --quick` takes a minute."""
     session.install("-e", ".[fast,sklearn]", *group("bench"))

@@ -125,6 +125,7 @@ def test_a_gpu_before_ampere_refuses_it(capability: str, text: str) -> None:
         precision.check("cupy", SimpleNamespace(compute_capability=newer), "tf32")
 
 
+@pytest.mark.long
 @needs.torch
 @pytest.mark.parametrize(
     "before",

@@ -356,6 +356,7 @@ def test_columns_are_scaled_by_the_training_rows_only(here: Path, nnxp_ok: Comma
     assert X[:, 2].tolist() == [1.0 if row["place"] == "valley" else -1.0 for row in rows]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("optimizer", ["sgd", "adam", "adagrad"])
 @pytest.mark.parametrize("loss", ["mean_squared_error", "huber"])
 def test_regression_does_not_depend_on_units(here: Path, nnxp_ok: Command, optimizer: str, loss: str) -> None:

@@ -215,6 +215,7 @@ def test_csv_refuses(tmp_path, text, target, message):
         data.csv(write(tmp_path, text), target)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("quote", ["", '"'])
 @pytest.mark.parametrize("separator", [";", "\t", "|"])
 @pytest.mark.parametrize("thousand", ["1500,5", "1.500,5", "1.234.500,5"])

@@ -57,6 +57,7 @@ def counts_of(model: Any, weighs: Any) -> Any:
     return found
 
 
+@pytest.mark.long
 @pytest.mark.filterwarnings("ignore:.*out-of-bag")
 @pytest.mark.parametrize("case", CASES)
 def test_each_member_is_what_its_bag_trains_alone_and_predicts_what_that_left_out(case: str) -> None:

@@ -130,7 +130,7 @@ def test_the_door_checks_x_of_any_library(backend: Target, shape: tuple[int, ...
 
 
 def test_what_only_pytorch_has() -> None:
-    torch = pytest.importorskip("torch", reason="PyTorch is not installed: nox -s tests_torch has it")
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed: nox -s full has it")
     X, y = problem(30)
     x = torch.from_numpy(X)
     model = nnxp.MLPClassifier((8,), max_iter=2).fit(x, torch.from_numpy(y).bfloat16(), torch.ones(30).bfloat16())

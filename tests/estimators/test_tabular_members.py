@@ -28,6 +28,7 @@ from tests.helpers.matrix import Target
 K = 3
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("classifies", [True, False])
 @pytest.mark.parametrize("preset", PRESETS)
 def test_each_network_of_a_preset_is_the_training_that_its_seed_gives_alone(
@@ -79,6 +80,7 @@ def test_where_nothing_is_better_than_the_line_all_of_them_are_it() -> None:
     assert other.predict_std(rows).max() < 1e-3  # of numbers up to 150, in float32
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("preset", PRESETS)
 def test_one_file_there_and_back(preset: str, tmp_path: Path) -> None:
     rows, labels, values = made(130)

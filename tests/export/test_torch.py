@@ -29,7 +29,7 @@ from nnxp.layers import LAYERS, Layer
 from nnxp.layers.parts import with_parts
 from tests.helpers.models import Scale
 
-torch = pytest.importorskip("torch", reason="PyTorch is what this is about: `nox -s tests_torch`")
+torch = pytest.importorskip("torch", reason="PyTorch is what this is about: `nox -s full`")
 nn = torch.nn
 prune = pytest.importorskip("torch.nn.utils.prune", reason="PyTorch")
 

@@ -73,7 +73,7 @@ def test_safetensors_and_the_checksum(scope: dict[str, Any]) -> None:
 
 
 def test_to_pytorch_and_back(scope: dict[str, Any]) -> None:
-    pytest.importorskip("torch", reason="needs PyTorch: `nox -s tests_torch`")
+    pytest.importorskip("torch", reason="needs PyTorch: `nox -s full`")
     there, back = blocks("python")[3:]
     exec(there, scope)
     torch = scope["torch"]

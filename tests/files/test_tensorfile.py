@@ -260,6 +260,7 @@ def _peak(what: str, path: Path) -> int:
     return int(done.stdout)
 
 
+@pytest.mark.long
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is read from Linux's /proc")
 @pytest.mark.parametrize("backend", ["numpy", None])
 def test_the_peak_of_a_load_is_the_file_and_a_tenth(backend: str | None, large: tuple[Path, int]) -> None:

@@ -15,4 +15,4 @@ host_compiler = pytest.mark.skipif(
 device_compiler = pytest.mark.skipif(not nvrtc.is_installed(), reason="needs NVRTC from pip: `nox -s cupy_on_host`")
 cupy_on_host = pytest.mark.skipif(not on_host_memory(), reason="needs CuPy on host memory: `nox -s cupy_on_host`")
 cupy = pytest.mark.skipif(importlib.util.find_spec("cupy") is None, reason="needs CuPy: `nox -s cupy_on_host`")
-torch = pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="needs PyTorch: `nox -s tests_torch`")
+torch = pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="needs PyTorch: `nox -s full`")

@@ -99,6 +99,7 @@ def test_erf_is_a_word_on_cupy() -> None:
     assert not _expansions(SimpleNamespace(__name__="array_api_compat.cupy"), None)
 
 
+@pytest.mark.long
 @host_compiler
 @every_kind
 @pytest.mark.parametrize("name", FORMULAS)

@@ -117,6 +117,7 @@ def check_crossentropy(
     close(dz, gradient * factors, (probability + 5) * eps * np.abs(factors))
 
 
+@pytest.mark.long
 @host_compiler
 @every_kind
 @pytest.mark.parametrize("indices", [True, False], ids=["indices", "shares"])
@@ -286,6 +287,7 @@ def matrices(shape: tuple[int, int], kind: str) -> tuple[Host, Host]:
     return x, dy
 
 
+@pytest.mark.long
 @host_compiler
 @every_kind
 @pytest.mark.parametrize("middle", [0.0, 1e4])

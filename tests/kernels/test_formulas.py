@@ -113,6 +113,7 @@ def test_each_formula_has_its_equation() -> None:
     assert all(f.__doc__ and f.__annotations__ for f in FORMULAS.values())
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @every_formula
 def test_numbers_arrays_and_kernels_agree(backend: Target, name: str, dtype: str) -> None:

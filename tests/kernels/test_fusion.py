@@ -190,6 +190,7 @@ def test_no_formula_needs_a_copy(name: str) -> None:
     assert made is not None and all(instruction.node.op != "copy" for instruction in made.instructions)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("other", [0, 0.0, -0.0, np.inf, np.nan, 1.5])
 def test_where_is_exact(other: float, fast: bool) -> None:
     """To the bit, also beside NaN and infinity, with a number in either place."""
@@ -222,6 +223,7 @@ def cut(a: Any, layout: str) -> Any:
     return a.copy()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("layout", ["contiguous", "strided", "empty"])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("name", FORMULAS)

@@ -67,6 +67,7 @@ def check(case: fuzz.Case, kernel: Any, out: bool) -> None:
             fuzz.same(after, before, told)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("batch", BATCHES)
 def test_the_register_machine(batch: int) -> None:
     for seed in range(batch * PER_BATCH, (batch + 1) * PER_BATCH):
@@ -106,6 +107,7 @@ def interpreted(case: fuzz.Case) -> Any:
     return kernel
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("batch", BATCHES)
 def test_the_source_of_compiled_loops(batch: int) -> None:
     found = 0

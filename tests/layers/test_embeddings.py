@@ -484,7 +484,7 @@ def test_a_step_on_cupy_allocates_and_waits_for_nothing(name: str) -> None:
 
 @every_embedding
 def test_a_step_on_torch_makes_no_tensor(name: str) -> None:
-    torch = pytest.importorskip("torch", reason="PyTorch is not installed: nox -s tests_torch has it")
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed: nox -s full has it")
     model = classifier(name, "torch")
     x, y = torch.from_numpy(data(400, "float32")), torch.from_numpy(LABELS)
     for _ in range(3):

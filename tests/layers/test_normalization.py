@@ -239,7 +239,7 @@ def twin_of(model: Sequential) -> Any:
 
 def test_a_hundred_steps_are_pytorchs(backend: Target) -> None:
     """An MLP in float64: each step's loss; at the end the gradients, the running statistics and the predictions."""
-    torch = pytest.importorskip("torch", reason="PyTorch is not installed: nox -s tests_torch has it")
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed: nox -s full has it")
     layers = [Dense(5, 9), BatchNorm(9), "tanh", Dense(9, 7), LayerNorm(7), "tanh", BatchNorm(7, momentum=0.3)]
     layers += [Dense(7, 3)]
     rule = SGD(0.05, momentum=0.9)

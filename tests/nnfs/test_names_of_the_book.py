@@ -427,6 +427,7 @@ def losses_of_the_book(run: str) -> list[float]:
     return losses
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("run", RUNS)
 def test_spiral_has_the_books_losses(backend: Target, run: str) -> None:
     X, y = spiral()
@@ -485,6 +486,7 @@ print(json.dumps(results))
 """
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("spec", ["numpy", "array_api_strict"])
 @pytest.mark.parametrize("order", ["before", "after"])
 def test_works_while_numpy_is_patched(tmp_path: Path, order: str, spec: str) -> None:

@@ -50,6 +50,7 @@ def test_the_step_is_as_long_as_the_bound_or_the_gradient(backend: Target, dtype
         close(step([given(backend.spec, dtype, SHAPE * size)], clip_norm=bound), expected, dtype)
 
 
+@pytest.mark.long
 @every_size
 def test_several_layers_have_one_norm(backend: Target, dtype: str, size: float) -> None:
     """Of different sizes, one of 0."""

@@ -111,6 +111,7 @@ def assert_same(actual: dict[str, Host], expected: dict[str, Host], relative: fl
         np.testing.assert_allclose(value, expected[name], rtol=0, atol=relative * scale, err_msg=name)
 
 
+@pytest.mark.long
 @every_case
 def test_follows_its_equations(backend: Target, case: Case) -> None:
     model = made(backend, optimizer(case))

@@ -199,7 +199,7 @@ def test_weights_are_checked_in_the_models_dtype(weight: float, message: str) ->
 
 
 def test_a_model_first_used_under_inference_mode_still_trains() -> None:
-    torch = pytest.importorskip("torch", reason="PyTorch is not installed: `nox -s tests_torch` has it")
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed: `nox -s full` has it")
     own = model(backend="torch")
     with torch.inference_mode():
         own.predict(X)

@@ -121,6 +121,7 @@ def test_columns_are_parsed_together_or_alone(tmp_path: Path) -> None:
     assert isinstance(found["c"], Words) and found["c"].texts == ["0", "1", "2", "x", "4", "+1", "6", "7", "8"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("reader", FASTER)
 @pytest.mark.parametrize("text", [*TEXTS.values(), LONG, *LATE.values()], ids=[*TEXTS, "long", *LATE])
 def test_all_readers_give_the_same(tmp_path: Path, text: str, reader: str) -> None:
@@ -162,6 +163,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("files")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("reader", FASTER)
 @given(text=files())
 @settings(max_examples=200, deadline=None)

@@ -250,6 +250,7 @@ except MemoryError:
 """
 
 
+@pytest.mark.long
 @pytest.mark.skipif(sys.platform != "linux", reason="Linux alone can limit memory without the files mapped into it")
 @pytest.mark.parametrize("library", ["numpy", "torch"])
 def test_a_file_is_never_loaded_whole(tmp_path: Path, library: str) -> None:

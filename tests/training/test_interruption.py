@@ -293,6 +293,7 @@ print(model.epoch, np.isfinite(model.history["loss"][0]))
 """
 
 
+@pytest.mark.long
 @pytest.mark.skipif(sys.platform != "linux", reason="limits a process's memory, and reads /proc, as Linux has them")
 @pytest.mark.parametrize("when", ["binding", "training"])
 @pytest.mark.parametrize("library", ["numpy", pytest.param("torch", marks=needs.torch)])

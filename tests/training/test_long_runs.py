@@ -103,6 +103,7 @@ def check(name: str, repeat: Callable[[int], None], count: int, most: int = 1) -
     assert min(blocks) < most * count and min(process) < SMALLEST * count + PAGES
 
 
+@pytest.mark.long
 def test_steps_leave_nothing(backend: Target) -> None:
     """Steps of one long epoch, with validations and losses read on the way."""
     model, x = model_on(backend.spec), backend.asarray(X)
@@ -124,6 +125,7 @@ def test_steps_leave_nothing(backend: Target) -> None:
     check(f"steps on {backend.name}", steps, STEPS)
 
 
+@pytest.mark.long
 def test_fits_leave_nothing(backend: Target, tmp_path: Path) -> None:
     """New models, each trained, saved at every epoch, resumed, loaded and dropped."""
     x, path = backend.asarray(X), tmp_path / "m.safetensors"
@@ -162,6 +164,7 @@ def test_threads_predict_while_others_load(backend: Target, tmp_path: Path) -> N
             done.result()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("leaked", "count", "most"),
     [(lambda: [np.ones((1,))], STEPS, 1), (lambda: np.ones((LARGE,)), 1, 100), (lambda: _trained(), FITS, A_FIT)],

@@ -113,6 +113,7 @@ def close(got: dict[str, Any], expected: dict[str, Any]) -> None:
 PAIRS = [*((body, "classes") for body in BODIES), *(("dense", head) for head in [*HEADS][1:])]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("body", "head"), PAIRS, ids=map("-".join, PAIRS))
 def test_a_member_ends_where_its_seed_ends_alone(body: str, head: str, backend: Target) -> None:
     many, y = several(body, head, backend), HEADS[head][2]

@@ -305,7 +305,7 @@ def test_backward_does_not_write_over_what_an_own_layer_holds(between: Any) -> N
 
 
 NEEDS_NUMBA = pytest.mark.skipif(
-    importlib.util.find_spec("numba") is None, reason="numba is not installed: nox -s fast has it"
+    importlib.util.find_spec("numba") is None, reason="numba is not installed: nox -s full has it"
 )
 OPTIMIZERS = [
     nnxp.SGD(0.1, momentum=0.9, nesterov=True),
@@ -360,6 +360,7 @@ QUIET = [
 IDS = [f"{body}-{head}-{number}" for number, (body, head, _) in enumerate(QUIET)]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("fast", [False, pytest.param(True, marks=NEEDS_NUMBA)], ids=["numpy", "numba"])
 @pytest.mark.parametrize(("body", "head", "optimizer"), QUIET, ids=IDS)
 def test_a_step_on_numpy_allocates_and_promotes_nothing(body: str, head: str, optimizer: Any, fast: bool) -> None:
@@ -385,9 +386,10 @@ def test_a_step_on_numpy_allocates_and_promotes_nothing(body: str, head: str, op
     assert {a.dtype.name for a in own.optimizer.state(own.store)} <= {"float32"}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("body", "head", "optimizer"), QUIET, ids=IDS)
 def test_a_step_on_torch_allocates_and_waits_for_nothing(body: str, head: str, optimizer: Any) -> None:
-    torch = pytest.importorskip("torch", reason="PyTorch is not installed: nox -s tests_torch has it")
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed: nox -s full has it")
     own, x, y = big(body, head, optimizer=copy.copy(optimizer), backend="torch")
     x = torch.from_numpy(x)
     y = torch.from_numpy(np.asarray(y, dtype="int64" if np.asarray(y).ndim == 1 else "float32"))

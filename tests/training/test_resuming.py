@@ -101,6 +101,7 @@ class Snapshots:
         state.model.save(self.paths[-1])
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("case", CASES)
 def test_from_every_step_and_epoch_to_the_same_end(case: Callable[[str], Run], backend: Target, tmp_path: Path) -> None:
     """From every fifth where steps are slow."""

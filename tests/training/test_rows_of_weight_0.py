@@ -102,6 +102,7 @@ def lbfgs(model: Sequential, x: Any, y: Any, w: Any) -> Any:
     return model.fit(x, y, sample_weight=w, epochs=2)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("way", [arrays, micro_batches, a_stream, steps, on_disk])
 @every_loss
 def test_of_a_model(backend: Target, name: str, way: Any, tmp_path: Path) -> None:

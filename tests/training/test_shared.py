@@ -139,7 +139,7 @@ def test_a_prediction_takes_little_memory() -> None:
 
 
 def test_a_step_on_torch_allocates_and_waits_for_nothing() -> None:
-    torch = pytest.importorskip("torch", reason="PyTorch is not installed: nox -s tests_torch has it")
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed: nox -s full has it")
     model, x, y = wide("torch")
     x, y = torch.from_numpy(x), torch.from_numpy(y)
     for _ in range(3):

@@ -65,6 +65,7 @@ def data(target: Target, monitor: str, members: Any) -> dict[str, Any]:
 RULES = [("val_member_loss", True), ("val_member_loss", False), ("member_loss", False)]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("monitor", "restore_best"), RULES)
 @pytest.mark.parametrize("packed", [True, False])
 def test_each_stops_where_it_does_alone(monitor: str, restore_best: bool, packed: bool, backend: Target) -> None:

@@ -29,6 +29,7 @@ def differing(target: Target) -> Sequential:
     return Sequential(layers, "categorical_crossentropy", optimizer, members=K, **place)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("body", [*BODIES, "differing"])
 @pytest.mark.parametrize("members", [[2, 0], [1]])
 def test_some_go_on_as_in_the_whole(body: str, members: list[int], backend: Target) -> None:

@@ -15,7 +15,7 @@ from tests.helpers.matrix import Target
 from tests.losses.test_losses import CASES as LOSSES
 from tests.test_activations import CASES as ACTIVATIONS
 
-torch = pytest.importorskip("torch", reason="PyTorch is not installed: nox -s tests_torch has it")
+torch = pytest.importorskip("torch", reason="PyTorch is not installed: nox -s full has it")
 
 STEPS, N, FEATURES, UNITS, OUTPUTS = 100, 12, 5, 8, 3
 RATE = 0.02
@@ -56,6 +56,7 @@ def assert_same_trajectory(
         assert np.max(np.abs(mine - leaf.detach().numpy())) <= 1e-10 * float(leaf.detach().abs().max())
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("case", ACTIVATIONS.values(), ids=ACTIVATIONS)
 def test_activations(backend: Target, case: Any) -> None:
     def forward(model: Any, x: Any, parameters: list[Any]) -> Any:
@@ -66,6 +67,7 @@ def test_activations(backend: Target, case: Any) -> None:
     assert_same_trajectory(backend, layers, "mean_squared_error", TARGETS, forward, squared_error)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("case", LOSSES.values(), ids=LOSSES)
 def test_losses(backend: Target, case: Any) -> None:
     end, theirs = ENDS[case.predictions]
@@ -101,6 +103,7 @@ def test_layers_without_parameters(backend: Target, inserted: Layer, theirs: Cal
     assert_same_trajectory(backend, layers, "mean_squared_error", TARGETS, forward, squared_error)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("penalty", ["l1", "l2", "bias_l1", "bias_l2"])
 def test_penalties(backend: Target, penalty: str) -> None:
     """The coupled kind: a part of the loss, which `train_step` reports with it."""
