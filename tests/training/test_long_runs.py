@@ -67,6 +67,25 @@ def silence() -> Iterator[None]:
     log.setLevel(level)
 
 
+KNOWN: list[register_machine._Seen] = []
+
+
+@pytest.fixture(scope="module", autouse=True)
+def apart() -> Iterator[None]:
+    """What the whole suite has made before is not looked through at every collection: it is millions of objects."""
+    gc.collect()
+    KNOWN[:] = remembering()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+    KNOWN.clear()
+
+
+def remembering() -> list[register_machine._Seen]:
+    """The kernels' memories of their calls."""
+    return [found for found in gc.get_objects() if type(found) is register_machine._Seen]
+
+
 def process_size() -> int:
     """Bytes of this process that are in memory."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
@@ -79,7 +98,7 @@ def held() -> tuple[int, int]:
     not counted.
     """
     gc.collect()
-    for seen in [found for found in gc.get_objects() if type(found) is register_machine._Seen]:
+    for seen in [*KNOWN, *remembering()]:
         assert len(seen.calls) <= register_machine.REMEMBERED
         seen.calls.clear()
     for name in ("nnxp.kernels.cuda.launch", "nnxp.kernels.cuda.products"):
