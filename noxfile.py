@@ -24,7 +24,6 @@ CUPY_PYTHON = "3.11"  # one that the pinned CuPy has wheels for
 # One worker a core, each with BLAS on one thread: the tests' products are small, and threads would only wait.
 PARALLEL = ("-n", "auto")
 ONE_THREAD = {"OMP_NUM_THREADS": "1"}
-BENCH_ENVIRONMENT = ".nox/bench"  # which two sessions share
 BENCH_THREADS: dict[str, dict[str, str | None]] = {
     "one-thread": {**ONE_THREAD},
     "default-threads": {"OMP_NUM_THREADS": None, "OPENBLAS_NUM_THREADS": None, "MKL_NUM_THREADS": None},
@@ -178,7 +177,7 @@ def gpu(session: nox.Session) -> None:
     session.run("python", "-m", "tests.campaigns.on_gpu", "--out", out, "--minutes", "60", *arguments)
 
 
-@nox.session(python=TORCH_PYTHON, default=False, venv_location=BENCH_ENVIRONMENT)
+@nox.session(python=TORCH_PYTHON, default=False)
 def bench(session: nox.Session) -> None:
     """The benchmarks with BLAS on one thread and on the default: JSON and a page in benchmarks/report.
 
@@ -208,7 +207,7 @@ def bench_peers(session: nox.Session) -> None:
     session.run("python", "-m", "benchmarks.report")
 
 
-@nox.session(python=TORCH_PYTHON, default=False, venv_location=BENCH_ENVIRONMENT)
+@nox.session(python=TORCH_PYTHON, default=False)
 def bench_estimators(session: nox.Session) -> None:
     """The estimators beside scikit-learn's MLP: scores and times; `-- --quick` takes a minute."""
     session.install("-e", ".[fast,sklearn]", *group("bench"))
