@@ -4,10 +4,10 @@ Chapter 1: a neuron
 
 A neuron turns several numbers into one. Each input has a *weight*, which says how much it counts and in which
 direction; the neuron multiplies each input by its weight, adds the products, and adds one number of its own, the
-*bias*, which shifts the result whatever the inputs are. For inputs :math:`x_1, \dots, x_n`, weights
-:math:`w_1, \dots, w_n` and a bias :math:`b` its output is
+*bias*, which shifts the result whatever the inputs are. For inputs :math:`x_1, \ldots, x_n`, weights
+:math:`w_1, \ldots, w_n` and a bias :math:`b` its output is
 
-.. math:: y = x_1 w_1 + x_2 w_2 + \dots + x_n w_n + b = \sum_{i=1}^{n} x_i w_i + b .
+.. math:: y = x_1 w_1 + x_2 w_2 + \ldots + x_n w_n + b = \sum_{i=1}^{n} x_i w_i + b .
 
 That is all a neuron computes. What makes a network learn is that the weights and the bias can be *changed* until the
 output is what it should be; chapters 5 to 7 are about how.
@@ -114,7 +114,7 @@ plt.show()
 # %%
 # Exercises
 # ---------
-# The solutions are tests: :download:`chapter_1.py </chapters/solutions/chapter_1.py>` runs with
+# The solutions are tests: :download:`chapter_1.py <../chapters/solutions/chapter_1.py>` runs with
 # ``pytest chapter_1.py``.
 #
 # **1.** What does a neuron with weights 0.5, -1 and 2 and bias 1 make of the inputs 4, 3 and 0.5? Work it out on paper,
@@ -123,7 +123,7 @@ plt.show()
 # .. admonition:: Solution
 #    :collapsible: closed
 #
-#    .. literalinclude:: /chapters/solutions/chapter_1.py
+#    .. literalinclude:: ../chapters/solutions/chapter_1.py
 #       :pyobject: test_exercise_1
 #
 # **2.** Choose weights and a bias that make a neuron the *mean* of five inputs.
@@ -131,7 +131,7 @@ plt.show()
 # .. admonition:: Solution
 #    :collapsible: closed
 #
-#    .. literalinclude:: /chapters/solutions/chapter_1.py
+#    .. literalinclude:: ../chapters/solutions/chapter_1.py
 #       :pyobject: test_exercise_2
 #
 # **3.** Inputs are 0 or 1. Find a neuron of two inputs whose output is positive if and only if both are 1.
@@ -139,7 +139,7 @@ plt.show()
 # .. admonition:: Solution
 #    :collapsible: closed
 #
-#    .. literalinclude:: /chapters/solutions/chapter_1.py
+#    .. literalinclude:: ../chapters/solutions/chapter_1.py
 #       :pyobject: test_exercise_3
 #
 # **4.** Show that no neuron is positive exactly where *one* of its two inputs is 1 and the other is 0 ("exclusive or").
@@ -148,7 +148,7 @@ plt.show()
 # .. admonition:: Solution
 #    :collapsible: closed
 #
-#    .. literalinclude:: /chapters/solutions/chapter_1.py
+#    .. literalinclude:: ../chapters/solutions/chapter_1.py
 #       :pyobject: test_exercise_4
 #
 # Chapter 4 has three neurons that can. First comes :doc:`more than one neuron <plot_chapter_2_layers>`.

@@ -6,7 +6,7 @@ One neuron gives one number. To get several numbers out of the same inputs, put 
 receives *all* the inputs, and each has weights and a bias of its own. Together they are a *layer*. With :math:`n`
 inputs and :math:`m` neurons, the output of neuron :math:`j` is
 
-.. math:: y_j = \sum_{i=1}^{n} x_i w_{ij} + b_j, \qquad j = 1, \dots, m,
+.. math:: y_j = \sum_{i=1}^{n} x_i w_{ij} + b_j, \qquad j = 1, \ldots, m,
 
 where :math:`w_{ij}` is the weight from input :math:`i` to neuron :math:`j`. The neurons know nothing of each other:
 that they stand in one layer means only that they read the same inputs.
@@ -116,14 +116,14 @@ print(len(np.unique(region)), "regions")
 # %%
 # Exercises
 # ---------
-# The solutions are tests: :download:`chapter_2.py </chapters/solutions/chapter_2.py>`.
+# The solutions are tests: :download:`chapter_2.py <../chapters/solutions/chapter_2.py>`.
 #
 # **1.** A layer has 784 inputs and 128 neurons. How many parameters does it have?
 #
 # .. admonition:: Solution
 #    :collapsible: closed
 #
-#    .. literalinclude:: /chapters/solutions/chapter_2.py
+#    .. literalinclude:: ../chapters/solutions/chapter_2.py
 #       :pyobject: test_exercise_1
 #
 # **2.** Build a layer of two neurons that swaps its two inputs, and adds 10 to the first output.
@@ -131,7 +131,7 @@ print(len(np.unique(region)), "regions")
 # .. admonition:: Solution
 #    :collapsible: closed
 #
-#    .. literalinclude:: /chapters/solutions/chapter_2.py
+#    .. literalinclude:: ../chapters/solutions/chapter_2.py
 #       :pyobject: test_exercise_2
 #
 # **3.** You may ask a layer for outputs, but you cannot look into it. Which five questions tell you all its weights and
@@ -140,7 +140,7 @@ print(len(np.unique(region)), "regions")
 # .. admonition:: Solution
 #    :collapsible: closed
 #
-#    .. literalinclude:: /chapters/solutions/chapter_2.py
+#    .. literalinclude:: ../chapters/solutions/chapter_2.py
 #       :pyobject: test_exercise_3
 #
 # Asking neuron by neuron is slow. :doc:`Chapter 3 <plot_chapter_3_dense_layers>` asks them all at once, and about many

@@ -19,8 +19,8 @@ to be equal, and disappear. The row :math:`b` is added to every row.
 # The formula in Python
 # ---------------------
 # A new layer has no knowledge, only small random weights, drawn as 0.01 times standard normal numbers, and biases 0.
-# (If all weights were equal, all neurons would compute the same thing, and learn the same thing, forever.) The first
-# line makes the drawn numbers the same in every run.
+# (If all weights were equal, all neurons would compute the same thing, and learn the same thing, forever.)
+# ``np.random.seed(0)`` makes the drawn numbers the same in every run.
 
 import numpy as np
 
@@ -59,8 +59,8 @@ for k in range(2):
 # %%
 # By hand and by the library
 # --------------------------
-# The loops compute in Python's floats of 64 bits (some 16 digits), the layer in ``float32`` (some 7 digits), which is
-# half the memory and twice the speed. So they agree in about seven digits, not in all.
+# The loops compute in Python's floats of 64 bits (some 16 digits), the layer in ``float32`` (some 7 digits), which
+# needs half the memory. So they agree in about seven digits, not in all.
 
 for k in range(2):
     for j in range(3):
@@ -139,7 +139,7 @@ print(f"largest difference {np.abs(one_by_one - at_once).max():.1e}")
 # %%
 # Exercises
 # ---------
-# The solutions are tests: :download:`chapter_3.py </chapters/solutions/chapter_3.py>`.
+# The solutions are tests: :download:`chapter_3.py <../chapters/solutions/chapter_3.py>`.
 #
 # **1.** Three dense layers follow each other: 784 inputs → 128 → 64 → 10. A batch has 32 samples. Which shape has the
 # output of each layer, and which shape have the weights?
@@ -147,7 +147,7 @@ print(f"largest difference {np.abs(one_by_one - at_once).max():.1e}")
 # .. admonition:: Solution
 #    :collapsible: closed
 #
-#    .. literalinclude:: /chapters/solutions/chapter_3.py
+#    .. literalinclude:: ../chapters/solutions/chapter_3.py
 #       :pyobject: test_exercise_1
 #
 # **2.** Show that two dense layers in a row can do no more than one: find the weights and biases of the one layer that
@@ -156,7 +156,7 @@ print(f"largest difference {np.abs(one_by_one - at_once).max():.1e}")
 # .. admonition:: Solution
 #    :collapsible: closed
 #
-#    .. literalinclude:: /chapters/solutions/chapter_3.py
+#    .. literalinclude:: ../chapters/solutions/chapter_3.py
 #       :pyobject: test_exercise_2
 #
 # **3.** The weights are 0.01 times standard normal numbers. How large are the outputs for the inputs 1, 2, 3 and 2.5?
@@ -165,7 +165,7 @@ print(f"largest difference {np.abs(one_by_one - at_once).max():.1e}")
 # .. admonition:: Solution
 #    :collapsible: closed
 #
-#    .. literalinclude:: /chapters/solutions/chapter_3.py
+#    .. literalinclude:: ../chapters/solutions/chapter_3.py
 #       :pyobject: test_exercise_3
 #
 # What exercise 2 shows is a problem: layers alone, however many, stay straight. :doc:`Chapter 4

@@ -157,14 +157,14 @@ plt.show()
 # %%
 # Exercises
 # ---------
-# The solutions are tests: :download:`chapter_4.py </chapters/solutions/chapter_4.py>`.
+# The solutions are tests: :download:`chapter_4.py <../chapters/solutions/chapter_4.py>`.
 #
 # **1.** What are the softmax probabilities of the logits ln 1, ln 2 and ln 3?
 #
 # .. admonition:: Solution
 #    :collapsible: closed
 #
-#    .. literalinclude:: /chapters/solutions/chapter_4.py
+#    .. literalinclude:: ../chapters/solutions/chapter_4.py
 #       :pyobject: test_exercise_1
 #
 # **2.** Write \|x\| with two ReLUs, and build the network.
@@ -172,7 +172,7 @@ plt.show()
 # .. admonition:: Solution
 #    :collapsible: closed
 #
-#    .. literalinclude:: /chapters/solutions/chapter_4.py
+#    .. literalinclude:: ../chapters/solutions/chapter_4.py
 #       :pyobject: test_exercise_2
 #
 # **3.** Show that the softmax of two logits is the sigmoid :math:`1 / (1 + e^{-d})` of their difference d.
@@ -180,7 +180,7 @@ plt.show()
 # .. admonition:: Solution
 #    :collapsible: closed
 #
-#    .. literalinclude:: /chapters/solutions/chapter_4.py
+#    .. literalinclude:: ../chapters/solutions/chapter_4.py
 #       :pyobject: test_exercise_3
 #
 # **4.** Build a network of ReLUs whose output is 1 at x = 0 and falls in straight lines to 0 at x = -2 and x = 2.
@@ -188,7 +188,7 @@ plt.show()
 # .. admonition:: Solution
 #    :collapsible: closed
 #
-#    .. literalinclude:: /chapters/solutions/chapter_4.py
+#    .. literalinclude:: ../chapters/solutions/chapter_4.py
 #       :pyobject: test_exercise_4
 #
 # Here the weights came from thinking. To have them come from examples, one first has to say how wrong an output is:

@@ -121,7 +121,7 @@ for classes in (2, 3, 10, 100):
 # %%
 # Exercises
 # ---------
-# The solutions are tests: :download:`chapter_5.py </chapters/solutions/chapter_5.py>`.
+# The solutions are tests: :download:`chapter_5.py <../chapters/solutions/chapter_5.py>`.
 #
 # **1.** Show by a calculation that a prediction of :math:`1/C` for each class has the loss :math:`\log C`, whichever
 # class is true.
@@ -129,7 +129,7 @@ for classes in (2, 3, 10, 100):
 # .. admonition:: Solution
 #    :collapsible: closed
 #
-#    .. literalinclude:: /chapters/solutions/chapter_5.py
+#    .. literalinclude:: ../chapters/solutions/chapter_5.py
 #       :pyobject: test_exercise_1
 #
 # **2.** A loss of 0.385 says little to a human. What does :math:`e^{-L}` say?
@@ -137,7 +137,7 @@ for classes in (2, 3, 10, 100):
 # .. admonition:: Solution
 #    :collapsible: closed
 #
-#    .. literalinclude:: /chapters/solutions/chapter_5.py
+#    .. literalinclude:: ../chapters/solutions/chapter_5.py
 #       :pyobject: test_exercise_2
 #
 # **3.** Half of all samples are of class 0, a quarter each of class 1 and 2. Which prediction, the same for all
@@ -146,7 +146,7 @@ for classes in (2, 3, 10, 100):
 # .. admonition:: Solution
 #    :collapsible: closed
 #
-#    .. literalinclude:: /chapters/solutions/chapter_5.py
+#    .. literalinclude:: ../chapters/solutions/chapter_5.py
 #       :pyobject: test_exercise_3
 #
 # **4.** Two models predict the class of the same two samples. A gives the true classes 0.6 and 0.6, B gives 0.99 and
@@ -155,7 +155,7 @@ for classes in (2, 3, 10, 100):
 # .. admonition:: Solution
 #    :collapsible: closed
 #
-#    .. literalinclude:: /chapters/solutions/chapter_5.py
+#    .. literalinclude:: ../chapters/solutions/chapter_5.py
 #       :pyobject: test_exercise_4
 #
 # Which way is downhill? :doc:`Chapter 6 <plot_chapter_6_backpropagation>`.

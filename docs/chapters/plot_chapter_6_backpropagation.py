@@ -30,11 +30,11 @@ that is, with :math:`dY` for :math:`\partial L / \partial Y`:
      - :math:`Y = \max(0, X)`
      - :math:`dX = dY` where :math:`X > 0`, else 0
    * - softmax and cross-entropy
-     - :math:`L = -\frac1N \sum_i \log p_{i, y_i}`
-     - :math:`dX = (p - \text{one-hot}) / N`
+     - :math:`L = -\frac1N \sum y \log p`
+     - :math:`dX = (p - y) / N`
 
-The last line is two steps in one: the derivatives of the logarithm and of softmax nearly cancel, and what is left is
-what one would hope for, predicted minus true.
+The last line is two steps in one, with a 1 in :math:`y` at each sample's true class: the derivatives of the logarithm
+and of softmax nearly cancel, and what is left is what one would hope for, predicted minus true.
 """
 
 # %%
@@ -234,7 +234,7 @@ for step in range(301):
 # %%
 # Exercises
 # ---------
-# The solutions are tests: :download:`chapter_6.py </chapters/solutions/chapter_6.py>`.
+# The solutions are tests: :download:`chapter_6.py <../chapters/solutions/chapter_6.py>`.
 #
 # **1.** A neuron computes :math:`y = w x + b` and the loss is :math:`L = (y - t)^2`, with x = 2, t = 1, w = 3, b = -1.
 # Work out :math:`\partial L / \partial w` by the chain rule.
@@ -242,7 +242,7 @@ for step in range(301):
 # .. admonition:: Solution
 #    :collapsible: closed
 #
-#    .. literalinclude:: /chapters/solutions/chapter_6.py
+#    .. literalinclude:: ../chapters/solutions/chapter_6.py
 #       :pyobject: test_exercise_1
 #
 # **2.** Predictions (0.7, 0.1, 0.2), (0.1, 0.5, 0.4) and (0.02, 0.9, 0.08), true classes 0, 1 and 1: what is the
@@ -251,7 +251,7 @@ for step in range(301):
 # .. admonition:: Solution
 #    :collapsible: closed
 #
-#    .. literalinclude:: /chapters/solutions/chapter_6.py
+#    .. literalinclude:: ../chapters/solutions/chapter_6.py
 #       :pyobject: test_exercise_2
 #
 # **3.** Why is each row's sum in exercise 2 equal to 0? Which change of the logits does that say is pointless?
@@ -259,7 +259,7 @@ for step in range(301):
 # .. admonition:: Solution
 #    :collapsible: closed
 #
-#    .. literalinclude:: /chapters/solutions/chapter_6.py
+#    .. literalinclude:: ../chapters/solutions/chapter_6.py
 #       :pyobject: test_exercise_3
 #
 # **4.** All weights of a network with one hidden layer begin with the same value. Show that after any number of steps
@@ -268,7 +268,7 @@ for step in range(301):
 # .. admonition:: Solution
 #    :collapsible: closed
 #
-#    .. literalinclude:: /chapters/solutions/chapter_6.py
+#    .. literalinclude:: ../chapters/solutions/chapter_6.py
 #       :pyobject: test_exercise_4
 #
 # Better updates than "gradient times a small number" are the subject of :doc:`chapter 7 <plot_chapter_7_optimizers>`.

@@ -29,11 +29,9 @@ walked at the same speed. Its sum :math:`c` only grows, so steps become smaller 
 **Adam** has both, a velocity and a size. The averages begin at 0, and are therefore too small in the first steps; after
 step :math:`t` they are divided by how much is missing.
 
-.. math::
+.. math:: m \leftarrow \beta_1 m + (1 - \beta_1) g, \qquad c \leftarrow \beta_2 c + (1 - \beta_2) g^2
 
-    m \leftarrow \beta_1 m + (1 - \beta_1) g, \qquad
-    c \leftarrow \beta_2 c + (1 - \beta_2) g^2, \qquad
-    w \leftarrow w - \eta\, \frac{m / (1 - \beta_1^t)}{\sqrt{c / (1 - \beta_2^t)} + \varepsilon}
+.. math:: w \leftarrow w - \eta\, \frac{m / (1 - \beta_1^t)}{\sqrt{c / (1 - \beta_2^t)} + \varepsilon}
 
 The small :math:`\varepsilon` keeps the fraction finite where a gradient has always been 0. All of them can let the
 learning rate fall with the steps, :math:`\eta_t = \eta / (1 + \text{decay} \cdot t)`.
@@ -262,37 +260,16 @@ for name, path in ends.items():
 #
 # Which one to take? There is no winner for all problems. As a rule of thumb:
 #
-# .. list-table::
-#    :header-rows: 1
-#
-#    * - optimizer
-#      - keeps, a weight
-#      - it suits
-#      - mind that
-#    * - SGD
-#      - nothing
-#      - convex problems, and as a yardstick
-#      - the rate has to be below 2 / (the steepest curvature)
-#    * - momentum
-#      - 1 number
-#      - networks whose rate somebody has tuned
-#      - the effective rate is :math:`\eta / (1 - \beta)`
-#    * - Adagrad
-#      - 1 number
-#      - inputs that are rarely not 0
-#      - steps go on shrinking
-#    * - RMSprop
-#      - 1 number
-#      - losses that change while training
-#      - the last steps need a falling rate
-#    * - Adam
-#      - 2 numbers
-#      - the first try
-#      - the last steps need a falling rate, too
+# * *SGD* keeps nothing. For convex problems, and as a yardstick; its rate has to be below 2 / (the steepest curvature).
+# * *Momentum* keeps one number a weight. For networks whose rate somebody has tuned; the effective rate is
+#   :math:`\eta / (1 - \beta)`.
+# * *Adagrad* keeps one. For inputs that are rarely not 0; its steps go on shrinking.
+# * *RMSprop* keeps one. For losses that change while training; its last steps need a falling rate.
+# * *Adam* keeps two. The first try, for most problems; its last steps need a falling rate, too.
 #
 # Exercises
 # ---------
-# The solutions are tests: :download:`chapter_7.py </chapters/solutions/chapter_7.py>`.
+# The solutions are tests: :download:`chapter_7.py <../chapters/solutions/chapter_7.py>`.
 #
 # **1.** In the valley :math:`(w_1^2 + 25 w_2^2) / 2` SGD multiplies :math:`w_1` and :math:`w_2` by a fixed factor in
 # each step. Which? From which learning rate on does it diverge?
@@ -300,7 +277,7 @@ for name, path in ends.items():
 # .. admonition:: Solution
 #    :collapsible: closed
 #
-#    .. literalinclude:: /chapters/solutions/chapter_7.py
+#    .. literalinclude:: ../chapters/solutions/chapter_7.py
 #       :pyobject: test_exercise_1
 #
 # **2.** How far does Adam's very first step go, whatever the gradient is?
@@ -308,7 +285,7 @@ for name, path in ends.items():
 # .. admonition:: Solution
 #    :collapsible: closed
 #
-#    .. literalinclude:: /chapters/solutions/chapter_7.py
+#    .. literalinclude:: ../chapters/solutions/chapter_7.py
 #       :pyobject: test_exercise_2
 #
 # **3.** A gradient is 1 in every step. How far has Adagrad come after four steps? And SGD with momentum, in the long
@@ -317,7 +294,7 @@ for name, path in ends.items():
 # .. admonition:: Solution
 #    :collapsible: closed
 #
-#    .. literalinclude:: /chapters/solutions/chapter_7.py
+#    .. literalinclude:: ../chapters/solutions/chapter_7.py
 #       :pyobject: test_exercise_3
 #
 # **4.** After how many steps has ``decay=0.001`` halved the learning rate?
@@ -325,7 +302,7 @@ for name, path in ends.items():
 # .. admonition:: Solution
 #    :collapsible: closed
 #
-#    .. literalinclude:: /chapters/solutions/chapter_7.py
+#    .. literalinclude:: ../chapters/solutions/chapter_7.py
 #       :pyobject: test_exercise_4
 #
 # That is all there is: neurons, layers, activations, a loss, its gradient, an optimizer. :class:`nnxp.Sequential` puts

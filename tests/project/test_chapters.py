@@ -4,21 +4,26 @@ those of hand arithmetic, and the exercises' solutions pass.
 The gallery is run where the pages are built (`nox -s docs`), not here.
 """
 
+import ast
+import importlib
 import math
 import re
 import runpy
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+import nnxp
 from tests.project.test_seed import SNIPPETS, with_backward_pass
 
 pytest.importorskip("matplotlib", reason="the chapters draw pictures")
 
 ROOT = Path(__file__).resolve().parents[2]
+EXAMPLES = sorted((ROOT / "docs" / "gallery").glob("plot_*.py"))
 CHAPTERS = sorted((ROOT / "docs" / "chapters").glob("plot_*.py"))
 SOLUTIONS = sorted((ROOT / "docs" / "chapters" / "solutions").glob("*.py"))
 OF_CHAPTER = {1: [0], 2: [1], 3: [2], 4: [3], 5: [4], 6: [5, 6], 7: [7]}
@@ -61,6 +66,28 @@ def test_all_are_there() -> None:
     assert [int(path.stem.split("_")[2]) for path in CHAPTERS] == [*OF_CHAPTER]
     assert [path.stem for path in SOLUTIONS] == [f"chapter_{number}" for number in OF_CHAPTER]
     assert sorted(snippet for snippets in OF_CHAPTER.values() for snippet in snippets) == [*range(len(SNIPPETS))]
+    assert len(EXAMPLES) >= 12
+
+
+@pytest.mark.parametrize("path", [*EXAMPLES, *CHAPTERS], ids=lambda path: path.stem)
+def test_a_page_is_in_order(path: Path) -> None:
+    """It draws, is a whole page with headings as the renderer wants them, shows no value by accident, as `fit` returns
+    the history, and uses names that the package says are its own."""
+    script = path.read_text(encoding="utf-8")
+    for block in re.split(r"^# %%$", script, flags=re.M):
+        *_, last = [None, *ast.parse(block).body]
+        if isinstance(last, ast.Expr) and not isinstance(last.value, ast.Constant):
+            assert re.match(r"print|plt\.show|draw_|Frame", ast.unparse(last)), ast.unparse(last)
+    for line, under in pairwise(script.splitlines()):
+        if re.fullmatch(r"(# )?([-=])\2{3,}", under):
+            assert len(under) == len(line), line
+    assert "plt.show()" in script and ast.get_docstring(ast.parse(script))
+    for module in (node for node in ast.walk(ast.parse(script)) if isinstance(node, ast.ImportFrom)):
+        if module.module and module.module.split(".")[0] == "nnxp":
+            imported = importlib.import_module(module.module)
+            assert {alias.name for alias in module.names} <= {*imported.__all__} and "._" not in module.module
+    for name in set(re.findall(r"\bnnxp\.([A-Za-z]\w*)\b(?!\.py)", re.sub(r"``.*?``|-m nnxp", "", script))):
+        assert name in nnxp.__all__ or name == "nnfs", name
 
 
 @pytest.mark.parametrize("number", OF_CHAPTER)
@@ -81,7 +108,7 @@ def test_every_exercise_shows_its_solution(number: int) -> None:
     script, solutions = (path.read_text(encoding="utf-8") for path in (CHAPTERS[number - 1], SOLUTIONS[number - 1]))
     asked = re.findall(r"^# \*\*(\d)\.\*\*", script, re.M)
     assert re.findall(r"^def test_exercise_(\d)\(", solutions, re.M) == asked and len(asked) >= 3
-    shown = rf"literalinclude:: /chapters/solutions/chapter_{number}\.py\n# +:pyobject: test_exercise_(\d)$"
+    shown = rf"literalinclude:: \.\./chapters/solutions/chapter_{number}\.py\n# +:pyobject: test_exercise_(\d)$"
     assert re.findall(shown, script, re.M) == asked
 
 
