@@ -8,13 +8,13 @@ wrong and 0 where they are perfect, and training is the search for weights that 
 A classifier gives each class a probability. What counts is the probability :math:`p` that it gave to the class that is
 *true*: the loss of a sample is
 
-.. math:: L = -\log p .
+.. math:: L = -\log\, p .
 
-A sure and right answer (:math:`p = 1`) costs 0; an answer of :math:`p = 1/2` costs :math:`\log 2 = 0.693`; a sure and
+A sure and right answer (:math:`p = 1`) costs 0; an answer of :math:`p = 1/2` costs :math:`\log\, 2 = 0.693`; a sure and
 wrong one (:math:`p` near 0) costs very much. The loss of a batch of :math:`N` samples is the mean. With
 :math:`y_{ij} = 1` where :math:`j` is the class of sample :math:`i`, and 0 elsewhere, that is
 
-.. math:: L = -\frac{1}{N} \sum_{i=1}^{N} \sum_{j=1}^{C} y_{ij} \log p_{ij} ,
+.. math:: L = -\frac{1}{N} \sum_{i=1}^{N} \sum_{j=1}^{C} y_{ij} \log\, p_{ij} ,
 
 the *categorical cross-entropy* of :math:`C` classes. The inner sum looks long, and has a single term that is not 0.
 """
@@ -111,9 +111,9 @@ axes.legend(loc="lower left", fontsize=10)
 plt.show()
 
 # %%
-# At the orange point all logits are 0, both classes have probability 1/2, and the loss is :math:`\log 2`. Whatever the
-# data, a network that knows nothing of :math:`C` classes has a loss of :math:`\log C`. If the loss of a training stays
-# there, it has learned nothing: remember the number.
+# At the orange point all logits are 0, both classes have probability 1/2, and the loss is :math:`\log\, 2`. Whatever
+# the data, a network that knows nothing of :math:`C` classes has a loss of :math:`\log\, C`. If the loss of a
+# training stays there, it has learned nothing: remember the number.
 
 for classes in (2, 3, 10, 100):
     print(f"{classes:3d} classes: log C = {math.log(classes):.3f}")
@@ -123,7 +123,7 @@ for classes in (2, 3, 10, 100):
 # ---------
 # The solutions are tests: :download:`chapter_5.py <../chapters/solutions/chapter_5.py>`.
 #
-# **1.** Show by a calculation that a prediction of :math:`1/C` for each class has the loss :math:`\log C`, whichever
+# **1.** Show by a calculation that a prediction of :math:`1/C` for each class has the loss :math:`\log\, C`, whichever
 # class is true.
 #
 # .. admonition:: Solution

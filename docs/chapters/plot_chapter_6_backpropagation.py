@@ -30,7 +30,7 @@ that is, with :math:`dY` for :math:`\partial L / \partial Y`:
      - :math:`Y = \max(0, X)`
      - :math:`dX = dY` where :math:`X > 0`, else 0
    * - softmax and cross-entropy
-     - :math:`L = -\frac1N \sum y \log p`
+     - :math:`L = -\frac1N \sum y \log\, p`
      - :math:`dX = (p - y) / N`
 
 The last line is two steps in one, with a 1 in :math:`y` at each sample's true class: the derivatives of the logarithm

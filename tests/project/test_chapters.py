@@ -20,8 +20,6 @@ import pytest
 import nnxp
 from tests.project.test_seed import SNIPPETS, with_backward_pass
 
-pytest.importorskip("matplotlib", reason="the chapters draw pictures")
-
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = sorted((ROOT / "docs" / "gallery").glob("plot_*.py"))
 CHAPTERS = sorted((ROOT / "docs" / "chapters").glob("plot_*.py"))
@@ -38,10 +36,9 @@ def chapter(
 ) -> tuple[dict[str, Any], Callable[[str], list[float]]]:
     """What a chapter's script leaves behind, run in an empty folder that stays empty; and a look at the numbers that it
     printed in a line."""
-    import matplotlib
-    from matplotlib import pyplot
+    from matplotlib import pyplot, rc_context
 
-    with monkeypatch.context() as patch, matplotlib.rc_context():
+    with monkeypatch.context() as patch, rc_context():
         pyplot.switch_backend("agg")
         patch.chdir(tmp_path)
         shown: list[int] = []
