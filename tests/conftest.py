@@ -33,7 +33,15 @@ if matrix.on_host_memory():
 collect_ignore = ["campaigns/fuzz_header.py"]  # needs atheris: `nox -s hostile`
 
 ABOUT_CUDA = ("test_cuda", "test_cupy", "test_doctor", "test_gpu", "test_hostcuda", "test_no_gpu")
-ABOUT_NO_LIBRARY = ("test_benchmarks", "test_faults", "test_hostile", "test_house", "test_kills", "test_tensorfile")
+ABOUT_NO_LIBRARY = (
+    "test_benchmarks",
+    "test_chapters",
+    "test_faults",
+    "test_hostile",
+    "test_house",
+    "test_kills",
+    "test_tensorfile",
+)
 
 
 def _parameters() -> list[object]:
