@@ -69,7 +69,9 @@ def export_predictor(model: Sequential, path: Any) -> Path:
         "width": len(encoder.feature_names_out),
         "numbers": encoder.numbers,
         "others": encoder._others,
-        "columns": [_column(one, *places) for one, places in zip(encoder._learned, encoder._places, strict=True)],
+        "columns": [
+            _column(one, steps, *places) for one, places in zip(encoder._learned, encoder._places, strict=True)
+        ],
         "scaling": encoder.scaling,
         "scaler": [steps.named(scaler.tensors[name]) for name in (*NAMES, "quantiles") if name in scaler.tensors],
         "normal": [steps.formula(normal)] if encoder.scaling == "quantile" else [],
@@ -80,12 +82,13 @@ def export_predictor(model: Sequential, path: Any) -> Path:
     return predictor.write(model, steps, path, table, encoder.target.classes)
 
 
-def _column(learned: Learned, plain: int, words: int) -> dict[str, Any]:
+def _column(learned: Learned, steps: Steps, plain: int, words: int) -> dict[str, Any]:
     """What a column becomes: where in X its columns begin, those that are as they are, and those of words."""
     decision = learned.decision
     found = {"name": decision.name, "kind": decision.kind, "missing": learned.missing, "plain": plain}
     if isinstance(learned, LearnedDate):
-        return found | {"clock": decision.clock, **learned.parts.document()}
+        waves = [[steps.formula(wave)] for wave in learned.parts.waves]
+        return found | {"clock": decision.clock, "waves": waves, **learned.parts.document()}
     if isinstance(learned, LearnedWords):
         form = "codes" if learned.as_codes else "two" if len(learned.vocabulary.values) == 2 else "words"
         known, rare = learned.vocabulary.known, learned.vocabulary.rare

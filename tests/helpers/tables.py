@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from nnxp.tabular import Encoder
 from nnxp.tabular.table import Moments, Numbers, Table, Words
 
 TOWNS = ("Fez", "Rome", "Oslo", "1", "2.5")
@@ -56,3 +57,13 @@ def hostile() -> Table:
         "town": words(["Fez", "nAn", "<NA>", "Lima", "1.0", "2.50"]),
     }
     return Table("hostile", columns, range(1, 7))
+
+
+def of_before(encoder: Encoder) -> Encoder:
+    """The encoder as a file has it that says nothing of how the cycles of its dates are computed."""
+    config, tensors = encoder.state()
+    columns = [dict(entry) for entry in config["columns"]]
+    for entry in columns:
+        if "parts" in entry:
+            entry["parts"] = {name: value for name, value in entry["parts"].items() if name != "exact"}
+    return Encoder.from_state(config | {"columns": columns}, tensors)

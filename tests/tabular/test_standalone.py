@@ -20,7 +20,7 @@ from nnxp.tabular.networks import trained
 from nnxp.tabular.reading.frames import as_table
 from nnxp.tabular.standalone import export_predictor
 from nnxp.tabular.table import Table, Words
-from tests.helpers.tables import KINDS, hostile, table
+from tests.helpers.tables import KINDS, hostile, of_before, table
 
 PLAIN = nnxp.get_backend("numpy", fast=False)
 UTC = datetime.UTC
@@ -63,13 +63,15 @@ def assert_same_bits(got: Any, wanted: Any) -> None:
 
 @pytest.mark.parametrize("scaling", ["robust", "standard", "quantile", "none"])
 def test_the_matrix_is_that_of_the_encoder(scaling: str, tmp_path: Path) -> None:
-    """Every kind of column, as it was trained and as nobody has it; each way of scaling, of words and of rounding."""
+    """Every kind of column, as it was trained and as nobody has it; each way of scaling, of words and of rounding; of
+    files of before too."""
     for scaling_of, categories, dtype in itertools.product(
         ("numbers", "all"), ("onehot", "codes", 4), ("float32", "float64")
     ):
         encoder = Encoder(
             kinds=KINDS, scaling=scaling, scaling_of=scaling_of, categories=categories, dtype=dtype, rare=9
         ).fit(table())
+        encoder = encoder if categories == "codes" else of_before(encoder)
         encoder.target = NumberTargets("y", tuple(NumberTarget(n, "none", 0.0, 1.0, 0.0) for n in "ab"))
         file = alone(network(encoder), tmp_path)
         document = file["loaded"]()["table"]
