@@ -112,8 +112,8 @@ def _dtype(leaves: list[Found]) -> str | None:
     for found in leaves:
         if any(tensor.is_meta for tensor in found.tensors()):
             raise found.refused(
-                "weights on the meta device, which has no numbers",
-                'numbers: module.to_empty(device="cpu"), and load_state_dict',
+                "weights on the meta device",
+                'numbers, which that device does not hold: module.to_empty(device="cpu"), and load_state_dict',
             )
     dtypes = {dtype_of(tensor) for found in leaves for tensor in found.tensors() if tensor.is_floating_point()}
     if len(dtypes) > 1 or not dtypes <= {*DTYPES}:

@@ -41,6 +41,7 @@ def models() -> dict[str, tuple[list[Any], str | None]]:
                    "mean_squared_error"),
         "bytes": ([nnxp.Rescaling(1 / 255), d(6, 300), "relu", d(300, 200), "relu", d(200, 10)], None),
         "apart": (["tanh", nnxp.Rescaling(2.0), d(6, 1)], None),
+        "codes, and what is none": ([nnxp.Embedding(6, [3, 2], 2, [0, 4]), d(8, 3)], None),
         "neural tangent": ([d(6, 8, parametrization="ntk"), "mish", d(8, 2)], None),
     }  # fmt: skip
 
