@@ -4,7 +4,7 @@ import numpy as np
 
 from nnxp.nnfs import Activation_ReLU
 
-inputs = [0.0, 2.0, -1.0, 3.3, -2.7, 1.1, 2.2, -100.0]
+inputs = [1.7, -0.3, 0.0, -4.0, 2.6, 0.4, -50.0, 9.5]
 in_a_loop = []
 for number in inputs:
     in_a_loop.append(number if number > 0 else 0.0)

@@ -6,11 +6,11 @@ import numpy as np
 
 from nnxp.nnfs import Activation_Softmax
 
-layer_outputs = [4.8, 1.21, 2.385]
+layer_outputs = [3.6, 0.9, 2.2]
 powers = [math.e**number for number in layer_outputs]
 shares = [power / sum(powers) for power in powers]
 
-batch = np.array([layer_outputs, [8.9, -1.81, 0.2], [1.41, 1.051, 0.026]])
+batch = np.array([layer_outputs, [5.5, -0.4, 1.3], [0.7, 1.9, -2.6]])
 exp_values = np.exp(batch - np.max(batch, axis=1, keepdims=True))
 probabilities = exp_values / np.sum(exp_values, axis=1, keepdims=True)
 softmax = Activation_Softmax()

@@ -4,7 +4,7 @@ import numpy as np
 
 from nnxp.nnfs import Layer_Dense
 
-x, w, b = [1.0, -2.0, 3.0], [-3.0, -1.0, 2.0], 1.0
+x, w, b = [2.0, -1.0, 0.5], [1.5, -0.8, 2.5], 0.6
 dsum_dx = w
 dsum_dw = x
 dsum_db = 1.0

@@ -4,7 +4,7 @@ import numpy as np
 
 from nnxp.nnfs import Activation_ReLU, Layer_Dense
 
-x, w, b = [1.0, -2.0, 3.0], [-3.0, -1.0, 2.0], 1.0
+x, w, b = [2.0, -1.0, 0.5], [1.5, -0.8, 2.5], 0.6
 z = x[0] * w[0] + x[1] * w[1] + x[2] * w[2] + b
 output = max(z, 0)
 dvalue = 1.0
