@@ -59,7 +59,8 @@ def load(
     Names are those of the model's file, `0.weights`, `0.biases`, or torch's for the same layer: `0.weight`, `0.bias`,
     `1.running_mean`, `1.running_var`. Torch's `weight` of a linear layer is (n_out, n_in), `weights` here is (n_in,
     n_out): a name that ends in `weight`, in the source or in `names`, says that a matrix is to be transposed, a square
-    one too; its shape is then compared.
+    one too; its shape is then compared. Arrays of several members are (members, ...), or, as the state_dict of
+    `to_torch` has them, `networks.0.0.weight`, `networks.1.0.weight`, ...: `names` is of what comes after the number.
 
     Examples
     --------

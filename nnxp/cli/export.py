@@ -13,11 +13,11 @@ from nnxp.cli.parser import UsageError
 from nnxp.cli.runs import OutputFile
 from nnxp.cli.saved import as_spelled, network_of, preprocessing_of
 from nnxp.errors import DataError
-from nnxp.export.predictor import export_predictor
 from nnxp.sequential import Sequential
 from nnxp.tabular import Encoder
 from nnxp.tabular.onnx import tablefile
 from nnxp.tabular.reading import read
+from nnxp.tabular.standalone import export_predictor
 
 
 def run(args: argparse.Namespace) -> None:

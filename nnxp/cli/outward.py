@@ -7,8 +7,8 @@ from nnxp.cli import table_options, values
 EXPORT = """\
 Write a trained model as an ONNX file, which other programs run without nnxp, and check it: it is written only if
 it gives what nnxp predict does. Of a table the columns go in, by name, as texts, numbers and dates. Needs onnx, and
-checks with onnxruntime where that is installed: pip install "nnxp[onnx]". Where the name ends in .py, a model of
-numbers is written as a Python file that needs NumPy alone, with its weights beside it.
+checks with onnxruntime where that is installed: pip install "nnxp[onnx]". Where the name ends in .py, it is a Python
+file that needs NumPy alone, with the weights beside it.
 """
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from sklearn.utils.validation import validate_data
 
 from nnxp.estimators.classes import Labels
 from nnxp.estimators.tabular_inputs import cells
@@ -34,6 +35,8 @@ def export(estimator: Any, path: Any, outputs: Sequence[str] | None, input_dtype
     model, given = estimator.model_, input_dtype or estimator.model_.dtype
     names, ends = asked(model, outputs), _ends(estimator)
     proto = proto_of(estimator, names, given)
+    if hasattr(check, "columns") or hasattr(check, "column_names"):
+        validate_data(estimator, check, skip_check_array=True, reset=False)  # columns have the names and order of fit's
     rows = reference_rows(model, given) if check is None else rows_of(model, check, given)
     twin = in_dtype(model, other_dtype(model.dtype))
     ours, other = (_given(model, of, ends, names, rows) for of in (model, twin))

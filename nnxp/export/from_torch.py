@@ -108,7 +108,13 @@ def _check_apart(leaves: list[Found]) -> None:
 
 
 def _dtype(leaves: list[Found]) -> str | None:
-    """That of all parameters and running means; None where there are none."""
+    """That of all parameters and running means; None where there are none. Raises where they have no numbers."""
+    for found in leaves:
+        if any(tensor.is_meta for tensor in found.tensors()):
+            raise found.refused(
+                "weights on the meta device",
+                'numbers, which that device does not hold: module.to_empty(device="cpu"), and load_state_dict',
+            )
     dtypes = {dtype_of(tensor) for found in leaves for tensor in found.tensors() if tensor.is_floating_point()}
     if len(dtypes) > 1 or not dtypes <= {*DTYPES}:
         raise ValueError(f"got parameters of {', '.join(sorted(dtypes))}, expected float32 or float64: module.float()")

@@ -118,7 +118,15 @@ def rows_of(model: Model, check: ArrayLike, dtype: str) -> HostArray:
         raise ExportError(
             f"got check of shape {rows.shape} and dtype {rows.dtype}, expected rows of numbers, (rows, {model.n_in})"
         )
-    return rows.astype(dtype)
+    with np.errstate(invalid="ignore"):  # NaN has no whole number
+        given = rows.astype(dtype)
+    if given.dtype.kind in "iu" and not (same := given == rows).all():
+        row, column = (int(i) for i in np.argwhere(~same)[0])
+        raise ExportError(
+            f"got check with {rows[row, column]!s} in row {row}, column {column}, and input_dtype={dtype!r}, expected "
+            "whole numbers that it holds: give the rows as the file is to take them, or another input_dtype"
+        )
+    return given
 
 
 # --- what the outputs have to be ------------------------------------------------------------------------

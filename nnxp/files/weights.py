@@ -50,10 +50,11 @@ def load_into(model: Model, source: Any, names: Names | None = None) -> None:
     """
     homes = _homes(model)
     dtype = _dtype(model, homes)
-    with foreign.opened(source) as tensors:
+    with foreign.opened(source) as given:
+        tensors = _by_member(given, model.members)
         found = _matched(tensors, homes, _checked(names, tensors))
         values = [
-            (homes[key], _value(tensors[name], name, spelled, homes[key], dtype))
+            (homes[key], _value(_together(tensors[name], name, homes[key]), name, spelled, homes[key], dtype))
             for key, (name, spelled) in found.items()
         ]
     _assign(values)
@@ -103,7 +104,7 @@ TORCH = {"gains": "weight", "biases": "bias", "running_variance": "running_var"}
 """What torch calls a layer's arrays, beside its `weight`."""
 
 
-def _checked(names: Names | None, tensors: Mapping[str, Foreign]) -> Names:
+def _checked(names: Names | None, tensors: Mapping[str, Any]) -> Names:
     """What the user says of names, if it is about tensors that there are."""
     said = names.items() if isinstance(names, Mapping) else () if names is None else None
     if said is None or not all(isinstance(name, str) and isinstance(ours, str | None) for name, ours in said):
@@ -116,7 +117,7 @@ def _checked(names: Names | None, tensors: Mapping[str, Foreign]) -> Names:
     return names or {}
 
 
-def _matched(tensors: Mapping[str, Foreign], homes: Mapping[str, Home], names: Names) -> dict[str, tuple[str, Spelled]]:
+def _matched(tensors: Mapping[str, Any], homes: Mapping[str, Home], names: Names) -> dict[str, tuple[str, Spelled]]:
     """For each array of the model the source's name, and how it lies there. Raises where one is missing or is there
     twice, or a tensor has no place."""
     spellings = _spellings(homes)
@@ -170,6 +171,52 @@ def _unmatched(missing: list[str], strange: list[str]) -> str:
 
 def _some(names: list[str]) -> str:
     return ", ".join(f"{name!r:.60}" for name in names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+
+
+# --- of several members ---------------------------------------------------------------------------------
+
+
+def _by_member(tensors: Mapping[str, Foreign], members: int) -> dict[str, list[Foreign]]:
+    """Each tensor; those of a `to_torch` module of several members, `networks.0.` and so on, under the name that they
+    have in each network."""
+    parts = {name: _member.fullmatch(name) for name in tensors}
+    if members == 1 or not all(parts.values()):
+        return {name: [tensor] for name, tensor in tensors.items()}
+    found: dict[str, dict[int, Foreign]] = {}
+    for name, part in parts.items():
+        assert part is not None
+        found.setdefault(part[2], {})[int(part[1])] = tensors[name]
+    for name, each in found.items():
+        if sorted(each) != [*range(members)]:
+            raise ModelFileError(
+                f"it has {name!r:.60} of the networks {', '.join(map(str, sorted(each)))}, expected of those from 0 to "
+                f"{members - 1}, one for each member of the model: take the source of a model of {members} members"
+            )
+    return {name: [each[k] for k in range(members)] for name, each in found.items()}
+
+
+_member = re.compile(r"networks\.([0-9]{1,6})\.(.+)")
+
+
+def _together(each: list[Foreign], name: str, home: Home) -> Foreign:
+    """The tensors of all members in a row; of what they share the one that there is."""
+    first, *others = each
+    if not others:
+        return first
+    if any((one.shape, one.dtype) != (first.shape, first.dtype) for one in others):
+        raise ModelFileError(f"its tensors {name!r:.60} of the networks differ in shape or dtype, expected them alike")
+    if home.members > 1:
+        return Foreign((len(each), *first.shape), first.dtype, lambda: np.stack([one.read() for one in each]))
+
+    def read() -> HostArray:
+        value = first.read()
+        if not all(np.array_equal(one.read(), value, equal_nan=True) for one in others):
+            raise ModelFileError(
+                f"its tensors {name!r:.60} of the networks differ, expected them equal: the model's members share them"
+            )
+        return value
+
+    return Foreign(first.shape, first.dtype, read)
 
 
 # --- its numbers ----------------------------------------------------------------------------------------

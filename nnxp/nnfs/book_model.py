@@ -133,7 +133,7 @@ class Model:
         validation_data
             X and y to evaluate on after each epoch.
         """
-        self._ready("train")
+        self._ready("train", "loss", "optimizer", "accuracy")
         self.accuracy.init(y)
         for epoch in range(1, epochs + 1):
             print(f"epoch: {epoch}")
@@ -158,7 +158,7 @@ class Model:
 
     def evaluate(self, X_val: ArrayLike, y_val: ArrayLike, *, batch_size: int | None = None) -> None:
         """Prints accuracy and loss of data that is not trained on."""
-        self._ready("evaluate")
+        self._ready("evaluate", "loss", "accuracy")
         self.loss.new_pass()
         self.accuracy.new_pass()
         for rows in _batches(length(X_val), batch_size):
@@ -218,8 +218,8 @@ class Model:
         model._connect()
         return model
 
-    def _ready(self, what: str) -> None:
-        missing = [name for name in ("loss", "optimizer", "accuracy") if getattr(self, name) is None]
+    def _ready(self, what: str, *needed: str) -> None:
+        missing = [name for name in needed if getattr(self, name) is None]
         if missing:
             raise ValueError(f"got {what} without {', '.join(missing)}: model.set({missing[0]}=...) before finalize()")
         if not hasattr(self, "network"):

@@ -88,7 +88,7 @@ class Prediction:
         if self.averages == 1:
             return x
         xp = self.backend.xp
-        return xp.mean(xp.reshape(x, (x.shape[0], self.averages, -1)), axis=1)
+        return xp.mean(xp.reshape(x, (x.shape[0], self.averages, x.shape[1] // self.averages)), axis=1)
 
 
 def prediction(model: Model, layers: list[Layer], apart: bool = False) -> Prediction:

@@ -200,6 +200,22 @@ def test_a_file_of_numpy_alone_is_written_with_its_weights_beside_it(ok: Command
     assert sorted(path.name for path in Path().iterdir()) == ["alone.py", "alone.py.safetensors", "m.safetensors"]
 
 
+def test_a_table_goes_into_a_file_of_numpy_alone(ok: Command) -> None:
+    """Raw rows, in another order, with cells that are missing and a word that is not known: what `nnxp predict` says
+    (where `fast` is installed, but for rounding)."""
+    people("people.csv", 150, 0)
+    written("later.csv", ["town", "colour", "since", "pay", "member", "age"], LATER)
+    ok("train", "people.csv", "--target", "end", "--drop", "worth", "--members", 2, *SHORT)
+    assert "its weights are in alone.py.safetensors" in ok("export", MODEL, "--to", "alone.py")
+    alone, (_, *rows) = runpy.run_path("alone.py"), predicted(ok)
+    cells = {name: column[:, 0] for name, column in CELLS.items()}
+    p = alone["predict"](cells | {"member": ["yes", "no", "", "no", "None"], "colour": ["x"] * 5})
+    assert [alone["classes"]()[k] for k in p.argmax(axis=1)] == [row[0] for row in rows]
+    np.testing.assert_allclose(p, np.array([row[1:] for row in rows], np.float32), rtol=1e-5)
+    with pytest.raises(ValueError, match="got '1,234' in the column 'pay'"):
+        alone["predict"]([*csv.DictReader(Path("later.csv").read_text().splitlines())])
+
+
 def test_an_estimators_file_is_exported_as_the_estimator_is(ok: Command) -> None:
     """Of two classes two probabilities, and the label by its name."""
     X = np.random.default_rng(0).normal(size=(60, 3)).astype(np.float32)

@@ -76,6 +76,10 @@ def test_names_of_features_and_rows_of_a_frame(tmp_path: Path) -> None:
     frame = pandas.DataFrame(X, columns=["a", "b", "c", "d", "e"])
     model = nnxp.MLPClassifier((8,), max_iter=3, random_state=0).fit(frame, Y)
     assert model.export(tmp_path / "m.onnx", check=frame, input_dtype="float32").rows == 80
+    for wrong, said in ((frame[["b", "a", "c", "d", "e"]], "same order"), (frame.rename(columns={"a": "z"}), "unseen")):
+        with pytest.raises(ValueError, match=said):
+            model.export(tmp_path / "wrong.onnx", check=wrong)
+    assert not (tmp_path / "wrong.onnx").exists()
     proto = onnx.load(tmp_path / "m.onnx")
     assert json.loads({e.key: e.value for e in proto.metadata_props}["features"]) == ["a", "b", "c", "d", "e"]
     assert proto.graph.input[0].type.tensor_type.elem_type == onnx.TensorProto.FLOAT

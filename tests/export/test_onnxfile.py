@@ -143,6 +143,21 @@ def test_bytes_are_cast_in_the_file(path: Path) -> None:
     np.testing.assert_allclose(run(path, images)[0], model.predict(images), rtol=0, atol=8 * np.finfo("float32").eps)
 
 
+def test_rows_to_check_with_are_of_the_inputs_dtype(path: Path) -> None:
+    """What a file of whole numbers would never be given says nothing of it."""
+    model = Sequential([Rescaling(1 / 255), Dense(4, 3)], seed=0)
+    rows = RNG.integers(256, size=(5, 4)).astype(float)
+    assert model.export(path, input_dtype="uint8", check=rows).rows == 5
+    path.unlink()
+    for number, dtype in ((0.5, "uint8"), (-1, "uint8"), (256, "uint8"), (np.nan, "int32"), (2.0**31, "int32")):
+        rows[3, 2] = number
+        with pytest.raises(
+            nnxp.ExportError, match=rf"check with {number}.* in row 3, column 2, and input_dtype='{dtype}'"
+        ):
+            model.export(path, input_dtype=dtype, check=rows)
+    assert not path.exists()
+
+
 def test_a_model_of_any_library_is_exported(backend: Target, path: Path) -> None:
     model = classifier(backend=backend.spec)
     model.export(path)

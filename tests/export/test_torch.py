@@ -463,6 +463,11 @@ REFUSED: list[tuple[Any, type[Exception], str]] = [
         ValueError,
         "got parameters of float32, float64",
     ),
+    (
+        lambda: nn.Sequential(nn.ReLU(), nn.Linear(2, 2, device="meta")),
+        ValueError,
+        "got weights on the meta device of Linear, module 1, expected numbers, which .*: module.to_empty",
+    ),
     (lambda: nn.Softplus(beta=2), ValueError, r"got beta=2.*, threshold=20.* of Softplus, expected beta=1"),
     (lambda: nn.Softplus(threshold=19), ValueError, r"got beta=1.*, threshold=19.* of Softplus"),
     (lambda: nn.Softmax(dim=0), ValueError, "got dim=0 of Softmax, expected dim=1"),

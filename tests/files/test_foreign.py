@@ -115,6 +115,35 @@ def test_members_have_theirs_in_a_row() -> None:
         np.testing.assert_array_equal(found.layers[0].weights[1], 2 * W0.T)
 
 
+@needs.torch
+def test_members_of_a_torch_module_come_back(tmp_path: Path) -> None:
+    """The state_dict of `to_torch`: what each network has, and once what they share."""
+    import torch
+
+    for shared in (False, True):
+        layers = [[Dense(4, 4), "tanh", BatchNorm(4), Residual([Dense(4, 4), "relu"]), Dense(4, 4)] for _ in range(2)]
+        trained, found = (Sequential(row, members=3, shared=shared, seed=i) for i, row in enumerate(layers))
+        trained.store.values += 1
+        state = trained.to_torch().state_dict()
+        torch.save(state, tmp_path / "state.pt")
+        for source in (state, tmp_path / "state.pt"):
+            found.store.values[...] = 0
+            nnxp.load(source, into=found)
+            np.testing.assert_array_equal(values(found), values(trained))
+        before = values(found)
+        lacking = {name: value for name, value in state.items() if name != "networks.1.4.bias"}
+        with pytest.raises(ModelFileError, match=r"'4.bias' of the networks 0, 2, expected of those from 0 to 2"):
+            nnxp.load(lacking, into=found)
+        with pytest.raises(ModelFileError, match=r"'4.bias' of the networks differ in shape"):
+            nnxp.load({**state, "networks.2.4.bias": torch.ones(5)}, into=found)
+        if shared:
+            with pytest.raises(ModelFileError, match=r"'0.weight' of the networks differ, expected them equal"):
+                nnxp.load({**state, "networks.2.0.weight": torch.ones(4, 4)}, into=found)
+        np.testing.assert_array_equal(values(found), before)
+    with pytest.raises(ModelFileError, match="no place for its 'networks.0.0.weight'"):
+        nnxp.load(state, into=model())
+
+
 def test_weights_alone_are_taken(tmp_path: Path) -> None:
     """Of a model's own file too: what the other has trained and remembers stays its own."""
     trained = model(loss="mean_squared_error", optimizer=nnxp.SGD(0.1, momentum=0.9))

@@ -63,6 +63,9 @@ def test_serving(scope: dict[str, Any]) -> None:
     X = np.ones((2, 4), np.float32)
     np.testing.assert_allclose(alone["predict"](X), scope["network"].predict(X), rtol=1e-6)  # where `fast` is installed
     assert alone["classes"]() == scope["network"].classes
+    found = runpy.run_path("prices.py")["predict"]({"size": [55, None], "town": ["Rome", "Lima"]})
+    wanted = scope["prices"].predict({"size": [55, None], "town": ["Rome", "Lima"]})
+    np.testing.assert_allclose(found, wanted, rtol=1e-5)
 
 
 def test_training(readme: dict[str, Any]) -> None:

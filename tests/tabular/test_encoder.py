@@ -14,7 +14,10 @@ from nnxp import DataError, ModelFileError
 from nnxp.tabular import Encoder, Notes
 from nnxp.tabular.encoders.target import ClassTarget, NumberTarget
 from nnxp.tabular.encoders.words import Vocabulary
+from nnxp.tabular.kinds import cycles
 from nnxp.tabular.table import Moments, Numbers, Table, Words
+from tests.helpers import tables
+from tests.helpers.tables import KINDS
 
 NAN = float("nan")
 
@@ -508,3 +511,25 @@ def test_a_matrix_of_float64_is_not_rounded_before() -> None:
     np.testing.assert_array_equal(Encoder.from_state(*double.state()).transform(rows), x)
     with pytest.raises(ValueError, match="got dtype='float16', expected one of float32, float64"):
         Encoder(dtype="float16").fit(rows)
+
+
+@pytest.mark.parametrize("scaling", ["robust", "standard", "quantile", "none"])
+def test_what_is_scaled_is_rounded_last(scaling: str) -> None:
+    """Cycles of dates too, where every column is scaled. A file of before has them rounded first, and the library's
+    sine: so it is still computed."""
+    options: dict[str, Any] = {"kinds": KINDS, "scaling": scaling, "scaling_of": "all"}
+    rows, later = tables.table(), tables.table(seed=1)
+    single, double = Encoder(**options).fit(rows), Encoder(dtype="float64", **options).fit(rows)
+    np.testing.assert_array_equal(single.transform(later), double.transform(later).astype(np.float32))
+    old, config = tables.of_before(single), single.state()[0]
+    assert not old._learned[5].parts.exact and single._learned[5].parts.exact  # type: ignore[attr-defined]
+    before, j = old.transform(later), single.feature_names_out.index("when: day of week (sin)")
+    differs = (before != single.transform(later)).any(axis=0)
+    assert all("(sin)" in name or "(cos)" in name for name in np.array(single.feature_names_out)[differs])
+    over = cycles.CYCLES["day of week"](later.columns["when"].values)  # type: ignore[union-attr]
+    wave = np.where(np.isnan(over), 0, np.sin(2 * np.pi * over)).astype(np.float32).astype(np.float64)
+    i = single.numbers + single._others.index(j)
+    if scaling == "standard":
+        unit, center, factor = (single._scaler.tensors[name][i] for name in ("unit", "center", "factor"))
+        np.testing.assert_array_equal(before[:, j], ((wave / unit - center) * factor).astype(np.float32))
+    assert config["columns"][5]["parts"]["exact"] is True and old.state()[0]["columns"][5]["parts"]["exact"] is False

@@ -82,14 +82,16 @@ class Learned:
         """The columns to be scaled, and those that are as they are, (n,) each, NaN where a cell is missing."""
         return ([cells.values], []) if self.decision.kind == "number" else ([], [2 * cells.values - 1])
 
-    def write(self, X: Matrix, plain: int, words: int, cells: Cells) -> list[Floats]:
-        """Writes all but what is to be scaled, which it gives, to X, where it is 0 and these columns are the first."""
+    def write(self, X: Matrix, plain: int, words: int, cells: Cells) -> tuple[list[Floats], list[Floats]]:
+        """Writes all but what is to be scaled to X, where it is 0 and these columns are the first; gives what is to be
+        scaled, and the columns that are as they are, not rounded."""
         scaled, columns = self.numbers(cells)
+        columns = [np.where(cells.missing, 0, column) for column in columns]
         for j, column in enumerate(columns, plain):
-            X[:, j] = np.where(cells.missing, 0, column)
+            X[:, j] = column
         if self.missing:
             X[:, plain + len(columns)] = cells.missing
-        return scaled
+        return scaled, columns
 
     def document(self) -> dict[str, Any]:
         """What JSON holds of it."""
@@ -164,7 +166,7 @@ class LearnedWords(Learned):
         two = np.array([0, -1, 1, 0], dtype=np.float32)  # missing, the first, the second; -1, unknown, is the last
         return [], [two[cells.values]] if len(self.vocabulary.values) == 2 else []
 
-    def write(self, X: Matrix, plain: int, words: int, cells: Cells) -> list[Floats]:
+    def write(self, X: Matrix, plain: int, words: int, cells: Cells) -> tuple[list[Floats], list[Floats]]:
         """A 1 in each row whose word has a column, beside what a column of any kind writes."""
         if self.names().words:
             rows = np.flatnonzero(cells.values > 0)
@@ -232,6 +234,8 @@ def _learned_from(document: dict[str, Any], decision: Decision, most: float) -> 
         parts = Parts.of(document["parts"])
         if type(parts.origin) is not int or abs(parts.origin) >= 2**63 or not {*parts.cycles} <= {*CYCLES}:
             raise ValueError(f"{name} has a first moment that is none, or a cycle that is not known")
+        if type(parts.exact) is not bool:
+            raise ValueError(f"{name} says of its cycles neither true nor false")
         return LearnedDate(decision, missing, parts)
     return Learned(decision, missing)
 
@@ -275,3 +279,19 @@ def layout(columns: list[Learned]) -> tuple[list[str], list[tuple[int, int]]]:
     words = np.cumsum([plain[-1], *(len(one.words) for one in names)]).tolist()
     every = [*scaled, *(name for one in marked for name in one), *(word for one in names for word in one.words)]
     return every, list(zip(plain[:-1], words[:-1], strict=True))
+
+
+def written(
+    columns: list[Learned], table: Table, places: list[tuple[int, int]], X: Matrix
+) -> tuple[list[Floats], dict[int, Floats], dict[str, dict[str, int]]]:
+    """Writes a table's columns to their places in X, where it is 0, but for what is to be scaled. Gives that; cycles of
+    dates by their places in X, not rounded; and the texts that do not fit, by column."""
+    scaled, precise, odd = list[Floats](), dict[int, Floats](), dict[str, dict[str, int]]()
+    for learned, column, (plain, words) in zip(columns, used(columns, table), places, strict=True):
+        cells = learned.read(column)
+        numbers, others = learned.write(X, plain, words, cells)
+        scaled += numbers
+        if isinstance(learned, LearnedDate) and learned.parts.exact:
+            precise |= dict(enumerate(others, plain))
+        odd[learned.decision.name] = cells.odd
+    return scaled, precise, odd

@@ -11,7 +11,7 @@ from nnxp.doors.describing import described
 from nnxp.doors.options import positive
 from nnxp.errors import DataError, ModelFileError
 from nnxp.network.model import Model
-from nnxp.tabular.encoders.columns import Learned, LearnedWords, blank, layout, learn, most, read_back, used
+from nnxp.tabular.encoders.columns import Learned, LearnedWords, blank, layout, learn, most, read_back, written
 from nnxp.tabular.encoders.notes import Notes
 from nnxp.tabular.encoders.scaling import SCALINGS, Matrix, Scaler
 from nnxp.tabular.encoders.target import Target, target_from
@@ -58,8 +58,7 @@ class Encoder(Transformer):
     scaling_of : "numbers" or "all"
         With "all" every column but those of codes is scaled, those of words too.
     dtype : "float32" or "float64"
-        Of the matrix, as the model's: all is computed in float64, and rounded last, but for the cycles of dates where
-        they are scaled too, which are rounded before that as well.
+        Of the matrix, as the model's: all is computed in float64, and rounded last.
 
     Attributes
     ----------
@@ -138,8 +137,8 @@ class Encoder(Transformer):
             raise DataError(f"{table.source} has no column to learn from ({found}): say what one is, kinds= (--kind)")
         self._set(decisions, learned, scaler)
         if self.scaling_of == "all":
-            X = self._encoded(table)
-            self._scaler = scaler.beside(Scaler.fit(self.scaling, (X[:, j] for j in self._others), len(table)))
+            others = self._columns(table)[1][self.numbers :]
+            self._scaler = scaler.beside(Scaler.fit(self.scaling, others, len(table)))
         return self
 
     def transform(self, X: Any, *, notes: Notes | None = None) -> Matrix:
@@ -167,19 +166,18 @@ class Encoder(Transformer):
         return self.fit(table := self._table(X))._framed(self._encoded(table), X)
 
     def _encoded(self, table: Table, notes: Notes | None = None) -> Matrix:
-        columns, matrix = used(self._learned, table), blank(len(table), len(self._names), self.dtype)
-        scaled, odd = list[NDArray[Any]](), dict[str, dict[str, int]]()
-        for learned, column, (plain, words) in zip(self._learned, columns, self._places, strict=True):
-            cells = learned.read(column)
-            scaled += learned.write(matrix, plain, words, cells)
-            odd[learned.decision.name] = cells.odd
-        others = self._others[: len(self._scaler) - self.numbers]
-        places = [*range(self.numbers), *others] if others else None
-        self._scaler.write(matrix, scaled + [matrix[:, j] for j in others], places)
+        matrix, columns, odd = self._columns(table)
+        self._scaler.write(matrix, columns, [*range(self.numbers), *self._others] if self._others else None)
         if notes is not None:
             kinds = {learned.decision.name: learned.decision.kind for learned in self._learned}
             notes.take(len(table), self.passed_over(table), kinds, odd)
         return matrix
+
+    def _columns(self, table: Table) -> tuple[Matrix, list[NDArray[Any]], dict[str, dict[str, int]]]:
+        """The matrix but for what is scaled, these columns before they are, and the texts that do not fit."""
+        matrix = blank(len(table), len(self._names), self.dtype)
+        scaled, precise, odd = written(self._learned, table, self._places, matrix)
+        return matrix, [*scaled, *(precise.get(j, matrix[:, j]) for j in self._others)], odd
 
     def bytes_needed(self, n: int) -> int:
         """How many bytes the matrix of n rows has."""
@@ -221,7 +219,7 @@ class Encoder(Transformer):
     def _set(self, decisions: list[Decision], learned: list[Learned], scaler: Scaler) -> None:
         self.decisions, self._learned, self._scaler = decisions, learned, scaler
         self._names, self._places = layout(learned)
-        self.numbers = sum(len(one.names().scaled) for one in learned)
+        self.numbers: int = sum(len(one.names().scaled) for one in learned)
         others = range(self.numbers, len(self._names)) if self.scaling_of == "all" else ()
         self._others: list[int] = [j for j in others if self._names[j] not in self.codes]
 

@@ -76,7 +76,7 @@ class Scaler:
     def fit(cls, name: str, columns: Iterable[Floats], n: int) -> "Scaler":
         """Learns from columns of n numbers each, NaN where one is missing."""
         count = quantiles_of(n)
-        found = [_learn(name, x[~np.isnan(x)], count) for x in columns]
+        found = [_learn(name, x[~np.isnan(x)].astype(np.float64), count) for x in columns]
         numbers = np.array([column for column, _ in found]).reshape(len(found), 4)
         tensors = dict(zip(NAMES, np.ascontiguousarray(numbers.T), strict=True))
         if name == "quantile":

@@ -1,5 +1,6 @@
 """What moments become: a trend, and their places in the day, the week and the year."""
 
+import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any, TypeAlias
@@ -7,8 +8,10 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from nnxp.kernels import vocabulary as xp
+from nnxp.kernels.error_function import polynomial
 from nnxp.printing import counted
-from nnxp.typing import Floats
+from nnxp.typing import Array, Floats
 
 Times: TypeAlias = NDArray[np.datetime64]
 
@@ -37,6 +40,41 @@ CYCLES: dict[str, Callable[[Times], Floats]] = {
 }
 """The part of each cycle that is over, from 0 to below 1: of 24 hours, of the week from Monday on, of the year."""
 
+SINE = tuple((-1) ** k * math.tau ** (2 * k + 1) / math.factorial(2 * k + 1) for k in range(10, -1, -1))
+"""Taylor's coefficients of sin 2πx, those of x²¹, x¹⁹, ..., x: within a quarter turn the next is below 2e-18."""
+
+
+def sine(turn: Array) -> Array:
+    """sin 2πp of a part p of a cycle, to 4 roundings of 1: a formula, which exports trace.
+
+    Of sums and products alone, so that it is the same in every bit wherever it is computed: a quantile that many rows
+    share lies below all of them, or above.
+    """
+    return _within_a_quarter(xp.where(turn < 0.25, turn, xp.where(turn > 0.75, turn - 1, 0.5 - turn)))
+
+
+def cosine(turn: Array) -> Array:
+    """cos 2πp, likewise."""
+    return _within_a_quarter(xp.abs(turn - 0.5) - 0.25)
+
+
+def _within_a_quarter(x: Array) -> Array:
+    """sin 2πx for x from -1/4 to 1/4."""
+    return x * polynomial(x * x, SINE)
+
+
+def library_sine(turn: Array) -> Array:
+    """sin 2πp by the library's own sine, as files of before have it."""
+    return xp.sin(2 * math.pi * turn)
+
+
+def library_cosine(turn: Array) -> Array:
+    """cos 2πp, likewise."""
+    return xp.cos(2 * math.pi * turn)
+
+
+EXACT, LIBRARYS = (sine, cosine), (library_sine, library_cosine)
+
 
 @dataclass(frozen=True)
 class Parts:
@@ -51,10 +89,19 @@ class Parts:
         The first moment, in microseconds since 1970.
     cycles : tuple of str
         Those of `CYCLES` in which the moments differ.
+    exact : bool
+        Whether sine and cosine are those of `EXACT`, and are scaled before they are rounded, where they are scaled. A
+        file of before does not say so: its are the library's, rounded to the encoder's dtype first.
     """
 
     origin: int
     cycles: tuple[str, ...]
+    exact: bool = True
+
+    @property
+    def waves(self) -> tuple[Callable[[Array], Array], ...]:
+        """Sine and cosine of a part of a cycle."""
+        return EXACT if self.exact else LIBRARYS
 
     def names(self, column: str) -> list[str]:
         """The names of the numbers.
@@ -81,8 +128,8 @@ class Parts:
         """The numbers of moments, (n, 1 + 2·cycles); NaN where there is none."""
         moments = moments.astype("datetime64[us]")
         trend = (moments - np.datetime64(self.origin, "us")) / _DAY
-        angles = [2 * np.pi * CYCLES[cycle](moments) for cycle in self.cycles]
-        return np.stack([trend, *(wave(angle) for angle in angles for wave in (np.sin, np.cos))], axis=1)
+        turns = [CYCLES[cycle](moments) for cycle in self.cycles]
+        return np.stack([trend, *(wave(turn) for turn in turns for wave in self.waves)], axis=1)
 
     def document(self) -> dict[str, Any]:
         """As JSON has it: `Parts.of` is the way back."""
@@ -91,7 +138,7 @@ class Parts:
     @classmethod
     def of(cls, document: dict[str, Any]) -> "Parts":
         """From `document`."""
-        return cls(document["origin"], tuple(document["cycles"]))
+        return cls(document["origin"], tuple(document["cycles"]), document.get("exact", False))
 
 
 def parts_of(moments: Times) -> Parts:

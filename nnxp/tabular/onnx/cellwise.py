@@ -14,7 +14,6 @@ from nnxp.data.spelling import MISSING as SPELLINGS
 from nnxp.data.spelling import canonical, plain
 from nnxp.export.elementwise import formula
 from nnxp.export.operators import Operators
-from nnxp.kernels import formulas
 from nnxp.tabular.encoders.columns import Cells, Learned, LearnedDate, LearnedWords
 from nnxp.tabular.encoders.words import MISSING, UNKNOWN, Vocabulary
 
@@ -106,18 +105,19 @@ def _by_row(graph: Operators, learned: Learned, codes: Any, index: str) -> Made:
 
 
 def _date(graph: Operators, learned: LearnedDate, x: str, dtype: str) -> Made:
-    """Whole numbers as far as they go, so that nothing is rounded before the last division. Waves are rounded to the
-    encoder's dtype, in which they may be scaled."""
+    """Whole numbers as far as they go, so that nothing is rounded before the last division. Waves that are not exact
+    are rounded to the encoder's dtype, in which they may be scaled."""
     known = graph.node("Not", graph.node("Equal", x, graph.constant(NO_DATE)))
     moments = graph.node("Where", known, x, graph.constant(learned.parts.origin))
     since = graph.node("Sub", moments, graph.constant(learned.parts.origin))
     days = graph.node("Where", known, _share(graph, since, graph.constant(DAY)), graph.constant(np.nan))
     waves = []
     for cycle in learned.parts.cycles:
-        angle = graph.node("Mul", CYCLES[cycle](graph, moments), graph.constant(2 * np.pi))
-        both = graph.node("Sin", angle), *formula(graph, formulas.cosine, angle)
-        rounded = [graph.cast(graph.cast(wave, dtype), "float64") for wave in both]
-        waves += [graph.node("Where", known, wave, graph.constant(0.0)) for wave in rounded]
+        turn = CYCLES[cycle](graph, moments)
+        both = [formula(graph, wave, turn)[0] for wave in learned.parts.waves]
+        if not learned.parts.exact:
+            both = [graph.cast(graph.cast(wave, dtype), "float64") for wave in both]
+        waves += [graph.node("Where", known, wave, graph.constant(0.0)) for wave in both]
     return Made([days], [*waves, *_flag(graph, learned, known)], [])
 
 

@@ -97,11 +97,11 @@ def encoded(graph: Operators, encoder: Encoder) -> str:
 
 def _refuse_cycles(encoder: Encoder) -> None:
     for learned in encoder._learned:
-        if isinstance(learned, LearnedDate) and learned.parts.cycles:
+        if isinstance(learned, LearnedDate) and learned.parts.cycles and not learned.parts.exact:
             raise ExportError(
-                f"got the cycles of the date {learned.decision.name!r} in a quantile encoding, where the last bit of a "
-                "sine, which runtimes differ in, decides between shares that many rows have; expected another encoding "
-                "to export: --scaling robust, standard or none, or another preset"
+                f"got the cycles of the date {learned.decision.name!r} in a quantile encoding of an earlier version, "
+                "where the last bit of a sine, which runtimes differ in, decides between shares that many rows have; "
+                "expected one of this version, or another encoding: train again, or take --scaling robust"
             )
 
 
