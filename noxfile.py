@@ -1,5 +1,6 @@
 """The project's checks. `nox` runs the quick ones, `nox -s NAME` one, `nox --list` names them all."""
 
+import shutil
 import tempfile
 import zipfile
 from pathlib import Path
@@ -126,6 +127,21 @@ def mpi(session: nox.Session) -> None:
     session.install("-e", ".[mpi]", maker, *group("test"))
     env = {"NNXP_TEST_BACKENDS": "numpy", **ONE_THREAD}
     session.run("pytest", "tests/distributed/test_mpi.py", *arguments, env=env)
+
+
+@nox.session(default=False)
+def docs(session: nox.Session) -> None:
+    """The documentation, from nothing, in docs/_build/html: a warning is an error, its Python runs, its links lead on."""
+    session.install("-e", ".[sklearn,plot,onnx,tables,serve]", *group("docs"))
+    pages = ROOT / "docs"
+    for made in (pages / "_build", pages / "api" / "generated", *pages.glob("auto_*")):
+        shutil.rmtree(made, ignore_errors=True)
+    site = "docs/_build/html"
+    session.run("sphinx-build", "--fail-on-warning", "--keep-going", "--quiet", "-c", "docs", ".", site, env=ONE_THREAD)
+    session.run("python", "docs/_ext/links.py", site)
+    env = {"NNXP_TEST_BACKENDS": "numpy", **ONE_THREAD}
+    about_pages = ["tests/project/test_pages.py", "tests/project/test_readme.py", "tests/files/test_file_format.py"]
+    session.run("pytest", *about_pages, *session.posargs, env=env)
 
 
 @nox.session(default=False)

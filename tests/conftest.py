@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.helpers import hostcuda, matrix
+from tests.helpers import hostcuda, matrix, pages
 
 # array-api-strict at its strictest: the newest edition (its default), and nothing optional. It reads these
 # when it is imported, and so do the examples and commands that the tests start.
@@ -91,3 +91,8 @@ def _compares_with_torch(item: pytest.Item) -> bool:
     reasons = [str(mark.kwargs.get("reason")) for mark in item.iter_markers("skipif")]
     said = [item.name, *code.co_names, *code.co_varnames, *map(str, code.co_consts), *reasons]
     return hasattr(item.module, "torch") or any("torch" in word.lower() for word in said)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if pages.executed:
+        terminalreporter.write_line(pages.account())

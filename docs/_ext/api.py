@@ -34,7 +34,7 @@ class Name(SphinxRole):
 OF_THE_HOUSE = set(
     "adopt attach bind bind_to check_factors check_layers common constants course default_backend entries formula "
     "functions get_metadata_routing gradient_formula join kept may_join metric_formula moment prediction progress replan restore_optimizer restore_state resume run_backward "
-    "run_forward running saved_state set_fit_request set_partial_fit_request set_score_request step stored training "
+    "run_forward running saved_state set_fit_request set_partial_fit_request set_score_request stored training "
     "update_store".split()
 )
 """Methods without an underscore that one room has for another, or scikit-learn for itself."""

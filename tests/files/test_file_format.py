@@ -12,6 +12,7 @@ import pytest
 import nnxp
 from nnxp.files import configuration, jsontext, modelfile, tensorfile
 from nnxp.files import header as headers
+from tests.helpers import pages
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "file-format.md").read_text(encoding="utf-8")
 EXAMPLE = "example.safetensors"
@@ -33,7 +34,7 @@ def scope(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """What the page's first example leaves, in a folder of its own."""
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {}
-    exec(blocks("python")[0], names)
+    pages.run(blocks("python")[0], names)
     return names
 
 
@@ -65,21 +66,21 @@ def test_what_is_shown_is_read(scope: dict[str, Any], tmp_path: Path) -> None:
 
 def test_safetensors_and_the_checksum(scope: dict[str, Any]) -> None:
     reading, checksum = blocks("python")[1:3]
-    exec(reading, scope)
+    pages.run(reading, scope)
     assert scope["config"]["layers"][0]["class"] == "Dense" and scope["config"]["optimizer"]["momentum"] == 0.9
     assert scope["state"]["iterations"] == 1 and scope["weights"].tolist() == [[0.5], [2.0]]
-    exec(checksum, scope)
+    pages.run(checksum, scope)
     assert scope["digest"] == scope["metadata"]["sha256"]
 
 
 def test_to_pytorch_and_back(scope: dict[str, Any]) -> None:
     pytest.importorskip("torch", reason="needs PyTorch: `nox -s full`")
     there, back = blocks("python")[3:]
-    exec(there, scope)
+    pages.run(there, scope)
     torch = scope["torch"]
     with torch.no_grad():
         assert scope["linear"](torch.tensor([[3.0, 1.0]])).tolist() == [[3.5]]
-    exec(back, scope)
+    pages.run(back, scope)
     X = np.random.default_rng(0).standard_normal((5, 4)).astype(np.float32)
     with torch.no_grad():
         expected = scope["net"](torch.from_numpy(X)).numpy()

@@ -1,10 +1,14 @@
 """The pages of the project as tests read them: their blocks, links, commands and headings."""
 
 import re
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
+executed: set[str] = set()
+"""The Python of pages that this process has run as it stands there."""
 
 
 def pages() -> list[Path]:
@@ -27,8 +31,27 @@ def read(page: str) -> str:
 
 def blocks(page: str, language: str) -> list[Block]:
     """The blocks of one language, in order."""
-    fences = re.findall(r"^```(\w*)\n(.*?)^```$(?:\n+^```text\n(.*?)^```$)?", read(page), re.DOTALL | re.MULTILINE)
+    return _blocks(ROOT / page, language)
+
+
+def _blocks(page: Path, language: str) -> list[Block]:
+    text = page.read_text(encoding="utf-8")
+    fences = re.findall(r"^```(\w*)\n(.*?)^```$(?:\n+^```text\n(.*?)^```$)?", text, re.DOTALL | re.MULTILINE)
     return [Block(*fence) for fence in fences if fence[0] == language]
+
+
+def run(code: str, scope: dict[str, Any]) -> None:
+    """Runs a block."""
+    exec(code, scope)
+    executed.add(code)
+
+
+def account() -> str:
+    """How many blocks of Python were run as they stand, and where the others are."""
+    every = [(str(page.relative_to(ROOT)), block.code) for page in pages() for block in _blocks(page, "python")]
+    left = Counter(page for page, code in every if code not in executed)
+    others = ", ".join(f"{count} of {page}" for page, count in left.items()) or "none"
+    return f"{len(every) - left.total()} of {len(every)} Python blocks of the pages were run as they stand; not: {others}"
 
 
 def commands(page: str) -> list[str]:

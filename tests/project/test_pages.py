@@ -6,6 +6,7 @@ Of the other pages, the README's Python is run by `test_readme.py`, that of docs
 
 import logging
 import math
+import re
 import runpy
 import shlex
 import sys
@@ -21,10 +22,16 @@ from nnxp import metrics
 from nnxp.cli.parser import parser
 from tests.helpers import pages
 
-RUN_HERE = {
-    "by-hand.md", "distributed.md", "estimators.md", "explain.md", "gpu.md", "onnx.md", "pytorch.md", "serving.md",
-    "speed.md", "tables.md", "training.md",
+BESIDE = {
+    "by-hand.md", "distributed.md", "estimators.md", "explain.md", "file-format.md", "gpu.md", "onnx.md", "pytorch.md",
+    "serving.md", "speed.md", "tables.md", "training.md",
 }  # fmt: skip
+"""Those of which a test says more than that they run and print what they show."""
+ALONE = [
+    page.name
+    for page in sorted((pages.ROOT / "docs").glob("*.md"))
+    if page.name not in BESIDE and "```python" in page.read_text("utf-8")
+]
 
 
 @pytest.fixture
@@ -36,22 +43,27 @@ def scope(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
 def run(page: str, scope: dict[str, Any]) -> None:
     for block in pages.blocks(page, "python"):
-        exec(block.code, scope)
+        pages.run(block.code, scope)
 
 
 @pytest.fixture
 def readme(scope: dict[str, Any]) -> dict[str, Any]:
     """What the README's first block leaves."""
-    exec(pages.blocks("README.md", "python")[0].code, scope)
+    pages.run(pages.blocks("README.md", "python")[0].code, scope)
     digits, test = scope["digits"], scope["test"]
     assert metrics.accuracy(scope["model"].predict(digits.X[test]), digits.y[test]) > 0.93
     assert Path("digits.safetensors").is_file()
     return scope
 
 
-def test_no_python_is_forgotten() -> None:
-    with_python = {page.name for page in (pages.ROOT / "docs").glob("*.md") if "```python" in page.read_text("utf-8")}
-    assert with_python == RUN_HERE | {"file-format.md"}
+@pytest.mark.parametrize("page", ALONE)
+def test_its_python_prints_what_it_shows(
+    page: str, scope: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    for block in pages.blocks(f"docs/{page}", "python"):
+        pages.run(block.code, scope)
+        printed = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+        assert not block.printed or printed == block.printed.splitlines(), block.code
 
 
 def test_serving(scope: dict[str, Any]) -> None:
@@ -72,30 +84,30 @@ def test_training(readme: dict[str, Any]) -> None:
     blocks = (block.code for block in pages.blocks("docs/training.md", "python"))
     looks, batches, toolbox, followed, paced, watched, tabular, embedded, together, sharing, survives = blocks
     digits, test = readme["digits"], readme["test"]
-    exec(looks, readme)
+    pages.run(looks, readme)
     assert len(readme["model"].history["accuracy"]) == 30
-    exec(batches, readme)
+    pages.run(batches, readme)
     assert readme["model"].epoch == 30 + 1 + 2
-    exec(toolbox, readme)
+    pages.run(toolbox, readme)
     assert metrics.accuracy(readme["normalised"].predict(digits.X[test]), digits.y[test]) > 0.93
     assert len(Path("training.csv").read_text().splitlines()) == 1 + readme["normalised"].epoch
-    exec(followed, readme)
+    pages.run(followed, readme)
     assert readme["best"].best == max(readme["normalised"].history["val_roc_auc"][-2:]) > 0.99
-    exec(paced, readme)
+    pages.run(paced, readme)
     assert readme["paced"].history["learning_rate"][-1] < 0.01 and readme["paced"].history["accuracy"][-1] > 0.5
-    exec(watched, readme)
+    pages.run(watched, readme)
     assert len(readme["losses"]) == math.ceil(len(readme["train"]) / 32)
-    exec(tabular, readme)
+    pages.run(tabular, readme)
     assert metrics.accuracy(readme["tabular"].predict(digits.X[test] / 16), digits.y[test]) > 0.93
-    exec(embedded, readme)
+    pages.run(embedded, readme)
     assert readme["numbers"].n_out == 4 + 8 and np.isfinite(readme["embedded"].predict(readme["X"])).all()
-    exec(sharing, readme)
+    pages.run(sharing, readme)
     assert readme["shared"].evaluate(digits.X[test], digits.y[test])["accuracy"] > 0.8
     assert readme["shared"].layers[1].weights.shape == (64, 64)
-    exec(together, readme)
+    pages.run(together, readme)
     assert readme["several"].evaluate(digits.X[test], digits.y[test])["accuracy"] > 0.8
     assert readme["third"].predict(digits.X[test]).shape == (len(test), 10)
-    exec(survives, readme)
+    pages.run(survives, readme)
     assert readme["long"].epoch == 5 and nnxp.load("long.safetensors").epoch == 5
 
 
@@ -116,36 +128,36 @@ def test_estimators(scope: dict[str, Any], capsys: pytest.CaptureFixture[str]) -
     moons, searched, tables, several, grid, words = (
         block.code for block in pages.blocks("docs/estimators.md", "python")
     )
-    exec(moons, scope)
+    pages.run(moons, scope)
     X, y, test, model = (scope[name] for name in ("X", "y", "test", "model"))
     assert model.predict_proba(X[test]).shape == (100, 2) and model.score(X[test], y[test]) > 0.8
     assert len(model.loss_curve_) == len(model.validation_loss_curve_) == len(model.validation_scores_) == model.n_iter_
     assert "Dense" in capsys.readouterr().out
-    exec(searched, scope)
+    pages.run(searched, scope)
     digits, test = scope["digits"], scope["test"]
     assert scope["search"].score(digits.X[test], digits.y[test]) > 0.93
     assert "mlpclassifier__dropout" in scope["search"].best_params_
-    exec(tables, scope)
+    pages.run(tables, scope)
     model = scope["model"]
     assert f"feature_names_out  # {model.encoder_.feature_names_out}" in tables
     assert model.score(scope["rows"][300:], scope["bought"][300:]) > 0.9 and Path("bought.safetensors").is_file()
-    exec(several, scope)
+    pages.run(several, scope)
     within, beyond = scope["model"].predict_std([[0.0], [9.0]])
     assert 0 < 5 * within < beyond and all(scope["high"] > scope["low"])
-    exec(grid, scope)
+    pages.run(grid, scope)
     assert scope["search"].best_score_ > 0.9 and f"{scope['search'].best_params_}" in grid
     assert len(scope["found"]["test_score"]) == 5
-    exec(words, scope)
+    pages.run(words, scope)
     assert scope["words"].predict(["my cat", "your dog"]).tolist() == ["cat", "dog"]
 
 
 def test_tables(scope: dict[str, Any]) -> None:
     reading, encoder = (block.code for block in pages.blocks("docs/tables.md", "python"))
     Path("measurements.csv").write_text("height;town\n1,5;Fez\n;Rome\n")
-    exec(reading, scope)
+    pages.run(reading, scope)
     assert f"notes  # what was found out: {scope['table'].notes}" in reading
     assert len(scope["rows"]) == len([*scope["blocks"]("measurements.csv", rows=1)]) == 2
-    exec(encoder, scope)
+    pages.run(encoder, scope)
     for said in (f"feature_names_out  # {scope['encoder'].feature_names_out}", f"[*notes]  # {[*scope['notes']]}"):
         assert said in encoder
     assert scope["X"].shape == (1, 6) and scope["X"].dtype == np.float32
@@ -189,19 +201,19 @@ def test_gpu(scope: dict[str, Any]) -> None:
     scope |= {"nnxp": nnxp, "logging": logging, "X": X, "y": np.arange(32) % 3}
     scope["layers"] = [nnxp.Dense(4, 3), nnxp.Softmax()]
     first, rest = switch.replace('backend="cupy"', 'backend="numpy"').split("\n", 1)
-    exec(first, scope)
+    pages.run(first, scope)
     scope["model"].save("model.safetensors")  # the file that the page loads
-    exec(rest, scope)
+    pages.run(rest, scope)
     assert scope["model"].epoch == 10
     log = logging.getLogger("nnxp")
     level = log.level
     try:
-        exec(silence, scope)
+        pages.run(silence, scope)
         assert log.level == logging.ERROR
     finally:
         log.setLevel(level)
     with pytest.raises(nnxp.BackendUnavailableError, match="TF32 is of NVIDIA GPUs"):
-        exec(rounded.replace('"cupy"', '"numpy"'), scope)
+        pages.run(rounded.replace('"cupy"', '"numpy"'), scope)
 
 
 def test_commands_are_understood() -> None:
@@ -219,3 +231,9 @@ def test_pictures_and_links_are_there(page: Path) -> None:
         path = page.parent / name if name else page
         assert path.exists(), target
         assert not place or place in pages.anchors(path.read_text(encoding="utf-8")), target
+
+
+def test_how_it_works_repeats_what_was_measured() -> None:
+    (row,) = re.findall(r"^\| 128, 784-512-512-10 \| (\S+) \| (\S+) \|", pages.read("docs/speed.md"), re.MULTILINE)
+    said = re.search(r"took (\S+) times as long .*?\n?.*?and (\S+) times", pages.read("docs/how-it-works.md"), re.DOTALL)
+    assert said and (said[2], said[1]) == row

@@ -15,7 +15,7 @@ def test_its_python_prints_what_it_shows(
     shown = pages.blocks("README.md", "python")
     assert len(shown) == 3
     for block in shown:
-        exec(block.code, scope)
+        pages.run(block.code, scope)
         assert block.printed and capsys.readouterr().out == block.printed
     assert (tmp_path / "digits.safetensors").is_file()
 
@@ -25,5 +25,10 @@ def test_it_is_short() -> None:
 
 
 def test_it_leads_to_every_page() -> None:
-    linked = {target.partition("#")[0] for target in pages.links(pages.read("README.md"))}
-    assert linked >= {f"docs/{page.name}" for page in (pages.ROOT / "docs").glob("*.md")}
+    found, waiting = set[Path](), [pages.ROOT / "README.md"]
+    while waiting:
+        if (page := waiting.pop()) not in found:
+            found.add(page)
+            targets = (target.partition("#")[0] for target in pages.links(page.read_text(encoding="utf-8")))
+            waiting += [(page.parent / target).resolve() for target in targets if target.endswith(".md")]
+    assert found >= {*(pages.ROOT / "docs").glob("*.md")}
