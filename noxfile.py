@@ -132,7 +132,7 @@ def mpi(session: nox.Session) -> None:
 @nox.session(default=False)
 def docs(session: nox.Session) -> None:
     """The documentation, from nothing, in docs/_build/html: a warning is an error, its Python runs, its links lead on."""
-    session.install("-e", ".[sklearn,plot,onnx,tables,serve]", *group("docs"))
+    session.install("-e", ".[plot,sklearn-onnx,tables,serve]", *group("docs"))
     pages = ROOT / "docs"
     for made in (pages / "_build", pages / "api" / "generated", *pages.glob("auto_*")):
         shutil.rmtree(made, ignore_errors=True)
