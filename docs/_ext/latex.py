@@ -12,7 +12,7 @@ COMMANDS = {
     "ℓ": r"\ell ", "₁": "_{1}", "₂": "_{2}", "′": "'",
 }  # fmt: skip
 FUNCTIONS = {"maximum": r"\max", "minimum": r"\min", "log": r"\log", "sin": r"\sin", "cos": r"\cos", "tanh": r"\tanh"}
-SIGNS = {"≤": r"\le", "≥": r"\ge", "≠": r"\ne", "·": "", "…": r"\dots", "&": r"\wedge", "|": r"\vee", "^": r"\oplus",
+SIGNS = {"≤": r"\le", "≥": r"\ge", "≠": r"\ne", "·": "", "…": r"\ldots", "&": r"\wedge", "|": r"\vee", "^": r"\oplus",
          "<<": r"\ll", ">>": r"\gg"}  # fmt: skip
 KNOWN = {math.sqrt(0.5): r"\frac{1}{\sqrt{2}}", 1 / math.sqrt(2 * math.pi): r"\frac{1}{\sqrt{2\pi}}",
          formulas.GELU_SCALE: r"\sqrt{\frac{2}{\pi}}", 2 * math.pi: r"2\pi"}  # fmt: skip

@@ -1,5 +1,6 @@
 """Formulas are drawn by the browser: docutils makes MathML of LaTeX while the site is built, so no script is needed."""
 
+import re
 from typing import Any
 
 from docutils import nodes
@@ -12,7 +13,7 @@ def visit_math(self: Any, node: nodes.Element) -> None:
     """Writes a formula; one that docutils cannot read is a warning, and so ends the build."""
     block = isinstance(node, nodes.math_block)
     try:
-        made = tex2mathml(node.astext(), as_block=block)
+        made = tex2mathml(re.sub(r"\\dots\b", r"\\ldots", node.astext()), as_block=block)  # it knows no \dots
     except MathError as error:
         logging.getLogger(__name__).warning("no LaTeX that docutils reads: %s", error, location=node)
         made = ""
