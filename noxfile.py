@@ -131,7 +131,7 @@ def mpi(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def docs(session: nox.Session) -> None:
-    """The documentation, from nothing, in docs/_build/html: a warning is an error, its Python runs, its links lead on."""
+    """The documentation, in docs/_build/html: a warning is an error, its Python is run, its links are looked up."""
     session.install("-e", ".[plot,sklearn-onnx,tables,serve]", *group("docs"))
     pages = ROOT / "docs"
     for made in (pages / "_build", pages / "api" / "generated", *pages.glob("auto_*")):

@@ -23,19 +23,22 @@ class Name(SphinxRole):
     def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
         """A link or code."""
         text = nodes.literal(self.text, self.text)
-        target = public(self.text) if re.fullmatch(r"[\w.]+", self.text) else None
-        if target is None:
+        if page := re.fullmatch(r"(docs/\S+)\.md", self.text):
+            options = {"refdomain": "std", "reftype": "doc", "reftarget": f"/{page[1]}"}
+        elif re.fullmatch(r"(nnxp\.)?\w+", self.text) and (target := public(self.text)):
+            options = {"refdomain": "py", "reftype": "obj", "reftarget": target}
+        else:
             return [text], []
-        options = {"refdomain": "py", "reftype": "obj", "reftarget": target, "refexplicit": True}
-        link = addnodes.pending_xref(self.rawtext, text, refdoc=self.env.docname, **options)
-        return [link], []
+        return [addnodes.pending_xref("", text, refdoc=self.env.docname, refexplicit=True, **options)], []
 
 
 OF_THE_HOUSE = set(
-    "adopt attach bind bind_to check_factors check_layers common constants course default_backend entries formula "
-    "functions get_metadata_routing gradient_formula join kept may_join metric_formula moment prediction progress replan restore_optimizer restore_state resume run_backward "
-    "run_forward running saved_state set_fit_request set_partial_fit_request set_score_request stored training "
-    "update_store".split()
+    """
+    adopt attach bind bind_to check_factors check_layers common constants course default_backend entries formula
+    functions get_metadata_routing gradient_formula join kept may_join metric_formula moment prediction progress replan
+    restore_optimizer restore_state resume run_backward run_forward running saved_state set_fit_request
+    set_partial_fit_request set_score_request stored training update_store
+    """.split()
 )
 """Methods without an underscore that one room has for another, or scikit-learn for itself."""
 
@@ -58,7 +61,8 @@ def with_equations(app: Any, what: str, name: str, thing: Any, options: Any, lin
     found = []
     for of_what, group in equations(thing) if what in ("class", "function") else ():
         if group:
-            found += ["", f"{of_what or 'Equations'}, traced from what is run:", ""]
+            title = of_what or ("Equations" if what == "class" else "")
+            found += ["", f"{title}, traced from what is run:", ""] if title else []
             found += [text for line in group for text in (".. math::", "", f"   {line}", "")]
     end = next((i for i, line in enumerate(lines) if i and not line and lines[i - 1]), len(lines))
     lines[end:end] = ["", *found] if found else []

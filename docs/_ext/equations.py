@@ -31,13 +31,7 @@ LONGEST = 60
 
 
 def equations(thing: Any) -> Iterator[tuple[str, list[str]]]:
-    """Those of a public class, or a formula, in groups: what a group is of, and its lines.
-
-    Examples
-    --------
-    >>> [*equations(nnxp.ReLU)]
-    [('', ['y = \\\\max\\\\left( x, 0 \\\\right)', ...])]
-    """
+    """Those of a public class, or a formula, in groups: what a group is of, and its lines."""
     if inspect.isfunction(thing) and thing.__module__ == formulas.__name__:
         if thing is formulas.momentum:
             yield "", of_formula(thing, nesterov=False)

@@ -27,7 +27,7 @@ class TeX(Style):
         self.names = names or {}
 
     def letter(self, letter: Letter) -> str:
-        """A name: x_{12}, \\beta_{1}, \\mathrm{d}y."""
+        r"""A name: x_{12}, \beta_{1}, \mathrm{d}y."""
         name = symbol(letter.name)
         if name[:1] == "d" and len(name) == 2:
             made = rf"\mathrm{{d}}{name[1]}"
@@ -94,8 +94,11 @@ class TeX(Style):
         made = []
         for factor, count in counts.items():
             written = self._written(factor)
-            text = written.text if written.level == 0 and not made and factor.op == "constant" else self.held(
-                written, ATOM if count > 1 else PRODUCT)
+            text = (
+                written.text
+                if written.level == 0 and not made and factor.op == "constant"
+                else self.held(written, ATOM if count > 1 else PRODUCT)
+            )
             dot = r"\cdot " if factor.op == "constant" and made else ""  # x 2 is no product to read
             made.append(dot + text + f"^{{{count}}}" * (count > 1))
         return Written(r" \, ".join(made) or "1", SUM if made and made[0].startswith("-") else PRODUCT)

@@ -51,7 +51,9 @@ def account() -> str:
     every = [(str(page.relative_to(ROOT)), block.code) for page in pages() for block in _blocks(page, "python")]
     left = Counter(page for page, code in every if code not in executed)
     others = ", ".join(f"{count} of {page}" for page, count in left.items()) or "none"
-    return f"{len(every) - left.total()} of {len(every)} Python blocks of the pages were run as they stand; not: {others}"
+    return (
+        f"{len(every) - left.total()} of {len(every)} Python blocks of the pages were run as they stand; not: {others}"
+    )
 
 
 def commands(page: str) -> list[str]:

@@ -11,19 +11,18 @@ import nnxp
 from nnxp.activations import ACTIVATIONS
 from nnxp.losses import LOSSES
 from nnxp.optimizers import OPTIMIZERS
+from nnxp.teaching.updating import watched
 from tests.helpers import pages
 
 
 @pytest.fixture
-def equations(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+def extensions(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(pages.ROOT / "docs" / "_ext")
-    return importlib.import_module("equations")
 
 
 @pytest.fixture
-def links(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    monkeypatch.syspath_prepend(pages.ROOT / "docs" / "_ext")
-    return importlib.import_module("links")
+def equations(extensions: None) -> ModuleType:
+    return importlib.import_module("equations")
 
 
 def told(equations: ModuleType, thing: object) -> list[str]:
@@ -44,8 +43,6 @@ def test_its_corrections_are_what_the_equation_says() -> None:
     """1 - βᵗ is the one part of an equation that no formula has: the optimizer computes it on the host."""
     adam = nnxp.Adam(beta_1=0.9, beta_2=0.99)
     model = nnxp.Sequential([nnxp.Dense(1, 1)], "mean_squared_error", adam, seed=0)
-    from nnxp.teaching.updating import watched
-
     for t in (1, 2, 3):
         model.forward([[1.0]])
         model.backward([[0.0]])
@@ -60,8 +57,14 @@ def test_its_corrections_are_what_the_equation_says() -> None:
     [
         (nnxp.Tanh, [r"y=\tanh(x)", r"\mathrm{d}x=\mathrm{d}y(1-y^{2})"]),
         (nnxp.MeanSquaredError, [r"\ell=(p-y)^{2}", r"\mathrm{d}p=2(p-y)"]),
-        (nnxp.Adagrad, ["c_{t}=c_{t-1}+g_{t}^{2}", r"w_{t}=w_{t-1}-\frac{{\mathrm{lr}}g_{t}}{\sqrt{c_{t}}+\varepsilon}"]),
-        (nnxp.ReLU, [r"y=\max(x,0)", r"\mathrm{d}x=\begin{cases}\mathrm{d}y&\text{where}y>0\\0&\text{else}\end{cases}"]),
+        (
+            nnxp.Adagrad,
+            ["c_{t}=c_{t-1}+g_{t}^{2}", r"w_{t}=w_{t-1}-\frac{{\mathrm{lr}}g_{t}}{\sqrt{c_{t}}+\varepsilon}"],
+        ),
+        (
+            nnxp.ReLU,
+            [r"y=\max(x,0)", r"\mathrm{d}x=\begin{cases}\mathrm{d}y&\text{where}y>0\\0&\text{else}\end{cases}"],
+        ),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )
@@ -86,7 +89,8 @@ def test_every_public_name_has_a_page() -> None:
     assert listed == {*nnxp.__all__} - by_class  # type: ignore[attr-defined]
 
 
-def test_links_are_looked_up(links: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_links_are_looked_up(extensions: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    links = importlib.import_module("links")
     site = tmp_path / "html"
     (site / "below").mkdir(parents=True)
     (site / "below" / "b.html").write_text('<h1 id="here">b</h1><a href="../a.html#there">a</a>')
