@@ -137,7 +137,7 @@ def docs(session: nox.Session) -> None:
     for made in (pages / "_build", pages / "api" / "generated", *pages.glob("auto_*")):
         shutil.rmtree(made, ignore_errors=True)
     site = "docs/_build/html"
-    session.run("sphinx-build", "--fail-on-warning", "--keep-going", "--quiet", "-c", "docs", ".", site, env=ONE_THREAD)
+    session.run("sphinx-build", "--jobs=auto", "--fail-on-warning", "--quiet", "-c", "docs", ".", site, env=ONE_THREAD)
     session.run("python", "docs/_ext/links.py", site)
     env = {"NNXP_TEST_BACKENDS": "numpy", **ONE_THREAD}
     about_pages = ["tests/project/test_pages.py", "tests/project/test_readme.py", "tests/files/test_file_format.py"]

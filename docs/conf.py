@@ -58,7 +58,7 @@ html_theme_options = {
 html_sidebars = {"docs/index": []}
 
 FOLDERS = [folder for folder in ("gallery", "chapters") if (HERE / folder).is_dir()]
-suppress_warnings = [] if "chapters" in FOLDERS else ["toc.not_readable"]  # the home page leads to both
+suppress_warnings = [] if "chapters" in FOLDERS else ["ref.doc", "toc.not_readable"]  # the home page leads to both
 sphinx_gallery_conf = {
     "examples_dirs": [f"docs/{folder}" for folder in FOLDERS],
     "gallery_dirs": [f"docs/auto_{folder}" for folder in FOLDERS],
