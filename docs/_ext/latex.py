@@ -48,7 +48,7 @@ class TeX(Style):
 
     def fraction(self, above: Written, below: Written) -> Written:
         """One above the other."""
-        return Written(rf"\frac{{{above.text}}}{{{below.text}}}", ATOM)
+        return Written(rf"\frac{{{above.text}}}{{{below.text}}}", PRODUCT)
 
     def root(self, inner: Written) -> Written:
         """Under a root."""
@@ -71,7 +71,7 @@ class TeX(Style):
             case "mul":
                 return self._product(node)
             case "exp":
-                return Written(f"e^{{{self.write(node.args[0])}}}", ATOM)
+                return Written(f"e^{{{self.write(node.args[0])}}}", PRODUCT)
             case "expm1":
                 return Written(f"e^{{{self.write(node.args[0])}}} - 1", SUM)
             case "log1p":
@@ -93,12 +93,8 @@ class TeX(Style):
             return self._written(next(iter(counts)))
         made = []
         for factor, count in counts.items():
-            written = self._written(factor)
-            text = (
-                written.text
-                if written.level == 0 and not made and factor.op == "constant"
-                else self.held(written, ATOM if count > 1 else PRODUCT)
-            )
+            written, number_first = self._written(factor), factor.op == "constant" and not made
+            text = written.text if number_first else self.held(written, ATOM if count > 1 else PRODUCT)
             dot = r"\cdot " if factor.op == "constant" and made else ""  # x 2 is no product to read
             made.append(dot + text + f"^{{{count}}}" * (count > 1))
         return Written(r" \, ".join(made) or "1", SUM if made and made[0].startswith("-") else PRODUCT)

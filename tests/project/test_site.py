@@ -14,6 +14,8 @@ from nnxp.optimizers import OPTIMIZERS
 from nnxp.teaching.updating import watched
 from tests.helpers import pages
 
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture
 def extensions(monkeypatch: pytest.MonkeyPatch) -> None:
