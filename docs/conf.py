@@ -57,13 +57,10 @@ html_theme_options = {
 }
 html_sidebars = {"docs/index": []}
 
-FOLDERS = [folder for folder in ("gallery", "chapters") if (HERE / folder).is_dir()]
-suppress_warnings = [] if "chapters" in FOLDERS else ["ref.doc", "toc.not_readable"]  # the home page leads to both
 sphinx_gallery_conf = {
-    "examples_dirs": [f"docs/{folder}" for folder in FOLDERS],
-    "gallery_dirs": [f"docs/auto_{folder}" for folder in FOLDERS],
+    "examples_dirs": ["docs/chapters", "docs/gallery"],
+    "gallery_dirs": ["docs/auto_chapters", "docs/auto_gallery"],
     "filename_pattern": r"\.py$",  # all are run
-    "ignore_pattern": r"__init__\.py",
     "abort_on_example_error": True,
     "within_subsection_order": "FileNameSortKey",
     "download_all_examples": False,
@@ -71,7 +68,4 @@ sphinx_gallery_conf = {
     "show_signature": False,
     "write_computation_times": False,
     "min_reported_time": 1e9,
-    "plot_gallery": True,
-    "image_scrapers": ("matplotlib",),
-    "reset_modules": ("matplotlib",),
 }
