@@ -1,6 +1,7 @@
 """`nnxp.Playground`: a callback that turns a training in the plane into a page to play with."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from nnxp.callbacks import State
 from nnxp.doors.calling import Constructed
 from nnxp.doors.describing import described
 from nnxp.files.wholefile import whole_file
+from nnxp.layers import Layer
 from nnxp.network.answers import answers, class_names
 from nnxp.sequential import Sequential
 from nnxp.teaching.playground_page import Shown, playground_page
@@ -73,6 +75,8 @@ class Playground(Constructed):
     last = True
     """At the end it sees the weights that other callbacks have put back."""
     __repr__ = described
+    _shown: Shown
+    _due: set[int]
 
     def __init__(
         self, X: ArrayLike, y: ArrayLike, *, features: Sequence[str] = ("x₁", "x₂"), held_out: str = "validation"
@@ -90,7 +94,6 @@ class Playground(Constructed):
         if len(self.features) != 2:
             raise ValueError(f"got features={list(features)}, expected two names")
         self.frames: list[Frame] = []
-        self.model: Sequential | None = None
 
     def __call__(self, state: State[Sequential]) -> None:
         """Looks, where it is time."""
@@ -99,20 +102,17 @@ class Playground(Constructed):
             return
         if state.event == "begin":
             self._begin(model, state.epoch, state.epochs)
-        elif state.event == "epoch":
-            if state.epoch in self._due:
-                self.frames.append(self.scene.frame(model, state.epoch, has_stepped=True))
-        elif state.epoch > self._first:
-            frame = self.scene.frame(model, state.epoch, has_stepped=True)
-            if self.frames[-1].epoch == state.epoch:  # other weights may have been put back since
+        elif state.epoch in self._due if state.event == "epoch" else state.epoch > self.frames[0].epoch:
+            if self.frames[-1].epoch == state.epoch:  # at the end, where other weights may have been put back
                 self.frames.pop()
-            self.frames.append(frame)
+            self.frames.append(self._shown.scene.frame(model, state.epoch, has_stepped=True))
+            self._shown = replace(self._shown, history={**model.history})
 
     def html(self) -> str:
         """The page."""
         if not self.frames:
             raise ValueError("got nothing to show yet, expected a fit: model.fit(X, y, callbacks=[playground])")
-        return playground_page(self._shown())
+        return playground_page(self._shown)
 
     def save(self, path: str | Path) -> None:
         """Writes the page to a file."""
@@ -123,39 +123,30 @@ class Playground(Constructed):
     def _begin(self, model: Sequential, epoch: int, epochs: int) -> None:
         """Looks at the model before it is trained."""
         check(model)
-        one = self.X[:1]
-        self.model, self._first = model, epoch
+        classes, one = class_names(model), self.X[:1]
+        answer = answers(model, outputs(model, len(model.layers), one))
+        if classes is None and answer.shape[1] != 1:
+            raise ValueError(f"got a model of {answer.shape[1]} numbers, expected one, or classes, to show its surface")
         self._due = {epoch + round(i * epochs / FRAMES) for i in range(1, FRAMES + 1)}
         found = groups(model, one)
         lines = [unit_formulas(model, g.start, g.stop, g.shown, outputs(model, g.start, one).shape[1]) for g in found]
-        rows = self.X[_spread(len(self.X), ROWS)]
-        self.scene = Scene(Window.around(self.X.astype(np.float64)), found, lines, rows, min(epochs, FRAMES) + 2)
-        answer = answers(model, outputs(model, len(model.layers), one))
-        if class_names(model) is None and answer.shape[1] != 1:
-            raise ValueError(f"got a model of {answer.shape[1]} numbers, expected one, or classes, to show its surface")
-        self.frames = [self.scene.frame(model, epoch, has_stepped=False)]
-
-    def _shown(self) -> Shown:
-        """What the page is written from."""
-        model = self.model
-        assert model is not None
-        classes, chosen = class_names(model), _spread(len(self.X), POINTS)
-        y = self.y[chosen]
-        if y.ndim == 2:
-            y = y.argmax(axis=1) if classes is not None and y.shape[1] > 1 else y[:, 0]
-        return Shown(
-            "Playground: " + ", ".join(titled(model, i) for i in range(len(model.layers))),
-            self.features,
-            classes,
-            self.X[chosen].astype(np.float64),
-            y.astype(np.float64 if classes is None else np.int64),
-            self.scene,
-            self.frames,
-            model.history,
-            self.held_out,
-            [(g, ", ".join(titled(model, i) for i in range(g.start, g.stop))) for g in self.scene.groups],
-            [f"{i + 1}. {titled(model, i)}" for i in layers_with_parameters(model)],
-            type(model.loss).__name__,
+        rows, drawn = self.X[_spread(len(self.X), ROWS)], _spread(len(self.X), POINTS)
+        scene = Scene(Window.around(self.X.astype(np.float64)), found, lines, rows, min(epochs, FRAMES) + 2)
+        self.frames = [scene.frame(model, epoch, has_stepped=False)]
+        names = [titled(layer) for layer in model.layers]
+        self._shown = Shown(
+            title=f"Playground: {', '.join(names)}",
+            features=self.features,
+            classes=classes,
+            X=self.X[drawn].astype(np.float64),
+            y=_flat(self.y[drawn], classes is not None),
+            scene=scene,
+            frames=self.frames,
+            history={**model.history},
+            held_out=self.held_out,
+            groups=[(group, ", ".join(names[group.start : group.stop])) for group in found],
+            trained=[f"{i + 1}. {names[i]}" for i in layers_with_parameters(model)],
+            loss=type(model.loss).__name__,
         )
 
 
@@ -165,11 +156,17 @@ def check(model: Sequential) -> None:
         raise ValueError(f"got a model of {model.members} members, expected one network: leave members= out")
 
 
-def titled(model: Sequential, i: int) -> str:
+def titled(layer: Layer) -> str:
     """A layer in a few letters."""
-    layer = model.layers[i]
     widths = (getattr(layer, "n_in", None), getattr(layer, "n_out", None))
     return type(layer).__name__ + ("" if None in widths else f"({widths[0]}, {widths[1]})")
+
+
+def _flat(y: HostArray, is_class: bool) -> HostArray:
+    """Class indices, or numbers, (n,)."""
+    if y.ndim == 2:
+        y = y.argmax(axis=1) if is_class and y.shape[1] > 1 else y[:, 0]
+    return y.astype(np.int64 if is_class else np.float64)
 
 
 def _spread(n: int, most: int) -> HostArray:
