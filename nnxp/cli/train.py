@@ -225,9 +225,10 @@ def _fit(
     dataset: Dataset,
     table: tables.Prepared | None,
     checkpoint: Path,
-    callbacks: list[Any],
+    watching: list[Any],
 ) -> EarlyStopping | None:
     """Trains; gives what watched over it, if anything did."""
+    callbacks = [*watching]
     if args.checkpoint_every or args.resume:
         callbacks.append(PatientCheckpoint(checkpoint, **args.checkpoint_every or {}))
     with Interruption() as interruption, presentation.log(args.quiet):

@@ -174,11 +174,14 @@ def test_what_is_no_picture_is_refused(tmp_path: Path) -> None:
 def test_the_command_writes_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = str(tmp_path / "run")
     words = ["train", "spiral", "--epochs", "2", "--hidden", "3", "--out", out, "--overwrite"]
-    assert main([*words, "--page"]) == 0 and "playground.html" in capsys.readouterr().out
+    assert main([*words, "--page"]) == 0
+    said = capsys.readouterr().out
+    assert " playground.html," in said and "no playground" not in said
     page = (tmp_path / "run" / "playground.html").read_text(encoding="utf-8")
     with_page = nnxp.load(tmp_path / "run" / "model.safetensors")
     assert data_of(page)["features"] == ["x0", "x1"] and "CategoricalCrossentropy, test" in page
-    assert main([*words, "--quiet"]) == 0 and not (tmp_path / "run" / "playground.html").exists()
+    assert main(words) == 0 and "playground" not in capsys.readouterr().out
+    assert not (tmp_path / "run" / "playground.html").exists()
     without = nnxp.load(tmp_path / "run" / "model.safetensors")
     assert np.array_equal(with_page.store.values, without.store.values)
 
@@ -224,6 +227,9 @@ def test_in_a_browser(tmp_path: Path, browser: Browser) -> None:
     body.send_keys(Keys.END)
     dead = sum(map(len, playground.frames[-1].dead))
     assert browser.js(pixels) == last and browser.one("[data-number=dead]").text == str(dead)
+    body.send_keys(Keys.ARROW_LEFT, Keys.ARROW_LEFT, Keys.ARROW_RIGHT)
+    assert browser.one("#epoch").text == "epoch 39 of 40"
+    body.send_keys(Keys.END)
     browser.one("#play").click()
     browser.until("document.getElementById('epoch').textContent.startsWith('epoch 2 ')")
     browser.one("#play").click()
@@ -232,21 +238,21 @@ def test_in_a_browser(tmp_path: Path, browser: Browser) -> None:
     before = reading()
     stage.send_keys(Keys.ARROW_UP, Keys.ARROW_UP)
     assert reading() != before and before.startswith("At x₁ = ") and browser.all("#reading math")
-    unit = browser.one("[data-group='0'][data-unit='1']")
+    frame, side = playground.frames[2], playground._shown.scene.side
+    there = values(frame.units[0])[(side // 2 - 2) * side + side // 2]  # the cross began in the middle
+    k = int(there.argmax())
+    unit = browser.one(f"[data-group='0'][data-unit='{k}']")
     unit.send_keys("")  # the focus alone tells its formula
-    assert reading().startswith("Hidden layer 1, unit 2")
-    numbers = browser.js(
-        "[...document.querySelectorAll('#reading .work:first-child > div:last-child mn')].map((n) => n.textContent)"
-    )
-    frame = playground.frames[2]
-    shown = [float(n.replace("−", "-")) for n in numbers]
-    assert shown[1::2] + shown[4:] == pytest.approx([*frame.numbers[0][1][:2], frame.numbers[0][1][2]], rel=6e-3)
-    z = shown[0] * shown[1] + shown[2] * shown[3] + shown[4]
+    assert there[k] > 0 and reading().startswith(f"Hidden layer 1, unit {k + 1}")
+    numbers = [one.text for one in browser.all("#reading .work:first-child > div:last-child mn")]
+    x1, w1, x2, w2, b = (float(number.replace("−", "-")) for number in numbers)
+    assert [w1, w2, b] == pytest.approx(frame.numbers[0][k], rel=5e-3)
+    place = playground._shown.scene.window.grid(side)[(side // 2 - 2) * side + side // 2]
+    assert [x1, x2] == pytest.approx(place, rel=5e-3)
     value = float(browser.one("#reading .work:last-child > div:last-child mn").text)
-    reach = frame.units[0].high[1] - frame.units[0].low[1]
-    assert value == pytest.approx(max(z, 0), abs=reach / 255 + 0.05)
+    assert value == pytest.approx(there[k], rel=5e-3)
     unit.send_keys(Keys.ENTER)
-    assert browser.one("#what").text == "Hidden layer 1, unit 2" and unit.get_attribute("aria-pressed") == "true"
+    assert browser.one("#what").text == f"Hidden layer 1, unit {k + 1}" and unit.get_attribute("aria-pressed") == "true"
     body.send_keys(Keys.ESCAPE)
     assert browser.one("#what").text == "Decision surface" and unit.get_attribute("aria-pressed") == "false"
     assert "is-dead" in browser.one("[data-group='0'][data-unit='0']").get_attribute("class")
