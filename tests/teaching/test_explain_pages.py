@@ -9,7 +9,6 @@ import pytest
 import nnxp
 from nnxp.teaching.as_text import blocks
 from nnxp.teaching.notation import Style
-from tests.helpers.browser import Browser
 from tests.teaching import examples
 
 VOID = {"meta", "input"}
@@ -46,12 +45,7 @@ class Page(HTMLParser):
 
 @pytest.fixture(scope="module")
 def hostile() -> nnxp.Explanation:
-    """A step with names that are markup."""
-    kind = type("<script>alert(1)</script>_*", (nnxp.Tanh,), {"__doc__": "y = <b>f</b>(x). A layer."})
-    layers = [nnxp.Dense(4, 9), kind(), nnxp.Dense(9, 3), "softmax"]
-    model = nnxp.Sequential(layers, "categorical_crossentropy", nnxp.Adam(0.1), backend=examples.PLAIN, seed=0)
-    model.classes = ["<i>no</i>", "a & b", '"quoted"']
-    return nnxp.explain(model, examples.X, examples.CLASSES)
+    return examples.hostile()
 
 
 def test_all_pages_have_the_same_numbers(hostile: nnxp.Explanation) -> None:
@@ -114,34 +108,3 @@ def test_files_are_written_by_their_ending(tmp_path: Path) -> None:
         assert (tmp_path / name).read_text(encoding="utf-8") == expected
     with pytest.raises(ValueError, match=r"expected a name that ends in \.txt, \.md, \.html"):
         step.save(tmp_path / "a.pdf")
-
-
-def test_in_a_browser(tmp_path: Path, hostile: nnxp.Explanation, browser: Browser) -> None:
-    """Buttons, keys and a phone's width, without a word on the console."""
-    from selenium.webdriver.common.keys import Keys
-
-    hostile.save(tmp_path / "step.html")
-    browser.open(tmp_path / "step.html")
-
-    def shown() -> list[str]:
-        return browser.shown(".step")
-
-    body, count = browser.one("body"), len(hostile.facts.steps)
-    assert shown() == ["step-1"] and not browser.one("#back").is_enabled()
-    browser.one("#next").click()
-    assert shown() == ["step-2"] and browser.one("#said").text == f"Step 2 of {count}"
-    body.send_keys(Keys.ARROW_RIGHT)
-    assert shown() == ["step-3"] and len(browser.all("svg .now circle")) == 3
-    body.send_keys(Keys.ARROW_LEFT, Keys.ARROW_LEFT)
-    assert shown() == ["step-1"]
-    body.send_keys(Keys.END)
-    assert shown() == [f"step-{count}"] and not browser.one("#next").is_enabled()
-    everything = browser.one("#all")
-    everything.send_keys(Keys.ENTER)
-    assert len(shown()) == count and everything.get_attribute("aria-pressed") == "true"
-    assert browser.js("[...document.querySelectorAll('math')].every(m => m.getBoundingClientRect().height > 0)")
-    assert browser.said == []
-    browser.open(tmp_path / "step.html", width=360)
-    for i in range(1, count + 1):  # nothing makes the page itself wider than the phone
-        assert shown() == [f"step-{i}"] and browser.width <= 360
-        browser.one("body").send_keys(Keys.ARROW_RIGHT)
