@@ -170,7 +170,7 @@
     } else if (data.classes) {
       const i = cell(data.side);
       const best = frames[at].answer.best[i];
-      parts.push(node("h3", `At ${where}: ${data.classes[best]}`));
+      parts.push(node("h3", `At ${where}: class ${data.classes[best]}`));
       const outputs = data.groups.length - 1;
       parts.push(node("p", `with probability ≈ ${(frames[at].answer.probability[i] / 255).toFixed(2)}`));
       parts.push(formulaOf(outputs, Math.min(best, formulas[outputs].length - 1)));
