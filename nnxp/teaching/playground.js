@@ -93,7 +93,10 @@
 
   function coordinates() {
     const share = [place[0], 1 - place[1]];
-    return share.map((s, i) => data.low[i] + s * (data.high[i] - data.low[i]));
+    return share.map((s, i) => {
+      const value = data.low[i] + s * (data.high[i] - data.low[i]);
+      return Math.abs(value) < 1e-9 * (data.high[i] - data.low[i]) ? 0 : value; // the middle, but for rounding
+    });
   }
 
   function node(name, ...children) {
