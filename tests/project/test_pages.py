@@ -22,8 +22,8 @@ from nnxp.cli.parser import parser
 from tests.helpers import pages
 
 RUN_HERE = {
-    "by-hand.md", "distributed.md", "estimators.md", "explain.md", "gpu.md", "onnx.md", "playground.md", "pytorch.md", "serving.md",
-    "speed.md", "tables.md", "training.md",
+    "by-hand.md", "distributed.md", "estimators.md", "explain.md", "gpu.md", "onnx.md", "playground.md", "pytorch.md",
+    "serving.md", "speed.md", "tables.md", "training.md",
 }  # fmt: skip
 
 
