@@ -31,6 +31,10 @@ ROOM = 4_000_000
 """Bytes for the units' surfaces over all moments. Compressed and as text they take about a third of that."""
 
 
+LARGEST = 1e30
+"""What is larger, where a network explodes beside its data, is drawn as this."""
+
+
 @dataclass(frozen=True)
 class Window:
     """The part of the plane that is looked at: all points, and a tenth to each side."""
@@ -115,7 +119,7 @@ class Surface:
     @classmethod
     def of(cls, values: Floats) -> "Surface":
         """Of values (places, units)."""
-        values = np.nan_to_num(values)
+        values = np.clip(np.nan_to_num(values), -LARGEST, LARGEST)
         low, high = values.min(axis=0), values.max(axis=0)
         steps = np.rint((values - low) / np.where(high > low, high - low, 1.0) * 255)
         return cls(steps.T.astype(np.uint8), low, high)
@@ -176,8 +180,8 @@ class Frame:
             "answer": self.answer.document(),
             "units": [surface.document() for surface in self.units],
             "dead": self.dead,
-            "numbers": self.numbers,
-            "gradients": [None if math.isnan(g) else g for g in short(self.gradients)],
+            "numbers": [[_known(numbers) for numbers in units] for units in self.numbers],
+            "gradients": _known(short(self.gradients)),
         }
 
 
@@ -213,6 +217,11 @@ class Scene:
 def layers_with_parameters(model: Sequential) -> list[int]:
     """Positions of the layers that are trained, parts included."""
     return sorted({_position(entry.owner) for entry in model.store.entries if entry.kind != "state"})
+
+
+def _known(numbers: Sequence[float]) -> list[float | None]:
+    """Numbers as JSON has them: None where one is not finite."""
+    return [number if math.isfinite(number) else None for number in numbers]
 
 
 def _gradients(model: Sequential) -> list[float]:

@@ -12,7 +12,7 @@ import pytest
 
 import nnxp
 from nnxp.cli import main
-from nnxp.teaching.snapshots import SIDE, as_text
+from nnxp.teaching.snapshots import SIDE, Frame, Surface, as_text
 from tests.helpers.matrix import Target
 from tests.teaching.test_explain_pages import Page
 
@@ -135,6 +135,14 @@ def test_a_page_needs_nothing_and_no_name_is_markup() -> None:
     policy = next(a["content"] for tag, a in page.tags if tag == "meta" and a.get("http-equiv"))
     assert policy is not None and policy.startswith("default-src 'none'")
     assert playground._shown.scene.groups[0].shown < 130 and "units are shown" in text
+
+
+def test_what_is_not_finite_is_drawn_all_the_same() -> None:
+    surface = Surface.of(np.array([[np.inf, 5.0], [np.nan, 5.0], [-np.inf, 5.0]]))
+    assert surface.steps.tolist() == [[255, 128, 0], [0, 0, 0]] and np.isfinite([*surface.low, *surface.high]).all()
+    frame = Frame(1, surface, [surface], [[]], [[[np.nan, 2.0]]], [np.inf, 1.0])
+    assert json.dumps(found := frame.document(), allow_nan=False)
+    assert found["gradients"] == [None, 1.0] and found["numbers"] == [[[None, 2.0]]]
 
 
 def test_bytes_come_back() -> None:
