@@ -3,7 +3,8 @@
 What that is, Pyodide 314.0.7 (Python 3.14 under Node.js) was asked: threads cannot be started, nor processes; there is
 one core; the modules resource, pwd, grp and _multiprocessing and os.link and os.sched_getaffinity are not there; mmap,
 signal, ctypes and locks of files work, of which fcntl is hidden all the same. Its list of packages has no numba, and a
-NumPy that names no BLAS. (https://pyodide.org/en/stable/usage/wasm-constraints.html names more, which nnxp never imports.)
+NumPy that names no BLAS. (What else is not there, https://pyodide.org/en/stable/usage/wasm-constraints.html says, nnxp
+never imports.)
 """
 
 import _thread
