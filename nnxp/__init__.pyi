@@ -85,6 +85,7 @@ from nnxp.optimizers import Optimizer as Optimizer
 from nnxp.optimizers import RMSprop as RMSprop
 from nnxp.sequential import Sequential as Sequential
 from nnxp.teaching import Explanation as Explanation
+from nnxp.teaching import Playground as Playground
 from nnxp.teaching import explain as explain
 
 __version__: str

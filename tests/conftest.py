@@ -39,7 +39,9 @@ ABOUT_NO_LIBRARY = (
     "test_faults",
     "test_hostile",
     "test_house",
+    "test_in_a_browser",
     "test_kills",
+    "test_pyodide",
     "test_tensorfile",
 )
 

@@ -5,7 +5,7 @@ import re
 from typing import Any, NoReturn
 
 from nnxp import __version__
-from nnxp.cli import explain_options, outward, serve_options, table_options, values
+from nnxp.cli import explain_options, outward, run_options, serve_options, table_options, values
 from nnxp.cli.recipes import RECIPES
 from nnxp.errors import hint
 
@@ -209,31 +209,7 @@ def _train(command: argparse.ArgumentParser) -> None:
         metavar="N",
         help="initial weights, order, dropout, test rows (default: 0)",
     )
-    out = command.add_argument_group("the results")
-    out.add_argument("--out", metavar="FOLDER", help="the run folder (default: runs/ and the name of the data)")
-    out.add_argument(
-        "--overwrite",
-        action="store_true",
-        help="replace a run that is there already; it stays, and so does a checkpoint, until this one's files take "
-        "their places",
-    )
-    out.add_argument(
-        "--checkpoint-every",
-        type=values.every,
-        metavar="N",
-        help="save where the training stands every N steps, or every N minutes, 10m, and on Ctrl-C and SIGTERM, to "
-        "checkpoint.safetensors in the run folder; removed when the run is complete. A save that fails is a "
-        "warning, and the training goes on",
-    )
-    out.add_argument(
-        "--resume",
-        action="store_true",
-        help="go on from the run folder's checkpoint, given the same options, to the same weights as without an "
-        "interruption; begin afresh where there is none. Without --checkpoint-every, saves after each epoch. A "
-        "checkpoint or a complete run of other options or data is refused by the difference: --overwrite, without "
-        "--resume, trains anew",
-    )
-    out.add_argument("--quiet", action="store_true", help="print nothing but errors")
+    run_options.add(command)
     _backend(command)
 
 

@@ -17,7 +17,15 @@ except ImportError:  # on Windows
     fcntl = None  # type: ignore[assignment]
 
 TRAINING_ROWS = "training_rows.npy"
-FILES = ("model.safetensors", "history.csv", "summary.json", "curves.png", "report.html", TRAINING_ROWS)
+FILES = (
+    "model.safetensors",
+    "history.csv",
+    "summary.json",
+    "curves.png",
+    "report.html",
+    "playground.html",
+    TRAINING_ROWS,
+)
 CHECKPOINT = "checkpoint.safetensors"
 
 

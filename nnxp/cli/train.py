@@ -14,7 +14,7 @@ import nnxp
 from nnxp.activations import Softmax
 from nnxp.backends import Backend, get_backend
 from nnxp.callbacks import EarlyStopping, Interruption
-from nnxp.cli import account, crossvalidation, opening, presentation, seen, settings, table_options, tables
+from nnxp.cli import account, crossvalidation, opening, playing, presentation, seen, settings, table_options, tables
 from nnxp.cli.parser import UsageError
 from nnxp.cli.recipes import is_table, recipe_for
 from nnxp.cli.results import Result, library_version
@@ -59,6 +59,7 @@ def run(args: argparse.Namespace) -> None:
         recipe = table.preset.recipe
     dataset, held_out = settings.load(args) if table is None else (table.dataset, {"held_out": table.held_out})
     loss = settings.loss_for(args.loss, dataset)
+    watching = playing.watching(args, dataset, table is not None)
     model = _made(args, recipe, backend, dataset) if table is None else _made_for(args, backend, table)
     model.preprocessing = dataset.preprocessing | held_out
     if table is not None:
@@ -89,7 +90,7 @@ def run(args: argparse.Namespace) -> None:
             if table is not None:
                 tables.show(table)
             presentation.before(dataset, model, recipe, loss, validation)
-        stopping = _fit(args, recipe, model, dataset, table, folder.checkpoint)
+        stopping = _fit(args, recipe, model, dataset, table, folder.checkpoint, watching)
         if not leads:
             return
         model.communicator = None  # what follows is this process's alone
@@ -124,6 +125,7 @@ def run(args: argparse.Namespace) -> None:
             text = json.dumps(summary, indent=2, ensure_ascii=False) + "\n"
             (folder.staging / "summary.json").write_text(text, encoding="utf-8")
             shown = dataset if table is None else table.in_units()
+            no_page = playing.write(watching, folder.staging / "playground.html")
             no_picture = presentation.draw(history, followed, model, shown, result, folder.staging / "curves.png")
             folder.publish()
     if not args.quiet:
@@ -131,7 +133,7 @@ def run(args: argparse.Namespace) -> None:
             tell(document)
         if parts is not None:
             crossvalidation.show(parts)
-        presentation.after(None if document else result, summary, folder.path, no_report, no_picture)
+        presentation.after(None if document else result, summary, folder.path, no_report, no_page, no_picture)
 
 
 def _made(args: argparse.Namespace, recipe: Recipe, backend: Backend, dataset: Dataset) -> Sequential:
@@ -223,9 +225,10 @@ def _fit(
     dataset: Dataset,
     table: tables.Prepared | None,
     checkpoint: Path,
+    watching: list[Any],
 ) -> EarlyStopping | None:
     """Trains; gives what watched over it, if anything did."""
-    callbacks: list[Any] = []
+    callbacks = [*watching]
     if args.checkpoint_every or args.resume:
         callbacks.append(PatientCheckpoint(checkpoint, **args.checkpoint_every or {}))
     with Interruption() as interruption, presentation.log(args.quiet):

@@ -86,7 +86,7 @@ def split(
         held_out = _stratified(y, order, total, seed, of_weight, names)
     is_held_out = np.zeros(n, dtype=np.bool_)
     is_held_out[held_out] = True
-    return np.flatnonzero(~is_held_out), np.flatnonzero(is_held_out)
+    return np.flatnonzero(~is_held_out).astype(np.int64), np.flatnonzero(is_held_out).astype(np.int64)
 
 
 def _stratified(

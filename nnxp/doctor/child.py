@@ -35,7 +35,7 @@ def isolated(name: str, timeout: float = TIMEOUT) -> list[Row]:
     ------
     OSError
         There is no Python to start: the program is frozen (`sys.frozen`, as PyInstaller and its kin set it), or has
-        Python inside. Starting it would run the program itself once more.
+        Python inside. Starting it would run the program itself once more. Or no process can be started.
     """
     if getattr(sys, "frozen", False) or not sys.executable:
         raise OSError(
@@ -48,9 +48,14 @@ def isolated(name: str, timeout: float = TIMEOUT) -> list[Row]:
         paths = os.pathsep.join(filter(None, (home, os.environ.get("PYTHONPATH"))))
         command = [sys.executable, "-P", "-m", "nnxp.doctor", name, str(results)]
         with log.open("wb") as output:
-            process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env={**os.environ, "PYTHONPATH": paths}
-            )
+            env = {**os.environ, "PYTHONPATH": paths}
+            try:
+                process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=env)
+            except OSError as error:
+                raise OSError(
+                    f"got no process ({error.strerror}), expected one for each library that is examined: run `nnxp "
+                    "doctor` where processes can be started, which they cannot in WebAssembly"
+                ) from error
             trouble = _wait(process, timeout)
         rows = [Row.of(document) for document in json.loads(results.read_text("utf-8"))] if results.exists() else []
         rows = rows or [Row(name)]

@@ -2,13 +2,13 @@
 
 import itertools
 from collections.abc import Iterator
-from importlib import resources
 
 from nnxp.tabular.report.markup import Markup, element, joined
 from nnxp.teaching.as_text import sizes
 from nnxp.teaching.facts import Facts, Matrix, Step, Work
 from nnxp.teaching.network_picture import picture
 from nnxp.teaching.notation import MathML
+from nnxp.teaching.page_parts import whole_page
 
 COLOURS = 6
 """How many colours `step.css` has for dimensions; they begin again after that."""
@@ -30,19 +30,7 @@ def html(facts: Facts) -> str:
         element("main", *steps),
         element("footer", element("p", "Arrow keys, Home and End go from step to step. ", sizes(facts), ".")),
     )
-    policy = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
-    head = joined(
-        Markup('<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'),
-        Markup(f'<meta http-equiv="Content-Security-Policy" content="{policy}">'),
-        element("title", facts.title),
-        element("style", Markup(_file("step.css"))),
-    )
-    script = element("script", Markup(_file("step.js")))
-    return f'<!DOCTYPE html>\n<html lang="en"><head>{head}</head><body>{body}{script}</body></html>\n'
-
-
-def _file(name: str) -> str:
-    return (resources.files("nnxp.teaching") / name).read_text(encoding="utf-8")
+    return whole_page(facts.title, body, "step.css", "step.js")
 
 
 def _dimensions(facts: Facts, colours: dict[str, str]) -> Markup:

@@ -18,6 +18,8 @@ from nnxp.typing import Floats
 Found: TypeAlias = list[tuple[str, Any, Floats]]
 """A letter, an array of expressions, and the numbers that the library computed for them."""
 FIRST = f"Of each matrix {SHOWN} numbers are worked out."
+UNTRACED = (TypeError, AttributeError, ValueError, LookupError, NotImplementedError)
+"""What a layer or a loss raises on letters where it is nothing that can be written in formulas of single numbers."""
 
 
 def places(shape: Sequence[int]) -> list[tuple[int, ...]]:
@@ -35,7 +37,7 @@ def worked(trace: Trace, owner: Layer | Loss, run: Callable[[], Found]) -> tuple
             for name, symbols, values in found
             for place in places(values.shape)
         ]
-    except (TypeError, AttributeError, ValueError, LookupError, NotImplementedError) as error:
+    except UNTRACED as error:
         why = str(error) if isinstance(error, Unwritten) else "it is no formula of single numbers"
         return (), (f"What is inside {type(owner).__name__} is not written out here: {why}.",)
     used = {node for work in works for node in parts(work.formula)}

@@ -4,6 +4,7 @@ import sys
 from types import TracebackType
 from typing import Any, Self
 
+from nnxp.beside import has_threads
 from nnxp.printing import is_terminal
 
 NO_RESULTS = ("learning_rate", "seconds")
@@ -18,7 +19,8 @@ class Progress:
     total : int or None
         Steps in all; None where nobody knows, which shows their number instead of a share.
     show : bool, optional
-        By default, whether standard error is a terminal, and there are no lines.
+        By default, whether standard error is a terminal, and there are no lines. Where no thread can be started to draw
+        it, it is lines.
     lines : bool, optional
         Whether an epoch that is over is a line on standard output; by default in a notebook, where nobody asked for a
         bar or for none.
@@ -32,7 +34,9 @@ class Progress:
         self._total = total
 
     def __enter__(self) -> Self:
-        if self.shown:
+        if self.shown and not has_threads():
+            self.shown, self.lines = False, True
+        elif self.shown:
             from rich.console import Console
             from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 

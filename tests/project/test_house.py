@@ -70,6 +70,7 @@ LATE = {
         "nnxp/tabular/encoders/encoder.py",
         "nnxp.tabular.reading.frames",
     ): "frames and rows: a table that was read needs none of it",
+    ("nnxp/cli/playing.py", "nnxp.teaching"): "for `--page` alone",
     ("nnxp/cli/serve.py", "nnxp.serving"): "an extra, whose lack is told in one line",
     ("nnxp/cli/__init__.py", "nnxp.errors"): "where a command fails",
     ("nnxp/cli/launching.py", "nnxp.distributed"): "where a launcher has started it",

@@ -23,7 +23,8 @@ from nnxp.cli.parser import parser
 from tests.helpers import pages
 
 BESIDE = {
-    "by-hand.md", "distributed.md", "estimators.md", "explain.md", "file-format.md", "gpu.md", "onnx.md", "pytorch.md",
+    "by-hand.md", "distributed.md", "estimators.md", "explain.md", "file-format.md", "gpu.md", "onnx.md", "playground.md",
+    "pytorch.md",
     "serving.md", "speed.md", "tables.md", "training.md",
 }  # fmt: skip
 """Those of which a test says more than that they run and print what they show."""
@@ -120,6 +121,13 @@ def test_explain(scope: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> N
     run("docs/explain.md", scope)
     assert "Layer 4, Softmax: backward" in capsys.readouterr().out and Path("step.html").is_file()
     assert scope["step"].loss_after < scope["step"].loss
+
+
+def test_playground(scope: dict[str, Any]) -> None:
+    run("docs/playground.md", scope)
+    assert "height from -1." in Path("playground.html").read_text("utf-8")
+    frames = scope["playground"].frames
+    assert [frame.epoch for frame in frames][::20] == [0, 30, 60] and len(frames[-1].dead) == 2
 
 
 def test_estimators(scope: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:

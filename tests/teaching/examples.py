@@ -52,3 +52,12 @@ OPTIMIZERS = [
     nnxp.RMSprop(0.1), nnxp.Adam(0.1), nnxp.AdamW(0.1, weight_decay=0.5, decay_biases=False), nnxp.Lion(0.1),
     nnxp.SGD(0.1, clip_norm=0.01), nnxp.Adam(0.1, decay=0.5, factors={"biases": 0.1}), nnxp.SGD(0.1, clip_value=0.01),
 ]  # fmt: skip
+
+
+def hostile() -> nnxp.Explanation:
+    """A step with names that are markup."""
+    kind = type("<script>alert(1)</script>_*", (nnxp.Tanh,), {"__doc__": "y = <b>f</b>(x). A layer."})
+    layers = [nnxp.Dense(4, 9), kind(), nnxp.Dense(9, 3), "softmax"]
+    model = nnxp.Sequential(layers, "categorical_crossentropy", nnxp.Adam(0.1), backend=PLAIN, seed=0)
+    model.classes = ["<i>no</i>", "a & b", '"quoted"']
+    return nnxp.explain(model, X, CLASSES)

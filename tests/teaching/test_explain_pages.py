@@ -1,12 +1,9 @@
 """The pages of a worked step: the same numbers on all three, a page that needs nothing beside itself."""
 
 import re
-import shutil
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
 
 import nnxp
@@ -14,7 +11,7 @@ from nnxp.teaching.as_text import blocks
 from nnxp.teaching.notation import Style
 from tests.teaching import examples
 
-VOID = {"meta"}
+VOID = {"meta", "input"}
 NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?:e-?\d+)?")
 
 
@@ -48,12 +45,7 @@ class Page(HTMLParser):
 
 @pytest.fixture(scope="module")
 def hostile() -> nnxp.Explanation:
-    """A step with names that are markup."""
-    kind = type("<script>alert(1)</script>_*", (nnxp.Tanh,), {"__doc__": "y = <b>f</b>(x). A layer."})
-    layers = [nnxp.Dense(4, 9), kind(), nnxp.Dense(9, 3), "softmax"]
-    model = nnxp.Sequential(layers, "categorical_crossentropy", nnxp.Adam(0.1), backend=examples.PLAIN, seed=0)
-    model.classes = ["<i>no</i>", "a & b", '"quoted"']
-    return nnxp.explain(model, examples.X, examples.CLASSES)
+    return examples.hostile()
 
 
 def test_all_pages_have_the_same_numbers(hostile: nnxp.Explanation) -> None:
@@ -116,54 +108,3 @@ def test_files_are_written_by_their_ending(tmp_path: Path) -> None:
         assert (tmp_path / name).read_text(encoding="utf-8") == expected
     with pytest.raises(ValueError, match=r"expected a name that ends in \.txt, \.md, \.html"):
         step.save(tmp_path / "a.pdf")
-
-
-def test_in_a_browser(tmp_path: Path, hostile: nnxp.Explanation) -> None:
-    """Buttons, keys and a phone's width, without a word on the console."""
-    reason = "needs Debian's packages chromium and chromium-driver, and pip install selenium"
-    webdriver = pytest.importorskip("selenium.webdriver", reason=reason)
-    if shutil.which("chromedriver") is None or shutil.which("chromium") is None:
-        pytest.skip(reason)
-    from selenium.webdriver.common.by import By
-    from selenium.webdriver.common.keys import Keys
-
-    hostile.save(tmp_path / "step.html")
-    options = webdriver.ChromeOptions()
-    for word in ("--headless=new", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}"):
-        options.add_argument(word)
-    options.binary_location = str(shutil.which("chromium"))
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(options, webdriver.ChromeService(shutil.which("chromedriver")))
-    try:
-        driver.get((tmp_path / "step.html").as_uri())
-
-        def shown() -> list[str]:
-            found: list[Any] = driver.find_elements(By.CSS_SELECTOR, ".step")
-            return [one.get_attribute("id") for one in found if one.is_displayed()]
-
-        body, count = driver.find_element(By.TAG_NAME, "body"), len(hostile.facts.steps)
-        assert shown() == ["step-1"] and not driver.find_element(By.ID, "back").is_enabled()
-        driver.find_element(By.ID, "next").click()
-        assert shown() == ["step-2"] and driver.find_element(By.ID, "said").text == f"Step 2 of {count}"
-        body.send_keys(Keys.ARROW_RIGHT)
-        assert shown() == ["step-3"] and len(driver.find_elements(By.CSS_SELECTOR, "svg .now circle")) == 3
-        body.send_keys(Keys.ARROW_LEFT, Keys.ARROW_LEFT)
-        assert shown() == ["step-1"]
-        body.send_keys(Keys.END)
-        assert shown() == [f"step-{count}"] and not driver.find_element(By.ID, "next").is_enabled()
-        everything = driver.find_element(By.ID, "all")
-        everything.send_keys(Keys.ENTER)
-        assert len(shown()) == count and everything.get_attribute("aria-pressed") == "true"
-        everything.send_keys(Keys.ENTER)
-        driver.execute_cdp_cmd(
-            "Emulation.setDeviceMetricsOverride", {"width": 360, "height": 740, "deviceScaleFactor": 1, "mobile": True}
-        )
-        for _ in range(count):  # nothing makes the page itself wider than the phone
-            assert driver.execute_script("return document.documentElement.scrollWidth") <= 360, shown()
-            body.send_keys(Keys.ARROW_LEFT)
-        assert np.all(
-            driver.execute_script("return [...document.querySelectorAll('math')].every(m => m.getClientRects)")
-        )
-        assert driver.get_log("browser") == []
-    finally:
-        driver.quit()

@@ -1,9 +1,9 @@
 """A person's table from a file: what kind of file it is, and how it is written, is found out."""
 
 from collections.abc import Callable, Collection, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
+from nnxp.beside import workers
 from nnxp.errors import DataError
 from nnxp.tabular.reading import columnar, plaintext, scan, sources, textform, with_arrow, with_polars, workbook
 from nnxp.tabular.reading.sources import PathLike, Source, installed
@@ -157,6 +157,6 @@ def _quickly(
         content = whole if is_utf8 else bytes(whole).decode(how.encoding).encode()
     except UnicodeError:
         return None
-    with ThreadPoolExecutor(1) as beside:
-        looking = beside.submit(scan.look, content, how)
+    with workers(1) as pool:
+        looking = pool.submit(scan.look, content, how)
         return columns(found.path if is_utf8 and found.path is not None else content, how, looking.result, texts)

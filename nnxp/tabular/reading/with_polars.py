@@ -1,12 +1,12 @@
 """Text files read by polars, to the same table as `plaintext` reads."""
 
 from collections.abc import Callable, Collection, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nnxp.beside import workers
 from nnxp.data.spelling import EXACT, PLAIN
 from nnxp.tabular.reading.growing import Codes, values_of
 from nnxp.tabular.reading.scan import Plain
@@ -52,7 +52,7 @@ def columns(
         return None
     left = [place for place in range(len(form.names)) if place not in found]
     series = [(other if place in again else frame).get_column(str(place)).fill_null("") for place in left]
-    with ThreadPoolExecutor(THREADS) as pool:
+    with workers(THREADS) as pool:
         made = pool.map(lambda place, cells: _column(cells, form.decimal, form.names[place] in texts), left, series)
         found.update(zip(left, made, strict=True))
     return {name: found[place] for place, name in enumerate(form.names)}
