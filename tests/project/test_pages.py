@@ -23,9 +23,8 @@ from nnxp.cli.parser import parser
 from tests.helpers import pages
 
 BESIDE = {
-    "by-hand.md", "distributed.md", "estimators.md", "explain.md", "file-format.md", "gpu.md", "onnx.md", "playground.md",
-    "pytorch.md",
-    "serving.md", "speed.md", "tables.md", "training.md",
+    "by-hand.md", "distributed.md", "estimators.md", "explain.md", "file-format.md", "gpu.md", "onnx.md",
+    "playground.md", "pytorch.md", "serving.md", "speed.md", "tables.md", "training.md",
 }  # fmt: skip
 """Those of which a test says more than that they run and print what they show."""
 ALONE = [
