@@ -70,7 +70,8 @@ def export_predictor(model: Sequential, path: Any) -> Path:
         "numbers": encoder.numbers,
         "others": encoder._others,
         "columns": [
-            _column(one, steps, *places) for one, places in zip(encoder._learned, encoder._places, strict=True)
+            _column(one, steps, *places, one.decision.name in encoder.texts)
+            for one, places in zip(encoder._learned, encoder._places, strict=True)
         ],
         "scaling": encoder.scaling,
         "scaler": [steps.named(scaler.tensors[name]) for name in (*NAMES, "quantiles") if name in scaler.tensors],
@@ -82,8 +83,9 @@ def export_predictor(model: Sequential, path: Any) -> Path:
     return predictor.write(model, steps, path, table, encoder.target.classes)
 
 
-def _column(learned: Learned, steps: Steps, plain: int, words: int) -> dict[str, Any]:
-    """What a column becomes: where in X its columns begin, those that are as they are, and those of words."""
+def _column(learned: Learned, steps: Steps, plain: int, words: int, spelled: bool) -> dict[str, Any]:
+    """What a column becomes: where in X its columns begin, those that are as they are, and those of words; whether its
+    texts are read as they are spelled, so that 1.10 is not 1.1."""
     decision = learned.decision
     found = {"name": decision.name, "kind": decision.kind, "missing": learned.missing, "plain": plain}
     if isinstance(learned, LearnedDate):
@@ -92,7 +94,7 @@ def _column(learned: Learned, steps: Steps, plain: int, words: int) -> dict[str,
     if isinstance(learned, LearnedWords):
         form = "codes" if learned.as_codes else "two" if len(learned.vocabulary.values) == 2 else "words"
         known, rare = learned.vocabulary.known, learned.vocabulary.rare
-        return found | {"form": form, "first": words, "words": [*known], "rare": [*rare]}
+        return found | {"form": form, "first": words, "words": [*known], "rare": [*rare], "spelled": spelled}
     if decision.kind == "yes/no":
         return found | {"meaning": MEANING}
     return found | {"texts": decision.decimal == "." and decision.unit not in ("%", DURATION)}

@@ -110,6 +110,7 @@ def drawn(rng: np.random.Generator) -> dict[str, list[Any]]:
         True,
         np.True_,
         "2.5",
+        "2.50",
         2.5,
         np.float64(2.5),
         "1e0",
@@ -129,11 +130,12 @@ def drawn(rng: np.random.Generator) -> dict[str, list[Any]]:
 
 
 def test_cells_as_people_have_them(tmp_path: Path) -> None:
-    """Numbers, words and dates of Python and of NumPy, and their usual texts: what `transform` reads of each."""
+    """Numbers, words and dates of Python and of NumPy, and their usual texts: what `transform` reads of each. A category
+    that was asked for is as it is spelled: 2.5 and 2.50 are two words of it."""
     first = datetime.datetime(2000, 1, 1, 6)
     rows = [
         {
-            "n": i**1.5, "w": ("Rome", "Fez", 1, "2.50", "Oslo", None)[i % 6], "b": ("yes", "no")[i % 2],
+            "n": i**1.5, "w": ("Rome", "Fez", 1, "2.50", "1.00", "2.5", None)[i % 7], "b": ("yes", "no")[i % 2],
             "d": first + datetime.timedelta(days=i, hours=i), "c": datetime.time(i % 24, i % 60),
         }
         for i in range(120)
