@@ -5,6 +5,7 @@ computes is data: steps (see `nnxp.export.steps`), and for a table what its colu
 """
 
 import keyword
+import sys
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
@@ -30,7 +31,7 @@ def export_predictor(model: Model, path: Any) -> Path:
         Of layers of nnxp, and activations of your own that have a formula; without an encoder of tables, which
         `nnxp.tabular.standalone.export_predictor` takes.
     path
-        A file whose name can be imported.
+        A file whose name can be imported, and is none of NumPy's or of Python's own modules.
 
     Returns
     -------
@@ -40,7 +41,7 @@ def export_predictor(model: Model, path: Any) -> Path:
     Raises
     ------
     ExportError
-        The model has something else, or the name cannot be imported.
+        The model has something else, or the name is none of these.
     OSError
         A file cannot be written.
 
@@ -74,6 +75,11 @@ def write(
     path = Path(path)
     if path.suffix != ".py" or not path.stem.isidentifier() or keyword.iskeyword(path.stem):
         raise ExportError(f"got {path.name}, expected a name that Python can import, such as predictor.py")
+    if path.stem in {"numpy", *sys.stdlib_module_names}:
+        raise ExportError(
+            f"got {path.name}, which Python would import in place of its own {path.stem}, expected another name, such as "
+            "predictor.py"
+        )
     running: Any = model.prediction(model.layers)
     said = {
         "dtype": model.dtype,

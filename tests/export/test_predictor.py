@@ -143,6 +143,9 @@ def test_what_it_cannot_do_is_refused_by_name(tmp_path: Path) -> None:
     for name in ("model.safetensors", "my model.py", "1.py", "import.py"):
         with pytest.raises(ExportError, match="expected a name that Python can import"):
             predictor.export_predictor(model, tmp_path / name)
+    for name in ("numpy.py", "random.py"):
+        with pytest.raises(ExportError, match="Python would import in place of its own"):
+            predictor.export_predictor(model, tmp_path / name)
     model.encoder = nnxp.tabular.Encoder().fit([{"a": k, "b": k * k} for k in range(30)]).state()
     with pytest.raises(ExportError, match="an encoder of tables"):
         predictor.export_predictor(model, path)
@@ -159,11 +162,17 @@ def test_a_damaged_file_beside_it_is_told(tmp_path: Path) -> None:
         whole[:-1],
         whole + b"\0",
         b"\xff" * 8 + whole[8:],
+        whole[:8] + b"[" + whole[9:],
+        (2).to_bytes(8, "little") + b"{}",
+        (2).to_bytes(8, "little") + b"[]",
         (tmp_path / "model.safetensors").read_bytes(),
     ):
         beside.write_bytes(content)
         with pytest.raises(ValueError, match="predictor.py.safetensors is damaged"):
             runpy.run_path(str(tmp_path / "predictor.py"))["predict"]([[1.0, 2.0]])
+    beside.unlink()
+    with pytest.raises(FileNotFoundError, match="which holds the model: the two files stay together"):
+        runpy.run_path(str(tmp_path / "predictor.py"))["predict"]([[1.0, 2.0]])
     beside.write_bytes(whole)
     predict = runpy.run_path(str(tmp_path / "predictor.py"))["predict"]
     for X in ([1.0, 2.0], [[1.0]], [["a", "b"]], [[1j, 2j]]):
