@@ -195,7 +195,7 @@ def _by_member(tensors: Mapping[str, Foreign], members: int) -> dict[str, list[F
     return {name: [each[k] for k in range(members)] for name, each in found.items()}
 
 
-_member = re.compile(r"networks\.([0-9]{1,6})\.(.+)")
+_member = re.compile(r"networks\.(0|[1-9][0-9]{0,5})\.(.+)")
 
 
 def _together(each: list[Foreign], name: str, home: Home) -> Foreign:

@@ -175,6 +175,8 @@ def test_a_damaged_file_beside_it_is_told(tmp_path: Path) -> None:
         runpy.run_path(str(tmp_path / "predictor.py"))["predict"]([[1.0, 2.0]])
     beside.write_bytes(whole)
     predict = runpy.run_path(str(tmp_path / "predictor.py"))["predict"]
+    with pytest.raises(ValueError, match="got X with 1 masked values"):
+        predict(np.ma.masked_array([[1.0, 2.0]], [[True, False]]))
     for X in ([1.0, 2.0], [[1.0]], [["a", "b"]], [[1j, 2j]]):
         with pytest.raises(ValueError, match=r"expected numbers \(n, 2\)"):
             predict(X)

@@ -136,6 +136,8 @@ def test_members_of_a_torch_module_come_back(tmp_path: Path) -> None:
             nnxp.load(lacking, into=found)
         with pytest.raises(ModelFileError, match=r"'4.bias' of the networks differ in shape"):
             nnxp.load({**state, "networks.2.4.bias": torch.ones(5)}, into=found)
+        with pytest.raises(ModelFileError, match="no place for its"):  # it would take the place of network 2's
+            nnxp.load({**state, "networks.02.4.bias": torch.ones(4)}, into=found)
         if shared:
             with pytest.raises(ModelFileError, match=r"'0.weight' of the networks differ, expected them equal"):
                 nnxp.load({**state, "networks.2.0.weight": torch.ones(4, 4)}, into=found)
