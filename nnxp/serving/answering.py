@@ -89,7 +89,8 @@ class Answering:
 
     def answer(self, requests: Sequence[Rows]) -> list[Answer | Exception]:
         """The answer of each request, or why it has none. A request's rows are read by themselves, as a file's are, and
-        computed together with the others': a row's answer is the same to the last bit, whatever stands beside it."""
+        computed together with the others': a row's answer is the same to the last bit, whatever stands beside it (see
+        `nnxp.tabular.networks.trained.predicted`)."""
         encoded = [self._encoded(rows) for rows in requests]
         there = [one[0] for one in encoded if not isinstance(one, Exception)]
         if not there:

@@ -102,7 +102,8 @@ def fit(
 
 def predicted(model: Sequential, X: HostArray, members: bool = False) -> HostArray:
     """A network's outputs (n, outputs), or those of each member, (members, n, outputs), on the host: a row's are the
-    same, to the last bit, whatever rows stand beside it and whoever asks."""
+    same, to the last bit, whatever rows stand beside it and whoever asks, as far as BLAS has one order of summing for
+    all numbers of rows (see docs/serving.md)."""
     rest = len(X) % BLOCK
     parts = [X[: len(X) - rest], np.pad(X[len(X) - rest :], ((0, BLOCK - rest), (0, 0)))]
     outputs = [np.asarray(model.predict(part, members=members)) for part in parts if len(part)]
