@@ -77,8 +77,8 @@ def write(
         raise ExportError(f"got {path.name}, expected a name that Python can import, such as predictor.py")
     if path.stem in {"numpy", *sys.stdlib_module_names}:
         raise ExportError(
-            f"got {path.name}, which Python would import in place of its own {path.stem}, expected another name, such as "
-            "predictor.py"
+            f"got {path.name}, which Python would import in place of its own {path.stem}, expected another name, such "
+            "as predictor.py"
         )
     running: Any = model.prediction(model.layers)
     said = {

@@ -130,8 +130,8 @@ def drawn(rng: np.random.Generator) -> dict[str, list[Any]]:
 
 
 def test_cells_as_people_have_them(tmp_path: Path) -> None:
-    """Numbers, words and dates of Python and of NumPy, and their usual texts: what `transform` reads of each. A category
-    that was asked for is as it is spelled: 2.5 and 2.50 are two words of it."""
+    """Numbers, words and dates of Python and of NumPy, and their usual texts: what `transform` reads of each. Of a
+    category that was asked for 2.5 and 2.50 are two words."""
     first = datetime.datetime(2000, 1, 1, 6)
     rows = [
         {
@@ -253,7 +253,8 @@ def test_what_it_does_not_read_is_refused_by_name(tmp_path: Path) -> None:
         ("x", "007", "a number"), ("x", "5 mm", "a number"), ("x", True, "a number"), ("x", [1], "a number"),
         ("w", b"a", "a text"), ("w", datetime.date(2020, 1, 1), "a text"),
         ("d", "1.2.2020", "a text such as 2020-01-31"), ("d", "2020-02-30", "a date"), ("d", "2020", "a date"),
-        ("d", 10**30, "a date"), ("d", "12:30", "a date"), ("d", 1.5, "a date"), ("d", True, "a date"), ("d", "2020-01-01 25:00", "a date"),
+        ("d", 10**30, "a date"),
+        ("d", "12:30", "a date"), ("d", 1.5, "a date"), ("d", True, "a date"), ("d", "2020-01-01 25:00", "a date"),
         ("c", "2020-01-02", "such as 12:30"), ("c", "9:30", "such as 12:30"),
     ):  # fmt: skip
         with pytest.raises(ValueError, match=said):
