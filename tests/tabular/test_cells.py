@@ -39,6 +39,7 @@ def moments(*texts: str) -> Moments:
         (Decision("c", "number", "", 0, unit="mm"), numbers(5, 6), [5, 6], {}),
         (Decision("c", "number", "", 0, unit="%"), words("45%", "45"), [0.45, NAN], {"45": 1}),
         (Decision("c", "number", "", 0, decimal=","), words("3,5", "1.234", "x"), [3.5, 1234, NAN], {"x": 1}),
+        (SWITCH, words("1.0", "0.0", "1e0", "1.5"), [1, 0, 1, NAN], {"1.5": 1}),  # as spelled, or from a file of such
         (SWITCH, words("YES", "no", "true", "0", "?", "si"), [1, 0, 1, 0, NAN, NAN], {"si": 1}),
         (SWITCH, numbers(0, 1, NAN, 2), [0, 1, NAN, NAN], {"2": 1}),
         (NUMBER, words(), [], {}),

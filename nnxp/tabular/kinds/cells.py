@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from nnxp.data.spelling import is_missing, value_of
+from nnxp.data.spelling import canonical, is_missing, plain, value_of
 from nnxp.tabular.kinds import dates
 from nnxp.tabular.kinds.deciding import MEANING, Decision
 from nnxp.tabular.table import Column, Moments, Numbers, words_of
@@ -107,5 +107,6 @@ def moments_of(column: Column, decision: Decision) -> Times:
 
 def _meaning(text: str, decision: Decision, decimal: str) -> float | None:
     if decision.kind == "yes/no":
-        return MEANING.get(text.lower())
+        number = plain(text)  # 1.0, in a column that is read as it is spelled
+        return MEANING.get(text.lower() if number is None else canonical(number))
     return value_of(text, "," if "," in (decimal, decision.decimal) else ".", decision.unit)
