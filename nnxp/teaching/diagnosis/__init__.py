@@ -1,0 +1,6 @@
+"""What is wrong with a training, by name: measured once by a probe, looked at by one check a fault."""
+
+from nnxp.teaching.diagnosis.diagnosing import diagnose
+from nnxp.teaching.diagnosis.told import Diagnosis, Finding
+
+__all__ = ["Diagnosis", "Finding", "diagnose"]

@@ -1,0 +1,199 @@
+"""What is measured once and looked at by every check: numbers of the host."""
+
+from dataclasses import dataclass, field
+
+from nnxp.sequential import Sequential
+from nnxp.typing import Floats, Integers
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Inputs, column by column.
+
+    Attributes
+    ----------
+    mean, deviation : numpy.ndarray, (features,)
+    """
+
+    mean: Floats
+    deviation: Floats
+
+    @property
+    def size(self) -> Floats:
+        """The root of each column's mean square."""
+        return (self.mean**2 + self.deviation**2) ** 0.5  # type: ignore[no-any-return]
+
+
+@dataclass(frozen=True)
+class Data:
+    """Of the rows and their labels.
+
+    Attributes
+    ----------
+    rows, total : int
+        How many were looked at, and of how many.
+    given : Columns
+        As they were given.
+    targets : Columns or None
+        Values, divided by what the last layers or the loss scale by; None of classes.
+    offsets : tuple
+        Of inputs and targets, those whose dtype rounds their differences away: "column 3", mean / deviation, and how
+        many different values of how many are left.
+    counts : numpy.ndarray of int or None
+        Rows of each class.
+    is_constant : bool
+        Whether all labels are the same.
+    leak : tuple of int and float
+        The column that says most of the label by itself, and how much (`skill`).
+    reachable : float
+        See `nnxp.teaching.diagnosis.reachable`.
+    sortedness : float
+        How alike labels of neighbouring rows are: 0 by chance, 1 in sorted order.
+    twins, twins_by_chance : float or None
+        The share of validation rows that are rows of X too, label included, and that of rows of X that have a twin in X.
+    """
+
+    rows: int
+    total: int
+    given: Columns
+    targets: Columns | None
+    offsets: tuple[tuple[str, float, int, int], ...]
+    counts: Integers | None
+    is_constant: bool
+    leak: tuple[int, float]
+    reachable: float
+    sortedness: float
+    twins: float | None = None
+    twins_by_chance: float = 0.0
+
+
+@dataclass(frozen=True)
+class DenseSeen:
+    """A dense layer.
+
+    Attributes
+    ----------
+    title : str
+        "layer 3, Dense(64, 10)".
+    gain : float
+        The root of the mean square of its weights times √n_in: what it multiplies the size of its inputs by.
+    spread : float
+        How far the units' weights differ from their mean, as a share of their size; 0: all units are one.
+    signal : float
+        The root of the mean square of the loss's derivative by its inputs.
+    frozen, is_last : bool
+    """
+
+    title: str
+    gain: float
+    spread: float
+    signal: float
+    frozen: bool
+    is_last: bool
+
+
+@dataclass(frozen=True)
+class UnitsSeen:
+    """A layer of hidden units: the share that gives 0 for every row, and the share of outputs at the ends of a range."""
+
+    title: str
+    units: int
+    dead: float
+    saturated: float
+
+
+@dataclass(frozen=True)
+class Network:
+    """Of the network as it stands.
+
+    Attributes
+    ----------
+    entering : Columns or None
+        What its first dense layer is given.
+    dense : tuple of DenseSeen
+    units : tuple of UnitsSeen
+    loss, penalty : float
+        Of the rows, without and with nothing but the layers' penalties.
+    baseline : float
+        The loss of the best constant.
+    skill : float
+        See `nnxp.teaching.diagnosis.truth.skill`.
+    by_place : tuple of float
+        The mean loss of the first four fifths of the rows, and of the last twentieth.
+    recalls : numpy.ndarray or None
+        Of each class: of the validation rows where there are some.
+    along : dict of float
+        The loss after so many times the optimizer's next step, on these rows; empty where there is none.
+    now : float
+        The last step's share of a whole one: what schedule and decay make of the learning rate.
+    not_finite : str
+        Where values stop being finite; empty where they do not.
+    """
+
+    entering: Columns | None
+    dense: tuple[DenseSeen, ...]
+    units: tuple[UnitsSeen, ...]
+    loss: float
+    penalty: float
+    baseline: float
+    skill: float
+    by_place: tuple[float, float]
+    recalls: Floats | None
+    along: dict[float, float]
+    now: float
+    not_finite: str
+
+
+@dataclass(frozen=True)
+class Validation:
+    """Of rows that were not trained on: the loss with penalties, its standard error, the baseline and the skill."""
+
+    rows: int
+    loss: float
+    error: float
+    baseline: float
+    skill: float
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All of it.
+
+    Attributes
+    ----------
+    model : Sequential
+        A copy of what is diagnosed, for its options and its history.
+    remarks : list of str
+        Filled by what measures and by what checks.
+    """
+
+    model: Sequential
+    data: Data
+    network: Network
+    validation: Validation | None
+    remarks: list[str] = field(default_factory=list)
+
+    @property
+    def history(self) -> dict[str, list[float]]:
+        """An entry an epoch."""
+        return self.model.history
+
+    @property
+    def trained(self) -> bool:
+        """Whether a step was ever made."""
+        return self.model.step > 0
+
+    @property
+    def steps_an_epoch(self) -> float:
+        """How many there were on average."""
+        return self.model.step / max(1, self.model.epoch)
+
+    @property
+    def batch(self) -> float:
+        """The rows of a batch, as far as X are the rows that were trained on."""
+        return self.data.total / max(1.0, self.steps_an_epoch)
+
+    @property
+    def left(self) -> float:
+        """The loss that is left, as a share of the best constant's: 1 where nothing is learned."""
+        return self.network.loss / self.network.baseline if self.network.baseline > 0 else 0.0

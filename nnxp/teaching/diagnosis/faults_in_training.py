@@ -1,0 +1,187 @@
+"""Faults of how it is trained: a check each."""
+
+import math
+
+from nnxp.layers import Dense, Dropout
+from nnxp.layers.parts import with_parts
+from nnxp.losses import MeanSquaredError
+from nnxp.teaching.diagnosis.evidence import Evidence
+from nnxp.teaching.diagnosis.told import Told
+
+SHORT = 0.1
+"""How much less of the labels a network explains than `reachable` says of rows left out, before it is said to lack."""
+WORSE = 0.1
+"""How much of the best constant's loss one step may cost before it is too long."""
+BETTER, MANY = 0.05, 16.0
+"""How much of the best constant's loss so many steps at once gain before one is too short."""
+FOLLOWED = 0.5
+"""Rows that came last have so much less loss than the rest, or all had while they were trained on."""
+LARGE_SHARE = 4
+"""A batch of a quarter of the rows, or more, is large."""
+STUCK = 0.95
+RISE = 1.1
+"""The validation loss over its best."""
+
+
+def _lacks(e: Evidence) -> bool:
+    """Whether more could be learned of the rows than is."""
+    return e.trained and e.data.reachable - e.network.skill > SHORT
+
+
+def rate_too_high(e: Evidence) -> Told | None:
+    """A step after which the loss of the very rows that it was taken from is higher."""
+    along = e.network.along
+    if not e.trained or not along:
+        return None
+    before, after = along[0.0], along[e.network.now]
+    if after - before <= WORSE * e.network.baseline:
+        return None
+    return Told(
+        after / before if before else math.inf,
+        f"the next step takes the loss from {before:.4g} to {after:.4g} on the rows that it is taken from",
+        f"Divide the learning rate, {e.model.optimizer.learning_rate:g}, by ten, until the loss falls along the step",
+    )
+
+
+def _longer(e: Evidence) -> tuple[float, float, float] | None:
+    """The multiple of a step that is best, the loss before, and after it; where that gains much."""
+    along = e.network.along
+    if not along or not _lacks(e):
+        return None
+    best = min(along, key=lambda multiple: along[multiple])
+    gained = along[0.0] - along[best]
+    return (best, along[0.0], along[best]) if best >= MANY and gained > BETTER * e.network.baseline else None
+
+
+def _is_large_batch(e: Evidence) -> bool:
+    return e.batch * LARGE_SHARE >= e.data.total
+
+
+def rate_too_low(e: Evidence) -> Told | None:
+    """A step so short that many of them at once do good."""
+    found = _longer(e)
+    if found is None or _is_large_batch(e):
+        return None
+    best, before, after = found
+    return Told(
+        best,
+        f"{best:g} times the next step takes the loss from {before:.4g} to {after:.4g}, after {e.model.step:,} steps",
+        f"Multiply the learning rate, {e.model.optimizer.learning_rate:g}, by ten, until the loss no longer falls "
+        "steadily",
+    )
+
+
+def batch_too_large(e: Evidence) -> Told | None:
+    """Few steps an epoch, each too short."""
+    found = _longer(e)
+    if found is None or not _is_large_batch(e):
+        return None
+    best, before, after = found
+    return Told(
+        e.batch,
+        f"{e.model.step:,} steps were made in {e.model.epoch:,} epochs, with batches of {e.batch:,.0f} of "
+        f"{e.data.total:,} rows, and {best:g} times the next one takes the loss from {before:.4g} to {after:.4g}",
+        "Take smaller batches, batch_size=32, or multiply the learning rate as the batch was multiplied",
+    )
+
+
+def stuck(e: Evidence) -> Told | None:
+    """A loss that a constant reaches too."""
+    reported = e.history.get("loss") or [math.nan]
+    baseline = e.network.baseline
+    if not e.trained or e.data.is_constant or not reported[-1] - e.network.penalty >= STUCK * baseline:
+        return None
+    classes = e.data.counts
+    if classes is not None and (shares := classes / classes.sum()).max() < 1.5 / len(shares):
+        what = f"about ln {len(shares)}, what equal probabilities give"
+    else:
+        what = "the target's variance" if isinstance(e.model.loss, MeanSquaredError) else "what the best constant gives"
+    return Told(
+        reported[-1] / baseline if baseline else math.inf,
+        f"the loss is {reported[-1]:.4g} after {e.model.epoch:,} epochs, and {baseline:.4g} is {what}",
+        _why_stuck(e),
+    )
+
+
+def _why_stuck(e: Evidence) -> str:
+    layers = [layer for _, layer in with_parts(e.model.layers)]
+    frozen = [layer.title for layer in e.network.dense if layer.frozen]
+    if frozen:
+        return f"Thaw what is frozen, trainable = True: {', '.join(frozen)}"
+    if rate := max((layer.rate for layer in layers if isinstance(layer, Dropout)), default=0) >= 0.9 and max(
+        layer.rate for layer in layers if isinstance(layer, Dropout)
+    ):
+        return f"Drop fewer units: Dropout({rate:g}) leaves {1 - rate:.0%} of them"
+    return "Train on 20 rows first: a network that does not learn them by heart has a fault in how it is built"
+
+
+def decay_too_strong(e: Evidence) -> Told | None:
+    """Weights that are pulled to 0 faster than the data pull them away."""
+    dense = [layer for _, layer in with_parts(e.model.layers) if isinstance(layer, Dense)]
+    decay = getattr(e.model.optimizer, "weight_decay", 0.0)
+    penalised = max((max(_numbers(layer.l1) + _numbers(layer.l2)) for layer in dense), default=0.0)
+    if not (decay or penalised) or not _lacks(e):
+        return None
+    gain = min(layer.gain for layer in e.network.dense)
+    # A step of Adam's kind moves a weight by the rate at most, decay by rate · λ · |w|: of weights of the usual size,
+    # 1/√n_in, decay takes more than any gradient gives from λ = √n_in on.
+    outweighs = decay >= min(math.sqrt(layer.n_in) for layer in dense)
+    if not (gain < 0.25 or e.network.penalty > e.network.loss or outweighs):
+        return None
+    option = f"weight_decay={decay:g}" if decay else f"l1 or l2 of {penalised:g}"
+    return Told(
+        gain,
+        f"with {option} a layer makes its inputs {gain:.2g} times as large, where 1 to 1.4 is usual",
+        "Divide the decay by ten until the training loss falls; leave biases out, decay_biases=False",
+    )
+
+
+def _numbers(value: float | tuple[float, ...]) -> list[float]:
+    return [*value] if isinstance(value, tuple) else [value]
+
+
+def ordered_data(e: Evidence) -> Told | None:
+    """Batches that follow the order of the labels: the network forgets what came first."""
+    if not e.trained or e.data.sortedness < FOLLOWED:
+        return None
+    head, tail = e.network.by_place
+    reported = (e.history.get("loss") or [math.inf])[-1]
+    if not (tail < FOLLOWED * head or reported < FOLLOWED * (e.network.loss + e.network.penalty)):
+        return None
+    return Told(
+        head / tail if tail else math.inf,
+        f"labels stand in order, and the last rows have a loss of {tail:.4g}, the others of {head:.4g}: the network "
+        "knows best what came last",
+        "Shuffle: fit(shuffle=True), or the rows that an iterable yields",
+    )
+
+
+def over_fitting(e: Evidence) -> Told | None:
+    """The validation loss has risen from its best."""
+    losses = [value for value in e.history.get("val_loss", ()) if math.isfinite(value)]
+    if e.validation is None or not e.trained:
+        return None
+    if not losses:
+        return None
+    best, epoch = min((value, i) for i, value in enumerate(losses, 1))
+    rise = e.validation.loss - best
+    if e.validation.loss < RISE * best or rise < 0.05 * e.validation.baseline:
+        return None
+    return Told(
+        e.validation.loss / best,
+        f"the validation loss was {best:.4g} after epoch {epoch:,} and is {e.validation.loss:.4g}",
+        "Stop there, callbacks=[EarlyStopping()], or bring more rows, weight decay, dropout, or fewer units",
+    )
+
+
+def under_fitting(e: Evidence) -> Told | None:
+    """A network that explains less of the rows it was trained on than simple learners of rows left out."""
+    if not _lacks(e):
+        return None
+    widths = [layer.n_out for _, layer in with_parts(e.model.layers) if isinstance(layer, Dense)][:-1]
+    return Told(
+        e.network.skill,
+        f"it explains {max(0, e.network.skill):.1%} of the labels of rows that it was trained on, where a simple fit "
+        f"explains {e.data.reachable:.1%} of rows left out; its narrowest hidden layer has {min(widths, default=0)} units",
+        "Take more units or layers, and train longer",
+    )
