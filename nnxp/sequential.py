@@ -68,11 +68,12 @@ class Sequential(Portable):
     [0, 1, 1, 0]
     """
 
-    _of_this_process = (*Portable._of_this_process, "_training", "_fit")
+    _of_this_process = (*Portable._of_this_process, "_training", "_fit", "_shuffled")
 
     def _start_afresh(self) -> None:
         super()._start_afresh()
-        self.__dict__.pop("_fit", None)  # of `fitting`
+        for name in ("_fit", "_shuffled"):  # of `fitting`
+            self.__dict__.pop(name, None)
         self._training: Training | None = None
 
     def replan(self) -> None:

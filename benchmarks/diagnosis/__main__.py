@@ -9,16 +9,14 @@ It needs scikit-learn and the group bench-tabular (`nox -s bench_diagnosis` has 
 import argparse
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import NamedTuple
 
-from benchmarks.diagnosis.planted import FAULTS, Run, usual
-from benchmarks.diagnosis.sets import KEPT, SETS, TUNING, load, split
+from benchmarks.diagnosis.planted import FAULTS, Run, careful
+from benchmarks.diagnosis.sets import KEPT, SETS, TUNING
 from benchmarks.table import markdown
 from nnxp import diagnose
-from nnxp.callbacks import EarlyStopping
 
-SEEDS, PATIENCE, HEALTHY_EPOCHS = 5, 10, 100
+SEEDS = 5
 FIRST = 2
 """So many findings are looked at."""
 WORDS = {
@@ -72,8 +70,7 @@ def healthy(half: str, shown: bool) -> Iterator[tuple[str, int, Said]]:
     """Each healthy run of a half."""
     for name in (name for name, one in SETS.items() if one.half == half):
         for seed in range(SEEDS):
-            run = replace(usual(name), split=split(load(name), seed), epochs=HEALTHY_EPOCHS)
-            said = said_of(replace(run, callbacks=(EarlyStopping(patience=PATIENCE),)), seed)
+            said = said_of(careful(name, seed), seed)
             if shown and said.names:
                 print(f"\n{name}, seed {seed}: {said.names}", flush=True)
             yield name, seed, said

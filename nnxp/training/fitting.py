@@ -113,6 +113,7 @@ def fit(
             if model.store.trained and not training.plan.owners:
                 logging.getLogger("nnxp").warning("got a model whose layers are all frozen: nothing is trained")
             training.plan.micro_batch_size = micro_batch_size
+            vars(model)["_shuffled"] = None if isinstance(data, Stream) else shuffle  # for who diagnoses it
             try:
                 training.run(data, validation, epochs, shown, callbacks, described, resumed)
             finally:

@@ -19,10 +19,11 @@ from nnxp.typing import ArrayLike
 
 
 class Fault(NamedTuple):
-    """A named fault and the check that finds it."""
+    """A named fault, the check that finds it, and whether it explains that little is learned."""
 
     name: str
     check: Callable[[Evidence], Told | None]
+    explains: bool = True
 
 
 FAULTS = (
@@ -30,25 +31,25 @@ FAULTS = (
     Fault("loss not finite", faults_in_network.not_finite),
     Fault("one label", faults_in_data.one_label),
     Fault("float32 resolution", faults_in_data.float_resolution),
-    Fault("a feature is the label", faults_in_data.leak),
-    Fault("validation rows in training", faults_in_data.twins),
+    Fault("a feature is the label", faults_in_data.leak, False),
+    Fault("validation rows in training", faults_in_data.twins, False),
     Fault("labels do not follow from X", faults_in_data.unrelated),
     Fault("target not scaled", faults_in_data.unscaled_target),
     Fault("inputs not scaled", faults_in_data.unscaled_inputs),
+    Fault("weight decay too strong", faults_in_training.decay_too_strong),
+    Fault("learning rate too high", faults_in_training.rate_too_high),
     Fault("weights of one value", faults_in_network.one_value),
     Fault("weights too large", faults_in_network.large_weights),
     Fault("dead ReLUs", faults_in_network.dead_units),
     Fault("saturated units", faults_in_network.saturated_units),
     Fault("exploding gradients", faults_in_network.exploding),
     Fault("vanishing gradients", faults_in_network.vanishing),
-    Fault("weight decay too strong", faults_in_training.decay_too_strong),
-    Fault("learning rate too high", faults_in_training.rate_too_high),
     Fault("ordered data", faults_in_training.ordered_data),
     Fault("batch too large", faults_in_training.batch_too_large),
     Fault("learning rate too low", faults_in_training.rate_too_low),
-    Fault("loss stuck", faults_in_training.stuck),
-    Fault("class imbalance", faults_in_data.ignored_imbalance),
-    Fault("over-fitting", faults_in_training.over_fitting),
+    Fault("loss stuck", faults_in_training.stuck, False),
+    Fault("class imbalance", faults_in_data.ignored_imbalance, False),
+    Fault("over-fitting", faults_in_training.over_fitting, False),
     Fault("under-fitting", faults_in_training.under_fitting),
 )
 
@@ -56,8 +57,10 @@ FAULTS = (
 def diagnose(model: Sequential, X: ArrayLike, y: ArrayLike, *, validation_data: Any = None) -> Diagnosis:
     """What is wrong with a training, by name."""
     evidence = evidence_of(model, X, y, validation_data)
-    told = [(fault.name, fault.check(evidence)) for fault in FAULTS]
-    return Diagnosis([Finding(name, *found) for name, found in told if found is not None], evidence.remarks)
+    told = [(fault, found) for fault in FAULTS if (found := fault.check(evidence)) is not None]
+    if any(fault.explains for fault, _ in told[:-1]) and told[-1][0] is FAULTS[-1]:
+        del told[-1]  # more units are no help against a rate that is too low
+    return Diagnosis([Finding(fault.name, *found) for fault, found in told], evidence.remarks)
 
 
 def evidence_of(model: Sequential, X: ArrayLike, y: ArrayLike, validation_data: Any = None) -> Evidence:
@@ -86,7 +89,7 @@ def evidence_of(model: Sequential, X: ArrayLike, y: ArrayLike, validation_data: 
             data = _with(data, twins=share, twins_by_chance=chance)
     if not one.step:
         remarks.append("The model is not trained: what a training shows was not looked at.")
-    return Evidence(one, data, network, validation, remarks)
+    return Evidence(one, data, network, validation, vars(model).get("_shuffled"), remarks)
 
 
 def _with(found: Any, **changed: Any) -> Any:

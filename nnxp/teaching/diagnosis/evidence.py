@@ -79,14 +79,15 @@ class DenseSeen:
         The root of the mean square of its weights times √n_in: what it multiplies the size of its inputs by.
     spread : float
         How far the units' weights differ from their mean, as a share of their size; 0: all units are one.
-    signal : float
-        The root of the mean square of the loss's derivative by its inputs.
+    size, signal : float
+        The roots of the mean squares of its inputs, and of the loss's derivative by them.
     frozen, is_last : bool
     """
 
     title: str
     gain: float
     spread: float
+    size: float
     signal: float
     frozen: bool
     is_last: bool
@@ -163,6 +164,8 @@ class Evidence:
     ----------
     model : Sequential
         A copy of what is diagnosed, for its options and its history.
+    shuffled : bool or None
+        Whether the last fit took rows in a new order each epoch; None where that is not known, of a file's model say.
     remarks : list of str
         Filled by what measures and by what checks.
     """
@@ -171,6 +174,7 @@ class Evidence:
     data: Data
     network: Network
     validation: Validation | None
+    shuffled: bool | None
     remarks: list[str] = field(default_factory=list)
 
     @property

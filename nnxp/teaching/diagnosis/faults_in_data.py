@@ -15,10 +15,12 @@ NOTHING = 0.02
 """Labels of which so small a share follows from X are called unrelated."""
 FEWEST = 50
 """Of fewer rows nothing is said that rests on what follows from them."""
-TWINS = 0.02
-"""So many more twins than chance gives are not worth a word: they move a score by less than its own error."""
+TWINS, SURE = 0.02, 3
+"""So many more twins than chance gives are not worth a word, nor are so many standard errors of their share."""
 IMBALANCE = 10.0
 """The largest class over the smallest, from which on a network may well ignore the smaller."""
+FOUND = 0.5
+"""A class of which so many rows are found is not ignored."""
 
 
 def one_label(e: Evidence) -> Told | None:
@@ -59,7 +61,10 @@ def leak(e: Evidence) -> Told | None:
 def twins(e: Evidence) -> Told | None:
     """Validation rows that are trained on."""
     share, chance = e.data.twins, e.data.twins_by_chance
-    if share is None or share < chance + TWINS:
+    if share is None or e.validation is None:
+        return None
+    error = (chance * (1 - chance) / e.validation.rows) ** 0.5
+    if share < chance + max(TWINS, SURE * error):
         return None
     return Told(
         share,
@@ -135,7 +140,7 @@ def ignored_imbalance(e: Evidence) -> Told | None:
         return None
     recall = float("nan") if e.network.recalls is None else float(e.network.recalls[smallest])
     text = f"class {smallest} has {counts[smallest] / counts.sum():.1%} of the rows, the largest {ratio:.0f} times as many"
-    if e.trained and recall >= 0.9:
+    if e.trained and recall >= FOUND:
         e.remarks.append(f"{text}; {recall:.0%} of its rows are found all the same.")
         return None
     found = f", and {recall:.0%} of its rows are found" if e.trained and recall == recall else ""

@@ -5,6 +5,7 @@ import math
 from nnxp.layers import Dense, Dropout
 from nnxp.layers.parts import with_parts
 from nnxp.losses import MeanSquaredError
+from nnxp.optimizers import Adagrad, Adam, Lion, RMSprop
 from nnxp.teaching.diagnosis.evidence import Evidence
 from nnxp.teaching.diagnosis.told import Told
 
@@ -14,13 +15,23 @@ WORSE = 0.1
 """How much of the best constant's loss one step may cost before it is too long."""
 BETTER, MANY = 0.05, 16.0
 """How much of the best constant's loss so many steps at once gain before one is too short."""
-FOLLOWED = 0.5
-"""Rows that came last have so much less loss than the rest, or all had while they were trained on."""
+SORTED, FOLLOWED = 0.5, 0.5
+"""Neighbouring labels are so much more alike than by chance, and rows that came last have so much less loss than the
+rest, or all had while they were trained on."""
 LARGE_SHARE = 4
 """A batch of a quarter of the rows, or more, is large."""
 STUCK = 0.95
+"""Of the best constant's loss so much is left."""
+DROPPED = 0.9
+"""Dropout that leaves a tenth of the units, of some dozens a few."""
 RISE = 1.1
-"""The validation loss over its best."""
+"""The validation loss over its best: as the fault is defined here."""
+LEAST = 0.02
+"""A rise by less of the best constant's loss is none worth a word: 10 % of next to nothing."""
+
+
+def _dense(e: Evidence) -> list[Dense]:
+    return [layer for _, layer in with_parts(e.model.layers) if isinstance(layer, Dense)]
 
 
 def _lacks(e: Evidence) -> bool:
@@ -29,8 +40,10 @@ def _lacks(e: Evidence) -> bool:
 
 
 def rate_too_high(e: Evidence) -> Told | None:
-    """A step after which the loss of the very rows that it was taken from is higher."""
+    """A step that is larger than the weights, or after which the loss of the very rows that it was taken from is higher."""
     along = e.network.along
+    if e.trained and (found := _replaces_weights(e)):
+        return found
     if not e.trained or not along:
         return None
     before, after = along[0.0], along[e.network.now]
@@ -43,10 +56,27 @@ def rate_too_high(e: Evidence) -> Told | None:
     )
 
 
+def _replaces_weights(e: Evidence) -> Told | None:
+    """Whether a step is as large as weights are. An optimizer that divides gradients by their size moves each weight by
+    about its rate (Kingma and Ba 2015, section 2.1), and weights begin with a deviation of 1/√n_in, or of 1 in
+    neural-tangent form."""
+    rate, dense = e.model.optimizer.learning_rate, [layer for layer in _dense(e) if layer.trainable]
+    if not isinstance(e.model.optimizer, Adagrad | Adam | Lion | RMSprop) or not dense:
+        return None
+    begin = min(1 / math.sqrt(layer.n_in) / layer.scale for layer in dense)
+    if rate < begin:
+        return None
+    return Told(
+        rate / begin,
+        f"a step moves a weight by about {rate:g}, the learning rate, where weights begin with a deviation of {begin:.2g}",
+        "Divide it by ten, until it is far below that: 0.001 is usual",
+    )
+
+
 def _longer(e: Evidence) -> tuple[float, float, float] | None:
     """The multiple of a step that is best, the loss before, and after it; where that gains much."""
     along = e.network.along
-    if not along or not _lacks(e):
+    if not along or not _lacks(e) or _hindrance(e):
         return None
     best = min(along, key=lambda multiple: along[multiple])
     gained = along[0.0] - along[best]
@@ -99,25 +129,23 @@ def stuck(e: Evidence) -> Told | None:
     return Told(
         reported[-1] / baseline if baseline else math.inf,
         f"the loss is {reported[-1]:.4g} after {e.model.epoch:,} epochs, and {baseline:.4g} is {what}",
-        _why_stuck(e),
+        _hindrance(e)
+        or "Train on 20 rows first: a network that does not learn them by heart has a fault in how it is built",
     )
 
 
-def _why_stuck(e: Evidence) -> str:
-    layers = [layer for _, layer in with_parts(e.model.layers)]
+def _hindrance(e: Evidence) -> str:
+    """What to do about layers that keep a network from learning; empty where there are none."""
     frozen = [layer.title for layer in e.network.dense if layer.frozen]
-    if frozen:
+    if frozen and len(frozen) == len(e.network.dense):
         return f"Thaw what is frozen, trainable = True: {', '.join(frozen)}"
-    if rate := max((layer.rate for layer in layers if isinstance(layer, Dropout)), default=0) >= 0.9 and max(
-        layer.rate for layer in layers if isinstance(layer, Dropout)
-    ):
-        return f"Drop fewer units: Dropout({rate:g}) leaves {1 - rate:.0%} of them"
-    return "Train on 20 rows first: a network that does not learn them by heart has a fault in how it is built"
+    rate = max((layer.rate for _, layer in with_parts(e.model.layers) if isinstance(layer, Dropout)), default=0.0)
+    return f"Drop fewer units: Dropout({rate:g}) leaves {1 - rate:.0%} of them" if rate >= DROPPED else ""
 
 
 def decay_too_strong(e: Evidence) -> Told | None:
     """Weights that are pulled to 0 faster than the data pull them away."""
-    dense = [layer for _, layer in with_parts(e.model.layers) if isinstance(layer, Dense)]
+    dense = _dense(e)
     decay = getattr(e.model.optimizer, "weight_decay", 0.0)
     penalised = max((max(_numbers(layer.l1) + _numbers(layer.l2)) for layer in dense), default=0.0)
     if not (decay or penalised) or not _lacks(e):
@@ -142,17 +170,19 @@ def _numbers(value: float | tuple[float, ...]) -> list[float]:
 
 def ordered_data(e: Evidence) -> Told | None:
     """Batches that follow the order of the labels: the network forgets what came first."""
-    if not e.trained or e.data.sortedness < FOLLOWED:
+    if not e.trained or e.data.sortedness < SORTED or e.shuffled:
         return None
     head, tail = e.network.by_place
     reported = (e.history.get("loss") or [math.inf])[-1]
-    if not (tail < FOLLOWED * head or reported < FOLLOWED * (e.network.loss + e.network.penalty)):
+    forgets = tail < FOLLOWED * head or reported < FOLLOWED * (e.network.loss + e.network.penalty)
+    if e.shuffled is None and not forgets:
         return None
+    how = "which batches followed" if e.shuffled is False else "and the network knows best what came last"
     return Told(
-        head / tail if tail else math.inf,
-        f"labels stand in order, and the last rows have a loss of {tail:.4g}, the others of {head:.4g}: the network "
-        "knows best what came last",
-        "Shuffle: fit(shuffle=True), or the rows that an iterable yields",
+        e.data.sortedness,
+        f"labels of neighbouring rows are {e.data.sortedness:.0%} more alike than by chance, {how}: the last rows have a "
+        f"loss of {tail:.4g}, the others of {head:.4g}",
+        "Shuffle: fit(shuffle=True), or the rows before an iterable yields them",
     )
 
 
@@ -165,7 +195,7 @@ def over_fitting(e: Evidence) -> Told | None:
         return None
     best, epoch = min((value, i) for i, value in enumerate(losses, 1))
     rise = e.validation.loss - best
-    if e.validation.loss < RISE * best or rise < 0.05 * e.validation.baseline:
+    if e.validation.loss < RISE * best or rise < LEAST * e.validation.baseline:
         return None
     return Told(
         e.validation.loss / best,
@@ -176,9 +206,9 @@ def over_fitting(e: Evidence) -> Told | None:
 
 def under_fitting(e: Evidence) -> Told | None:
     """A network that explains less of the rows it was trained on than simple learners of rows left out."""
-    if not _lacks(e):
+    if not _lacks(e) or _hindrance(e):
         return None
-    widths = [layer.n_out for _, layer in with_parts(e.model.layers) if isinstance(layer, Dense)][:-1]
+    widths = [layer.n_out for layer in _dense(e)[:-1]]
     return Told(
         e.network.skill,
         f"it explains {max(0, e.network.skill):.1%} of the labels of rows that it was trained on, where a simple fit "

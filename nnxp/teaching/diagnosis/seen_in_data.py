@@ -85,8 +85,7 @@ def _offsets(model: Sequential, X: Floats, Y: Floats) -> Iterator[tuple[str, flo
 
 
 def _leak(X: Floats, Y: Floats) -> tuple[int, float]:
-    """The column that says most of the label alone: each row's is predicted by the mean of its two neighbours' in the
-    column's order."""
+    """The column that says most of the label alone: each row's is predicted by that of the nearest in the column."""
     if len(X) < 3 or X.shape[1] < 2:
         return 0, 0.0
     centred, deviation = Y - Y.mean(axis=0), X.std(axis=0)
@@ -94,8 +93,10 @@ def _leak(X: Floats, Y: Floats) -> tuple[int, float]:
         alike = np.nan_to_num(abs((X - X.mean(axis=0)).T @ centred) / deviation[:, None])
     best = (0, 0.0)
     for j in np.argsort(-np.max(alike / np.maximum(centred.std(axis=0), 1e-300), axis=1), kind="stable")[:ALONE]:
-        ordered = Y[np.argsort(X[:, j], kind="stable")]
-        best = max(best, (int(j), skill(ordered[1:-1], (ordered[:-2] + ordered[2:]) / 2)), key=lambda pair: pair[1])
+        order = np.argsort(X[:, j], kind="stable")
+        gap = np.diff(X[order, j])
+        nearest = np.where(gap[:-1] < gap[1:], order[:-2], order[2:])
+        best = max(best, (int(j), skill(Y[order[1:-1]], Y[nearest])), key=lambda pair: pair[1])
     return best
 
 

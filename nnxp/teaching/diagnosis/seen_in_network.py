@@ -19,6 +19,8 @@ MULTIPLES = (0.25, 1.0, 4.0, 16.0, 64.0, 256.0, 1024.0)
 """How many of the optimizer's steps are tried at once."""
 ENDS = {Sigmoid: (0.01, 0.99), Tanh: (-0.98, 0.98)}
 """Beyond these the derivative is below 4 % of its largest: sigmoid' = y(1 - y) ≤ 1/4, tanh' = 1 - y² ≤ 1."""
+FEWEST = 5
+"""Of fewer rows a share says nothing."""
 TAIL = 20
 """The last of so many equal parts is the tail."""
 
@@ -66,14 +68,14 @@ class Probe:
             return float(self._losses(p + 0.0, sample).mean())
 
     def recalls(self, p: Floats, sample: Sample) -> Floats | None:
-        """Of each class the share that is predicted; NaN of one without rows."""
+        """Of each class the share that is predicted; NaN of one with fewer than `FEWEST` rows."""
         classes, matrix = sample.truth.classes, comparable(self.loss, p)
         if classes is None:
             return None
         guess = (matrix[:, 0] > 0.5).astype(np.int64) if matrix.shape[1] == 1 else matrix.argmax(axis=1)
         hits = np.bincount(classes, guess == classes, minlength=sample.truth.count)
-        with np.errstate(invalid="ignore"):
-            return hits / np.bincount(classes, minlength=sample.truth.count)  # type: ignore[no-any-return]
+        rows = np.bincount(classes, minlength=sample.truth.count)
+        return np.where(rows >= FEWEST, hits / np.maximum(rows, 1), np.nan)
 
     def _losses(self, p: Array, sample: Sample) -> Floats:
         """Each row's, weighted by its class so that their mean is the loss."""
@@ -151,6 +153,7 @@ class Probe:
                     title,
                     gain,
                     1.0 if alone else spread,
+                    self._rms(layer.inputs),
                     self._rms(layer.dinputs),
                     not layer.trainable,
                     layer is layers[-1][1],
