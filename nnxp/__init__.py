@@ -32,7 +32,7 @@ _HOMES = {
     "network.shared": "Shared",
     "optimizers": "LBFGS SGD Adagrad Adam AdamW Lion Optimizer RMSprop",
     "sequential": "Sequential",
-    "teaching": "Diagnosis Explanation Finding Playground diagnose explain",
+    "teaching": "Diagnosing Diagnosis Explanation Finding Playground diagnose explain",
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names.split()}
 _MODULES = (

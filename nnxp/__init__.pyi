@@ -84,8 +84,12 @@ from nnxp.optimizers import Lion as Lion
 from nnxp.optimizers import Optimizer as Optimizer
 from nnxp.optimizers import RMSprop as RMSprop
 from nnxp.sequential import Sequential as Sequential
+from nnxp.teaching import Diagnosing as Diagnosing
+from nnxp.teaching import Diagnosis as Diagnosis
 from nnxp.teaching import Explanation as Explanation
+from nnxp.teaching import Finding as Finding
 from nnxp.teaching import Playground as Playground
+from nnxp.teaching import diagnose as diagnose
 from nnxp.teaching import explain as explain
 
 __version__: str

@@ -82,7 +82,9 @@ def report(half: str, shown: bool) -> None:
     for expected, name, _, said in planted(half, shown):
         is_named = said.names_it(expected)
         named, runs = named + is_named, runs + 1
-        what = f"stopped: {said.error[:60]}..." if said.error and not said.names[:FIRST] else ", ".join(said.names[:FIRST])
+        what = (
+            f"stopped: {said.error[:60]}..." if said.error and not said.names[:FIRST] else ", ".join(said.names[:FIRST])
+        )
         rows.append([expected, name, "yes" if is_named else "**no**", what or "nothing"])
     alarms = Counter[str]()
     found = [*healthy(half, shown)]

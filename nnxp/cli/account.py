@@ -181,6 +181,7 @@ def page(
         settings=settings,
         command=f"nnxp predict {shlex.quote(str(path))} new.csv --out predictions.csv",
         versions=summary["versions"],
+        diagnosis=[finding["text"] for finding in summary["diagnosis"]],
     )
 
 

@@ -85,6 +85,8 @@ def after(result: Result | None, summary: dict[str, Any], folder: Path, *lacking
     if result is not None:
         print(f"test {figures(result)}")
         confusions(result)
+    for finding in summary["diagnosis"]:
+        print(f"diagnosis: {finding['text']}")
     if "best_epoch" in summary:
         ended = "stopped after" if summary["stopped_early"] else "ran all"
         epoch = f"with the weights of epoch {summary['best_epoch']}" if summary["best_epoch"] else BEGAN

@@ -20,6 +20,7 @@ from nnxp.cli.recipes import is_table, recipe_for
 from nnxp.cli.results import Result, library_version
 from nnxp.cli.runs import RunFolder, write_history
 from nnxp.cli.saved import as_estimator
+from nnxp.cli.tutor import diagnosed
 from nnxp.cli.unfinished import PatientCheckpoint, asked, check_finished, resumable
 from nnxp.data import Dataset
 from nnxp.doors.options import class_weights
@@ -106,6 +107,7 @@ def run(args: argparse.Namespace) -> None:
         if stopping is not None:
             summary |= {"best_epoch": stopping.best_epoch, "stopped_early": stopping.stopped}
         summary["asked"] = wanted
+        summary["diagnosis"], no_diagnosis = diagnosed(model, dataset, table, bool(validation))
         document, report, no_report = None, "", ""
         if table is not None:
             model.preprocessing |= as_estimator(args.preset, stopping)
@@ -133,7 +135,8 @@ def run(args: argparse.Namespace) -> None:
             tell(document)
         if parts is not None:
             crossvalidation.show(parts)
-        presentation.after(None if document else result, summary, folder.path, no_report, no_page, no_picture)
+        lacking = (no_report, no_page, no_picture, no_diagnosis)
+        presentation.after(None if document else result, summary, folder.path, *lacking)
 
 
 def _made(args: argparse.Namespace, recipe: Recipe, backend: Backend, dataset: Dataset) -> Sequential:

@@ -1,8 +1,8 @@
-"""What helps to understand a training: one step of it, with every number, what is wrong with it, by name, and all of it,
-to play with."""
+"""What helps to understand a training: one step of it, with every number, what is wrong with it, by name,
+and all of it, to play with."""
 
-from nnxp.teaching.diagnosis import Diagnosis, Finding, diagnose
+from nnxp.teaching.diagnosis import Diagnosing, Diagnosis, Finding, diagnose
 from nnxp.teaching.explanation import Explanation, explain
 from nnxp.teaching.playground import Playground
 
-__all__ = ["Diagnosis", "Explanation", "Finding", "Playground", "diagnose", "explain"]
+__all__ = ["Diagnosing", "Diagnosis", "Explanation", "Finding", "Playground", "diagnose", "explain"]

@@ -29,6 +29,7 @@ def report(
     command: str | None = None,
     versions: Mapping[str, str] | None = None,
     date: str | None = None,
+    diagnosis: Sequence[str] = (),
 ) -> str:
     """The page, as the text of a file in UTF-8. The same arguments give the same page.
 
@@ -50,6 +51,8 @@ def report(
         What predicts with the model.
     date : str, optional
         When. Without it, two runs of the same training give one page.
+    diagnosis : sequence of str
+        What is wrong with the training, a line each.
 
     Examples
     --------
@@ -76,6 +79,7 @@ def report(
             sections.classes(document),
             sections.numbers(document, density),
             sections.course(document),
+            sections.diagnosis(diagnosis),
             sections.importance(document),
             sections.table(kinds, notes),
             sections.worst(document),

@@ -109,6 +109,11 @@ def course(document: Document) -> Markup:
     return _section("Training", element("div", *parts, class_="figures")) if parts else EMPTY
 
 
+def diagnosis(found: Sequence[str]) -> Markup:
+    """What is wrong with the training, the most serious first."""
+    return _section("Diagnosis", element("ol", *(element("li", text) for text in found))) if found else EMPTY
+
+
 def importance(document: Document) -> Markup:
     """What the model looks at."""
     found = document["importance"]

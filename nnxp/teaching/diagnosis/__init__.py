@@ -2,5 +2,6 @@
 
 from nnxp.teaching.diagnosis.diagnosing import diagnose
 from nnxp.teaching.diagnosis.told import Diagnosis, Finding
+from nnxp.teaching.diagnosis.watching import Diagnosing
 
-__all__ = ["Diagnosis", "Finding", "diagnose"]
+__all__ = ["Diagnosing", "Diagnosis", "Finding", "diagnose"]

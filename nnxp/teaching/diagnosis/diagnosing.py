@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,21 +10,20 @@ import numpy as np
 from nnxp.doors.arrays import finite
 from nnxp.sequential import Sequential
 from nnxp.teaching.diagnosis import faults_in_data, faults_in_network, faults_in_training
-from nnxp.teaching.diagnosis.evidence import Evidence, Validation
-from nnxp.teaching.diagnosis.sampling import Sample, sample
+from nnxp.teaching.diagnosis.evidence import Evidence
+from nnxp.teaching.diagnosis.sampling import sample
 from nnxp.teaching.diagnosis.seen_in_data import data_of, twins
 from nnxp.teaching.diagnosis.seen_in_network import Probe
 from nnxp.teaching.diagnosis.told import Diagnosis, Finding, Told
-from nnxp.teaching.diagnosis.truth import comparable, skill
 from nnxp.typing import ArrayLike
 
 
 class Fault(NamedTuple):
-    """A named fault, the check that finds it, and whether it explains that little is learned."""
+    """A named fault, the check that finds it, and whether one epoch is enough to see it."""
 
     name: str
     check: Callable[[Evidence], Told | None]
-    explains: bool = True
+    early: bool = True
 
 
 FAULTS = (
@@ -31,12 +31,12 @@ FAULTS = (
     Fault("loss not finite", faults_in_network.not_finite),
     Fault("one label", faults_in_data.one_label),
     Fault("float32 resolution", faults_in_data.float_resolution),
-    Fault("a feature is the label", faults_in_data.leak, False),
-    Fault("validation rows in training", faults_in_data.twins, False),
+    Fault("a feature is the label", faults_in_data.leak),
+    Fault("validation rows in training", faults_in_data.twins),
     Fault("labels do not follow from X", faults_in_data.unrelated),
     Fault("target not scaled", faults_in_data.unscaled_target),
     Fault("inputs not scaled", faults_in_data.unscaled_inputs),
-    Fault("weight decay too strong", faults_in_training.decay_too_strong),
+    Fault("weight decay too strong", faults_in_training.decay_too_strong, early=False),
     Fault("learning rate too high", faults_in_training.rate_too_high),
     Fault("weights of one value", faults_in_network.one_value),
     Fault("weights too large", faults_in_network.large_weights),
@@ -45,70 +45,87 @@ FAULTS = (
     Fault("exploding gradients", faults_in_network.exploding),
     Fault("vanishing gradients", faults_in_network.vanishing),
     Fault("ordered data", faults_in_training.ordered_data),
-    Fault("batch too large", faults_in_training.batch_too_large),
-    Fault("learning rate too low", faults_in_training.rate_too_low),
-    Fault("loss stuck", faults_in_training.stuck, False),
-    Fault("class imbalance", faults_in_data.ignored_imbalance, False),
-    Fault("over-fitting", faults_in_training.over_fitting, False),
-    Fault("under-fitting", faults_in_training.under_fitting),
+    Fault("batch too large", faults_in_training.batch_too_large, early=False),
+    Fault("learning rate too low", faults_in_training.rate_too_low, early=False),
+    Fault("loss stuck", faults_in_training.stuck, early=False),
+    Fault("class imbalance", faults_in_data.ignored_imbalance, early=False),
+    Fault("over-fitting", faults_in_training.over_fitting),
+    Fault("under-fitting", faults_in_training.under_fitting, early=False),
 )
 
 
 def diagnose(model: Sequential, X: ArrayLike, y: ArrayLike, *, validation_data: Any = None) -> Diagnosis:
-    """What is wrong with a training, by name."""
-    evidence = evidence_of(model, X, y, validation_data)
-    told = [(fault, found) for fault in FAULTS if (found := fault.check(evidence)) is not None]
-    if any(fault.explains for fault, _ in told[:-1]) and told[-1][0] is FAULTS[-1]:
-        del told[-1]  # more units are no help against a rate that is too low
-    return Diagnosis([Finding(fault.name, *found) for fault, found in told], evidence.remarks)
+    """What is wrong with a training, by name: faults of data, network and course, each with the number that shows it
+    and the fix.
+
+    At most 1,000 rows are run through a copy of the model, forward, backward and along the optimizer's next step; the
+    model stays as it is. Of a model that is not trained yet, what data and initial weights show is said. The page
+    `docs/diagnosis.md` explains each fault.
+
+    Parameters
+    ----------
+    model : Sequential
+        With a loss. Of several members, the first is looked at.
+    X, y
+        (n, features) rows and their labels, those that it is, or was, trained on, as `Sequential.fit` takes arrays.
+    validation_data
+        (X, y), or (X, y, sample_weight), of rows that it is not trained on; weights are not looked at. Over-fitting,
+        and rows that are on both sides, are seen with it alone.
+
+    Returns
+    -------
+    Diagnosis
+        A list of findings, the most serious first, empty where nothing is wrong; print it, or see each one's `name`,
+        `number` and `fix`. Remarks are in its `notes`.
+
+    Raises
+    ------
+    ValueError, TypeError
+        X, y or the model are not what can be trained on.
+
+    Examples
+    --------
+    >>> import nnxp
+    >>> digits = nnxp.data.digits()
+    >>> model = nnxp.Sequential([nnxp.Dense(64, 32), "relu", nnxp.Dense(32, 10), "softmax"],
+    ...     loss="categorical_crossentropy", optimizer=nnxp.SGD(1e-6), seed=0)
+    >>> history = model.fit(100 * digits.X, digits.y, epochs=3)
+    >>> [finding.name for finding in nnxp.diagnose(model, 100 * digits.X, digits.y)][:1]
+    ['inputs not scaled']
+    """
+    return checked(evidence_of(model, X, y, validation_data))
+
+
+def checked(evidence: Evidence, early: bool = False) -> Diagnosis:
+    """What the checks find, or those for which an epoch is enough."""
+    asked = [fault for fault in FAULTS if fault.early or not early]
+    told = [(fault.name, found) for fault in asked if (found := fault.check(evidence)) is not None]
+    return Diagnosis([Finding(name, *found) for name, found in told], evidence.remarks)
 
 
 def evidence_of(model: Sequential, X: ArrayLike, y: ArrayLike, validation_data: Any = None) -> Evidence:
     """What the checks look at, measured on a copy of the model."""
     if not isinstance(model, Sequential):
-        raise TypeError(f"got {model!r}, expected a Sequential with a loss")
+        raise TypeError(f"got {model!r}, expected a Sequential with a loss: of a fitted estimator, its model_")
     if model.loss is None:
         raise ValueError('got a model without a loss, expected one to train: Sequential(layers, loss="...")')
     remarks: list[str] = []
     whole = copy.deepcopy(model)
-    _ = whole._checked(X)
-    one = whole
-    if whole.members > 1:
-        one = whole.member(0)
-        remarks.append(f"Of {whole.members} members the first was looked at.")
+    _ = whole._checked(X)  # which decides the backend, where nothing has yet
+    one = whole if whole.members == 1 else whole.member(0)
+    if one is not whole:
+        remarks.append(f"Of {whole.members} members, the first was looked at.")
+    if not one.step:
+        remarks.append("The model is not trained: what a training shows was not looked at.")
     with np.errstate(all="ignore"):
         rows = sample(one, X, y)
         finite(one.backend, rows.x, "X", one.dtype)
         data, network, validation = data_of(one, rows), Probe(one, rows).network(), None
         if validation_data is None:
-            remarks.append("Without validation_data nothing is known of over-fitting and of rows on both sides.")
+            remarks.append("Without validation_data nothing is known of over-fitting, and of rows on both sides.")
         else:
-            validation, recalls = _validated(whole, validation_data)
-            network = network if recalls is None else _with(network, recalls=recalls)
+            validation, recalls = Probe(whole, sample(whole, *validation_data[:2])).validation()
+            network = replace(network, recalls=recalls)
             share, chance = twins(one, (X, y), validation_data[:2])
-            data = _with(data, twins=share, twins_by_chance=chance)
-    if not one.step:
-        remarks.append("The model is not trained: what a training shows was not looked at.")
+            data = replace(data, twins=share, twins_by_chance=chance)
     return Evidence(one, data, network, validation, vars(model).get("_shuffled"), remarks)
-
-
-def _with(found: Any, **changed: Any) -> Any:
-    from dataclasses import replace
-
-    return replace(found, **changed)
-
-
-def _validated(model: Sequential, given: Any) -> tuple[Validation, Any]:
-    """The validation rows' measures, of several members of their mean, and each class's recall."""
-    held: Sample = sample(model, *given[:2])
-    assert model.loss is not None
-    probe, p = Probe(model, held), model.predict(held.x)
-    losses, given_p = probe._losses(p, held), probe._host(p)
-    validation = Validation(
-        len(held),
-        float(losses.mean()) + probe._penalty(),
-        float(losses.std() / len(held) ** 0.5),
-        probe.baseline(held),
-        skill(held.truth.matrix, comparable(model.loss, given_p)),
-    )
-    return validation, probe.recalls(given_p, held)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from nnxp.sequential import Sequential
+from nnxp.tabular import Encoder
 from nnxp.typing import Floats, Integers
 
 
@@ -21,7 +22,7 @@ class Columns:
     @property
     def size(self) -> Floats:
         """The root of each column's mean square."""
-        return (self.mean**2 + self.deviation**2) ** 0.5  # type: ignore[no-any-return]
+        return (self.mean**2 + self.deviation**2) ** 0.5
 
 
 @dataclass(frozen=True)
@@ -32,13 +33,13 @@ class Data:
     ----------
     rows, total : int
         How many were looked at, and of how many.
-    given : Columns
-        As they were given.
+    width : int
+        The number of columns.
     targets : Columns or None
         Values, divided by what the last layers or the loss scale by; None of classes.
     offsets : tuple
-        Of inputs and targets, those whose dtype rounds their differences away: "column 3", mean / deviation, and how
-        many different values of how many are left.
+        Of inputs and targets, those whose dtype rounds their differences away: the column, or None for the target, mean
+        over deviation, and how many different values of how many are left.
     counts : numpy.ndarray of int or None
         Rows of each class.
     is_constant : bool
@@ -47,21 +48,25 @@ class Data:
         The column that says most of the label by itself, and how much (`skill`).
     reachable : float
         See `nnxp.teaching.diagnosis.reachable`.
+    chance : float
+        An upper bound of the probability that labels which do not follow from X have as strong a correlation with one
+        of its columns.
     sortedness : float
         How alike labels of neighbouring rows are: 0 by chance, 1 in sorted order.
     twins, twins_by_chance : float or None
-        The share of validation rows that are rows of X too, label included, and that of rows of X that have a twin in X.
+        The share of validation rows that are rows of X too, label included, and that of rows of X with a twin in X.
     """
 
     rows: int
     total: int
-    given: Columns
+    width: int
     targets: Columns | None
-    offsets: tuple[tuple[str, float, int, int], ...]
+    offsets: tuple[tuple[int | None, float, int, int], ...]
     counts: Integers | None
     is_constant: bool
     leak: tuple[int, float]
     reachable: float
+    chance: float
     sortedness: float
     twins: float | None = None
     twins_by_chance: float = 0.0
@@ -82,6 +87,8 @@ class DenseSeen:
     size, signal : float
         The roots of the mean squares of its inputs, and of the loss's derivative by them.
     frozen, is_last : bool
+    is_part : bool
+        Whether it stands within another layer, a `Residual` say, so that values reach others past it.
     """
 
     title: str
@@ -91,16 +98,19 @@ class DenseSeen:
     signal: float
     frozen: bool
     is_last: bool
+    is_part: bool
 
 
 @dataclass(frozen=True)
 class UnitsSeen:
-    """A layer of hidden units: the share that gives 0 for every row, and the share of outputs at the ends of a range."""
+    """A layer of hidden units: the share that gives 0 for every row, that of outputs at the ends of a range, and whether
+    it stands within another layer."""
 
     title: str
     units: int
     dead: float
     saturated: float
+    is_part: bool
 
 
 @dataclass(frozen=True)
@@ -147,11 +157,10 @@ class Network:
 
 @dataclass(frozen=True)
 class Validation:
-    """Of rows that were not trained on: the loss with penalties, its standard error, the baseline and the skill."""
+    """Of rows that were not trained on: the loss with penalties, the best constant's, and the skill."""
 
     rows: int
     loss: float
-    error: float
     baseline: float
     skill: float
 
@@ -176,6 +185,16 @@ class Evidence:
     validation: Validation | None
     shuffled: bool | None
     remarks: list[str] = field(default_factory=list)
+
+    def column(self, i: int, count: int) -> str:
+        """What column i of so many is called: by its name, where the model has made them of a table's."""
+        encoder = Encoder.of(self.model)
+        names = [] if encoder is None else encoder.feature_names_out
+        return f"column {names[i]!r}" if len(names) == count else f"column {i + 1}"
+
+    def class_name(self, i: int) -> str:
+        """What class i is called."""
+        return f"class {self.model.classes[i]!r}" if self.model.classes else f"class {i}"
 
     @property
     def history(self) -> dict[str, list[float]]:

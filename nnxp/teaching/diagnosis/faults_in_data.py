@@ -11,8 +11,9 @@ LARGE, SMALL = 10.0, 0.1
 descent goes with 1/size² (LeCun et al. 1998, "Efficient BackProp", section 5.1): at 10 it is a hundredth."""
 SAME = 0.99
 """A column that alone says so much of the label is called the label: the R² at which a table's report warns too."""
-NOTHING = 0.02
-"""Labels of which so small a share follows from X are called unrelated."""
+NOTHING, RARE = 0.02, 1e-3
+"""Labels of which so small a share follows from X are called unrelated, unless a column correlates with them as chance
+makes it once in a thousand."""
 FEWEST = 50
 """Of fewer rows nothing is said that rests on what follows from them."""
 TWINS, SURE = 0.02, 3
@@ -37,10 +38,11 @@ def float_resolution(e: Evidence) -> Told | None:
     """Timestamps and the like, whose differences the dtype rounds away."""
     if not e.data.offsets:
         return None
-    name, ratio, left, values = max(e.data.offsets, key=lambda found: found[1])
+    column, ratio, left, values = max(e.data.offsets, key=lambda found: found[1])
+    what = "the target" if column is None else e.column(column, e.data.width)
     return Told(
         ratio,
-        f"{name} has a mean {ratio:,.0f} times its deviation: of {values:,} different values, {e.model.dtype} keeps "
+        f"{what} has a mean {ratio:,.0f} times its deviation: of {values:,} different values, {e.model.dtype} keeps "
         f"{left:,}",
         "Subtract its mean, in float64, before the network sees it; or take dtype='float64'",
     )
@@ -53,7 +55,7 @@ def leak(e: Evidence) -> Told | None:
         return None
     return Told(
         share,
-        f"column {column + 1} alone predicts the label, {share:.1%} of it",
+        f"{e.column(column, e.data.width)} alone predicts the label, {share:.1%} of it",
         "Leave the column out, unless it will be known where the model is used",
     )
 
@@ -77,7 +79,7 @@ def twins(e: Evidence) -> Told | None:
 def unrelated(e: Evidence) -> Told | None:
     """Labels shuffled against X."""
     share = e.data.reachable
-    if e.data.is_constant or e.data.rows < FEWEST or share >= NOTHING:
+    if e.data.is_constant or e.data.rows < FEWEST or share >= NOTHING or e.data.chance < RARE:
         return None
     if e.validation is not None and e.trained and e.validation.skill >= NOTHING:
         return None
@@ -115,8 +117,8 @@ def unscaled_inputs(e: Evidence) -> Told | None:
     column, size = wrong
     return Told(
         size,
-        f"column {column + 1} of what enters the first dense layer has mean {found.mean[column]:.4g} and deviation "
-        f"{found.deviation[column]:.4g}, where the initial weights are made for values around 1",
+        f"{e.column(column, len(found.size))} of what enters the first dense layer has mean {found.mean[column]:.4g} and "
+        f"deviation {found.deviation[column]:.4g}, where the initial weights are made for values around 1",
         "Standardise the columns by the training rows, (X - mean) / deviation, or begin the network with a Rescaling "
         "or a BatchNorm",
     )
@@ -139,7 +141,8 @@ def ignored_imbalance(e: Evidence) -> Told | None:
     if ratio < IMBALANCE:
         return None
     recall = float("nan") if e.network.recalls is None else float(e.network.recalls[smallest])
-    text = f"class {smallest} has {counts[smallest] / counts.sum():.1%} of the rows, the largest {ratio:.0f} times as many"
+    share = counts[smallest] / counts.sum()
+    text = f"{e.class_name(smallest)} has {share:.1%} of the rows, the largest {ratio:.0f} times as many"
     if e.trained and recall >= FOUND:
         e.remarks.append(f"{text}; {recall:.0%} of its rows are found all the same.")
         return None

@@ -18,7 +18,12 @@ times: of units that are sure, few rows have any."""
 
 def one_value(e: Evidence) -> Told | None:
     """Units that begin alike get the same gradient and stay alike."""
-    alike = [layer for layer in e.network.dense if layer.spread < ONE and not layer.is_last]
+    # A last layer may begin with zeros, and so may one within another: a branch that adds nothing at first.
+    alike = [
+        layer
+        for layer in e.network.dense
+        if layer.spread < ONE and not layer.is_last and (layer.gain or not layer.is_part)
+    ]
     if not alike:
         return None
     return Told(
@@ -29,8 +34,9 @@ def one_value(e: Evidence) -> Told | None:
 
 
 def large_weights(e: Evidence) -> Told | None:
-    """Weights that make the outputs many times the inputs."""
-    worst = max(e.network.dense, key=lambda layer: layer.gain, default=None)
+    """Weights that make outputs many times the inputs. (Those of a last layer grow as a classifier becomes sure.)"""
+    looked_at = [layer for layer in e.network.dense if not (e.trained and layer.is_last)]
+    worst = max(looked_at, key=lambda layer: layer.gain, default=None)
     if worst is None or worst.gain <= GAIN:
         return None
     began = "its weights began, or have become, so large" if e.trained else "its initial weights are so large"
@@ -47,9 +53,13 @@ def dead_units(e: Evidence) -> Told | None:
     worst = max(e.network.units, key=lambda units: units.dead, default=None)
     if worst is None or worst.dead < DEAD:
         return None
+    text = f"{worst.dead:.0%} of the {worst.units} units of {worst.title} give 0 for all of {e.data.rows:,} rows"
+    if worst.is_part:
+        e.remarks.append(f"{text}; values reach what follows past them.")
+        return None
     return Told(
         worst.dead,
-        f"{worst.dead:.0%} of the {worst.units} units of {worst.title} give 0 for all of {e.data.rows:,} rows",
+        text,
         "Begin with biases of 0 and scaled inputs, lower the learning rate that has killed them, or take LeakyReLU",
     )
 
@@ -69,7 +79,12 @@ def saturated_units(e: Evidence) -> Told | None:
 def _passed(e: Evidence) -> float | None:
     """How large the gradient is at the first dense layer, as a share of what it is at the last."""
     dense = e.network.dense
-    if len(dense) < 3 or not dense[-1].signal > 0 or any(units.dead == 1 for units in e.network.units):
+    if (
+        len(dense) < 3
+        or any(layer.is_part for layer in dense)
+        or not dense[-1].signal > 0
+        or any(units.dead == 1 for units in e.network.units)
+    ):
         return None
     return dense[0].signal / dense[-1].signal
 

@@ -6,6 +6,7 @@ from nnxp.layers import Dense, Dropout
 from nnxp.layers.parts import with_parts
 from nnxp.losses import MeanSquaredError
 from nnxp.optimizers import Adagrad, Adam, Lion, RMSprop
+from nnxp.printing import counted
 from nnxp.teaching.diagnosis.evidence import Evidence
 from nnxp.teaching.diagnosis.told import Told
 
@@ -18,8 +19,9 @@ BETTER, MANY = 0.05, 16.0
 SORTED, FOLLOWED = 0.5, 0.5
 """Neighbouring labels are so much more alike than by chance, and rows that came last have so much less loss than the
 rest, or all had while they were trained on."""
-LARGE_SHARE = 4
-"""A batch of a quarter of the rows, or more, is large."""
+LARGE_SHARE, FEW_STEPS = 4, 200
+"""A batch of a quarter of the rows, or more, is large, and so few steps are few: no healthy run of the tuning half was
+done after fewer."""
 STUCK = 0.95
 """Of the best constant's loss so much is left."""
 DROPPED = 0.9
@@ -40,9 +42,9 @@ def _lacks(e: Evidence) -> bool:
 
 
 def rate_too_high(e: Evidence) -> Told | None:
-    """A step that is larger than the weights, or after which the loss of the very rows that it was taken from is higher."""
+    """A step as large as the weights, or one after which the loss of the very rows that it was taken from is higher."""
     along = e.network.along
-    if e.trained and (found := _replaces_weights(e)):
+    if found := _replaces_weights(e):
         return found
     if not e.trained or not along:
         return None
@@ -68,7 +70,8 @@ def _replaces_weights(e: Evidence) -> Told | None:
         return None
     return Told(
         rate / begin,
-        f"a step moves a weight by about {rate:g}, the learning rate, where weights begin with a deviation of {begin:.2g}",
+        f"a step moves a weight by about {rate:g}, the learning rate, where weights begin with a deviation of "
+        f"{begin:.2g}",
         "Divide it by ten, until it is far below that: 0.001 is usual",
     )
 
@@ -90,7 +93,7 @@ def _is_large_batch(e: Evidence) -> bool:
 def rate_too_low(e: Evidence) -> Told | None:
     """A step so short that many of them at once do good."""
     found = _longer(e)
-    if found is None or _is_large_batch(e):
+    if found is None or _is_large_batch(e) or e.model.step < FEW_STEPS:
         return None
     best, before, after = found
     return Told(
@@ -103,14 +106,18 @@ def rate_too_low(e: Evidence) -> Told | None:
 
 def batch_too_large(e: Evidence) -> Told | None:
     """Few steps an epoch, each too short."""
-    found = _longer(e)
-    if found is None or not _is_large_batch(e):
+    if not _is_large_batch(e) or not _lacks(e) or _hindrance(e):
         return None
-    best, before, after = found
+    found, more = _longer(e), ""
+    if found is not None:
+        best, before, after = found
+        more = f", and {best:g} times the next one takes the loss from {before:.4g} to {after:.4g}"
+    elif e.model.step >= FEW_STEPS:
+        return None
     return Told(
         e.batch,
         f"{e.model.step:,} steps were made in {e.model.epoch:,} epochs, with batches of {e.batch:,.0f} of "
-        f"{e.data.total:,} rows, and {best:g} times the next one takes the loss from {before:.4g} to {after:.4g}",
+        f"{e.data.total:,} rows{more}",
         "Take smaller batches, batch_size=32, or multiply the learning rate as the batch was multiplied",
     )
 
@@ -180,8 +187,8 @@ def ordered_data(e: Evidence) -> Told | None:
     how = "which batches followed" if e.shuffled is False else "and the network knows best what came last"
     return Told(
         e.data.sortedness,
-        f"labels of neighbouring rows are {e.data.sortedness:.0%} more alike than by chance, {how}: the last rows have a "
-        f"loss of {tail:.4g}, the others of {head:.4g}",
+        f"labels of neighbouring rows are {e.data.sortedness:.0%} more alike than by chance, {how}: the last rows have "
+        f"a loss of {tail:.4g}, the others of {head:.4g}",
         "Shuffle: fit(shuffle=True), or the rows before an iterable yields them",
     )
 
@@ -200,7 +207,8 @@ def over_fitting(e: Evidence) -> Told | None:
     return Told(
         e.validation.loss / best,
         f"the validation loss was {best:.4g} after epoch {epoch:,} and is {e.validation.loss:.4g}",
-        "Stop there, callbacks=[EarlyStopping()], or bring more rows, weight decay, dropout, or fewer units",
+        "Stop there, callbacks=[EarlyStopping()] or nnxp train's --early-stopping; or take more rows, weight decay, "
+        "dropout, or fewer units",
     )
 
 
@@ -212,6 +220,7 @@ def under_fitting(e: Evidence) -> Told | None:
     return Told(
         e.network.skill,
         f"it explains {max(0, e.network.skill):.1%} of the labels of rows that it was trained on, where a simple fit "
-        f"explains {e.data.reachable:.1%} of rows left out; its narrowest hidden layer has {min(widths, default=0)} units",
-        "Take more units or layers, and train longer",
+        f"explains {e.data.reachable:.1%} of rows left out, after {counted(e.model.step, 'step')}"
+        + (f" with {counted(min(widths), 'unit')} in the narrowest hidden layer" if widths else ""),
+        "Train longer, and take more units or layers",
     )

@@ -49,7 +49,7 @@ def sample(model: Sequential, X: ArrayLike, y: ArrayLike, most: int = ROWS) -> S
     n, backend = int(x.shape[0]), model.backend
     if n == 0:
         raise ValueError("got X with no samples, expected at least one")
-    if library_of(y) == "numpy" or isinstance(y, list | tuple):
+    if library_of(y) == "numpy":
         y = np.asarray(y)
     same_length(n, int(y.shape[0]), "labels")
     index = positions(n, most)
@@ -68,7 +68,7 @@ def positions(n: int, most: int) -> Integers:
     if n <= most:
         return np.arange(n)
     bounds = np.arange(most + 1) * n // most
-    return bounds[:-1] + (np.random.default_rng(0).random(most) * np.diff(bounds)).astype(np.int64)  # type: ignore[no-any-return]
+    return bounds[:-1] + (np.random.default_rng(0).random(most) * np.diff(bounds)).astype(np.int64)
 
 
 def rows_of(backend: Any, a: Any, index: Integers) -> Any:

@@ -1,21 +1,25 @@
 """What the rows and their labels show before any network sees them."""
 
 import hashlib
+import math
 from collections.abc import Iterator
+from typing import TypeAlias
 
 import numpy as np
 
+from nnxp.backends import library_of
 from nnxp.layers import Rescaling
 from nnxp.losses import StandardisedLoss, units_of, unresolved
 from nnxp.sequential import Sequential
 from nnxp.teaching.diagnosis.evidence import Columns, Data
 from nnxp.teaching.diagnosis.reachable import reachable
-from nnxp.teaching.diagnosis.sampling import Sample, as_floats, positions, rows_of
+from nnxp.teaching.diagnosis.sampling import ROWS, Sample, as_floats, positions, rows_of
 from nnxp.teaching.diagnosis.truth import skill
 from nnxp.typing import ArrayLike, Floats
 
-COMPARED = 10_000
-"""So many rows of each part at most are compared for twins."""
+Pair: TypeAlias = tuple[ArrayLike, ArrayLike]
+COMPARED, NUMBERS = 10_000, 4_000_000
+"""So many rows of each part at most, and so many numbers, are compared for twins."""
 ALONE = 200
 """So many columns, those that correlate most with the labels, are tried alone."""
 
@@ -24,17 +28,18 @@ def data_of(model: Sequential, sample: Sample) -> Data:
     """The measures of a sample."""
     X, truth = sample.columns, sample.truth
     is_class = truth.classes is not None
-    counts = np.bincount(truth.classes, minlength=truth.count) if truth.classes is not None else None
+    counts = np.bincount(truth.classes, minlength=truth.of) if truth.classes is not None else None
     return Data(
         rows=len(X),
         total=sample.total,
-        given=columns(X),
+        width=X.shape[1],
         targets=None if is_class or model.loss is None or model.loss.classifies else _targets(model, truth.matrix),
         offsets=tuple(_offsets(model, X, truth.matrix)),
         counts=counts,
         is_constant=bool((truth.matrix == truth.matrix[0]).all()),
         leak=_leak(X, truth.matrix),
         reachable=reachable(X, truth.matrix),
+        chance=_chance(X, truth.matrix),
         sortedness=_sortedness(truth.matrix),
     )
 
@@ -44,7 +49,7 @@ def columns(X: Floats) -> Columns:
     return Columns(X.mean(axis=0), X.std(axis=0))
 
 
-def twins(model: Sequential, given: tuple[ArrayLike, ArrayLike], held_out: tuple[ArrayLike, ArrayLike]) -> tuple[float, float]:  # fmt: skip
+def twins(model: Sequential, given: Pair, held_out: Pair) -> tuple[float, float]:
     """The share of validation rows that are rows of X, labels included, and that of rows of X with a twin in X."""
     ours, theirs = (_fingerprints(model, *part) for part in (given, held_out))
     _, index, counts = np.unique(ours, return_inverse=True, return_counts=True)
@@ -52,8 +57,9 @@ def twins(model: Sequential, given: tuple[ArrayLike, ArrayLike], held_out: tuple
 
 
 def _fingerprints(model: Sequential, X: ArrayLike, y: ArrayLike) -> Floats:
-    x, y = model._checked(X), np.asarray(y) if isinstance(y, list | tuple) else y
-    index = positions(int(x.shape[0]), COMPARED)
+    x = model._checked(X)
+    y = np.asarray(y) if library_of(y) == "numpy" else y
+    index = positions(int(x.shape[0]), min(COMPARED, max(ROWS, NUMBERS // max(1, int(x.shape[1])))))
     with model.backend.context():
         rows, labels = (as_floats(model.backend, rows_of(model.backend, a, index)) for a in (x, y))
     whole = np.ascontiguousarray(np.column_stack([rows, labels.reshape(len(rows), -1)])) + 0.0  # -0 is 0
@@ -72,32 +78,41 @@ def _targets(model: Sequential, Y: Floats) -> Columns:
     return Columns(found.mean / sigma, found.deviation / sigma)
 
 
-def _offsets(model: Sequential, X: Floats, Y: Floats) -> Iterator[tuple[str, float, int, int]]:
+def _offsets(model: Sequential, X: Floats, Y: Floats) -> Iterator[tuple[int | None, float, int, int]]:
     """Columns so far from 0 that the model's dtype rounds their differences away: see `nnxp.losses.unresolved`."""
-    values = [("the target", Y)] if model.loss is not None and not model.loss.classifies else []
-    for name, matrix in [("", X), *values]:
+    targets = [(False, Y)] if model.loss is not None and not model.loss.classifies else []
+    for is_input, matrix in [(True, X), *targets]:
         sigma, mu = units_of(matrix)
         for i in np.flatnonzero(sigma > 0):
             if found := unresolved([mu[i] / sigma[i]], model.dtype):
                 column = matrix[:, i]
                 left = len(np.unique(column.astype(model.dtype)))
-                yield name or f"column {i + 1}", found[1], left, len(np.unique(column))
+                yield int(i) if is_input else None, found[1], left, len(np.unique(column))
 
 
 def _leak(X: Floats, Y: Floats) -> tuple[int, float]:
     """The column that says most of the label alone: each row's is predicted by that of the nearest in the column."""
     if len(X) < 3 or X.shape[1] < 2:
         return 0, 0.0
-    centred, deviation = Y - Y.mean(axis=0), X.std(axis=0)
-    with np.errstate(all="ignore"):
-        alike = np.nan_to_num(abs((X - X.mean(axis=0)).T @ centred) / deviation[:, None])
     best = (0, 0.0)
-    for j in np.argsort(-np.max(alike / np.maximum(centred.std(axis=0), 1e-300), axis=1), kind="stable")[:ALONE]:
+    for j in np.argsort(-_correlations(X, Y).max(axis=1), kind="stable")[:ALONE]:
         order = np.argsort(X[:, j], kind="stable")
         gap = np.diff(X[order, j])
         nearest = np.where(gap[:-1] < gap[1:], order[:-2], order[2:])
         best = max(best, (int(j), skill(Y[order[1:-1]], Y[nearest])), key=lambda pair: pair[1])
     return best
+
+
+def _correlations(X: Floats, Y: Floats) -> Floats:
+    """Magnitudes, (columns, outputs); 0 of what is the same in every row."""
+    X, Y = ((a - a.mean(axis=0)) / np.where(a.std(axis=0) > 0, a.std(axis=0), np.inf) for a in (X, Y))
+    return abs(X.T @ Y) / len(X)
+
+
+def _chance(X: Floats, Y: Floats) -> float:
+    """By P(|Z| > z) ≤ 2 exp(-z²/2), z = |r| √n of each correlation r, and the sum over all of them."""
+    r = _correlations(X, Y)
+    return min(1.0, 2 * r.size * math.exp(-len(X) * float(r.max()) ** 2 / 2)) if r.size else 1.0
 
 
 def _sortedness(Y: Floats) -> float:

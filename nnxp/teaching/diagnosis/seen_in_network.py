@@ -10,7 +10,7 @@ from nnxp.layers import Dense, Layer
 from nnxp.layers.parts import with_parts
 from nnxp.optimizers import LBFGS
 from nnxp.sequential import Sequential
-from nnxp.teaching.diagnosis.evidence import Columns, DenseSeen, Network, UnitsSeen
+from nnxp.teaching.diagnosis.evidence import Columns, DenseSeen, Network, UnitsSeen, Validation
 from nnxp.teaching.diagnosis.sampling import Sample
 from nnxp.teaching.diagnosis.truth import comparable, constant, skill
 from nnxp.typing import Array, Floats
@@ -36,10 +36,12 @@ class Probe:
         """The measures."""
         model = self.model
         p = model.forward(self.sample.x)
-        losses, given = self._losses(p, self.sample), self._host(p)
+        losses, given = self.losses(p, self.sample), self.host(p)
         outside = self._not_finite()
         found: dict[str, Any] = {"along": {}, "now": self._now(), "not_finite": outside}
-        entering, units, dense = None, (), ()
+        entering: Columns | None = None
+        units: tuple[UnitsSeen, ...] = ()
+        dense: tuple[DenseSeen, ...] = ()
         if not outside:
             entering, units = self._entering(), self._units()
             model.backward(self.sample.y)
@@ -52,7 +54,7 @@ class Probe:
             dense=dense,
             units=units,
             loss=float(losses.mean()),
-            penalty=self._penalty(),
+            penalty=self.penalty(),
             baseline=self.baseline(self.sample),
             skill=skill(self.sample.truth.matrix, comparable(self.loss, given)),
             by_place=(float(losses[:head].mean()), float(losses[-max(1, len(losses) // TAIL) :].mean())),
@@ -60,12 +62,26 @@ class Probe:
             **found,
         )
 
+    def validation(self) -> tuple[Validation, Floats | None]:
+        """Of rows that are not trained on, as a validation is: of members the mean prediction, of weights the average
+        that the optimizer keeps. And each class's recall."""
+        model = self.model if self.model.optimizer.ema is None else self.model.averaged()
+        p = model.predict(self.sample.x)
+        losses, given = self.losses(p, self.sample), self.host(p)
+        found = Validation(
+            rows=len(losses),
+            loss=float(losses.mean()) + self.penalty(),
+            baseline=self.baseline(self.sample),
+            skill=skill(self.sample.truth.matrix, comparable(self.loss, given)),
+        )
+        return found, self.recalls(given, self.sample)
+
     def baseline(self, sample: Sample) -> float:
         """The loss of the best constant, with no penalty."""
         row = self.model.backend.asarray(constant(self.loss, sample.truth), dtype=self.model.dtype)
         with self.model.backend.context():
             p = self.model.backend.xp.broadcast_to(row, (len(sample), row.shape[1]))
-            return float(self._losses(p + 0.0, sample).mean())
+            return float(self.losses(p + 0.0, sample).mean())
 
     def recalls(self, p: Floats, sample: Sample) -> Floats | None:
         """Of each class the share that is predicted; NaN of one with fewer than `FEWEST` rows."""
@@ -73,21 +89,23 @@ class Probe:
         if classes is None:
             return None
         guess = (matrix[:, 0] > 0.5).astype(np.int64) if matrix.shape[1] == 1 else matrix.argmax(axis=1)
-        hits = np.bincount(classes, guess == classes, minlength=sample.truth.count)
-        rows = np.bincount(classes, minlength=sample.truth.count)
+        hits = np.bincount(classes, guess == classes, minlength=sample.truth.of)
+        rows = np.bincount(classes, minlength=sample.truth.of)
         return np.where(rows >= FEWEST, hits / np.maximum(rows, 1), np.nan)
 
-    def _losses(self, p: Array, sample: Sample) -> Floats:
+    def losses(self, p: Array, sample: Sample) -> Floats:
         """Each row's, weighted by its class so that their mean is the loss."""
         with np.errstate(all="ignore"):
-            losses = self._host(self.loss.forward(p, sample.y))
+            losses = self.host(self.loss.forward(p, sample.y))
             mean = float(self.loss.calculate(p, sample.y))
         return losses if not losses.mean() > 0 else losses * (mean / losses.mean())
 
-    def _host(self, a: Array) -> Floats:
+    def host(self, a: Array) -> Floats:
+        """In float64, where NumPy is."""
         return np.array(self.model.backend.to_numpy(a), dtype=np.float64)
 
-    def _penalty(self) -> float:
+    def penalty(self) -> float:
+        """The sum of the layers'."""
         return sum(float(penalty) for penalty in self.model.penalties())
 
     def _layers(self) -> list[tuple[str, Layer]]:
@@ -115,13 +133,15 @@ class Probe:
 
     def _entering(self) -> Columns | None:
         """What the first dense layer is given."""
-        first = next((layer for _, layer in self._layers() if isinstance(layer, Dense) and "inputs" in vars(layer)), None)
+        first = next(
+            (layer for _, layer in self._layers() if isinstance(layer, Dense) and "inputs" in vars(layer)), None
+        )
         if first is None:
             return None
         xp = self.model.backend.xp
         with self.model.backend.context():
             x = first.inputs
-            return Columns(self._host(xp.mean(x, axis=0)), self._host(xp.std(x, axis=0)))
+            return Columns(self.host(xp.mean(x, axis=0)), self.host(xp.std(x, axis=0)))
 
     def _units(self) -> tuple[UnitsSeen, ...]:
         xp, found = self.model.backend.xp, []
@@ -131,17 +151,20 @@ class Probe:
             dead = saturated = 0.0
             with self.model.backend.context():
                 if isinstance(layer, ReLU):
-                    dead = float(np.mean(self._host(xp.max(layer.output, axis=0)) <= 0))
+                    dead = float(np.mean(self.host(xp.max(layer.output, axis=0)) <= 0))
                 else:
                     low, high = ENDS[type(layer)]
                     outside = xp.logical_or(layer.output < low, layer.output > high)
                     saturated = float(xp.mean(xp.astype(outside, layer.output.dtype)))
-            found.append(UnitsSeen(title, int(layer.output.shape[1]), dead, saturated))
+            is_part = layer not in self.model.layers
+            found.append(UnitsSeen(title, int(layer.output.shape[1]), dead, saturated, is_part))
         return tuple(found)
 
     def _dense(self) -> tuple[DenseSeen, ...]:
         found, xp = [], self.model.backend.xp
-        layers = [(title, layer) for title, layer in self._layers() if isinstance(layer, Dense)]
+        layers = [
+            (title, layer) for title, layer in self._layers() if isinstance(layer, Dense) and "dinputs" in vars(layer)
+        ]
         for title, layer in layers:
             with self.model.backend.context():
                 w, size = layer.weights, self._rms(layer.weights)
@@ -157,6 +180,7 @@ class Probe:
                     self._rms(layer.dinputs),
                     not layer.trainable,
                     layer is layers[-1][1],
+                    layer not in self.model.layers,
                 )
             )
         return tuple(found)
@@ -192,4 +216,4 @@ class Probe:
         store = self.model.store
         with np.errstate(all="ignore"):
             store.values[: store.trained] = before[: store.trained] + multiple * step
-            return float(self._losses(self.model.forward(self.sample.x), self.sample).mean()) + self._penalty()
+            return float(self.losses(self.model.forward(self.sample.x), self.sample).mean()) + self.penalty()

@@ -1,5 +1,6 @@
 """What a diagnosis says: findings, each a named fault with the number that shows it and the fix."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -37,9 +38,9 @@ class Finding:
     def __str__(self) -> str:
         return f"{self.name}: {self.shows}. {self.fix}."
 
-    def document(self) -> dict[str, str | float]:
+    def document(self) -> dict[str, str | float | None]:
         """As JSON has it."""
-        return {"name": self.name, "number": self.number, "text": str(self)}
+        return {"name": self.name, "number": self.number if math.isfinite(self.number) else None, "text": str(self)}
 
 
 class Diagnosis(list[Finding]):

@@ -21,13 +21,13 @@ class Truth(NamedTuple):
         One-hot, yes or no, or values.
     classes : numpy.ndarray of int, (n,), or None
         The class of each row, of labels that have one.
-    count : int
+    of : int
         How many classes there may be; 0 where there are none.
     """
 
     matrix: Floats
     classes: Integers | None
-    count: int
+    of: int
 
 
 def truth_of(model: Sequential, y: Array) -> Truth:
@@ -49,11 +49,14 @@ def truth_of(model: Sequential, y: Array) -> Truth:
 def comparable(loss: Loss, p: Floats) -> Floats:
     """Predictions as probabilities, or in the target's units: what `Truth.matrix` is compared with."""
     if isinstance(loss, SoftmaxCrossentropy):
-        e = np.exp(p - p.max(axis=1, keepdims=True))
-        return e / e.sum(axis=1, keepdims=True)  # type: ignore[no-any-return]
+        e: Floats = np.exp(p - p.max(axis=1, keepdims=True))
+        shares: Floats = e / e.sum(axis=1, keepdims=True)
+        return shares
     if isinstance(loss, SigmoidCrossentropy):
-        return 1 / (1 + np.exp(-p))  # type: ignore[no-any-return]
-    return np.exp(p) if isinstance(loss, Poisson) else p  # type: ignore[no-any-return]
+        return 1 / (1 + np.exp(-p))
+    if isinstance(loss, Poisson):
+        return np.exp(p)
+    return p
 
 
 def constant(loss: Loss, truth: Truth) -> Floats:
@@ -68,9 +71,9 @@ def constant(loss: Loss, truth: Truth) -> Floats:
         weights = np.asarray(by_class, dtype=np.float64)[truth.classes]
     shares = np.clip(np.average(Y, axis=0, weights=weights), LEAST, 1 - LEAST)[None]
     if isinstance(loss, SigmoidCrossentropy):
-        return np.log(shares / (1 - shares))  # type: ignore[no-any-return]
+        return np.log(shares / (1 - shares))
     shares = shares if not hasattr(loss, "label_smoothing") else shares / shares.sum()
-    return np.log(shares) if isinstance(loss, SoftmaxCrossentropy) else shares  # type: ignore[no-any-return]
+    return np.log(shares) if isinstance(loss, SoftmaxCrossentropy) else shares
 
 
 def skill(Y: Floats, P: Floats) -> float:
