@@ -103,8 +103,7 @@ class DenseSeen:
 
 @dataclass(frozen=True)
 class UnitsSeen:
-    """A layer of hidden units: the share that gives 0 for every row, that of outputs at the ends of a range, and whether
-    it stands within another layer."""
+    """A layer of hidden units: the share that gives 0 for every row, and that of outputs at the ends of a range."""
 
     title: str
     units: int

@@ -117,8 +117,8 @@ def unscaled_inputs(e: Evidence) -> Told | None:
     column, size = wrong
     return Told(
         size,
-        f"{e.column(column, len(found.size))} of what enters the first dense layer has mean {found.mean[column]:.4g} and "
-        f"deviation {found.deviation[column]:.4g}, where the initial weights are made for values around 1",
+        f"{e.column(column, len(found.size))} of what enters the first dense layer has mean {found.mean[column]:.4g} "
+        f"and deviation {found.deviation[column]:.4g}, where the initial weights are made for values around 1",
         "Standardise the columns by the training rows, (X - mean) / deviation, or begin the network with a Rescaling "
         "or a BatchNorm",
     )

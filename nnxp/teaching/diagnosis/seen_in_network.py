@@ -15,7 +15,7 @@ from nnxp.teaching.diagnosis.sampling import Sample
 from nnxp.teaching.diagnosis.truth import comparable, constant, skill
 from nnxp.typing import Array, Floats
 
-MULTIPLES = (0.25, 1.0, 4.0, 16.0, 64.0, 256.0, 1024.0)
+MULTIPLES = tuple(4.0**k for k in range(-1, 8))
 """How many of the optimizer's steps are tried at once."""
 ENDS = {Sigmoid: (0.01, 0.99), Tanh: (-0.98, 0.98)}
 """Beyond these the derivative is below 4 % of its largest: sigmoid' = y(1 - y) ≤ 1/4, tanh' = 1 - y² ≤ 1."""
@@ -48,7 +48,7 @@ class Probe:
             dense = self._dense()
             if not isinstance(model.optimizer, LBFGS) and model.store.trained and not self._is_frozen():
                 found["along"] = self._along(found["now"])
-        head = len(losses) * (TAIL - TAIL // 5) // TAIL
+        head, tail = max(1, len(losses) * 4 // 5), max(1, len(losses) // TAIL)
         return Network(
             entering=entering,
             dense=dense,
@@ -57,7 +57,7 @@ class Probe:
             penalty=self.penalty(),
             baseline=self.baseline(self.sample),
             skill=skill(self.sample.truth.matrix, comparable(self.loss, given)),
-            by_place=(float(losses[:head].mean()), float(losses[-max(1, len(losses) // TAIL) :].mean())),
+            by_place=(float(losses[:head].mean()), float(losses[-tail:].mean())),
             recalls=self.recalls(given, self.sample),
             **found,
         )

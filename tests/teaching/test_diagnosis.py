@@ -1,0 +1,228 @@
+"""The diagnosis: each planted fault is named, a healthy training is left alone, and so is the model."""
+
+import copy
+import logging
+import warnings
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+import nnxp
+from nnxp.teaching.diagnosis.diagnosing import FAULTS, checked, evidence_of
+from nnxp.teaching.diagnosis.reachable import RIDGES, _kernel_ridge, reachable
+from nnxp.teaching.diagnosis.sampling import ROWS, positions
+from nnxp.teaching.diagnosis.truth import skill
+from tests.helpers.matrix import Target
+from tests.teaching import faulty
+from tests.teaching.faulty import HEALTHY, OF_NUMBERS, PLANTED, Training, changed, told
+
+
+def test_every_fault_is_planted() -> None:
+    assert {*PLANTED} == {fault.name for fault in FAULTS} and len(FAULTS) >= 20
+
+
+@pytest.mark.parametrize("name", PLANTED)
+def test_a_planted_fault_is_named(name: str) -> None:
+    found = told(PLANTED[name])
+    finding = next(finding for finding in found if finding.name == name)
+    assert found.index(finding) < 2 or name == "under-fitting"
+    assert str(finding) == f"{name}: {finding.shows}. {finding.fix}."
+    assert any(digit in finding.shows for digit in "0123456789") or name in ("loss not finite", "one label")
+
+
+@pytest.mark.parametrize("training", [HEALTHY, OF_NUMBERS], ids=["classes", "numbers"])
+@pytest.mark.parametrize("is_trained", [False, True], ids=["new", "trained"])
+def test_a_healthy_training_is_left_alone(training: Training, is_trained: bool) -> None:
+    found = told(replace(training, epochs=training.epochs * is_trained))
+    assert [*found] == []
+    assert str(found).startswith("No fault was found.")
+    assert any("not trained" in note for note in found.notes) == (not is_trained)
+
+
+def test_the_most_serious_comes_first() -> None:
+    """What makes the others worthless, in the order of the table, whatever else is there."""
+    seconds = faulty.X + np.array([0.0, 1e8, 0.0, 0.0])
+    names = [finding.name for finding in told(changed(X=seconds, y=np.full(len(seconds), 2), epochs=0))]
+    assert names[:3] == ["one label", "float32 resolution", "inputs not scaled"]
+    order = [fault.name for fault in FAULTS]
+    assert sorted(names, key=order.index) == names
+
+
+def state_of(model: nnxp.Sequential) -> list[Any]:
+    slots = model.optimizer.saved_state(model.store)
+    arrays = [model.store.values, model.store.gradients, *slots.values()]
+    numbers = (model.epoch, model.step, model.optimizer.progress(), copy.deepcopy(model.history), model.seed)
+    return [*(np.array(a) for a in arrays), *numbers]
+
+
+def test_the_model_stays_as_it_is() -> None:
+    """Weights, gradients, slots, counts, the plan and its buffers; and chance: it trains on as if nobody had looked."""
+    training = changed(dropout=0.2, optimizer=lambda: nnxp.Adam(0.003, schedule="cosine"), epochs=2)
+    x, y, held_out = training.parts
+    model, alone = training.trained(), training.trained()
+    before, plan = state_of(model), model.training
+    buffers, output = plan.plan, [vars(layer).get("output") for layer in model.layers]
+    nnxp.diagnose(model, x, y, validation_data=held_out)
+    for old, new in zip(before, state_of(model), strict=True):
+        np.testing.assert_equal(old, new)
+    assert model.training is plan and model.training.plan is buffers
+    assert all(vars(layer).get("output") is a for layer, a in zip(model.layers, output, strict=True))
+    for one in (model, alone):
+        one.fit(x, y, 2)
+    np.testing.assert_array_equal(model.store.values, alone.store.values)
+    untouched = training.model()
+    nnxp.diagnose(untouched, x, y)
+    assert untouched._backend is None and untouched._store is None
+
+
+def test_on_every_backend(backend: Target) -> None:
+    """The same is found, of arrays of the library, which stay as they are; in float64 on NumPy too."""
+    training = changed(X=faulty.X * [1.0, 100.0, 1.0, 1.0], activation="tanh", epochs=1)
+    x, y, _ = training.parts
+    on_host = evidence_of(training.trained(), x, y)
+    for dtype in ["float32"] + ["float64"] * (backend.name == "numpy"):
+        theirs, labels = backend.asarray(x, dtype=dtype), backend.asarray(y)
+        model = training.model(backend=backend.spec, dtype=dtype)
+        model.fit(theirs, labels, 1)
+        held_out = backend.asarray(x[:50], dtype=dtype), backend.asarray(y[:50])
+        found = evidence_of(model, theirs, labels, held_out)
+        names = [finding.name for finding in checked(found)]
+        assert names[:2] == ["validation rows in training", "inputs not scaled"]
+        np.testing.assert_array_equal(backend.to_numpy(theirs), np.asarray(x, dtype=dtype))
+        # A step on sums in other orders: 13 steps of Adam keep some 4 digits of float32's 7.
+        for mine, other in zip(found.network.dense, on_host.network.dense, strict=True):
+            assert (mine.gain, mine.signal) == pytest.approx((other.gain, other.signal), rel=1e-2)
+        assert found.network.loss == pytest.approx(on_host.network.loss, rel=1e-2)
+
+
+LOSSES = {
+    "binary": ("binary_crossentropy", "sigmoid", (faulty.CLASSES == 1).astype(np.float64)),
+    "binary logits": (nnxp.SigmoidCrossentropy(), None, (faulty.CLASSES == 1).astype(np.float64)),
+    "logits": (nnxp.SoftmaxCrossentropy(class_weight=[1, 2, 1]), None, np.eye(3)[faulty.CLASSES]),
+    "several yes or no": ("binary_crossentropy", "sigmoid", (np.sign(faulty.X[:, :2]) + 1) / 2),
+    "absolute": ("mean_absolute_error", None, faulty.NUMBERS),
+    "counts": ("poisson", None, np.floor(np.exp(faulty.X[:, 0] + faulty.X[:, 1]))),
+    "two numbers": ("huber", None, faulty.X[:, :2] ** 2),
+}
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_every_kind_of_loss(name: str) -> None:
+    """A training that has learned has no fault, one that has not is worse than the best constant; whose loss is below
+    that of constants beside it."""
+    loss, last, y = LOSSES[name]
+    width = y.shape[1] if y.ndim > 1 else 1
+    layers = [nnxp.Dense(4, 32), "relu", nnxp.Dense(32, 32), "relu", nnxp.Dense(32, width), *([last] if last else [])]
+    model = nnxp.Sequential(layers, loss, nnxp.Adam(0.01), seed=0)
+    before = evidence_of(model, faulty.X, y)
+    model.fit(faulty.X, y, 40)
+    after = evidence_of(model, faulty.X, y)
+    assert after.network.skill > 0.5 > before.network.skill and after.network.loss < after.network.baseline
+    assert [*checked(after)] == []
+
+
+def test_members_are_one_network_and_their_mean() -> None:
+    x, y, held_out = HEALTHY.parts
+    model = HEALTHY.model(members=3)
+    model.fit(x, y, 20, validation_data=held_out)
+    found = nnxp.diagnose(model, x, y, validation_data=held_out)
+    assert [*found] == [] and found.notes == ["Of 3 members, the first was looked at."]
+    looked_at = evidence_of(model, x, y, held_out)
+    assert looked_at.validation is not None
+    assert looked_at.validation.loss == pytest.approx(model.history["val_loss"][-1], rel=1e-5)
+
+
+def test_few_of_many_rows() -> None:
+    """1,000 rows at most, in order, none twice, spread over all; classes that take turns are seen, all of them."""
+    for n in (ROWS, ROWS + 1, 2 * ROWS - 1, 12_345):
+        index = positions(n, ROWS)
+        assert len(index) == ROWS and (np.diff(index) > 0).all() and index[0] < n / 500 and index[-1] >= n - n / 500
+    X = np.random.default_rng(0).normal(size=(3 * ROWS, 2))
+    model = nnxp.Sequential([nnxp.Dense(2, 3), "softmax"], "categorical_crossentropy", seed=0)
+    found = evidence_of(model, X, np.arange(len(X)) % 3)
+    assert found.data.rows == ROWS and found.data.counts is not None and found.data.counts.min() > ROWS / 4
+
+
+def test_what_can_be_learned() -> None:
+    """Leaving a row out by r / (1 - H) is leaving it out and solving again; noise has nothing, a surface nearly all."""
+    rng = np.random.default_rng(0)
+    X, noise = rng.normal(size=(40, 3)), rng.normal(size=(40, 1))
+    Y = np.sin(X[:, :1]) + 0.1 * noise
+    Z = np.column_stack([X, np.ones(40)]) / 2
+    lengths = np.linalg.norm(Z, axis=1)
+    angle = np.arccos(np.clip(Z @ Z.T / np.outer(lengths, lengths), -1, 1))
+    K = np.outer(lengths, lengths) / np.pi * (np.sin(angle) + (np.pi - angle) * np.cos(angle))
+    left_out = []
+    for ridge in RIDGES * np.trace(K) / 40:
+        predicted = np.empty_like(Y)
+        for i in range(40):
+            others = np.arange(40) != i
+            coefficients = np.linalg.solve(K[np.ix_(others, others)] + ridge * np.eye(39), Y[others])
+            predicted[i] = K[i, others] @ coefficients
+        left_out.append(skill(Y, predicted))
+    assert _kernel_ridge(X, Y) == pytest.approx(max(left_out), rel=1e-6)
+    X = rng.normal(size=(300, 3))
+    assert reachable(X, np.sin(X[:, :1])) > 0.9 and reachable(X, rng.normal(size=(300, 1))) < 0.02
+
+
+def test_named_by_the_table_and_the_classes() -> None:
+    training = PLANTED["class imbalance"]
+    model = training.trained()
+    model.classes = ["low", "middle", "high"]
+    assert any("class 'middle' has" in str(finding) for finding in told(training, model))
+
+
+def test_a_callback_tells_of_each_fault_once(caplog: pytest.LogCaptureFixture) -> None:
+    training = changed(X=faulty.X * 100)
+    x, y, held_out = training.parts
+    watching = nnxp.Diagnosing(x, y, validation_data=held_out)
+    with caplog.at_level(logging.WARNING, logger="nnxp"):
+        training.model().fit(x, y, 5, validation_data=held_out, callbacks=[watching])
+    told_of = [record.getMessage().split(":")[1].strip() for record in caplog.records]
+    assert told_of[0] == "inputs not scaled" and len({*told_of}) == len(told_of)
+    assert caplog.records[0].getMessage().startswith("epoch 0:")
+    assert watching.diagnosis[0].name == "inputs not scaled"
+
+
+def test_a_callback_that_fails_ends_no_training(caplog: pytest.LogCaptureFixture) -> None:
+    x, y, _ = HEALTHY.parts
+    model = HEALTHY.model()
+    with caplog.at_level(logging.WARNING, logger="nnxp"):
+        model.fit(x, y, 1, callbacks=[nnxp.Diagnosing(x, y[:-1])])
+    assert model.epoch == 1 and "no diagnosis: got 299 labels for 300 samples" in caplog.text
+
+
+def test_what_is_refused() -> None:
+    x, y, _ = HEALTHY.parts
+    with pytest.raises(TypeError, match="expected a Sequential"):
+        nnxp.diagnose("model", x, y)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="without a loss"):
+        nnxp.diagnose(nnxp.Sequential([nnxp.Dense(4, 3), "softmax"]), x, y)
+    with pytest.raises(ValueError, match="got 299 labels for 300 samples"):
+        nnxp.diagnose(HEALTHY.model(), x, y[:-1])
+    with pytest.raises(ValueError, match="no samples"):
+        nnxp.diagnose(HEALTHY.model(), x[:0], y[:0])
+    hole = x.copy()
+    hole[3, 1] = np.nan
+    with pytest.raises(ValueError, match="NaN or infinity, first at row 3"):
+        nnxp.diagnose(HEALTHY.model(), hole, y)
+
+
+def test_hardly_any_rows() -> None:
+    """One row, two rows, one column: no number is divided by 0, and nothing is said that rests on so little."""
+    for n, width in ((1, 3), (2, 1), (3, 2)):
+        model = nnxp.Sequential([nnxp.Dense(width, 4), "relu", nnxp.Dense(4, 1)], "mean_squared_error", seed=0)
+        X, y = np.arange(n * width, dtype=np.float64).reshape(n, width), np.arange(n, dtype=np.float64)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            found = nnxp.diagnose(model, X, y, validation_data=(X, y))
+        assert {finding.name for finding in found} <= {"one label", "validation rows in training"}
+
+
+def test_rows_are_sorted_where_neighbours_are_alike() -> None:
+    """1 in order; 0, give or take 3/√n, by chance."""
+    for y, expected in ((np.sort(faulty.NUMBERS), 1.0), (faulty.NUMBERS, 0.0)):
+        found = evidence_of(OF_NUMBERS.model(), faulty.X, y).data
+        assert found.sortedness == pytest.approx(expected, abs=3 / len(y) ** 0.5)
