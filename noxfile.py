@@ -248,6 +248,13 @@ def bench_tabular(session: nox.Session) -> None:
     session.run("python", "-m", "benchmarks.tabular", *session.posargs, env=ONE_THREAD)
 
 
+@nox.session(python=TORCH_PYTHON, default=False)
+def bench_diagnosis(session: nox.Session) -> None:
+    """Planted faults and healthy trainings, and what `nnxp.diagnose` says of them: some minutes."""
+    session.install("-e", ".[sklearn]", *group("bench-tabular"))
+    session.run("python", "-m", "benchmarks.diagnosis", *session.posargs, env=ONE_THREAD)
+
+
 def report(name: str) -> Path:
     """A file of what was measured."""
     folder = ROOT / "benchmarks" / "report"

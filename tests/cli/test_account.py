@@ -1,5 +1,6 @@
 """What is said of a training on a table: K trainings of its parts (`--cv`), and findings that fail."""
 
+import html
 import json
 from pathlib import Path
 
@@ -127,3 +128,31 @@ def test_findings_that_fail_do_not_cost_the_model(
     assert "no report.html: making it failed (ZeroDivisionError: of something)" in capsys.readouterr().out
     assert Path("run/model.safetensors").is_file() and not Path("run/report.html").exists()
     assert "findings" not in json.loads(Path("run/summary.json").read_text())
+
+
+def test_the_diagnosis_is_told_everywhere(capsys: pytest.CaptureFixture[str]) -> None:
+    header, *rows = Path("t.csv").read_text().split()
+    same = [f"{row},{2.5 if row.endswith('yes') else 1.5}" for row in rows]
+    Path("t.csv").write_text("\n".join([f"{header},<same>", *same]) + "\n")
+    assert main(["train", "t.csv", "--target", "y", *SHORT]) == 0
+    found = json.loads(Path("run/summary.json").read_text())["diagnosis"]
+    assert found[0]["name"] == "a feature is the label" and "column '<same>' alone" in found[0]["text"]
+    assert f"diagnosis: {found[0]['text']}" in capsys.readouterr().out
+    page = Path("run/report.html").read_text(encoding="utf-8")
+    assert "<h2>Diagnosis</h2>" in page and f"<li>{html.escape(found[0]['text'])}</li>" in page
+    assert main(["train", "moons", "--epochs", "60", "--out", "moons"]) == 0
+    assert json.loads(Path("moons/summary.json").read_text())["diagnosis"] == []
+    assert "diagnosis" not in capsys.readouterr().out
+
+
+def test_a_diagnosis_that_fails_does_not_cost_the_model(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fails(*args: object, **rest: object) -> None:
+        raise ZeroDivisionError("of something")
+
+    monkeypatch.setattr("nnxp.cli.tutor.diagnose", fails)
+    assert main(["train", "t.csv", "--target", "y", *SHORT]) == 0
+    assert "no diagnosis: making it failed (ZeroDivisionError: of something)" in capsys.readouterr().out
+    assert json.loads(Path("run/summary.json").read_text())["diagnosis"] == []
+    assert "<h2>Diagnosis</h2>" not in Path("run/report.html").read_text(encoding="utf-8")

@@ -20,10 +20,11 @@ import pytest
 import nnxp
 from nnxp import metrics
 from nnxp.cli.parser import parser
+from nnxp.teaching.diagnosis.diagnosing import FAULTS
 from tests.helpers import pages
 
 BESIDE = {
-    "by-hand.md", "distributed.md", "estimators.md", "explain.md", "file-format.md", "gpu.md", "onnx.md",
+    "by-hand.md", "diagnosis.md", "distributed.md", "estimators.md", "explain.md", "file-format.md", "gpu.md", "onnx.md",
     "playground.md", "pytorch.md", "serving.md", "speed.md", "tables.md", "training.md",
 }  # fmt: skip
 """Those of which a test says more than that they run and print what they show."""
@@ -127,6 +128,14 @@ def test_playground(scope: dict[str, Any]) -> None:
     assert "height from -1." in Path("playground.html").read_text("utf-8")
     frames = scope["playground"].frames
     assert [frame.epoch for frame in frames][::20] == [0, 30, 60] and len(frames[-1].dead) == 2
+
+
+def test_diagnosis(scope: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
+    run("docs/diagnosis.md", scope)
+    assert scope["worst"].name == "inputs not scaled" and "1. inputs not scaled: column 1 " in capsys.readouterr().out
+    named = {line.split("`")[1] for line in pages.read("docs/diagnosis.md").splitlines() if line.startswith("| `")}
+    assert named == {fault.name for fault in FAULTS}
+    assert "inputs not scaled" in {finding.name for finding in scope["watching"].diagnosis}
 
 
 def test_estimators(scope: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:

@@ -204,6 +204,10 @@ def test_what_is_refused() -> None:
         nnxp.diagnose(HEALTHY.model(), x, y[:-1])
     with pytest.raises(ValueError, match="no samples"):
         nnxp.diagnose(HEALTHY.model(), x[:0], y[:0])
+    with pytest.raises(ValueError, match="got no y"):
+        nnxp.diagnose(HEALTHY.model(), [(x, y)], None)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="got validation_data of list"):
+        nnxp.diagnose(HEALTHY.model(), x, y, validation_data=[(x, y)])
     hole = x.copy()
     hole[3, 1] = np.nan
     with pytest.raises(ValueError, match="NaN or infinity, first at row 3"):

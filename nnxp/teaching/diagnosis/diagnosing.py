@@ -109,6 +109,15 @@ def evidence_of(model: Sequential, X: ArrayLike, y: ArrayLike, validation_data: 
         raise TypeError(f"got {model!r}, expected a Sequential with a loss: of a fitted estimator, its model_")
     if model.loss is None:
         raise ValueError('got a model without a loss, expected one to train: Sequential(layers, loss="...")')
+    if y is None:
+        raise ValueError(
+            "got no y, expected the labels of X: diagnose(model, X, y); of batches that an iterable yields, take some, "
+            "one below the other"
+        )
+    if validation_data is not None and not (isinstance(validation_data, tuple) and len(validation_data) in (2, 3)):
+        raise TypeError(
+            f"got validation_data of {type(validation_data).__name__}, expected (X, y), or (X, y, sample_weight)"
+        )
     remarks: list[str] = []
     whole = copy.deepcopy(model)
     _ = whole._checked(X)  # which decides the backend, where nothing has yet

@@ -5,7 +5,7 @@ import math
 from nnxp.layers import Dense, Dropout
 from nnxp.layers.parts import with_parts
 from nnxp.losses import MeanSquaredError
-from nnxp.optimizers import Adagrad, Adam, Lion, RMSprop
+from nnxp.optimizers import LBFGS, Adagrad, Adam, Lion, RMSprop
 from nnxp.printing import counted
 from nnxp.teaching.diagnosis.evidence import Evidence
 from nnxp.teaching.diagnosis.told import Told
@@ -19,9 +19,11 @@ BETTER, MANY = 0.05, 16.0
 SORTED, FOLLOWED = 0.5, 0.5
 """Neighbouring labels are so much more alike than by chance, and rows that came last have so much less loss than the
 rest, or all had while they were trained on."""
-LARGE_SHARE, FEW_STEPS = 4, 200
-"""A batch of a quarter of the rows, or more, is large, and so few steps are few: no healthy run of the tuning half was
-done after fewer."""
+USUAL, LARGE_SHARE, FEW_STEPS = 32, 4, 200
+"""A batch of more rows than `fit` takes by itself, and of a quarter of all or more, is large; and so few steps are few:
+no healthy run of the tuning half was done after fewer."""
+SHRUNK = 0.25
+"""What a layer makes of the size of its inputs, where it begins with 1 to 1.4."""
 STUCK = 0.95
 """Of the best constant's loss so much is left."""
 DROPPED = 0.9
@@ -87,7 +89,8 @@ def _longer(e: Evidence) -> tuple[float, float, float] | None:
 
 
 def _is_large_batch(e: Evidence) -> bool:
-    return e.batch * LARGE_SHARE >= e.data.total
+    is_own_choice = e.model.epoch > 0 and not isinstance(e.model.optimizer, LBFGS)  # which takes all rows
+    return is_own_choice and e.batch > USUAL and e.batch * LARGE_SHARE >= e.data.total
 
 
 def rate_too_low(e: Evidence) -> Told | None:
@@ -123,10 +126,10 @@ def batch_too_large(e: Evidence) -> Told | None:
 
 
 def stuck(e: Evidence) -> Told | None:
-    """A loss that a constant reaches too."""
+    """A loss that a constant reaches too, where more could be learned."""
     reported = e.history.get("loss") or [math.nan]
     baseline = e.network.baseline
-    if not e.trained or e.data.is_constant or not reported[-1] - e.network.penalty >= STUCK * baseline:
+    if not _lacks(e) or not reported[-1] - e.network.penalty >= STUCK * baseline:
         return None
     classes = e.data.counts
     if classes is not None and (shares := classes / classes.sum()).max() < 1.5 / len(shares):
@@ -155,13 +158,15 @@ def decay_too_strong(e: Evidence) -> Told | None:
     dense = _dense(e)
     decay = getattr(e.model.optimizer, "weight_decay", 0.0)
     penalised = max((max(_numbers(layer.l1) + _numbers(layer.l2)) for layer in dense), default=0.0)
-    if not (decay or penalised) or not _lacks(e):
+    if not (decay or penalised) or not _lacks(e) or not e.network.dense:
         return None
-    gain = min(layer.gain for layer in e.network.dense)
+    gain, optimizer = min(layer.gain for layer in e.network.dense), e.model.optimizer
     # A step of Adam's kind moves a weight by the rate at most, decay by rate · λ · |w|: of weights of the usual size,
     # 1/√n_in, decay takes more than any gradient gives from λ = √n_in on.
     outweighs = decay >= min(math.sqrt(layer.n_in) for layer in dense)
-    if not (gain < 0.25 or e.network.penalty > e.network.loss or outweighs):
+    # By itself it leaves exp(-rate · λ · steps) of a weight.
+    has_shrunk = gain < SHRUNK and (penalised > 0 or optimizer.learning_rate * decay * e.model.step > 1)
+    if not (has_shrunk or outweighs or e.network.penalty > e.network.loss):
         return None
     option = f"weight_decay={decay:g}" if decay else f"l1 or l2 of {penalised:g}"
     return Told(
@@ -196,9 +201,7 @@ def ordered_data(e: Evidence) -> Told | None:
 def over_fitting(e: Evidence) -> Told | None:
     """The validation loss has risen from its best."""
     losses = [value for value in e.history.get("val_loss", ()) if math.isfinite(value)]
-    if e.validation is None or not e.trained:
-        return None
-    if not losses:
+    if e.validation is None or not e.trained or not losses:
         return None
     best, epoch = min((value, i) for i, value in enumerate(losses, 1))
     rise = e.validation.loss - best

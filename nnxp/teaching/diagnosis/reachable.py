@@ -16,7 +16,7 @@ def reachable(X: Floats, Y: Floats) -> float:
     """The better `skill` of the two, each row predicted from the others: at most 1, about 0 where X says nothing.
 
     The first is ridge regression with the kernel of an infinitely wide layer of ReLUs (the arc-cosine kernel of degree
-    1, Cho and Saul 2009, equations 1 and 6), each row left out by the usual identity r / (1 - H). The second is the
+    1, Cho and Saul 2009, section 2), each row left out by the usual identity r / (1 - H). The second is the
     mean of the nearest neighbours.
 
     Parameters

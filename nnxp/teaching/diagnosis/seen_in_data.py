@@ -20,8 +20,8 @@ from nnxp.typing import ArrayLike, Floats
 Pair: TypeAlias = tuple[ArrayLike, ArrayLike]
 COMPARED, NUMBERS = 10_000, 4_000_000
 """So many rows of each part at most, and so many numbers, are compared for twins."""
-ALONE = 200
-"""So many columns, those that correlate most with the labels, are tried alone."""
+ALONE, WORK = 200, 20_000_000
+"""So many columns at most, those that correlate most with the labels, are tried alone, and so many labels compared."""
 
 
 def data_of(model: Sequential, sample: Sample) -> Data:
@@ -95,7 +95,8 @@ def _leak(X: Floats, Y: Floats) -> tuple[int, float]:
     if len(X) < 3 or X.shape[1] < 2:
         return 0, 0.0
     best = (0, 0.0)
-    for j in np.argsort(-_correlations(X, Y).max(axis=1), kind="stable")[:ALONE]:
+    most = min(ALONE, WORK // Y.size + 1)
+    for j in np.argsort(-_correlations(X, Y).max(axis=1), kind="stable")[:most]:
         order = np.argsort(X[:, j], kind="stable")
         gap = np.diff(X[order, j])
         nearest = np.where(gap[:-1] < gap[1:], order[:-2], order[2:])
