@@ -205,10 +205,10 @@ def over_fitting(e: Evidence) -> Told | None:
         return None
     best, epoch = min((value, i) for i, value in enumerate(losses, 1))
     rise = e.validation.loss - best
-    if e.validation.loss < RISE * best or rise < LEAST * e.validation.baseline:
+    if e.validation.loss < RISE * best or rise <= LEAST * e.validation.baseline:
         return None
     return Told(
-        e.validation.loss / best,
+        e.validation.loss / best if best else math.inf,
         f"the validation loss was {best:.4g} after epoch {epoch:,} and is {e.validation.loss:.4g}",
         "Stop there, callbacks=[EarlyStopping()] or nnxp train's --early-stopping; or take more rows, weight decay, "
         "dropout, or fewer units",
