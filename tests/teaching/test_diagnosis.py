@@ -225,6 +225,15 @@ def test_hardly_any_rows() -> None:
         assert {finding.name for finding in found} <= {"one label", "validation rows in training"}
 
 
+def test_equal_cells_of_sorted_rows_are_no_leak() -> None:
+    """A column of three values says nothing of a label in whose order the rows stand."""
+    order = np.argsort(faulty.CLASSES, kind="stable")
+    X, y = faulty.X[order], faulty.CLASSES[order]
+    X[:, 2] = np.random.default_rng(0).integers(0, 3, len(X))
+    model = nnxp.Sequential([nnxp.Dense(4, 3), "softmax"], "categorical_crossentropy", seed=0)
+    assert evidence_of(model, X, y).data.leak[1] < 0.5
+
+
 def test_rows_are_sorted_where_neighbours_are_alike() -> None:
     """1 in order; 0, give or take 3/√n, by chance."""
     for y, expected in ((np.sort(faulty.NUMBERS), 1.0), (faulty.NUMBERS, 0.0)):

@@ -48,7 +48,7 @@ def rate_too_high(e: Evidence) -> Told | None:
     along = e.network.along
     if found := _replaces_weights(e):
         return found
-    if not e.trained or not along:
+    if not e.trained or not along or e.data.is_constant:
         return None
     before, after = along[0.0], along[e.network.now]
     if after - before <= WORSE * e.network.baseline:

@@ -94,7 +94,8 @@ def _leak(X: Floats, Y: Floats) -> tuple[int, float]:
     """The column that says most of the label alone: each row's is predicted by that of the nearest in the column."""
     if len(X) < 3 or X.shape[1] < 2:
         return 0, 0.0
-    best = (0, 0.0)
+    best, mixed = (0, 0.0), np.random.default_rng(0).permutation(len(X))
+    X, Y = X[mixed], Y[mixed]  # of rows with equal cells, those that stand together in the data are no nearer
     most = min(ALONE, WORK // Y.size + 1)
     for j in np.argsort(-_correlations(X, Y).max(axis=1), kind="stable")[:most]:
         order = np.argsort(X[:, j], kind="stable")
