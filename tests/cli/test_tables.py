@@ -738,7 +738,7 @@ def test_very_many_columns(ok: Command, monkeypatch: pytest.MonkeyPatch) -> None
 KEYS = {
     "data", "task", "features", "classes", "training_samples", "validation_samples", "test_samples", "architecture",
     "parameters", "loss", "class_weight", "optimizer", "backend", "precision", "dtype", "seed", "epochs", "batch_size",
-    "wall_seconds", "samples_per_second", "versions", "best_epoch", "stopped_early", "asked", "members",
+    "wall_seconds", "samples_per_second", "versions", "best_epoch", "stopped_early", "asked", "members", "diagnosis",
 }  # fmt: skip
 """Those of a run on other data."""
 
