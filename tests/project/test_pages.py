@@ -24,8 +24,8 @@ from nnxp.teaching.diagnosis.diagnosing import FAULTS
 from tests.helpers import pages
 
 BESIDE = {
-    "by-hand.md", "diagnosis.md", "distributed.md", "estimators.md", "explain.md", "file-format.md", "gpu.md", "onnx.md",
-    "playground.md", "pytorch.md", "serving.md", "speed.md", "tables.md", "training.md",
+    "by-hand.md", "diagnosis.md", "distributed.md", "estimators.md", "explain.md", "file-format.md", "gpu.md",
+    "onnx.md", "playground.md", "pytorch.md", "serving.md", "speed.md", "tables.md", "training.md",
 }  # fmt: skip
 """Those of which a test says more than that they run and print what they show."""
 ALONE = [
