@@ -15,8 +15,8 @@ project, author, copyright = "nnxp", "the nnxp authors", "the nnxp authors"
 version = release = nnxp.__version__
 root_doc = "docs/index"
 # The repository's root is where sources are looked for, so that its pages link to each other here as they do there.
-include_patterns = ["*.md", "benchmarks/README.md", "benchmarks/tabular/PROTOCOL.md", "docs/**",
-                    "tests/helpers/hostcuda/README.md"]  # fmt: skip
+include_patterns = ["*.md", "benchmarks/README.md", "benchmarks/tabular/PROTOCOL.md", "benchmarks/diagnosis/*.md",
+                    "docs/**", "tests/helpers/hostcuda/README.md"]  # fmt: skip
 exclude_patterns = [".*", "build", "dist", "docs/_*", "docs/gallery", "docs/chapters", "findings", "nnxp", "runs",
                     "**/.*"]  # fmt: skip
 extensions = [
