@@ -203,11 +203,12 @@ def _train(command: argparse.ArgumentParser) -> None:
     training.add_argument("--epochs", type=int, metavar="N", help="passes over the training rows")
     training.add_argument("--batch-size", type=int, metavar="N", help="rows of one step")
     training.add_argument(
-        "--seed",
-        type=int,
-        default=0,
-        metavar="N",
-        help="initial weights, order, dropout, test rows (default: 0)",
+        "--seed", type=int, default=0, metavar="N", help="initial weights, order, dropout, test rows (default: 0)"
+    )
+    training.add_argument(
+        "--reproducible",
+        action="store_true",
+        help="compute each batch in four parts, so that 1, 2 and 4 processes of a launcher end at the same bits",
     )
     run_options.add(command)
     _backend(command)

@@ -39,13 +39,14 @@ class Portion(NamedTuple):
     ----------
     batch : int
         How many rows the batch has, those of all processes.
-    first : int
-        The number of its first row in the batch.
+    first, n : int
+        The number of its first row in the batch, and how many it has.
     rows, weight : float
         Its share of the rows, and of Σ w. Where all weigh 0, the latter is the former.
     """
 
     batch: int
     first: int
+    n: int
     rows: float
     weight: float

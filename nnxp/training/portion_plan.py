@@ -1,11 +1,12 @@
 """The step of several processes: each computes its rows of the batch, and what they have found is added up."""
 
-from collections.abc import Callable, Iterable, Sequence
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from nnxp.distributed import total
+from nnxp.distributed import in_pairs, total
 from nnxp.kernels import formulas
 from nnxp.layers import Layer
 from nnxp.losses import Loss
@@ -24,20 +25,28 @@ class PortionMeasuring(Measuring):
 
     plan: "PortionPlan"
 
+    def __init__(self, plan: "PortionPlan") -> None:
+        super().__init__(plan)
+        self.columns, self.number = (plan.parts,), getattr(plan.backend.xp, plan.model.dtype)
+
     def predict(self) -> Callable[[Array], Array]:
-        """The forward pass, of a process that has rows."""
-        predict = super().predict()
-        return lambda x: predict(x) if x.shape[0] else None
+        """The rows themselves: portions are predicted one by one."""
+        self._predict = super().predict()
+        return lambda x: x
 
     def measured(self, out: Array, batch: Batch) -> tuple[Array, Array]:
-        """The sums of this process's rows."""
-        return (0.0, 0.0) if out is None else super().measured(out, batch)
+        """The sums of each portion of this process, (portions,)."""
+        sums = self.plan.backend.xp.zeros((2, *self.columns), dtype=self.number, device=self.plan.backend.device)
+        for k, (portion, part) in enumerate(self.plan.divided(batch)):
+            if portion.n:
+                sums[0, k, ...], sums[1, k, ...] = super().measured(self._predict(part.x), part)
+        return sums[0, ...], sums[1, ...]
 
     def record(self, total: Any, score: Any, weight: Any, count: Any) -> dict[str, Any]:
         """What an evaluation gives; `weight` and `count` are those of all rows already."""
-        sums = np.array([total, score], dtype=np.float64)
+        sums = np.array([in_pairs(total), in_pairs(score)], dtype=np.float64)
         self.plan.communicator.sum(sums)
-        return super().record(sums[0], sums[1], weight, count)
+        return super().record(sums[0], sums[1], weight[0], count[0])
 
 
 class PortionPlan(Plan):
@@ -47,15 +56,20 @@ class PortionPlan(Plan):
     shares are of the weights, and Σ share = 1. The gradient is Σ ρ · (heft · share / ρ · ∇data + ∇penalties) with ρ the
     share of the rows, which is 0 where there are none and nowhere else: `BatchNorm` sends gradients to rows of no
     weight too. One message carries gradients, loss and scores.
+
+    Of several portions, each is computed by itself, and they are added in pairs of pairs: (1 + 2) + (3 + 4).
     """
 
     measuring = PortionMeasuring
-    portion = Portion(0, 0, 1.0, 1.0)
+    portions: list[Portion]
     """Which rows of its batch are next: who hands them out says so."""
+    portion: Portion
+    """Which of them is computed."""
 
     def __init__(self, model: Model) -> None:
         assert model.communicator is not None
         self.communicator = model.communicator
+        self.parts = max(1, self.communicator.leaves // self.communicator.size)
         self.moments: list[PortionBatchNorm] = []
         self.by_row = False
         """Whether a layer has to know which rows it is given."""
@@ -63,8 +77,8 @@ class PortionPlan(Plan):
         self.times = self.backend.fuse(formulas.times)
         if type(self.loss).mean_gradient is not Loss.mean_gradient:
             raise ValueError(
-                f"got {type(self.loss).__name__}, whose mean_gradient is its own, with a communicator, expected a loss "
-                "whose gradient is a mean over rows: train in one process"
+                f"got {type(self.loss).__name__}, whose mean_gradient is its own, with a communicator or "
+                "reproducible=True, expected a loss whose gradient is a mean over rows: train in one process"
             )
 
     def _own_stage(self, layers: Sequence[Layer], i: int, buffers: Buffers, first: int) -> Stage | None:
@@ -73,7 +87,13 @@ class PortionPlan(Plan):
         if not lent:
             return None
         self.by_row = True
-        self.moments += [one for one in lent if isinstance(one, PortionBatchNorm)]
+        moments = [one for one in lent if isinstance(one, PortionBatchNorm)]
+        if moments and self.communicator.leaves:
+            raise ValueError(
+                f"got BatchNorm (layer {i}) with reproducible=True, expected layers that take row by row: LayerNorm, "
+                "or leave reproducible= out"
+            )
+        self.moments += moments
         return PortionStage(layers[i], buffers, i, i > first, lent)
 
     def add(self, buffer: Array) -> None:
@@ -89,30 +109,59 @@ class PortionPlan(Plan):
         self, x: Array, y: Array, w: Array | None = None, v: Array | None = None, means: Array = None, heft: float = 1.0
     ) -> Array:
         """The mean loss and the gradients of the whole batch, of this process's rows of it."""
-        _, _, rows, weight = self.portion
-        if x.shape[0]:
-            super().gradients(x, y, w, v, means, heft if weight == rows else heft * (weight / rows))
-        else:
-            self._join()
-            self.store.gradients[...], means[...] = 0, 0
-        return self._added(means, rows, weight)
+        parts = self.divided(Batch(x, y, w, v, math.nan, math.nan))
+
+        def found(message: Array) -> None:
+            self.portion, part = next(parts)
+            _, _, n, rows, weight = self.portion
+            if n:
+                share = heft if weight == rows else heft * (weight / rows)
+                super(PortionPlan, self).gradients(part.x, part.y, part.w, part.v, means, share)
+            else:
+                self._join()
+                self.store.gradients[...], means[...] = 0, 0
+            self._write(message, means, rows, weight)
+
+        return self._added(self._in_pairs(found, len(self.portions)), means)
+
+    def divided(self, batch: Batch) -> Iterator[tuple[Portion, Batch]]:
+        """This process's portions of a batch, and the rows of each."""
+        if len(self.portions) == 1:
+            yield self.portions[0], batch
+            return
+        start = self.portions[0].first
+        for portion in self.portions:
+            rows = slice(portion.first - start, portion.first - start + portion.n)
+            w, v = [None if a is None else a[rows] for a in (batch.w, batch.v)]
+            yield portion, batch._replace(x=batch.x[rows, ...], y=batch.y[rows, ...], w=w, v=v)
+
+    def _in_pairs(self, found: Callable[[Array], None], parts: int, depth: int = 0) -> Array:
+        """The message of so many portions: that of their first half and that of their second, added."""
+        if parts == 1:
+            message = self.buffers.take(self, f"message {depth}", (self.store.gradients.shape[0] + 2,))
+            found(message)
+            return message
+        first = self._in_pairs(found, parts // 2, depth)
+        first += self._in_pairs(found, parts - parts // 2, depth + 1)
+        return first
 
     def whole(self, parts: "Iterable[tuple[Any, Batch]]", means: Array) -> Array:
         """The mean loss and the gradients of all data, of this process's rows of each batch."""
-        own = ((share * self.portion.weight, batch) for share, batch in parts if batch.x.shape[0])
+        own = ((share * self.portions[0].weight, batch) for share, batch in parts if batch.x.shape[0])
         self.accumulate(own, means)
-        return self._added(means, 1.0, 1.0)
+        return self._added(self._in_pairs(lambda message: self._write(message, means, 1.0, 1.0), 1), means)
 
-    def _added(self, means: Array, rows: float, weight: float) -> Array:
-        """Adds up what the processes have found: gradients times `rows`, the mean loss times `weight`, and scores."""
-        gradients = self.store.gradients
-        n = gradients.shape[0]
-        message = self.buffers.take(self, "message", (n + 2,))
-        assert message is not None
-        self.times(gradients, rows, out=message[:n])
+    def _write(self, message: Array, means: Array, rows: float, weight: float) -> None:
+        """Gradients times `rows`, the mean loss times `weight`, and scores."""
+        n = self.store.gradients.shape[0]
+        self.times(self.store.gradients, rows, out=message[:n])
         message[n, ...], message[n + 1, ...] = means[0, ...] * weight, means[1, ...]
+
+    def _added(self, message: Array, means: Array) -> Array:
+        """Adds up the processes' messages: gradients, mean loss and scores are those of the whole batch."""
+        n = self.store.gradients.shape[0]
         self.add(message)
-        gradients[...], means[...] = message[:n], message[n:]
+        self.store.gradients[...], means[...] = message[:n], message[n:]
         self.store.computed.update(self.owners)
         return means[0, ...]
 

@@ -63,6 +63,8 @@ def test_another_mpi_than_the_launcher_s_is_named(launched: Any, monkeypatch: An
 class Fake(Alone):
     """One of two processes, whose other one goes on or fails alike."""
 
+    size = 2
+
     def __init__(self, rank: int, alike: bool) -> None:
         self.rank, self.fails_alike, self.aborted = rank, lambda: alike, list[int]()  # type: ignore[misc]
 

@@ -12,6 +12,7 @@ import numpy as np
 import nnxp
 from nnxp import BatchNorm, Dense, Dropout, ReLU, Residual, Softmax
 from nnxp.cli.launching import launched
+from nnxp.distributed import InOrder
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(101, 5)), RNG.integers(0, 3, 101)
@@ -82,6 +83,10 @@ CASES = {
 }
 
 
+IN_ORDER = ("dropout", "sample weights", "no weights in a part", "micro", "held out", "validated", "clipped")
+"""Those that 1, 2 and 4 processes are to do to the bit, where they are asked to."""
+
+
 def outcome(case: Case, dtype: str, communicator: Any, backend: Any = None) -> dict[str, Any]:
     """What a training comes to: every number that a user sees, and the weights."""
     losses = []
@@ -114,6 +119,11 @@ def compare(got: dict[str, Any], expected: dict[str, Any], tolerance: float) -> 
     return ""
 
 
+def same_bits(got: dict[str, Any], expected: dict[str, Any]) -> bool:
+    """Whether every number is the same, and the weights are."""
+    return all(np.array_equal(np.asarray(got[name]), np.asarray(values)) for name, values in expected.items())
+
+
 def main() -> None:
     from mpi4py import MPI
 
@@ -127,6 +137,8 @@ def main() -> None:
             assert all((a == weights[0]).all() for a in weights), f"{name}: processes have other weights"
             said = compare(got, outcome(case, dtype, None), TOLERANCE[dtype])
             assert not said, f"{name}, {dtype}: {said}"
+            if name in IN_ORDER and world.size in (2, 4):
+                assert same_bits(outcome(case, dtype, InOrder(world)), outcome(case, dtype, InOrder())), name
     if world.rank == 0:
         print(f"{len(names)} cases on {world.size} processes")
 

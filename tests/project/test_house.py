@@ -38,7 +38,6 @@ LATE = {
     ("nnxp/network/by_layer.py", "nnxp.network.drawing"): START,
     ("nnxp/network/by_layer.py", "nnxp.network.members"): START,
     ("nnxp/network/by_layer.py", "nnxp.distributed"): START,
-    ("nnxp/network/model.py", "nnxp.network.members"): START,
     ("nnxp/network/model.py", "nnxp.network.sharing"): START,
     ("nnxp/sequential.py", "nnxp.network.member"): START,
     ("nnxp/training/step.py", "nnxp.training.side_by_side"): START,
