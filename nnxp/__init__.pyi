@@ -87,5 +87,6 @@ from nnxp.sequential import Sequential as Sequential
 from nnxp.teaching import Explanation as Explanation
 from nnxp.teaching import Playground as Playground
 from nnxp.teaching import explain as explain
+from nnxp.training.shards import Shard as Shard
 
 __version__: str

@@ -283,5 +283,5 @@ def check_alike(communicator: Communicator, own: dict[str, Any]) -> None:
             if theirs.get(name) != expected:
                 raise ValueError(
                     f"got {name} {theirs.get(name)} on process {rank}, expected {expected} as on process 0: every "
-                    "process is given the same model and all of the data, and computes its part"
+                    "process is given the same model and options, and all of the data or its Shard of them"
                 )

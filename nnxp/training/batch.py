@@ -2,7 +2,7 @@
 
 from typing import Any, NamedTuple
 
-from nnxp.typing import Array
+from nnxp.typing import Array, Integers
 
 
 class Batch(NamedTuple):
@@ -43,6 +43,8 @@ class Portion(NamedTuple):
         The number of its first row in the batch, and how many it has.
     rows, weight : float
         Its share of the rows, and of Σ w. Where all weigh 0, the latter is the former.
+    at : numpy.ndarray or None
+        (n,), the numbers of its rows in the batch, where they do not follow each other.
     """
 
     batch: int
@@ -50,3 +52,4 @@ class Portion(NamedTuple):
     n: int
     rows: float
     weight: float
+    at: Integers | None = None

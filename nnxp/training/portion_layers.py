@@ -26,8 +26,11 @@ class PortionDropout:
 
     def draw(self, key: int, shape: tuple[int, ...], rate: float) -> tuple[Any, ...]:
         """The mask, or what it follows from."""
-        ahead = random.ahead(key, self.portion().first * math.prod(shape[1:]))
-        return type(self.layer)._draw(self.layer, ahead, shape, rate)
+        layer, portion = self.layer, self.portion()
+        if portion.at is None:
+            return type(layer)._draw(layer, random.ahead(key, portion.first * math.prod(shape[1:])), shape, rate)
+        (mask,) = type(layer)._draw(layer, key, (portion.batch, *shape[1:]), rate)
+        return (layer.backend.xp.take(mask, layer.backend.asarray(portion.at, dtype="int64"), axis=0),)
 
 
 class PortionBatchNorm:

@@ -113,7 +113,7 @@ class PortionPlan(Plan):
 
         def found(message: Array) -> None:
             self.portion, part = next(parts)
-            _, _, n, rows, weight = self.portion
+            n, rows, weight = self.portion.n, self.portion.rows, self.portion.weight
             if n:
                 share = heft if weight == rows else heft * (weight / rows)
                 super(PortionPlan, self).gradients(part.x, part.y, part.w, part.v, means, share)

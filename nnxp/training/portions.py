@@ -10,6 +10,7 @@ from nnxp.distributed import Communicator
 from nnxp.training.batch import Batch, Portion
 from nnxp.training.batches import Batches
 from nnxp.training.portion_plan import PortionPlan
+from nnxp.training.shards import ShardBatches
 from nnxp.training.streams import Stream
 from nnxp.typing import Array, Floats, Integers
 
@@ -70,8 +71,10 @@ class Portions(Batches):
         return super()._sums(w, order)
 
 
-def portions(data: Batches | Stream, communicator: Communicator) -> Portions:
-    """This process's part of the data; an iterable of batches is refused."""
+def portions(data: Batches | Stream, communicator: Communicator) -> Portions | ShardBatches:
+    """This process's part of the data, which its shard is already; an iterable of batches is refused."""
+    if isinstance(data, ShardBatches):
+        return data
     if isinstance(data, Stream):
         raise ValueError(
             "got an iterable of batches with a communicator or reproducible=True, expected "
