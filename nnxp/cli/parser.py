@@ -46,6 +46,8 @@ What this machine can run, proved by running it: for every array library and eac
 gradient check, 20 training steps held against NumPy's in float32 and float64, what a step allocates and whether it
 waits for the device as far as that can be counted, a short timing, and on a GPU the batch size from which it is
 faster than NumPy. Takes about 20 seconds, more where kernels are compiled for the first time.
+Of the processes of a launcher (mpirun -n 2 nnxp doctor): where each runs, how long a sum over all of them takes, and
+from which size of network on they are faster than one.
 Exit code 0: every installed backend passed, and so did those that --backend names; 1: one did not.
 """
 

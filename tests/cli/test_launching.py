@@ -47,7 +47,7 @@ def check(text: str, said: str) -> None:
 def test_what_does_not_share_is_refused_and_help_is_given(launched: Any, capsys: Any) -> None:
     launched(0)
     assert main(["predict", "model", "file"]) == 2
-    check(capsys.readouterr().err, "got nnxp predict on 2 processes, expected one")
+    check(capsys.readouterr().err, "got nnxp predict on 2 processes, expected one: only train and doctor share")
     assert main(["train", "--help"]) == 0
     check(capsys.readouterr().out, "usage")
 

@@ -91,3 +91,29 @@ def test_nnxp_train_on_two_processes_is_one_training(tmp_path: Path) -> None:
     again = launch(2, *command, str(tmp_path / "two"))
     assert again.returncode != 0
     assert again.stderr.count("holds a run already") == 1
+
+
+DOCTOR = """
+import sys
+from nnxp.cli import main
+from nnxp.doctor import processes
+
+processes.WIDTHS, processes.NUMBERS = (8, 16), (10, 1000)
+sys.exit(main(["doctor", *sys.argv[1:]]))
+"""
+
+
+def test_doctor_says_where_processes_run_and_what_a_sum_costs() -> None:
+    done = launch(2, "-c", DOCTOR, "--json")
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert [one["rank"] for one in report["processes"]] == [0, 1]
+    assert all(set(one["cores"]) <= set(range(one["of"])) for one in report["processes"])
+    assert [one["numbers"] for one in report["sums"]] == [10, 1000] and all(
+        one["seconds"] > 0 for one in report["sums"]
+    )
+    faster = [one["width"] for one in report["steps"] if one["together"] < one["alone"]]
+    assert [one["width"] for one in report["steps"]] == [8, 16]
+    assert report["pays_from"] in (faster if 16 in faster else [None])
+    printed = launch(2, "-c", DOCTOR)
+    assert "2 processes on 1 host: " in printed.stdout and "width-width-width-10 on 256 rows" in printed.stdout

@@ -71,6 +71,7 @@ LATE = {
     ): "frames and rows: a table that was read needs none of it",
     ("nnxp/cli/playing.py", "nnxp.teaching"): "for `--page` alone",
     ("nnxp/cli/serve.py", "nnxp.serving"): "an extra, whose lack is told in one line",
+    ("nnxp/cli/doctor.py", "nnxp.doctor.processes"): "where a launcher has started it",
     ("nnxp/cli/__init__.py", "nnxp.errors"): "where a command fails",
     ("nnxp/cli/launching.py", "nnxp.distributed"): "where a launcher has started it",
     ("nnxp/cli/__init__.py", "nnxp.memory.counting"): "where a command fails",
