@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -18,6 +18,17 @@ from nnxp.training.plan import Plan
 from nnxp.training.portion_layers import PortionBatchNorm, PortionStage, found
 from nnxp.training.stages import Stage
 from nnxp.typing import Array
+
+FEW = 16_384
+"""Up to so many gradients are copied into one message with loss and scores: a second one costs more."""
+
+
+class Message(NamedTuple):
+    """What a process tells the others of its rows: `sent` is made of gradients and means, as one array or as two."""
+
+    sent: tuple[Array, ...]
+    gradients: Array
+    means: Array
 
 
 class PortionMeasuring(Measuring):
@@ -53,9 +64,10 @@ class PortionPlan(Plan):
     """A training step on this process's rows of each batch.
 
     A batch's loss is Σ share · (data's + penalties'), over processes, as it is over the parts of `accumulate`: the
-    shares are of the weights, and Σ share = 1. The gradient is Σ ρ · (heft · share / ρ · ∇data + ∇penalties) with ρ the
-    share of the rows, which is 0 where there are none and nowhere else: `BatchNorm` sends gradients to rows of no
-    weight too. One message carries gradients, loss and scores.
+    shares are of the weights, and Σ share = 1. The gradient is Σ heft · share · ∇data + ρ ∇penalties with ρ the share
+    of the rows. Where a layer adds its own penalty's gradient, it is Σ s · (heft · share / s · ∇data + ∇penalties),
+    s = ρ, which is 0 where there are no rows and nowhere else: `BatchNorm` sends gradients to rows of no weight too.
+    One message carries gradients, loss and scores; two do, where the gradients are many and need not be copied.
 
     Of several portions, each is computed by itself, and they are added in pairs of pairs: (1 + 2) + (3 + 4).
     """
@@ -65,6 +77,8 @@ class PortionPlan(Plan):
     """Which rows of its batch are next: who hands them out says so."""
     portion: Portion
     """Which of them is computed."""
+    scale = 1.0
+    """What its gradients are multiplied by."""
 
     def __init__(self, model: Model) -> None:
         assert model.communicator is not None
@@ -74,7 +88,7 @@ class PortionPlan(Plan):
         self.by_row = False
         """Whether a layer has to know which rows it is given."""
         super().__init__(model)
-        self.times = self.backend.fuse(formulas.times)
+        self.times, self.multiply = self.backend.fuse(formulas.times), self.backend.fuse(formulas.times, into=("x",))
         if type(self.loss).mean_gradient is not Loss.mean_gradient:
             raise ValueError(
                 f"got {type(self.loss).__name__}, whose mean_gradient is its own, with a communicator or "
@@ -83,7 +97,7 @@ class PortionPlan(Plan):
 
     def _own_stage(self, layers: Sequence[Layer], i: int, buffers: Buffers, first: int) -> Stage | None:
         """That of a layer which has to know its rows, or has such parts."""
-        lent = found(layers[i], lambda: self.portion, self.add)
+        lent = found(layers[i], lambda: self.portion, lambda: self.scale, self.add)
         if not lent:
             return None
         self.by_row = True
@@ -111,16 +125,18 @@ class PortionPlan(Plan):
         """The mean loss and the gradients of the whole batch, of this process's rows of it."""
         parts = self.divided(Batch(x, y, w, v, math.nan, math.nan))
 
-        def found(message: Array) -> None:
+        def found(message: Message) -> None:
             self.portion, part = next(parts)
             n, rows, weight = self.portion.n, self.portion.rows, self.portion.weight
+            self.scale = rows if self.penalised else 1.0
             if n:
-                share = heft if weight == rows else heft * (weight / rows)
-                super(PortionPlan, self).gradients(part.x, part.y, part.w, part.v, means, share)
+                self.penalties.share = rows / self.scale
+                own = heft if weight == self.scale else heft * (weight / self.scale)
+                super(PortionPlan, self).gradients(part.x, part.y, part.w, part.v, means, own)
             else:
                 self._join()
                 self.store.gradients[...], means[...] = 0, 0
-            self._write(message, means, rows, weight)
+            self._write(message, means, self.scale, weight)
 
         return self._added(self._in_pairs(found, len(self.portions)), means)
 
@@ -135,33 +151,49 @@ class PortionPlan(Plan):
             w, v = [None if a is None else a[rows] for a in (batch.w, batch.v)]
             yield portion, batch._replace(x=batch.x[rows, ...], y=batch.y[rows, ...], w=w, v=v)
 
-    def _in_pairs(self, found: Callable[[Array], None], parts: int, depth: int = 0) -> Array:
+    def _in_pairs(self, found: Callable[[Message], None], parts: int, depth: int = 0) -> Message:
         """The message of so many portions: that of their first half and that of their second, added."""
         if parts == 1:
-            message = self.buffers.take(self, f"message {depth}", (self.store.gradients.shape[0] + 2,))
-            found(message)
+            found(message := self._message(depth))
             return message
         first = self._in_pairs(found, parts // 2, depth)
-        first += self._in_pairs(found, parts - parts // 2, depth + 1)
+        for one, other in zip(first.sent, self._in_pairs(found, parts - parts // 2, depth + 1).sent, strict=True):
+            one += other
         return first
+
+    def _message(self, depth: int) -> Message:
+        """The memory of a message."""
+        n, take = self.store.gradients.shape[0], self.buffers.take
+        if n <= FEW:
+            whole = take(self, f"message {depth}", (n + 2,))
+            assert whole is not None
+            return Message((whole,), whole[:n], whole[n:])
+        gradients = self.store.gradients if self.parts == 1 else take(self, f"gradients {depth}", (n,))
+        means = take(self, f"means {depth}", (2,))
+        return Message((gradients, means), gradients, means)
 
     def whole(self, parts: "Iterable[tuple[Any, Batch]]", means: Array) -> Array:
         """The mean loss and the gradients of all data, of this process's rows of each batch."""
         own = ((share * self.portions[0].weight, batch) for share, batch in parts if batch.x.shape[0])
         self.accumulate(own, means)
-        return self._added(self._in_pairs(lambda message: self._write(message, means, 1.0, 1.0), 1), means)
+        self._write(message := self._message(0), means, 1.0, 1.0)
+        return self._added(message, means)
 
-    def _write(self, message: Array, means: Array, rows: float, weight: float) -> None:
-        """Gradients times `rows`, the mean loss times `weight`, and scores."""
-        n = self.store.gradients.shape[0]
-        self.times(self.store.gradients, rows, out=message[:n])
-        message[n, ...], message[n + 1, ...] = means[0, ...] * weight, means[1, ...]
+    def _write(self, message: Message, means: Array, scale: float, weight: float) -> None:
+        """Gradients times `scale`, the mean loss times `weight`, and scores."""
+        if message.gradients is not self.store.gradients:
+            self.times(self.store.gradients, scale, out=message.gradients)
+        elif scale != 1:
+            self.multiply(self.store.gradients, scale)
+        message.means[0, ...], message.means[1, ...] = means[0, ...] * weight, means[1, ...]
 
-    def _added(self, message: Array, means: Array) -> Array:
+    def _added(self, message: Message, means: Array) -> Array:
         """Adds up the processes' messages: gradients, mean loss and scores are those of the whole batch."""
-        n = self.store.gradients.shape[0]
-        self.add(message)
-        self.store.gradients[...], means[...] = message[:n], message[n:]
+        for part in message.sent:
+            self.add(part)
+        if message.gradients is not self.store.gradients:
+            self.store.gradients[...] = message.gradients
+        means[...] = message.means
         self.store.computed.update(self.owners)
         return means[0, ...]
 

@@ -158,7 +158,7 @@ def main() -> None:
             if name in SHARDED:
                 said = compare(outcome(case, dtype, world, sharded=True), got, TOLERANCE[dtype])
                 assert not said, f"shards: {name}, {dtype}: {said}"
-            if name in IN_ORDER and world.size in (2, 4):
+            if name == "validated" and world.size in (2, 4):  # the others of IN_ORDER are done by threads
                 assert same_bits(outcome(case, dtype, InOrder(world)), outcome(case, dtype, InOrder())), name
     if world.rank == 0:
         print(f"{len(names)} cases on {world.size} processes")

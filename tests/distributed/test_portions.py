@@ -13,6 +13,7 @@ from nnxp.callbacks import Checkpoint, CSVLog, EarlyStopping, Interruption, Stat
 from nnxp.distributed import Alone, InOrder, as_communicator
 from nnxp.errors import ModelFileError
 from nnxp.layers.parts import with_parts
+from nnxp.training import portion_plan
 from tests.distributed.cases import (
     CASES,
     IN_ORDER,
@@ -53,7 +54,7 @@ def test_one_process_with_a_communicator_has_the_bits_of_one_without() -> None:
 
 @pytest.mark.parametrize("name", IN_ORDER)
 def test_reproducible_sums_are_the_same_bits_for_1_2_and_4(name: str) -> None:
-    case = CASES[name]
+    case = CASES[name]._replace(options={"epochs": 8, **CASES[name].options})
     for dtype in case.dtypes:
         one = outcome(case, dtype, InOrder())
         assert compare(one, outcome(case, dtype, None), TOLERANCE[dtype]) == "", dtype
@@ -87,13 +88,21 @@ def test_on_every_library(backend: Target) -> None:
     assert same_bits(two[0], outcome(in_order, dtype, InOrder(), backend.spec))
 
 
-def test_a_step_is_one_message() -> None:
+def test_a_step_is_one_message_and_a_large_one_two_of_which_none_is_copied(monkeypatch: pytest.MonkeyPatch) -> None:
     def steps(comm: Member) -> int:
         model = made(comm)
         model.fit(X, Y, batch_size=33)
         return comm.sums
 
     assert together(2, steps) == [4, 4]
+    monkeypatch.setattr(portion_plan, "FEW", 0)
+    assert together(2, steps) == [8, 8]
+    for name in ("nested", "batch norm, weights", "sample weights", "minimised"):
+        expected = outcome(CASES[name], "float64", None)
+        found = together(3, lambda comm, name=name: outcome(CASES[name], "float64", comm))
+        assert compare(found[0], expected, TOLERANCE["float64"]) == "", name
+    found = [together(n, lambda comm: outcome(CASES["clipped"], "float32", InOrder(comm)))[0] for n in (1, 2)]
+    assert same_bits(*found)
 
 
 def made(comm: Any, layers: Any = None, **options: Any) -> nnxp.Sequential:
