@@ -127,6 +127,7 @@ class Sequential(Portable):
             Or, without y, an iterable that yields (X, y) or (X, y, sample_weight), begun anew each epoch: a list, a
             `DataLoader` of PyTorch, an object with `__iter__`, or a function that returns a generator. Its batches
             may differ in size, are checked as they come, and are not kept.
+            Or, without y, of several processes a `Shard`: its own part of the rows.
         y
             Class indices (n,), one-hot rows (n, classes), or targets (n,) or (n, outputs), as the loss takes.
         epochs, batch_size, drop_last
