@@ -20,7 +20,7 @@ from nnxp.training.stages import Stage
 from nnxp.typing import Array
 
 FEW = 16_384
-"""Up to so many gradients are copied into one message with loss and scores: a second one costs more."""
+"""Up to so many gradients are copied into one message with loss and scores: a second message costs more."""
 
 
 class Message(NamedTuple):
@@ -174,6 +174,7 @@ class PortionPlan(Plan):
 
     def whole(self, parts: "Iterable[tuple[Any, Batch]]", means: Array) -> Array:
         """The mean loss and the gradients of all data, of this process's rows of each batch."""
+        self.penalties.share = 1.0
         own = ((share * self.portions[0].weight, batch) for share, batch in parts if batch.x.shape[0])
         self.accumulate(own, means)
         self._write(message := self._message(0), means, 1.0, 1.0)

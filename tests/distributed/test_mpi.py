@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from nnxp.cli.doctor import print_together
 from tests.campaigns import processes
 from tests.distributed.cases import CASES
 
@@ -96,7 +97,7 @@ sys.exit(main(["doctor", *sys.argv[1:]]))
 """
 
 
-def test_doctor_says_where_processes_run_and_what_a_sum_costs() -> None:
+def test_doctor_says_where_processes_run_and_what_a_sum_costs(capsys: pytest.CaptureFixture[str]) -> None:
     done = launch(2, "-c", DOCTOR, "--json")
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
@@ -108,5 +109,6 @@ def test_doctor_says_where_processes_run_and_what_a_sum_costs() -> None:
     faster = [one["width"] for one in report["steps"] if one["together"] < one["alone"]]
     assert [one["width"] for one in report["steps"]] == [8, 16]
     assert report["pays_from"] in (faster if 16 in faster else [None])
-    printed = launch(2, "-c", DOCTOR)
-    assert "2 processes on 1 host: " in printed.stdout and "width-width-width-10 on 256 rows" in printed.stdout
+    print_together(report)
+    printed = capsys.readouterr().out
+    assert "2 processes on 1 host: " in printed and "width-width-width-10 on 256 rows" in printed

@@ -63,6 +63,18 @@ def test_reproducible_sums_are_the_same_bits_for_1_2_and_4(name: str) -> None:
             assert all(same_bits(each, one) for each in found), (dtype, n)
 
 
+def test_batches_and_then_all_of_the_data() -> None:
+    """Penalties count once in either way, one after the other."""
+
+    def job(comm: Any) -> float:
+        model = made(comm, CASES["momentum"].layers(), dtype="float64")
+        model.fit(X, Y, 2, 33)
+        model.optimizer = "lbfgs"
+        return model.fit(X, Y, 3)["loss"][-1]
+
+    assert together(2, job)[0] == pytest.approx(job(None), abs=1e-12)
+
+
 def test_reproducible_without_a_launcher() -> None:
     models = [made(comm, reproducible=True) for comm in (None, Alone())]
     losses = [model.fit(X, Y, 2, validation_data=(X, Y))["val_loss"] for model in models]
