@@ -54,7 +54,7 @@ def network(case: Case, **options: Any) -> Any:
     for n_in, n_out in zip(case.widths, case.widths[1:], strict=False):
         layers += [nnxp.Dense(n_in, n_out), "relu"]
     layers[-1] = "softmax"
-    return nnxp.Sequential(layers, "categorical_crossentropy", nnxp.Adam(0.001), seed=0, **options)
+    return nnxp.Sequential(layers, "categorical_crossentropy", nnxp.Adam(1e-4), seed=0, **options)
 
 
 def ours(case: Case, reproducible: bool) -> dict[str, Any]:
@@ -96,7 +96,7 @@ def theirs(case: Case) -> dict[str, Any]:
     if size > 1:
         distributed.init_process_group("gloo")
         module = DistributedDataParallel(module, gradient_as_bucket_view=True)
-    optimizer = torch.optim.Adam(module.parameters(), 0.001, fused=True)
+    optimizer = torch.optim.Adam(module.parameters(), 1e-4, eps=1e-7, fused=True)
     x, labels = torch.tensor(X), torch.tensor(y)
     times, losses, few = [], [], case.rows // size
     for batch in range(STEPS):
