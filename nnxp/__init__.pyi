@@ -91,5 +91,6 @@ from nnxp.teaching import Finding as Finding
 from nnxp.teaching import Playground as Playground
 from nnxp.teaching import diagnose as diagnose
 from nnxp.teaching import explain as explain
+from nnxp.training.shards import Shard as Shard
 
 __version__: str

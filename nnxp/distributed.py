@@ -6,6 +6,7 @@ batch, and sums travel, never means. So a communicator needs few methods, and on
 """
 
 import contextlib
+import os
 import sys
 import time
 import traceback
@@ -21,6 +22,8 @@ PIECE = 4 * 2**20
 """Bytes of a message at most: pieces of so many were measured to be faster than one large message."""
 PATIENCE = 3.0
 """Seconds that a process which fails waits for the others to fail alike, before it ends them."""
+LEAVES = 4
+"""Of how many parts a batch is made where sums are to be the same bits for 1, 2 and 4 processes."""
 TAG = 28_019
 """What tells the message "I fail" from a user's own."""
 
@@ -34,6 +37,9 @@ class Communicator(Protocol):
         Which of how many this process is, from 0 up.
     neighbours : int
         How many of them run on its machine, itself included: they share its cores.
+    leaves : int
+        Of how many parts each batch is made, whatever the number of processes: see `InOrder`; 0 where each process has
+        one.
     """
 
     @property
@@ -42,9 +48,14 @@ class Communicator(Protocol):
     def size(self) -> int: ...  # noqa: D102
     @property
     def neighbours(self) -> int: ...  # noqa: D102
+    @property
+    def leaves(self) -> int: ...  # noqa: D102
 
     def sum(self, buffer: HostArray) -> None:
         """Writes Σ over all processes into a flat array of NumPy; the same bits everywhere."""
+
+    def rows(self, buffer: HostArray) -> HostArray:
+        """What each has in a flat array of NumPy, as rows in the order of ranks, on all of them."""
 
     def broadcast(self, given: Any) -> Any:
         """What process 0 gives: a small object."""
@@ -68,10 +79,14 @@ class Alone:
     ['this one']
     """
 
-    rank, size, neighbours = 0, 1, 1
+    rank, size, neighbours, leaves = 0, 1, 1, 0
 
     def sum(self, buffer: HostArray) -> None:
         """The buffer is the sum."""
+
+    def rows(self, buffer: HostArray) -> HostArray:
+        """The buffer, as one row."""
+        return buffer[None, :]
 
     def broadcast(self, given: Any) -> Any:
         """What is given."""
@@ -98,6 +113,8 @@ class OverMPI:
         `mpi4py.MPI.COMM_WORLD`, or another.
     """
 
+    leaves = 0
+
     def __init__(self, comm: Any) -> None:
         from mpi4py import MPI
 
@@ -110,6 +127,12 @@ class OverMPI:
         step = PIECE // buffer.itemsize
         for start in range(0, buffer.shape[0], step):
             self.comm.Allreduce(self._in_place, buffer[start : start + step])
+
+    def rows(self, buffer: HostArray) -> HostArray:
+        """What each has."""
+        found = np.empty((self.size, buffer.shape[0]), dtype=buffer.dtype)
+        self.comm.Allgather(buffer, found)
+        return found
 
     def broadcast(self, given: Any) -> Any:
         """What process 0 gives."""
@@ -146,6 +169,60 @@ class OverMPI:
         self.comm.Abort(code)
 
 
+class InOrder:
+    """A communicator whose sums are the same bits for 1, 2 and 4 processes: `Sequential(..., reproducible=True)`.
+
+    A batch is computed as four parts, each by itself, whichever process does it: ((1 + 2) + (3 + 4)) is the order in
+    which all that they find is added up. What MPI adds up has an order of the library's own, so rows are gathered, and
+    added here.
+
+    Parameters
+    ----------
+    communicator : Communicator, optional
+        By which it gathers; that of one process by default.
+
+    Raises
+    ------
+    ValueError
+        The number of processes does not divide the parts.
+    """
+
+    leaves = LEAVES
+
+    def __init__(self, communicator: "Communicator | None" = None) -> None:
+        self.inner: Communicator = Alone() if communicator is None else communicator
+        self.rank, self.size = self.inner.rank, self.inner.size
+        # As if each core had a process: a product on several threads may be rounded otherwise than on one.
+        self.neighbours = max(self.inner.neighbours, os.cpu_count() or 1)
+        self.rows, self.broadcast, self.gather = self.inner.rows, self.inner.broadcast, self.inner.gather
+        self.alike, self.end = self.inner.alike, self.inner.end
+        if LEAVES % self.size:
+            raise ValueError(
+                f"got reproducible=True on {self.size} processes, expected 1, 2 or {LEAVES}: a batch is computed in "
+                f"{LEAVES} parts, of which each process has as many"
+            )
+
+    def sum(self, buffer: HostArray) -> None:
+        """Σ over all processes, in pieces, in pairs of pairs."""
+        step = PIECE // buffer.itemsize
+        for start in range(0, buffer.shape[0] if self.size > 1 else 0, step):
+            piece = buffer[start : start + step]
+            piece[...] = in_pairs(self.inner.rows(piece))
+
+
+def in_pairs(parts: HostArray) -> HostArray:
+    """The sum over the first axis, of a power of two: of neighbours first, then of these sums.
+
+    Examples
+    --------
+    >>> in_pairs(np.array([1.0, 2.0, 3.0, 4.0])).item()
+    10.0
+    """
+    while parts.shape[0] > 1:
+        parts = parts[::2] + parts[1::2]
+    return parts[0, ...]
+
+
 def exit_code(error: BaseException) -> int:
     """What a process ends with: 130 after Ctrl-C, as shells have it."""
     if isinstance(error, SystemExit) and isinstance(error.code, int):
@@ -157,7 +234,7 @@ def as_communicator(given: Any) -> Communicator:
     """A `Communicator`, or one of mpi4py's as one."""
     if hasattr(given, "Allreduce") and hasattr(given, "Get_rank"):
         return OverMPI(given)
-    wanted = ("rank", "size", "neighbours", "sum", "broadcast", "gather", "alike", "end")
+    wanted = ("rank", "size", "neighbours", "leaves", "sum", "rows", "broadcast", "gather", "alike", "end")
     if missing := [name for name in wanted if not hasattr(given, name)]:
         raise TypeError(
             f"got {given!r} as communicator, expected one of mpi4py, or a nnxp.distributed.Communicator, which has "
@@ -206,5 +283,5 @@ def check_alike(communicator: Communicator, own: dict[str, Any]) -> None:
             if theirs.get(name) != expected:
                 raise ValueError(
                     f"got {name} {theirs.get(name)} on process {rank}, expected {expected} as on process 0: every "
-                    "process is given the same model and all of the data, and computes its part"
+                    "process is given the same model and options, and all of the data or its Shard of them"
                 )

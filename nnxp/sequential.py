@@ -43,6 +43,9 @@ class Sequential(Portable):
         `Shared`. A step's gradients are then those of the mean of their losses.
     communicator : optional
         One of mpi4py: the processes that train it together, each its rows of a batch (see `docs/distributed.md`).
+    reproducible : bool
+        Whether 1, 2 and 4 processes end at the same bits: a batch is computed in four parts, which takes longer. Not
+        for `BatchNorm` and `LBFGS`.
 
     Attributes
     ----------
@@ -125,6 +128,7 @@ class Sequential(Portable):
             Or, without y, an iterable that yields (X, y) or (X, y, sample_weight), begun anew each epoch: a list, a
             `DataLoader` of PyTorch, an object with `__iter__`, or a function that returns a generator. Its batches
             may differ in size, are checked as they come, and are not kept.
+            Or, without y, of several processes a `Shard`: its own part of the rows.
         y
             Class indices (n,), one-hot rows (n, classes), or targets (n,) or (n, outputs), as the loss takes.
         epochs, batch_size, drop_last

@@ -6,6 +6,7 @@ import sys
 from typing import Any
 
 from nnxp import doctor
+from nnxp.cli.parser import UsageError
 from nnxp.doctor.proofs import STEPS
 from nnxp.doctor.verdict import FAILED, MISSING, PASSED, Check, Row
 from nnxp.printing import is_terminal, print_table
@@ -15,6 +16,8 @@ HEADER = ("backend", "device", "gradients", "float32", "float64", "counts", "ms"
 
 def run(args: argparse.Namespace) -> int:
     """Examines and prints; the exit code is 0 where all is well."""
+    if args.communicator is not None:
+        return _run_together(args)
     names = list(dict.fromkeys(args.backend or ()))
     report = doctor.examine(names, _progress if is_terminal(sys.stderr) else lambda name: None)
     if args.json:
@@ -22,6 +25,50 @@ def run(args: argparse.Namespace) -> int:
     else:
         print_report(report)
     return 0 if report["passed"] else 1
+
+
+def _run_together(args: argparse.Namespace) -> int:
+    """Of a launcher's processes: what they are to each other."""
+    from nnxp.doctor import processes
+
+    if args.backend:
+        raise UsageError("got --backend on several processes, expected it on one: they are examined on NumPy")
+    report = processes.examine(args.communicator)
+    if args.communicator.rank == 0:
+        print(json.dumps(report, allow_nan=False)) if args.json else print_together(report)
+    return 0
+
+
+def print_together(report: dict[str, Any]) -> None:
+    """The report of several processes for people."""
+    several = report["processes"]
+    hosts = len({one["host"] for one in several})
+    print(
+        f"{len(several)} processes on {hosts} host{'s' if hosts > 1 else ''}: {report['mpi']}, "
+        f"mpi4py {report['mpi4py']}"
+    )
+    rows = [
+        [one["rank"], one["host"], f"{_cores(one['cores'])} of {one['of']}", one["blas_threads"]] for one in several
+    ]
+    print_table(("process", "host", "cores", "BLAS's threads"), [[str(cell) for cell in row] for row in rows])
+    sums = [(4 * one["numbers"], one["seconds"]) for one in report["sums"]]
+    cells = [(f"{size / 1e6:g}", f"{1000 * s:.3g}", f"{size / 1e6 / s:.0f}") for size, s in sums]
+    print_table(("MB added up", "ms", "MB/s"), cells)
+    steps = [(one["width"], one["alone"], one["together"]) for one in report["steps"]]
+    made = [(str(w), f"{1000 * a:.3g}", f"{1000 * t:.3g}", f"{a / t:.2f}") for w, a, t in steps]
+    print_table(("width", "ms alone", "ms together", "times as fast"), made)
+    print(f"width: of a step of width-width-width-10 on {report['rows']} rows, alone on one process, and on all")
+    if report["pays_from"]:
+        print(f"{len(several)} processes pay from width {report['pays_from']} on")
+    else:
+        print(f"{len(several)} processes pay at none of these widths: train on fewer, or larger batches")
+
+
+def _cores(cores: list[int]) -> str:
+    """0-3,8 of [0, 1, 2, 3, 8]."""
+    starts = [core for core in cores if core - 1 not in cores]
+    stops = [core for core in cores if core + 1 not in cores]
+    return ",".join(str(a) if a == b else f"{a}-{b}" for a, b in zip(starts, stops, strict=True))
 
 
 def _progress(name: str) -> None:

@@ -30,8 +30,9 @@ def run_together(words: list[str], command: Command) -> int:
     rank, size = launched()
     communicator = None
     if not {"-h", "--help", "--version"}.intersection(words):
-        if words[:1] != ["train"]:
-            return _refuse(rank, f"got nnxp {' '.join(words[:1])} on {size} processes, expected one: only train shares")
+        if words[:1] not in (["train"], ["doctor"]):
+            why = f"got nnxp {' '.join(words[:1])} on {size} processes, expected one: only train and doctor share"
+            return _refuse(rank, why)
         try:
             communicator = _communicator(size)
         except (ImportError, RuntimeError) as error:  # no MPI library raises RuntimeError

@@ -46,6 +46,8 @@ What this machine can run, proved by running it: for every array library and eac
 gradient check, 20 training steps held against NumPy's in float32 and float64, what a step allocates and whether it
 waits for the device as far as that can be counted, a short timing, and on a GPU the batch size from which it is
 faster than NumPy. Takes about 20 seconds, more where kernels are compiled for the first time.
+Of the processes of a launcher (mpirun -n 2 nnxp doctor): where each runs, how long a sum over all of them takes, and
+from which size of network on they are faster than one.
 Exit code 0: every installed backend passed, and so did those that --backend names; 1: one did not.
 """
 
@@ -203,11 +205,12 @@ def _train(command: argparse.ArgumentParser) -> None:
     training.add_argument("--epochs", type=int, metavar="N", help="passes over the training rows")
     training.add_argument("--batch-size", type=int, metavar="N", help="rows of one step")
     training.add_argument(
-        "--seed",
-        type=int,
-        default=0,
-        metavar="N",
-        help="initial weights, order, dropout, test rows (default: 0)",
+        "--seed", type=int, default=0, metavar="N", help="initial weights, order, dropout, test rows (default: 0)"
+    )
+    training.add_argument(
+        "--reproducible",
+        action="store_true",
+        help="compute each batch in four parts, so that 1, 2 and 4 processes of a launcher end at the same bits",
     )
     run_options.add(command)
     _backend(command)

@@ -23,6 +23,7 @@ from nnxp.cli.saved import as_estimator
 from nnxp.cli.tutor import diagnosed
 from nnxp.cli.unfinished import PatientCheckpoint, asked, check_finished, resumable
 from nnxp.data import Dataset
+from nnxp.distributed import InOrder
 from nnxp.doors.options import class_weights
 from nnxp.errors import DataError
 from nnxp.layers import Layer, Rescaling
@@ -82,7 +83,7 @@ def run(args: argparse.Namespace) -> None:
         if not args.quiet:
             print(f"{folder.path} holds a run that is complete: there is nothing to resume (--overwrite trains anew)")
         return
-    communicator = args.communicator
+    communicator = InOrder(args.communicator) if args.reproducible else args.communicator
     leads = communicator is None or communicator.rank == 0
     if communicator is not None:
         model.communicator = communicator

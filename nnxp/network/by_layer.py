@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Sequence
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from nnxp.doors.arrays import finite
@@ -52,14 +53,22 @@ class ByLayer(Entrance):
 
             given = as_communicator(given)
             if self.members > 1:
+                what = "reproducible=True" if given.leaves else "a communicator"
                 raise ValueError(
-                    f"got a communicator for {self.members} members, expected one network: leave members= out, or "
-                    "train them in one process"
+                    f"got {what} for {self.members} members, expected one network: leave members= out, or train them "
+                    "in one process"
                 )
             if not self.seeded and self._store is None:
                 self.seed = given.broadcast(self.seed)
         self.replan()
         return given  # type: ignore[no-any-return]
+
+    def _join_in(self, given: Any, reproducible: bool) -> None:
+        """Takes a communicator, one whose sums have one order where they are to be reproducible."""
+        from nnxp.distributed import InOrder, as_communicator
+
+        own = None if given is None else as_communicator(given)
+        self.communicator = InOrder(own) if reproducible else own
 
     def _all_layers(self) -> list[Layer]:
         """The layers, each followed by its parts."""
@@ -84,9 +93,9 @@ class ByLayer(Entrance):
         running = self.running(self.layers)
         dvalues: Any
         if self.members > 1:
-            from nnxp.network.members import loss_backward
-
-            dvalues = loss_backward(self.loss, running[-1].output, y, sample_weight, self.members, self.layers)
+            dvalues = several().loss_backward(
+                self.loss, running[-1].output, y, sample_weight, self.members, self.layers
+            )
         else:
             dvalues = self.loss.backward(running[-1].output, y, sample_weight)
         with self.backend.context():
@@ -127,3 +136,10 @@ class ByLayer(Entrance):
         """The regularization penalties of the layers that are trained, 0-d each."""
         found = [layer.penalty() for layer in self._all_layers() if layer.trainable and hasattr(layer, "penalty")]
         return [penalty for penalty in found if penalty is not None]
+
+
+def several() -> ModuleType:
+    """What is there for several members: few models have some."""
+    from nnxp.network import members
+
+    return members

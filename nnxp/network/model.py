@@ -3,7 +3,6 @@
 import copy
 import threading
 from collections.abc import Callable, Sequence
-from types import ModuleType
 from typing import Any, ClassVar, Self
 
 from nnxp import random
@@ -16,7 +15,7 @@ from nnxp.losses import Loss, get_loss
 from nnxp.memory.counting import counted
 from nnxp.memory.parameters import ParameterStore
 from nnxp.network.architecture import as_layer, check_classes, check_loss, check_members, following, widths
-from nnxp.network.by_layer import ByLayer
+from nnxp.network.by_layer import ByLayer, several
 from nnxp.network.history import RunningFit
 from nnxp.optimizers import Optimizer, get_optimizer
 from nnxp.typing import Array, EncoderState
@@ -49,6 +48,7 @@ class Model(ByLayer):
         members: int = 1,
         shared: bool = False,
         communicator: Any = None,
+        reproducible: bool = False,
     ) -> None:
         super().__init__(backend, dtype)
         if positive("members", members) != 1:
@@ -74,8 +74,8 @@ class Model(ByLayer):
         self.preprocessing: dict[str, Any] = {}
         self._store: ParameterStore | None = None
         self._start_afresh()
-        if communicator is not None:
-            self.communicator = communicator
+        if communicator is not None or boolean("reproducible", reproducible):
+            self._join_in(communicator, reproducible)
         self.n_in, self.n_out = widths(self.layers)
         check_loss(self.layers, self.loss)
         check_members(self.layers, self.members)
@@ -291,10 +291,3 @@ class Model(ByLayer):
         twin = copy.deepcopy(self)
         twin.store.values[: twin.store.trained] = twin.optimizer.average(twin.store)
         return twin
-
-
-def several() -> ModuleType:
-    """What is there for several members: few models have some."""
-    from nnxp.network import members
-
-    return members

@@ -2,7 +2,7 @@
 
 from typing import Any, NamedTuple
 
-from nnxp.typing import Array
+from nnxp.typing import Array, Integers
 
 
 class Batch(NamedTuple):
@@ -39,13 +39,17 @@ class Portion(NamedTuple):
     ----------
     batch : int
         How many rows the batch has, those of all processes.
-    first : int
-        The number of its first row in the batch.
+    first, n : int
+        The number of its first row in the batch, and how many it has.
     rows, weight : float
         Its share of the rows, and of Σ w. Where all weigh 0, the latter is the former.
+    at : numpy.ndarray or None
+        (n,), the numbers of its rows in the batch, where they do not follow each other.
     """
 
     batch: int
     first: int
+    n: int
     rows: float
     weight: float
+    at: Integers | None = None

@@ -144,22 +144,26 @@ class Batches:
         self.model, self.plan, self.backend, self.shuffled = model, plan, model.backend, shuffled
         self.drop_last = drop_last
         self.X, self.y, self.w, self.v, self.rows, self.prepare = X, y, w, v, rows, prepare
-        self.n, self.batch_size = int(X.shape[0]) if rows is None else len(rows), batch_size
-        self.steps = self.n // batch_size if drop_last and self.n > batch_size else -(-self.n // batch_size)
-        self.interval = interval(self.steps)
+        self.batch_size = batch_size
         as_bytes = dtype_of(X) == "uint8" and plan.takes_bytes
         self._x = Rows(self.backend, X, "uint8" if as_bytes else model.dtype)
         self._y = Rows(self.backend, y, dtype_of(y))
         self._w = None if w is None else Rows(self.backend, w, model.dtype)
         self._v = self._w if v is w else None if v is None else Rows(self.backend, v, model.dtype)
-        self._host = [None if u is None else self.backend.to_numpy(u).astype(np.float64) for u in (w, v)]
-        on_host = self._host[0]
-        self.mean_weight: Any = 1.0
-        if on_host is not None:
-            mean = np.mean(on_host if rows is None else on_host[rows], axis=0)
-            self.mean_weight = mean if mean.ndim else float(mean)
-        self._counts = [float(min(batch_size, self.n - start)) for start in range(0, self.n, batch_size)][: self.steps]
         self._number = 0
+        host = [None if u is None else self.backend.to_numpy(u).astype(np.float64) for u in (w, v)]
+        self._count(int(X.shape[0]) if rows is None else len(rows), host)
+
+    def _count(self, n: int, host: list[Any]) -> None:
+        """Sets the batches of n rows, and what they weigh in the loss and in the metric, on the host."""
+        self.n, size, self._host = n, self.batch_size, host
+        self.steps = n // size if self.drop_last and n > size else -(-n // size)
+        self.interval = interval(self.steps)
+        self.mean_weight: Any = 1.0
+        if (on_host := host[0]) is not None:
+            mean = np.mean(on_host if self.rows is None else on_host[self.rows], axis=0)
+            self.mean_weight = mean if mean.ndim else float(mean)
+        self._counts = [float(min(size, n - start)) for start in range(0, n, size)][: self.steps]
 
     @classmethod
     def of(
@@ -173,8 +177,10 @@ class Batches:
         name: str = "X",
         shuffled: bool = True,
         drop_last: bool = False,
+        part: bool = False,
     ) -> Self:
-        """Inputs, labels and weights, all checked, as a fit or an evaluation takes them.
+        """Inputs, labels and weights, all checked, as a fit or an evaluation takes them; rows that are a `part` of
+        all may weigh nothing.
 
         NumPy's X is copied only where another backend needs it or its rows are scattered in memory; what lies on
         disk stays there. A device gets all of X at once where that takes less than half of the memory it has left,
@@ -197,15 +203,17 @@ class Batches:
         loss, n_out, dtype = plan.loss, model._outputs(X), model.dtype
         if isinstance(y, np.ndarray) and y.ndim > 0 and on_disk(y):
             same_length(n, len(y), "labels")
-            w = sample_weights(backend, w, n, dtype, members=model.members)
+            w = sample_weights(backend, w, n, dtype, some=not part, members=model.members)
             w, v = _weighed_on_disk(loss, y, w, n_out, dtype)
             labels, later = np.asarray(y), lambda part, w: _later(loss, part, w, n_out, dtype)
         else:
             labels, later = loss.prepare(y, n_out, dtype), None
             same_length(n, int(labels.shape[0]), "labels")
             with backend.context():
-                labels, w, v = weighed(loss, labels, sample_weights(backend, w, n, dtype, members=model.members), dtype)
-        some_weight(backend, w)
+                w = sample_weights(backend, w, n, dtype, some=not part, members=model.members)
+                labels, w, v = weighed(loss, labels, w, dtype)
+        if not part:
+            some_weight(backend, w)
         return cls(model, plan, X, labels, w, v, positive("batch_size", batch_size), None, later, shuffled, drop_last)
 
     def epoch(self, key: int | None = None, first: int = 0) -> Iterator[Batch]:
@@ -214,11 +222,12 @@ class Batches:
         if key is not None and self.shuffled:
             order = random.permutation(key, self.n, self.backend)
             order = order if self.rows is None else self.rows[order]
-        moves = order is not None and self.backend.library != "numpy"
-        index = self.backend.asarray(order, dtype="int64") if moves else None
+        own = self._rows_of(order)
+        moves = own is not None and self.backend.library != "numpy"
+        index = self.backend.asarray(own, dtype="int64") if moves else None
         for rows in (self._x, self._y, self._w, None if self._v is self._w else self._v):
             if rows is not None:
-                rows.begin(order, index)
+                rows.begin(own, index)
         totals, scored = [self._sums(w, order) for w in self._host]
         self._number = first - 1
         for number, sums in enumerate(zip(totals[first:], scored[first:], strict=True), first):
@@ -226,10 +235,13 @@ class Batches:
             x, y, w, v = self._batch(number)
             yield Batch(x, y, w, v, *sums, sums[0] / (self._counts[number] * self.mean_weight))
 
+    def _rows_of(self, order: Integers | None) -> Integers | None:
+        """Which rows there are, in the order of all."""
+        return order
+
     def inputs(self, batch_size: int) -> Iterator[Array]:
         """The rows of X in their own order, some at a time."""
-        given = self.model, self.plan, self.X, self.y, self.w, self.v
-        return (batch.x for batch in Batches(*given, batch_size, self.rows, self.prepare).epoch())
+        return (batch.x for batch in self._part(self.rows, batch_size).epoch())
 
     def again(self, back: int) -> tuple[Array, Array, bool]:
         """Inputs and labels of the batch that came `back` before the last one, and whether it is that one."""
@@ -245,11 +257,14 @@ class Batches:
         w = self._host[0]
         w = w if w is None or w.ndim == 1 else w.max(axis=1)
         train, held_out = split(counted, fraction, self.model.seed, classes is not None, w, self.model.classes)
-        kept = self.model, self.plan, self.X, self.y, self.w, self.v
-        return (
-            Batches(*kept, self.batch_size, train, self.prepare, self.shuffled, self.drop_last),
-            Batches(*kept, batch_size, held_out, self.prepare),
-        )
+        return self._part(train, self.batch_size, self.shuffled, self.drop_last), self._part(held_out, batch_size)
+
+    def _part(
+        self, rows: Integers | None, batch_size: int, shuffled: bool = True, drop_last: bool = False
+    ) -> "Batches":
+        """Batches of some of the rows."""
+        given = self.model, self.plan, self.X, self.y, self.w, self.v
+        return Batches(*given, batch_size, rows, self.prepare, shuffled, drop_last)
 
     def _batch(self, number: int) -> tuple[Array, Array, Array | None, Array | None]:
         place = self._place(number)

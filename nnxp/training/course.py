@@ -20,6 +20,7 @@ from nnxp.network.model import Model
 from nnxp.optimizers import LBFGS
 from nnxp.training.batches import Batches
 from nnxp.training.keeping import Kept
+from nnxp.training.shards import ShardBatches
 from nnxp.training.streams import Stream
 from nnxp.typing import Array, Floats, HostArray
 
@@ -203,7 +204,7 @@ def _described(data: Batches | Stream) -> dict[str, Any]:
     found = {"X": _fingerprint(backend, data.X, dtype), "y": _fingerprint(backend, data.y, "<i8" if whole else dtype)}
     if data.w is not None:
         found["sample_weight"] = _fingerprint(backend, data.w, dtype)
-    return found
+    return data.told(found) if isinstance(data, ShardBatches) else found
 
 
 def _fingerprint(backend: Backend, a: Array, dtype: str) -> str:

@@ -4,8 +4,10 @@ import contextlib
 import functools
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, NamedTuple, TypeAlias
 
+from nnxp.backends import blas
 from nnxp.callbacks import Callback, events_of
 from nnxp.distributed import check_alike, together
 from nnxp.doors.options import boolean, positive
@@ -80,6 +82,8 @@ def fit(
             options["shuffle"] = False
         if drop_last:
             options["drop_last"] = True
+        if model.communicator is not None and model.communicator.leaves:
+            options["reproducible"] = model.communicator.leaves
         described = functools.cache(functools.partial(describe, data, validation, callbacks, **options))
         resumed = None
         if resume is not None:
@@ -94,7 +98,7 @@ def fit(
                     "thousand rows such as the batches have"
                 )
             data.open()
-        with model.backend.context():
+        with model.backend.context(), _threads(model):
             if validation_split is not None:
                 assert isinstance(data, Batches)
                 data, validation = data.split(validation_split, PREDICTION_BATCH)
@@ -137,6 +141,11 @@ def _alone(model: Model) -> Iterator[None]:
             del vars(model)["_fit"]
 
 
+def _threads(model: Model) -> AbstractContextManager[None]:
+    """Inside, a process has its share of the machine's threads, where several train together."""
+    return blas.shared_by(model.backend, 1 if model.communicator is None else model.communicator.neighbours)
+
+
 def evaluated(model: Model, trained: Trained, given: Given) -> dict[str, float]:
     """The mean loss and the metric of a model over data, as floats."""
     batch_size = None if is_stream(given[0]) else PREDICTION_BATCH
@@ -144,7 +153,7 @@ def evaluated(model: Model, trained: Trained, given: Given) -> dict[str, float]:
         data = shared(training_data(model, lambda: trained().plan, *given, batch_size), model)
         if isinstance(data, Stream):
             data.open()
-        with model.backend.context():
+        with model.backend.context(), _threads(model):
             return evaluate(model, trained().plan, data)
 
 

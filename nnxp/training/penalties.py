@@ -28,6 +28,8 @@ class Penalties:
         self.layers, self.store = layers, store
         self._factors: list[tuple[float, float, float, float]] = []
         self._stretches: list[Penalised] = []
+        self.share = 1.0
+        """How much of their gradients is added: another process may add the rest."""
 
     def add(self, loss: Array) -> Array:
         """The loss, 0-d, with all penalties added in place."""
@@ -38,7 +40,7 @@ class Penalties:
     def add_gradients(self) -> None:
         """Adds their part to the store's gradients."""
         for w, dw, l1, l2 in self._found():
-            add_gradient(self.store.backend, dw, w, l1, l2)
+            add_gradient(self.store.backend, dw, w, l1 * self.share, l2 * self.share)
 
     def _found(self) -> list[Penalised]:
         """The stretches, found again when a layer's factors have been changed."""

@@ -26,8 +26,11 @@ class PortionDropout:
 
     def draw(self, key: int, shape: tuple[int, ...], rate: float) -> tuple[Any, ...]:
         """The mask, or what it follows from."""
-        ahead = random.ahead(key, self.portion().first * math.prod(shape[1:]))
-        return type(self.layer)._draw(self.layer, ahead, shape, rate)
+        layer, portion = self.layer, self.portion()
+        if portion.at is None:
+            return type(layer)._draw(layer, random.ahead(key, portion.first * math.prod(shape[1:])), shape, rate)
+        (mask,) = type(layer)._draw(layer, key, (portion.batch, *shape[1:]), rate)
+        return (layer.backend.xp.take(mask, layer.backend.asarray(portion.at, dtype="int64"), axis=0),)
 
 
 class PortionBatchNorm:
@@ -35,11 +38,17 @@ class PortionBatchNorm:
 
     μ = Σ Σᵢ xᵢ / n and σ² = Σ Σᵢ (xᵢ - μ)² / n, the outer sums over processes, n the rows of the batch. Backward needs
     Σ dy and Σ dy x̂ over all rows, of which each process has a part, in its own scale: a step multiplies its gradients
-    by its share of the rows ρ, and (Σ ρ dβ + x̂ Σ ρ dγ) / (ρ n) = (...) / (rows of the process).
+    by s. The layer divides by its rows, ρ n with ρ its share of all: ρ / s Σ s (dβ + x̂ dγ) / (ρ n).
     """
 
-    def __init__(self, layer: BatchNorm, portion: Callable[[], Portion], add: Callable[[Array], None]) -> None:
-        self.layer, self.portion, self.add = layer, portion, add
+    def __init__(
+        self,
+        layer: BatchNorm,
+        portion: Callable[[], Portion],
+        scale: Callable[[], float],
+        add: Callable[[Array], None],
+    ) -> None:
+        self.layer, self.portion, self.scale, self.add = layer, portion, scale, add
         self._takes_part = False
 
     def lent(self) -> dict[str, Any]:
@@ -78,12 +87,14 @@ class PortionBatchNorm:
         return self.sums(own) if self._takes_part else own
 
     def sums(self, own: tuple[Array, Array] | None) -> tuple[Array, Array]:
-        """Σ ρ dγ and Σ ρ dβ, (1, n) each, of a process with rows or with none."""
-        both, rows = self.layer.take("sums over processes", (2, self.layer.n)), self.portion().rows
+        """ρ / s Σ s dγ and ρ / s Σ s dβ, (1, n) each, of a process with rows or with none."""
+        both, rows, scale = self.layer.take("sums over processes", (2, self.layer.n)), self.portion().rows, self.scale()
         assert both is not None
         for k in (0, 1):
-            both[k, ...] = 0 if own is None else own[k][0, ...] * rows
+            both[k, ...] = 0 if own is None else own[k][0, ...] * scale
         self.add(self.layer.backend.xp.reshape(both, (-1,), copy=False))
+        if rows != scale:
+            both *= rows / scale
         return both[:1, ...], both[1:, ...]
 
     def join(self) -> None:
@@ -126,7 +137,7 @@ class PortionStage(LayerStage):
 
 
 def found(
-    layer: Layer, portion: Callable[[], Portion], add: Callable[[Array], None]
+    layer: Layer, portion: Callable[[], Portion], scale: Callable[[], float], add: Callable[[Array], None]
 ) -> list[PortionDropout | PortionBatchNorm]:
     """What a layer and its parts are lent, in the order in which they run."""
     lent: list[PortionDropout | PortionBatchNorm] = []
@@ -134,5 +145,5 @@ def found(
         if isinstance(one, Dropout):
             lent.append(PortionDropout(one, portion))
         elif isinstance(one, BatchNorm) and one.trainable:
-            lent.append(PortionBatchNorm(one, portion, add))
+            lent.append(PortionBatchNorm(one, portion, scale, add))
     return lent

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from nnxp.backends import blas
+from nnxp.optimizers import LBFGS
 from nnxp.training.loop import Training
 from nnxp.training.portion_plan import PortionPlan
 from nnxp.typing import Array, ArrayLike
@@ -20,20 +20,25 @@ class PortionTraining(Training):
     def checked(self, x: Array, y: ArrayLike, w: ArrayLike | None) -> Array:
         """Raises: nobody says whose rows these are."""
         raise ValueError(
-            "got a train_step of a model with a communicator, expected fit, which gives each process its rows: "
-            "fit(X, y, batch_size=len(X))"
+            "got a train_step of a model with a communicator or reproducible=True, expected fit, which gives each "
+            "process its rows: fit(X, y, batch_size=len(X))"
         )
 
     def run(self, *given: Any, **options: Any) -> None:
-        """Likewise, each process on its share of the machine's threads."""
+        """Likewise, but for what parts of a batch do not allow."""
         plan = self.plan
-        if plan.micro_batch_size is not None and plan.by_row and plan.communicator.size > 1:
+        if plan.micro_batch_size is not None and plan.by_row and plan.communicator.size * plan.parts > 1:
+            who = f"{plan.communicator.size} processes" if plan.communicator.size > 1 else "reproducible parts"
             raise ValueError(
-                f"got micro_batch_size={plan.micro_batch_size} with Dropout or BatchNorm on {plan.communicator.size} "
-                "processes, expected none: leave it out, since each process computes only its rows of a batch at once"
+                f"got micro_batch_size={plan.micro_batch_size} with Dropout or BatchNorm on {who}, expected none: "
+                "leave it out, since each process computes only its rows of a batch at once"
             )
-        with blas.shared_by(self.backend, plan.communicator.neighbours):
-            super().run(*given, **options)
+        if plan.communicator.leaves and isinstance(self.model.optimizer, LBFGS):
+            raise ValueError(
+                "got LBFGS with reproducible=True, expected an optimizer that takes batches, whose sums have one order "
+                "on any number of processes: Adam, SGD, ..."
+            )
+        super().run(*given, **options)
 
     def _first_not_finite(self, stop: Any, x: Array, y: Array, note: str = "") -> str:
         """What is the first not to be finite among the rows of the first process that finds some."""

@@ -1,5 +1,6 @@
 """The rows of each batch that one of several processes computes."""
 
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,6 +10,7 @@ from nnxp.distributed import Communicator
 from nnxp.training.batch import Batch, Portion
 from nnxp.training.batches import Batches
 from nnxp.training.portion_plan import PortionPlan
+from nnxp.training.shards import ShardBatches
 from nnxp.training.streams import Stream
 from nnxp.typing import Array, Floats, Integers
 
@@ -16,36 +18,43 @@ from nnxp.typing import Array, Floats, Integers
 class Portions(Batches):
     """This process's rows of each of the batches: contiguous ones, of n rows those from n · rank / size on.
 
-    All else about a batch, its sums and its heft, is that of the whole. The plan is told which portion a batch is.
+    All else about a batch, its sums and its heft, is that of the whole. The plan is told which portions a batch is:
+    one, or where sums are to be the same bits for any number of processes, this process's of the batch's parts.
     """
 
     plan: PortionPlan
-    _own: list[float] | None = None
-    """Σ w of this process's rows of each batch."""
+    _own: list[list[float]] | None = None
+    """Σ w of each of this process's portions of each batch."""
 
     def __init__(self, whole: Batches, communicator: Communicator) -> None:
         vars(self).update(vars(whole))
-        self._rank, self._processes = communicator.rank, communicator.size
+        self._parts = max(1, communicator.leaves // communicator.size)
+        self._first, self._of = communicator.rank * self._parts, communicator.size * self._parts
 
     def epoch(self, key: int | None = None, first: int = 0) -> Iterator[Batch]:
         """This process's rows of each batch from number `first` on; of none, arrays without rows."""
         for number, batch in enumerate(super().epoch(key, first), first):
-            self.plan.portion = self._portion(number, batch)
+            self.plan.portions = [*self._portions(number, batch)]
             yield batch
 
-    def _portion(self, number: int, batch: Batch) -> Portion:
+    def _portions(self, number: int, batch: Batch) -> Iterator[Portion]:
         start, rows = super()._place(number).start, int(self._counts[number])
-        place = self._place(number)
-        share = (place.stop - place.start) / rows
-        weight = share if self._own is None or not batch.total else self._own[number] / batch.total
-        return Portion(rows, place.start - start, share, weight)
+        for k, place in enumerate(self._places(number)):
+            count = place.stop - place.start
+            weight = count / rows if self._own is None or not batch.total else self._own[number][k] / batch.total
+            yield Portion(rows, place.start - start, count, count / rows, weight)
+
+    def _places(self, number: int) -> list[slice]:
+        """Where the rows of each of this process's portions are in the order."""
+        whole = super()._place(number)
+        n = whole.stop - whole.start
+        ends = [whole.start + n * (self._first + k) // self._of for k in range(self._parts + 1)]
+        return [slice(a, b) for a, b in itertools.pairwise(ends)]
 
     def _place(self, number: int) -> slice:
         """Where this process's rows are in the order."""
-        whole = super()._place(number)
-        n = whole.stop - whole.start
-        a, b = (whole.start + n * rank // self._processes for rank in (self._rank, self._rank + 1))
-        return slice(a, b)
+        places = self._places(number)
+        return slice(places[0].start, places[-1].stop)
 
     def _batch(self, number: int) -> tuple[Array, Array, Array | None, Array | None]:
         place = self._place(number)
@@ -57,15 +66,18 @@ class Portions(Batches):
         """The sum of each whole batch's weights; those of the loss are summed for this process's rows too."""
         if w is not None and w is self._host[0]:
             ordered = w if order is None else w[order]
-            self._own = [float(np.sum(ordered[self._place(number)])) for number in range(self.steps)]
+            places = map(self._places, range(self.steps))
+            self._own = [[float(np.sum(ordered[place])) for place in own] for own in places]
         return super()._sums(w, order)
 
 
-def portions(data: Batches | Stream, communicator: Communicator) -> Portions:
-    """This process's part of the data; an iterable of batches is refused."""
+def portions(data: Batches | Stream, communicator: Communicator) -> Portions | ShardBatches:
+    """This process's part of the data, which its shard is already; an iterable of batches is refused."""
+    if isinstance(data, ShardBatches):
+        return data
     if isinstance(data, Stream):
         raise ValueError(
-            "got an iterable of batches with a communicator, expected arrays, of which each process computes its rows: "
-            "fit(X, y), or train in one process"
+            "got an iterable of batches with a communicator or reproducible=True, expected "
+            "arrays, of which each process computes its rows: fit(X, y), or train in one process"
         )
     return Portions(data, communicator)

@@ -13,6 +13,7 @@ from nnxp.network.model import Model
 from nnxp.training.batch import Batch
 from nnxp.training.batches import Batches, interval
 from nnxp.training.plan import Planned
+from nnxp.training.shards import Shard, sharded
 from nnxp.typing import Array, ArrayLike
 
 BATCH = 32
@@ -163,13 +164,18 @@ def training_data(
     drop_last: bool = False,
 ) -> Batches | Stream:
     """What a fit or an evaluation goes over: arrays, all checked, or an iterable, not begun yet."""
+    size = BATCH if batch_size is None else batch_size
+    if isinstance(X, Shard):
+        for name, value in (("y", y), ("sample_weight", w)):
+            if value is not None:
+                raise ValueError(f"got {name} beside a Shard, expected it in it: Shard(X, y, sample_weight)")
+        return sharded(model, planned, X, size, shuffled=shuffle, drop_last=drop_last)
     if not is_stream(X):
         if y is None:
             raise TypeError(
                 "got X without y, expected both, fit(X, y), or an iterable that yields (X, y) or "
                 "(X, y, sample_weight): fit(batches)"
             )
-        size = BATCH if batch_size is None else batch_size
         return Batches.of(model, planned, X, y, w, size, shuffled=shuffle, drop_last=drop_last)
     for name, value, fix in (
         ("y", y, "yield it: (X, y)"),
@@ -185,11 +191,13 @@ def training_data(
 
 def validation_of(model: Model, planned: Planned, data: Any, batch_size: int) -> Batches | Stream:
     """What `validation_data` goes over; an iterable is not begun yet."""
+    if isinstance(data, Shard):
+        return sharded(model, planned, data, batch_size, "validation X")
     if is_stream(data):
         return Stream(model, planned, data, "validation batch")
     if not isinstance(data, tuple | list) or len(data) not in (2, 3):
         raise ValueError(
-            "got validation_data that is not (X, y) or (X, y, sample_weight), and no iterable of such batches"
+            "got validation_data that is not (X, y) or (X, y, sample_weight), no Shard, and no iterable of such batches"
         )
     X, y, w = (*data, None)[:3]
     return Batches.of(model, planned, X, y, w, batch_size, "validation X")

@@ -47,7 +47,7 @@ def check(text: str, said: str) -> None:
 def test_what_does_not_share_is_refused_and_help_is_given(launched: Any, capsys: Any) -> None:
     launched(0)
     assert main(["predict", "model", "file"]) == 2
-    check(capsys.readouterr().err, "got nnxp predict on 2 processes, expected one")
+    check(capsys.readouterr().err, "got nnxp predict on 2 processes, expected one: only train and doctor share")
     assert main(["train", "--help"]) == 0
     check(capsys.readouterr().out, "usage")
 
@@ -62,6 +62,8 @@ def test_another_mpi_than_the_launcher_s_is_named(launched: Any, monkeypatch: An
 
 class Fake(Alone):
     """One of two processes, whose other one goes on or fails alike."""
+
+    size = 2
 
     def __init__(self, rank: int, alike: bool) -> None:
         self.rank, self.fails_alike, self.aborted = rank, lambda: alike, list[int]()  # type: ignore[misc]

@@ -12,6 +12,7 @@ import numpy as np
 import nnxp
 from nnxp import BatchNorm, Dense, Dropout, ReLU, Residual, Softmax
 from nnxp.cli.launching import launched
+from nnxp.distributed import InOrder
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(101, 5)), RNG.integers(0, 3, 101)
@@ -82,8 +83,18 @@ CASES = {
 }
 
 
-def outcome(case: Case, dtype: str, communicator: Any, backend: Any = None) -> dict[str, Any]:
-    """What a training comes to: every number that a user sees, and the weights."""
+IN_ORDER = ("sample weights", "micro", "validated", "clipped")
+"""Those that 1, 2 and 4 processes are to do to the bit, where they are asked to."""
+
+
+SHARDED = ("batch norm, weights", "dropout", "validated")
+"""Those that are done on shards too."""
+CUTS = {2: (0, 30, 101), 3: (0, 0, 64, 101), 4: (0, 50, 50, 51, 101)}
+"""Where the shards of so many processes begin and end: of different sizes, and without rows."""
+
+
+def outcome(case: Case, dtype: str, communicator: Any, backend: Any = None, sharded: bool = False) -> dict[str, Any]:
+    """What a training comes to, on all of the data or on shards: every number that a user sees, and the weights."""
     losses = []
 
     def step(state: Any) -> None:
@@ -96,10 +107,22 @@ def outcome(case: Case, dtype: str, communicator: Any, backend: Any = None) -> d
     rows = 101 * (1 - case.options.get("validation_split", 0))
     steps = int(rows // case.options["batch_size"]) or 1  # an epoch has as many, or one more
     options = {"epochs": -(-100 // steps), **case.options}
-    history = model.fit(X, Y, callbacks=[step], **options)
+    given = {"X": X, "y": Y, "sample_weight": options.pop("sample_weight", None)}
+    if sharded:
+        given = {"X": shard(communicator, *given.values())}
+        if "validation_data" in options:
+            options["validation_data"] = shard(communicator, *options["validation_data"])
+    history = model.fit(**given, callbacks=[step], **options)
     found = {f"history {name}": values for name, values in history.items() if name != "seconds"}
     weights = model.backend.to_numpy(model.store.values)
-    return {"losses": losses, **found, **model.evaluate(X, Y), "weights": weights}
+    evaluated = model.evaluate(shard(communicator, X, Y)) if sharded else model.evaluate(X, Y)
+    return {"losses": losses, **found, **evaluated, "weights": weights}
+
+
+def shard(communicator: Any, *arrays: Any) -> nnxp.Shard:
+    n, rank = len(arrays[0]), communicator.rank
+    start, stop = (n * cut // 101 for cut in CUTS[communicator.size][rank : rank + 2])
+    return nnxp.Shard(*(None if a is None else a[start:stop] for a in arrays))
 
 
 def compare(got: dict[str, Any], expected: dict[str, Any], tolerance: float) -> str:
@@ -112,6 +135,11 @@ def compare(got: dict[str, Any], expected: dict[str, Any], tolerance: float) -> 
         if not error <= tolerance:
             return f"{name}: {error:.1e} > {tolerance}"
     return ""
+
+
+def same_bits(got: dict[str, Any], expected: dict[str, Any]) -> bool:
+    """Whether every number is the same, and the weights are."""
+    return all(np.array_equal(np.asarray(got[name]), np.asarray(values)) for name, values in expected.items())
 
 
 def main() -> None:
@@ -127,6 +155,11 @@ def main() -> None:
             assert all((a == weights[0]).all() for a in weights), f"{name}: processes have other weights"
             said = compare(got, outcome(case, dtype, None), TOLERANCE[dtype])
             assert not said, f"{name}, {dtype}: {said}"
+            if name in SHARDED:
+                said = compare(outcome(case, dtype, world, sharded=True), got, TOLERANCE[dtype])
+                assert not said, f"shards: {name}, {dtype}: {said}"
+            if name == "validated" and world.size in (2, 4):  # the others of IN_ORDER are done by threads
+                assert same_bits(outcome(case, dtype, InOrder(world)), outcome(case, dtype, InOrder())), name
     if world.rank == 0:
         print(f"{len(names)} cases on {world.size} processes")
 

@@ -10,9 +10,26 @@ import pytest
 
 import nnxp
 from nnxp.callbacks import Checkpoint, CSVLog, EarlyStopping, Interruption, State
-from nnxp.distributed import Alone, as_communicator
+from nnxp.distributed import Alone, InOrder, as_communicator
+from nnxp.errors import ModelFileError
 from nnxp.layers.parts import with_parts
-from tests.distributed.cases import CASES, TOLERANCE, WEIGHTS, Case, X, Y, compare, gentle, nested, outcome
+from nnxp.training import portion_plan
+from tests.distributed.cases import (
+    CASES,
+    IN_ORDER,
+    TOLERANCE,
+    WEIGHTS,
+    Case,
+    X,
+    Y,
+    compare,
+    dropped,
+    gentle,
+    nested,
+    normalised,
+    outcome,
+    same_bits,
+)
 from tests.helpers.crew import Member, together
 from tests.helpers.matrix import Target
 
@@ -35,6 +52,41 @@ def test_one_process_with_a_communicator_has_the_bits_of_one_without() -> None:
         assert compare(alone, plain, 0.0) == "" and (alone["weights"] == plain["weights"]).all()
 
 
+@pytest.mark.parametrize("name", IN_ORDER)
+def test_reproducible_sums_are_the_same_bits_for_1_2_and_4(name: str) -> None:
+    case = CASES[name]._replace(options={"epochs": 8, **CASES[name].options})
+    for dtype in case.dtypes:
+        one = outcome(case, dtype, InOrder())
+        assert compare(one, outcome(case, dtype, None), TOLERANCE[dtype]) == "", dtype
+        for n in (2, 4):
+            found = together(n, lambda comm, dtype=dtype: outcome(case, dtype, InOrder(comm)))
+            assert all(same_bits(each, one) for each in found), (dtype, n)
+
+
+def test_batches_and_then_all_of_the_data() -> None:
+    """Penalties count once in either way, one after the other."""
+
+    def job(comm: Any) -> float:
+        model = made(comm, CASES["momentum"].layers(), dtype="float64")
+        model.fit(X, Y, 2, 33)
+        model.optimizer = "lbfgs"
+        return model.fit(X, Y, 3)["loss"][-1]
+
+    assert together(2, job)[0] == pytest.approx(job(None), abs=1e-12)
+
+
+def test_reproducible_without_a_launcher() -> None:
+    models = [made(comm, reproducible=True) for comm in (None, Alone())]
+    losses = [model.fit(X, Y, 2, validation_data=(X, Y))["val_loss"] for model in models]
+    assert losses[0] == losses[1] and models[0].communicator.leaves == 4
+
+
+def test_a_checkpoint_says_whether_it_is_reproducible(tmp_path: Path) -> None:
+    made(None, reproducible=True).fit(X, Y, 2, callbacks=[Checkpoint(path := tmp_path / "file.safetensors")])
+    with pytest.raises(ModelFileError, match="reproducible"):
+        made(None).fit(X, Y, 2, resume=path)
+
+
 def test_on_every_library(backend: Target) -> None:
     """A device's sums go over the host, its masks are drawn by the same counters."""
     case = Case(nested, gentle, {"batch_size": 33, "epochs": 3, "sample_weight": WEIGHTS})
@@ -43,15 +95,26 @@ def test_on_every_library(backend: Target) -> None:
     found = together(3, lambda comm: outcome(case, dtype, comm, backend.spec))
     assert compare(found[0], expected, TOLERANCE[dtype]) == ""
     assert all(compare(one, found[0], 0.0) == "" for one in found)
+    in_order = case._replace(layers=dropped)
+    two = together(2, lambda comm: outcome(in_order, dtype, InOrder(comm), backend.spec))
+    assert same_bits(two[0], outcome(in_order, dtype, InOrder(), backend.spec))
 
 
-def test_a_step_is_one_message() -> None:
+def test_a_step_is_one_message_and_a_large_one_two_of_which_none_is_copied(monkeypatch: pytest.MonkeyPatch) -> None:
     def steps(comm: Member) -> int:
         model = made(comm)
         model.fit(X, Y, batch_size=33)
         return comm.sums
 
     assert together(2, steps) == [4, 4]
+    monkeypatch.setattr(portion_plan, "FEW", 0)
+    assert together(2, steps) == [8, 8]
+    for name in ("nested", "batch norm, weights", "sample weights", "minimised"):
+        expected = outcome(CASES[name], "float64", None)
+        found = together(3, lambda comm, name=name: outcome(CASES[name], "float64", comm))
+        assert compare(found[0], expected, TOLERANCE["float64"]) == "", name
+    found = [together(n, lambda comm: outcome(CASES["clipped"], "float32", InOrder(comm)))[0] for n in (1, 2)]
+    assert same_bits(*found)
 
 
 def made(comm: Any, layers: Any = None, **options: Any) -> nnxp.Sequential:
@@ -82,16 +145,27 @@ def test_layers_are_their_own_again_after_a_fit() -> None:
     assert together(2, lent) == [[], []]
 
 
+def ordered(comm: Any, layers: Any = None, **options: Any) -> nnxp.Sequential:
+    return made(comm, layers, reproducible=True, **options)
+
+
 REFUSED: list[tuple[Any, str]] = [
     (lambda comm: made(comm, members=2), "got a communicator for 2 members, expected one network"),
-    (lambda comm: made(comm).fit([(X, Y)]), "got an iterable of batches with a communicator, expected arrays"),
-    (lambda comm: made(comm).evaluate([(X, Y)]), "got an iterable of batches with a communicator, expected arrays"),
-    (lambda comm: made(comm).train_step(X, Y), "got a train_step of a model with a communicator, expected fit"),
+    (lambda comm: made(comm).fit([(X, Y)]), "got an iterable of batches with a communicator or rep"),
+    (lambda comm: made(comm).evaluate([(X, Y)]), "got an iterable of batches with a communicator or rep"),
+    (
+        lambda comm: made(comm).train_step(X, Y),
+        "got a train_step of a model with a communicator or reproducible=True, exp",
+    ),
     (lambda comm: made(comm).fit(X, Y, micro_batch_size=4), "got micro_batch_size=4 with Dropout or BatchNorm on 2"),
     (lambda comm: made(comm).fit(X + comm.rank, Y), "got data .* on process 1, expected .* as on process 0"),
     (lambda comm: made(comm).fit(X, Y, 2 + comm.rank), "got epochs 3 on process 1, expected 2 as on process 0"),
     (lambda comm: made(comm, seed=comm.rank).fit(X, Y), "got weights .* on process 1"),
     (lambda comm: made(comm, loss=Own()).fit(X, Y), "got Own, whose mean_gradient is its own, with a communicator"),
+    (lambda comm: ordered(comm, members=2), "got reproducible=True for 2 members, expected one network"),
+    (lambda comm: ordered(comm, normalised()).fit(X, Y), r"got BatchNorm \(layer 0\) with reproducible=True"),
+    (lambda comm: ordered(comm, optimizer="lbfgs").fit(X, Y), "got LBFGS with reproducible=True, expected an optim"),
+    (lambda comm: ordered(Alone()).fit(X, Y, micro_batch_size=4), "got .* with Dropout or BatchNorm on reproducible"),
 ]
 
 
@@ -107,6 +181,11 @@ def test_what_it_cannot_do_is_refused_alike() -> None:
 class Own(nnxp.CategoricalCrossentropy):
     def mean_gradient(self, gradient: Any, w: Any) -> Any:
         return super().mean_gradient(gradient, w)
+
+
+def test_reproducible_sums_are_of_1_2_or_4() -> None:
+    for error in together(3, ordered, raises=False):
+        assert "got reproducible=True on 3 processes, expected 1, 2 or 4" in str(error)
 
 
 def test_what_is_no_communicator_is_refused() -> None:

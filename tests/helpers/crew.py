@@ -19,7 +19,7 @@ class Crew:
 class Member:
     """A `nnxp.distributed.Communicator` of one thread; it counts what is asked of it."""
 
-    neighbours = 1
+    neighbours, leaves = 1, 0
 
     def __init__(self, rank: int, crew: Crew) -> None:
         self.rank, self.size, self.crew, self.sums = rank, crew.size, crew, 0
@@ -40,6 +40,10 @@ class Member:
         parts = self.gather(buffer.copy())
         assert len({part.shape for part in parts}) == 1  # else they are not at the same place of the program
         buffer[...] = sum(parts[1:], parts[0])
+
+    def rows(self, buffer: np.ndarray) -> np.ndarray:
+        self.sums += 1
+        return np.stack(self.gather(buffer.copy()))
 
     def alike(self, seconds: float) -> bool:
         try:
