@@ -78,12 +78,13 @@ def test_a_playground(tmp_path: Path, browser: Browser) -> None:
     browser.one("#play").click()
     browser.until("document.getElementById('epoch').textContent.startsWith('epoch 2 ')")
     browser.one("#play").click()
+    seen = int(browser.one("#epoch").text.split()[1])  # it may have gone on before the click
 
     stage = browser.one("#stage")
     before = reading()
     stage.send_keys(Keys.ARROW_UP, Keys.ARROW_UP)
     assert reading() != before and before.startswith("At x₁ = ") and browser.all("#reading math")
-    frame, side = playground.frames[2], playground._shown.scene.side
+    frame, side = playground.frames[seen], playground._shown.scene.side
     there = values(frame.units[0])[(side // 2 - 2) * side + side // 2]  # the cross began in the middle
     k = int(there.argmax())
     unit = browser.one(f"[data-group='0'][data-unit='{k}']")
@@ -101,7 +102,7 @@ def test_a_playground(tmp_path: Path, browser: Browser) -> None:
     body.send_keys(Keys.ESCAPE)
     assert browser.one("#what").text == "Decision surface" and unit.get_attribute("aria-pressed") == "false"
     assert "is-dead" in browser.one("[data-group='0'][data-unit='0']").get_attribute("class")
-    dead = len(playground.frames[2].dead[0])
+    dead = len(playground.frames[seen].dead[0])
     assert browser.one("[data-dead='0']").text.startswith(f"{dead} ") and browser.said == []
 
     browser.open(tmp_path / "page.html", width=390)
