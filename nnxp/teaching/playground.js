@@ -148,6 +148,13 @@
     return lines;
   }
 
+  // What x is in a formula, which no feature's name says.
+  function lettersOf(group) {
+    if (group === 0 && data.groups[group].kind === "inputs") return [];
+    const before = group > 0 ? `units of ${data.groups[group - 1].title.toLowerCase()}` : "features";
+    return [node("p", `x are the ${before}; in a further layer's line, x is the y of the line above.`)];
+  }
+
   function nameOf(group, unit) {
     return `${data.groups[group].title}, unit ${data.groups[group].names[unit]}`;
   }
@@ -165,21 +172,18 @@
       parts.push(node("h3", nameOf(group, unit) + (isDead(group, unit) ? ": dead" : "")));
       const [low, high] = [short(surface.low[unit]), short(surface.high[unit])];
       parts.push(node("p", `At ${where}. Over the plane it ${low === high ? `is ${low}` : `goes from ${low} to ${high}`}.`));
-      parts.push(formulaOf(group, unit));
-      if (group > 0 || data.groups[group].kind !== "inputs") {
-        const before = group > 0 ? `units of ${data.groups[group - 1].title.toLowerCase()}` : "features";
-        parts.push(node("p", `x are the ${before}; in a further layer's line, x is the y of the line above.`));
-      }
+      parts.push(formulaOf(group, unit), ...lettersOf(group));
     } else if (data.classes) {
       const i = cell(data.side);
       const best = frames[at].answer.best[i];
       parts.push(node("h3", `At ${where}: class ${data.classes[best]}`));
       const outputs = data.groups.length - 1;
       parts.push(node("p", `with probability ≈ ${(frames[at].answer.probability[i] / 255).toFixed(2)}`));
-      parts.push(formulaOf(outputs, Math.min(best, formulas[outputs].length - 1)));
+      parts.push(formulaOf(outputs, Math.min(best, formulas[outputs].length - 1)), ...lettersOf(outputs));
     } else {
       parts.push(node("h3", `At ${where}`));
-      parts.push(formulaOf(data.groups.length - 1, 0));
+      const output = data.groups.length - 1;
+      parts.push(formulaOf(output, 0), ...lettersOf(output));
     }
     reading.replaceChildren(...parts);
   }

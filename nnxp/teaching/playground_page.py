@@ -11,7 +11,7 @@ from nnxp.printing import counted
 from nnxp.tabular.report.markup import Markup, cut, element, joined
 from nnxp.tabular.report.svg import Plane, picture
 from nnxp.teaching.page_parts import data, whole_page
-from nnxp.teaching.snapshots import SIDE, Frame, Group, Scene, short
+from nnxp.teaching.snapshots import Frame, Group, Scene, short
 from nnxp.teaching.unit_formulas import Line
 from nnxp.typing import Floats, HostArray
 
@@ -93,7 +93,7 @@ def _document(shown: Shown) -> dict[str, Any]:
         known = {name: None if v is None or not np.isfinite(v) else short([v])[0] for name, v in losses.items()}
         frames.append(frame.document() | {"losses": [*known.values()]})
     return {
-        "side": SIDE,
+        "side": shown.scene.answer_side,
         "unitSide": shown.scene.side,
         "low": short(window.low),
         "high": short(window.high),
@@ -125,7 +125,8 @@ def _plane(shown: Shown) -> Markup:
     """The large picture, and what is read at a place of it."""
     across, up = (cut(name, 24) for name in shown.features)
     low, high = ([f"{value:.3g}" for value in end] for end in (shown.scene.window.low, shown.scene.window.high))
-    canvas = element("canvas", id="surface", width=f"{SIDE}", height=f"{SIDE}", aria_hidden="true")
+    side = shown.scene.answer_side
+    canvas = element("canvas", id="surface", width=side, height=side, aria_hidden="true")
     label = "The plane: the arrow keys move the cross, the numbers beside it say what is there"
     stage = element("div", canvas, _points(shown), id="stage", tabindex="0", role="application", aria_label=label)
     axes = f"{across} from {low[0]} to {high[0]} across, {up} from {low[1]} to {high[1]} up."

@@ -22,7 +22,7 @@ from nnxp.training.evaluation import averaged
 from nnxp.typing import Floats, HostArray
 
 SIDE = 64
-"""Places along each axis at which the model is asked for its answer."""
+"""About so many places along each axis at which the model is asked for its answer (`Scene.answer_side`)."""
 UNIT_SIDES = (8, 28)
 """The fewest and the most of a unit's own surface."""
 MOST_UNITS = 192
@@ -201,12 +201,18 @@ class Scene:
         fewest, most = UNIT_SIDES
         return min(max(math.isqrt(ROOM // (self.frames * sum(group.shown for group in self.groups))), fewest), most)
 
+    @property
+    def answer_side(self) -> int:
+        """Of the answer's surface: an odd multiple of `side`, so that the middle of each unit's cell is the middle of one
+        of its own, and what is read there is of one place."""
+        return self.side * (2 * round((SIDE / self.side - 1) / 2) + 1)
+
     def frame(self, model: Sequential, epoch: int, *, has_stepped: bool) -> Frame:
         """How it is now. The weights are their moving average, where a validation's are."""
         gradients = _gradients(model) if has_stepped else [math.nan] * len(layers_with_parameters(model))
         grid = self.window.grid(self.side)
         with averaged(model):
-            answer = answers(model, outputs(model, len(model.layers), self.window.grid(SIDE)))
+            answer = answers(model, outputs(model, len(model.layers), self.window.grid(self.answer_side)))
             units = [Surface.of(outputs(model, group.stop, grid)[:, : group.shown]) for group in self.groups]
             dead = [_dead(model, group, self.rows) for group in self.groups]
             numbers = [numbers_of(model, lines) for lines in self.lines]

@@ -75,12 +75,18 @@ def test_a_playground(tmp_path: Path, browser: Browser) -> None:
     body.send_keys(Keys.ARROW_LEFT, Keys.ARROW_LEFT, Keys.ARROW_RIGHT)
     assert browser.one("#epoch").text == "epoch 39 of 40"
     body.send_keys(Keys.END)
+    stage = browser.one("#stage")
+    assert "x are the units of hidden layer 2" in reading()
+    for key in [Keys.ARROW_RIGHT] * 4 + [Keys.ARROW_LEFT] * 4:
+        stage.send_keys(key)
+        probability = float(browser.one("#reading > p").text.partition("≈ ")[2])
+        value = float(browser.one("#reading .work:last-child > div:last-child mn").text)
+        assert probability == pytest.approx(value, abs=0.01)  # two digits of the one, 256 steps of either
     browser.one("#play").click()
     browser.until("document.getElementById('epoch').textContent.startsWith('epoch 2 ')")
     browser.one("#play").click()
     seen = int(browser.one("#epoch").text.split()[1])  # it may have gone on before the click
 
-    stage = browser.one("#stage")
     before = reading()
     stage.send_keys(Keys.ARROW_UP, Keys.ARROW_UP)
     assert reading() != before and before.startswith("At x₁ = ") and browser.all("#reading math")

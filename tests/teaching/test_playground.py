@@ -12,7 +12,7 @@ import pytest
 
 import nnxp
 from nnxp.cli import main
-from nnxp.teaching.snapshots import SIDE, Frame, Surface, as_text
+from nnxp.teaching.snapshots import Frame, Surface, as_text
 from tests.helpers.matrix import Target
 from tests.teaching.test_explain_pages import Page
 
@@ -51,7 +51,7 @@ def test_what_is_seen_is_what_the_model_computes(backend: Target) -> None:
 
     last, scene = playground.frames[-1], playground._shown.scene
     assert [(g.kind, g.width) for g in scene.groups] == [("inputs", 2), ("hidden", 4), ("outputs", 2)]
-    p = backend.to_numpy(model.predict(backend.asarray(scene.window.grid(SIDE), np.float32)))
+    p = backend.to_numpy(model.predict(backend.asarray(scene.window.grid(scene.answer_side), np.float32)))
     assert np.array_equal(last.answer.best, p.argmax(axis=1))
     assert np.abs(last.answer.probability / 255 - p.max(axis=1)).max() <= 0.51 / 255  # half a step, and float32's own
     grid = scene.window.grid(scene.side)
@@ -82,12 +82,22 @@ def test_moments_are_few_and_the_last_is_what_is_kept() -> None:
     stopping = nnxp.callbacks.EarlyStopping(patience=1, min_delta=100.0)  # nothing is better than the first epoch
     playground = watched(model := network(), epochs=9, callbacks=[stopping], validation_split=0.3)
     assert model.epoch == 2
-    p = model.predict(playground._shown.scene.window.grid(SIDE))  # the first epoch's weights are back
+    scene = playground._shown.scene
+    p = model.predict(scene.window.grid(scene.answer_side))  # the first epoch's weights are back
     assert np.abs(playground.frames[-1].answer.probability / 255 - p.max(axis=1)).max() <= 0.51 / 255
     assert np.array_equal(playground.frames[-1].units[1].low, playground.frames[1].units[1].low)
     assert data_of(playground.html())["frames"][-1]["losses"] == pytest.approx(
         [model.history["loss"][-1], model.history["val_loss"][-1]], rel=1e-3
     )
+
+
+@pytest.mark.parametrize(("units", "epochs"), [(4, 3), (60, 40), (190, 40)], ids=["few", "many", "most"])
+def test_every_number_that_is_read_is_of_one_place(units: int, epochs: int) -> None:
+    model = network(nnxp.Dense(2, units), "relu", nnxp.Dense(units, 2))
+    scene = watched(model, epochs=epochs, batch_size=60)._shown.scene
+    places, k = scene.window.grid(scene.side), scene.answer_side // scene.side
+    whole = scene.window.grid(scene.answer_side).reshape(scene.side, k, scene.side, k, 2)
+    np.testing.assert_allclose(whole[:, k // 2, :, k // 2].reshape(-1, 2), places, atol=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -112,9 +122,10 @@ def test_other_models_have_a_page(layers: Any, loss: str, y: Any, options: Any) 
 def test_the_weights_are_those_of_a_validation() -> None:
     model = network(nnxp.Dense(2, 2), optimizer=nnxp.Adam(0.1, ema=0.9))
     playground = watched(model)
-    p = model.averaged().predict(playground._shown.scene.window.grid(SIDE))
+    grid = playground._shown.scene.window.grid(playground._shown.scene.answer_side)
+    p = model.averaged().predict(grid)
     assert np.abs(playground.frames[-1].answer.probability / 255 - p.max(axis=1)).max() <= 0.51 / 255
-    assert np.abs(p - model.predict(playground._shown.scene.window.grid(SIDE))).max() > 2 / 255
+    assert np.abs(p - model.predict(grid)).max() > 2 / 255
 
 
 def test_a_page_needs_nothing_and_no_name_is_markup() -> None:
