@@ -203,8 +203,8 @@ class Scene:
 
     @property
     def answer_side(self) -> int:
-        """Of the answer's surface: an odd multiple of `side`, so that the middle of each unit's cell is the middle of one
-        of its own, and what is read there is of one place."""
+        """Of the answer's surface: an odd multiple of `side`, so that the middle of each unit's cell is the middle of
+        one of its own, and what is read there is of one place."""
         return self.side * (2 * round((SIDE / self.side - 1) / 2) + 1)
 
     def frame(self, model: Sequential, epoch: int, *, has_stepped: bool) -> Frame:
