@@ -132,7 +132,10 @@ def test_playground(scope: dict[str, Any]) -> None:
 
 def test_diagnosis(scope: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
     run("docs/diagnosis.md", scope)
-    assert scope["worst"].name == "inputs not scaled" and "1. inputs not scaled: column 1 " in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    (mended,) = (block.printed for block in pages.blocks("docs/diagnosis.md", "python") if block.printed)
+    quoted = " ".join(line[2:] for line in pages.read("docs/diagnosis.md").splitlines() if line.startswith("> "))
+    assert str(scope["worst"]) == quoted and printed.startswith(f"1. {quoted}\n") and printed.endswith(f"\n{mended}")
     named = {line.split("`")[1] for line in pages.read("docs/diagnosis.md").splitlines() if line.startswith("| `")}
     assert named == {fault.name for fault in FAULTS}
     assert "inputs not scaled" in {finding.name for finding in scope["watching"].diagnosis}

@@ -194,9 +194,23 @@ def test_a_callback_that_fails_ends_no_training(caplog: pytest.LogCaptureFixture
     assert model.epoch == 1 and "no diagnosis: got 299 labels for 300 samples" in caplog.text
 
 
+def test_a_small_penalty_is_not_blamed() -> None:
+    """Of unscaled inputs a layer may make less by itself."""
+    x, y, _ = HEALTHY.parts
+    for l2, is_blamed in ((1e-6, False), (1.0, True)):
+        layers = [nnxp.Dense(x.shape[1], 32), "relu", nnxp.Dense(32, 3), "softmax"]
+        model = nnxp.Sequential(layers, "categorical_crossentropy", nnxp.SGD(1e-6), seed=0)
+        for dense in (model.layers[0], model.layers[2]):
+            dense.l2 = l2
+            dense.weights = np.asarray(dense.weights) * 0.1
+        model.fit(x, y, epochs=1)
+        names = {finding.name for finding in nnxp.diagnose(model, x, y)}
+        assert ("weight decay too strong" in names) == is_blamed
+
+
 def test_what_is_refused() -> None:
     x, y, _ = HEALTHY.parts
-    with pytest.raises(TypeError, match="expected a Sequential"):
+    with pytest.raises(TypeError, match="expected a Sequential with a loss: of a fitted estimator, its model_, cl"):
         nnxp.diagnose("model", x, y)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="without a loss"):
         nnxp.diagnose(nnxp.Sequential([nnxp.Dense(4, 3), "softmax"]), x, y)

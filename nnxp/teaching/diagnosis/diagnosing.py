@@ -67,7 +67,9 @@ def diagnose(model: Sequential, X: ArrayLike, y: ArrayLike, *, validation_data: 
     model : Sequential
         With a loss. Of several members, the first is looked at.
     X, y
-        (n, features) rows and their labels, those that it is, or was, trained on, as `Sequential.fit` takes arrays.
+        (n, features) rows and their labels, those that it is, or was, trained on, as `Sequential.fit` takes arrays. Of
+        a fitted estimator's `model_`, classes are numbered as in `classes_`, and a table's rows are what
+        `encoder_.transform` gives.
     validation_data
         (X, y), or (X, y, sample_weight), of rows that it is not trained on; weights are not looked at. Over-fitting,
         and rows that are on both sides, are seen with it alone.
@@ -106,7 +108,10 @@ def checked(evidence: Evidence, early: bool = False) -> Diagnosis:
 def evidence_of(model: Sequential, X: ArrayLike, y: ArrayLike, validation_data: Any = None) -> Evidence:
     """What the checks look at, measured on a copy of the model."""
     if not isinstance(model, Sequential):
-        raise TypeError(f"got {model!r}, expected a Sequential with a loss: of a fitted estimator, its model_")
+        raise TypeError(
+            f"got {model!r}, expected a Sequential with a loss: of a fitted estimator, its model_, classes numbered as "
+            "in its classes_, a table's rows as its encoder_.transform gives them"
+        )
     if model.loss is None:
         raise ValueError('got a model without a loss, expected one to train: Sequential(layers, loss="...")')
     if y is None:

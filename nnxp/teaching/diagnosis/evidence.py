@@ -186,10 +186,11 @@ class Evidence:
     remarks: list[str] = field(default_factory=list)
 
     def column(self, i: int, count: int) -> str:
-        """What column i of so many is called: by its name, where the model has made them of a table's."""
+        """What column i of so many is called: by its name, where the model has made them of a table's, else by its
+        number from 1 on, which the count tells from an index."""
         encoder = Encoder.of(self.model)
         names = [] if encoder is None else encoder.feature_names_out
-        return f"column {names[i]!r}" if len(names) == count else f"column {i + 1}"
+        return f"column {names[i]!r}" if len(names) == count else f"column {i + 1} (of {count})"
 
     def class_name(self, i: int) -> str:
         """What class i is called."""

@@ -24,6 +24,8 @@ USUAL, LARGE_SHARE, FEW_STEPS = 32, 4, 200
 no healthy run of the tuning half was done after fewer."""
 SHRUNK = 0.25
 """What a layer makes of the size of its inputs, where it begins with 1 to 1.4."""
+PULL = 0.01
+"""What a penalty costs, as a share of the best constant's loss, before it is said to have shrunk anything."""
 STUCK = 0.95
 """Of the best constant's loss so much is left."""
 DROPPED = 0.9
@@ -165,7 +167,10 @@ def decay_too_strong(e: Evidence) -> Told | None:
     # 1/√n_in, decay takes more than any gradient gives from λ = √n_in on.
     outweighs = decay >= min(math.sqrt(layer.n_in) for layer in dense)
     # By itself it leaves exp(-rate · λ · steps) of a weight.
-    has_shrunk = gain < SHRUNK and (penalised > 0 or optimizer.learning_rate * decay * e.model.step > 1)
+    pulls = optimizer.learning_rate * decay * e.model.step > 1
+    # Weights of the usual size, Σw² = n_out, cost λ · n_out: a penalty of which that is next to nothing pulls at none.
+    pulls |= penalised * max(layer.n_out for layer in dense) > PULL * e.network.baseline
+    has_shrunk = gain < SHRUNK and pulls
     if not (has_shrunk or outweighs or e.network.penalty > e.network.loss):
         return None
     option = f"weight_decay={decay:g}" if decay else f"l1 or l2 of {penalised:g}"
@@ -209,7 +214,7 @@ def over_fitting(e: Evidence) -> Told | None:
         return None
     return Told(
         e.validation.loss / best if best else math.inf,
-        f"the validation loss was {best:.4g} after epoch {epoch:,} and is {e.validation.loss:.4g}",
+        f"the loss of rows that were kept apart was {best:.4g} after epoch {epoch:,} and is {e.validation.loss:.4g}",
         "Stop there, callbacks=[EarlyStopping()] or nnxp train's --early-stopping; or take more rows, weight decay, "
         "dropout, or fewer units",
     )
