@@ -66,10 +66,13 @@ class Parser(argparse.ArgumentParser):
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """As argparse's; of a command, what it does not know raises here, where its options are known."""
         known, unknown = super().parse_known_args(args, namespace)
-        if unknown and unknown[0].startswith("--"):
+        if unknown:
             options = re.findall(r"--[a-z][a-z-]*", self.format_usage())
             name = unknown[0].partition("=")[0]
-            self.error(f"got {name}, which is no option{hint(name, options, form='{}')}")
+            if name.startswith("-"):
+                self.error(f"got {name}, which is no option{hint(name, options, form='{}')}")
+            example = f", --target {unknown[0]} say" if "--target" in options else ""
+            self.error(f"got {unknown[0]!r}, a word too many: expected an option before it{example}")
         return known, unknown
 
 

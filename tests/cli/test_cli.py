@@ -190,7 +190,12 @@ def test_version(nnxp_ok: Command) -> None:
         ),
         ("doctor --jsn=1", "got --jsn, which is no option; did you mean --json? (see nnxp doctor --help)"),
         ("train digits --zzz", "got --zzz, which is no option (see nnxp train --help)"),
-        ("train digits more", "unrecognized arguments: more (see nnxp --help)"),
+        ("train digits -z", "got -z, which is no option (see nnxp train --help)"),
+        (
+            "train my.csv price",
+            "got 'price', a word too many: expected an option before it, --target price say (see nnxp train --help)",
+        ),
+        ("doctor more", "got 'more', a word too many: expected an option before it (see nnxp doctor --help)"),
     ],
 )
 def test_unknown_words(words: str, text: str, capsys: pytest.CaptureFixture[str]) -> None:
