@@ -21,14 +21,11 @@ class Scale(Layer):
         self.scale = [[1.0] * n]
 
     def forward(self, inputs, training=False):
-        self.inputs = inputs
-        self.output = inputs * self.scale
-        return self.output
+        return inputs * self.scale
 
     def backward(self, dvalues):
         self.dscale = self.kernel("column_sums")(dvalues * self.inputs)
-        self.dinputs = dvalues * self.scale
-        return self.dinputs
+        return dvalues * self.scale
 
 
 parser = argparse.ArgumentParser(description=__doc__)

@@ -39,7 +39,7 @@ class Layer(Whole):
     reads : tuple of str
         What `backward` reads besides its argument: "inputs", "output".
     inputs, output, dinputs : Array
-        (n, n_in), (n, n_out), (n, n_in): assignable.
+        (n, n_in), (n, n_out), (n, n_in): kept of what comes in and what the two methods return; assignable.
     trainable : bool
         True. False freezes the layer and its parts from the next training on: their parameters get no update and no
         decay, are outside `clip_norm`, penalties, `ema` and L-BFGS, and a frozen `BatchNorm` normalises by its running
@@ -59,13 +59,10 @@ class Layer(Whole):
     ...         self.n = n
     ...         self.scale = [[1.0] * n]
     ...     def forward(self, inputs, training=False):
-    ...         self.inputs = inputs
-    ...         self.output = inputs * self.scale
-    ...         return self.output
+    ...         return inputs * self.scale
     ...     def backward(self, dvalues):
-    ...         self.dscale = self.backend.kernels["column_sums"](dvalues * self.inputs)
-    ...         self.dinputs = dvalues * self.scale
-    ...         return self.dinputs
+    ...         self.dscale = self.kernel("column_sums")(dvalues * self.inputs)
+    ...         return dvalues * self.scale
     >>> nnxp.check_gradients(Scale(2), [[1.0, 2.0], [3.0, 4.0]]).passed
     True
     """

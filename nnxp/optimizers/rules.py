@@ -108,8 +108,8 @@ class RMSprop(Optimizer):
 
 class Adam(Optimizer):
     """m = β₁m + (1 - β₁)g; c = β₂c + (1 - β₂)g²; w = w - lr · m̂ / (√ĉ + ε), with m̂ = m / (1 - β₁ᵗ) and
-    ĉ = c / (1 - β₂ᵗ). Kingma and Ba 2015 (arXiv:1412.6980), algorithm 1; ε is 1e-7 here, 1e-8 there and in
-    PyTorch.
+    ĉ = c / (1 - β₂ᵗ). Steps t are counted from 1, m and c begin with 0, and lr is the rate of the step. Kingma and Ba
+    2015 (arXiv:1412.6980), algorithm 1; ε is 1e-7 here, 1e-8 there and in PyTorch.
 
     Parameters
     ----------
