@@ -151,7 +151,7 @@
   // What x is in a formula, which no feature's name says.
   function lettersOf(group) {
     if (group === 0 && data.groups[group].kind === "inputs") return [];
-    const before = group > 0 ? `units of ${data.groups[group - 1].title.toLowerCase()}` : "features";
+    const before = group > 0 ? `units of ${data.groups[group - 1].title.toLowerCase()}` : `features, ${data.features.join(" and ")}`;
     return [node("p", `x are the ${before}; in a further layer's line, x is the y of the line above.`)];
   }
 

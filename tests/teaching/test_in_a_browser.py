@@ -96,6 +96,7 @@ def test_a_playground(tmp_path: Path, browser: Browser) -> None:
     unit = browser.one(f"[data-group='0'][data-unit='{k}']")
     unit.send_keys("")  # the focus alone tells its formula
     assert there[k] > 0 and reading().startswith(f"Hidden layer 1, unit {k + 1}")
+    assert "x are the features, x₁ and x₂;" in reading()
     numbers = [one.text for one in browser.all("#reading .work:first-child > div:last-child mn")]
     x1, w1, x2, w2, b = (float(number.replace("−", "-")) for number in numbers)
     assert [w1, w2, b] == pytest.approx(frame.numbers[0][k], rel=5e-3)
