@@ -5,22 +5,30 @@ from collections.abc import Callable
 
 import numpy as np
 
+from nnxp.errors import hint
 from nnxp.kernels.reference import reference
 from nnxp.typing import Kernel, Namespace
 
 
-def kernels_of(library: str, xp: Namespace, fast: bool = False) -> dict[str, Kernel]:
+class Kernels(dict[str, Kernel]):
+    """Kernels by name."""
+
+    def __missing__(self, name: str) -> Kernel:
+        raise ValueError(f"got kernel {name!r}, expected one of {', '.join(sorted(self))}{hint(str(name), self)}")
+
+
+def kernels_of(library: str, xp: Namespace, fast: bool = False) -> Kernels:
     """The table of named kernels of a library by its name ("numpy", "torch", ...), whose namespace is `xp`; `fast`,
     with what numba compiles."""
     if library == "numpy":
         from nnxp.kernels.numpy_kernels import NUMPY
         from nnxp.kernels.writing import writing
 
-        kernels = {**reference(np), **writing(np), **NUMPY}
+        kernels = Kernels({**reference(np), **writing(np), **NUMPY})
         if fast:
             from nnxp.kernels.numba_kernels import NUMBA
 
-            kernels |= NUMBA
+            kernels.update(NUMBA)
         return kernels
     if library in ("cupy", "torch"):
         from nnxp.kernels.writing import writing
@@ -35,5 +43,5 @@ def kernels_of(library: str, xp: Namespace, fast: bool = False) -> dict[str, Ker
             from nnxp.kernels.cuda.cupy_kernels import cupy_kernels
 
             own = cupy_kernels
-        return {**reference(xp), **writing(package), **own(package, xp)}
-    return reference(xp)
+        return Kernels({**reference(xp), **writing(package), **own(package, xp)})
+    return Kernels(reference(xp))

@@ -395,3 +395,10 @@ def test_a_class_that_is_masked_takes_no_part(backend: Target, rows: bool) -> No
         losses, gradients = head(backend, np.array([[0, 0, -np.inf]]), labels, np.ones((1, 1)))
     np.testing.assert_allclose(losses, [np.log(2)], rtol=1e-6)
     np.testing.assert_allclose(gradients, [[-0.5, 0.5, 0]], atol=1e-6)
+
+
+def test_a_name_that_is_no_kernel() -> None:
+    kernels = nnxp.get_backend("numpy").kernels
+    with pytest.raises(ValueError, match="got kernel 'colum_sums', expected one of .*; did you mean 'column_sums'"):
+        nnxp.Dense(2, 1, backend="numpy").kernel("colum_sums")
+    assert kernels.get("colum_sums") is None and "colum_sums" not in kernels
