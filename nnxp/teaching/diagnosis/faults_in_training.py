@@ -1,5 +1,6 @@
 """Faults of how it is trained: a check each."""
 
+import itertools
 import math
 
 from nnxp.layers import Dense, Dropout
@@ -28,6 +29,8 @@ PULL = 0.01
 """What a penalty costs, as a share of the best constant's loss, before it is said to have shrunk anything."""
 STUCK = 0.95
 """Of the best constant's loss so much is left."""
+HALVED = 0.5
+"""A loss that each epoch still lowers, by half at last, is on its way."""
 DROPPED = 0.9
 """Dropout that leaves a tenth of the units, of some dozens a few."""
 RISE = 1.1
@@ -42,7 +45,7 @@ def _dense(e: Evidence) -> list[Dense]:
 
 def _lacks(e: Evidence) -> bool:
     """Whether more could be learned of the rows than is."""
-    return e.trained and e.data.reachable - e.network.skill > SHORT
+    return e.trained and e.data.reachable - max(0.0, e.network.skill) > SHORT  # worse than nothing is nothing learned
 
 
 def rate_too_high(e: Evidence) -> Told | None:
@@ -53,7 +56,7 @@ def rate_too_high(e: Evidence) -> Told | None:
     if not e.trained or not along or e.data.is_constant:
         return None
     before, after = along[0.0], along[e.network.now]
-    if after - before <= WORSE * e.network.baseline:
+    if after - before <= WORSE * abs(e.network.baseline):
         return None
     return Told(
         after / before if before else math.inf,
@@ -87,7 +90,7 @@ def _longer(e: Evidence) -> tuple[float, float, float] | None:
         return None
     best = min(along, key=lambda multiple: along[multiple])
     gained = along[0.0] - along[best]
-    return (best, along[0.0], along[best]) if best >= MANY and gained > BETTER * e.network.baseline else None
+    return (best, along[0.0], along[best]) if best >= MANY and gained > BETTER * abs(e.network.baseline) else None
 
 
 def _is_large_batch(e: Evidence) -> bool:
@@ -103,7 +106,8 @@ def rate_too_low(e: Evidence) -> Told | None:
     best, before, after = found
     return Told(
         best,
-        f"{best:g} times the next step takes the loss from {before:.4g} to {after:.4g}, after {e.model.step:,} steps",
+        f"{best:g} times the next step takes the loss from {before:.4g} to {after:.4g}, after "
+        + counted(e.model.step, "step"),
         f"Multiply the learning rate, {e.model.optimizer.learning_rate:g}, by ten, until the loss no longer falls "
         "steadily",
     )
@@ -121,17 +125,18 @@ def batch_too_large(e: Evidence) -> Told | None:
         return None
     return Told(
         e.batch,
-        f"{e.model.step:,} steps were made in {e.model.epoch:,} epochs, with batches of {e.batch:,.0f} of "
-        f"{e.data.total:,} rows{more}",
+        f"{counted(e.model.step, 'step')} made in {counted(e.model.epoch, 'epoch')}, with batches of {e.batch:,.0f} "
+        f"of {e.data.total:,} rows{more}",
         "Take smaller batches, batch_size=32, or multiply the learning rate as the batch was multiplied",
     )
 
 
 def stuck(e: Evidence) -> Told | None:
     """A loss that a constant reaches too, where more could be learned."""
-    reported = e.history.get("loss") or [math.nan]
-    baseline = e.network.baseline
-    if not _lacks(e) or not reported[-1] - e.network.penalty >= STUCK * baseline:
+    reported, baseline = e.history.get("loss") or [], e.network.baseline
+    if not _lacks(e) or len(reported) < 2 or _falls(reported):
+        return None
+    if not reported[-1] - e.network.penalty >= baseline - (1 - STUCK) * abs(baseline):
         return None
     classes = e.data.counts
     if classes is not None and (shares := classes / classes.sum()).max() < 1.5 / len(shares):
@@ -140,10 +145,17 @@ def stuck(e: Evidence) -> Told | None:
         what = "the target's variance" if isinstance(e.model.loss, MeanSquaredError) else "what the best constant gives"
     return Told(
         reported[-1] / baseline if baseline else math.inf,
-        f"the loss is {reported[-1]:.4g} after {e.model.epoch:,} epochs, and {baseline:.4g} is {what}",
+        f"the loss is {reported[-1]:.4g} after {counted(e.model.epoch, 'epoch')}, and {baseline:.4g} is {what}",
         _hindrance(e)
         or "Train on 20 rows first: a network that does not learn them by heart has a fault in how it is built",
     )
+
+
+def _falls(losses: list[float]) -> bool:
+    """Whether each epoch of the second half took the loss down, and all of them by half: from far above a constant's
+    that is a way which has not come to its end."""
+    half = losses[(len(losses) - 1) // 2 :]
+    return all(after < before for before, after in itertools.pairwise(half)) and half[-1] < HALVED * half[0]
 
 
 def _hindrance(e: Evidence) -> str:
@@ -210,7 +222,7 @@ def over_fitting(e: Evidence) -> Told | None:
         return None
     best, epoch = min((value, i) for i, value in enumerate(losses, 1))
     rise = e.validation.loss - best
-    if e.validation.loss < RISE * best or rise <= LEAST * e.validation.baseline:
+    if rise < (RISE - 1) * abs(best) or rise <= LEAST * abs(e.validation.baseline):
         return None
     return Told(
         e.validation.loss / best if best else math.inf,

@@ -98,7 +98,7 @@ class Probe:
         with np.errstate(all="ignore"):
             losses = self.host(self.loss.forward(p, sample.y))
             mean = float(self.loss.calculate(p, sample.y))
-        return losses if not losses.mean() > 0 else losses * (mean / losses.mean())
+        return losses * (mean / losses.mean()) if 0 < losses.mean() < math.inf else losses
 
     def host(self, a: Array) -> Floats:
         """In float64, where NumPy is."""
