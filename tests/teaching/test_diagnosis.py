@@ -315,6 +315,14 @@ def test_equal_cells_of_sorted_rows_are_no_leak() -> None:
     assert evidence_of(model, X, y).data.leak[1] < 0.5
 
 
+def test_rows_that_are_there_twice_are_no_leak() -> None:
+    """Each row's twin has its label and all of its cells; a column that is the label is one all the same."""
+    again = np.arange(200) // 2
+    X, y, model = faulty.X[again], faulty.NUMBERS[again], OF_NUMBERS.model()
+    assert evidence_of(model, X, y).data.leak[1] < 0.5
+    assert evidence_of(model, np.column_stack([X[:, :3], y]), y).data.leak == (3, pytest.approx(1, abs=0.01))
+
+
 def test_rows_are_sorted_where_neighbours_are_alike() -> None:
     """1 in order; 0, give or take 3/√n, by chance."""
     for y, expected in ((np.sort(faulty.NUMBERS), 1.0), (faulty.NUMBERS, 0.0)):

@@ -102,8 +102,13 @@ def _offsets(model: Sequential, X: Floats, Y: Floats) -> Iterator[tuple[int | No
 
 
 def _leak(X: Floats, Y: Floats) -> tuple[int, float]:
-    """The column that says most of the label alone: each row's is predicted by that of the nearest in the column."""
+    """The column that says most of the label alone: each row's is predicted by that of the nearest in the column. A row
+    that is there several times counts once: it says its own label, in whichever column."""
     if len(X) < 3 or X.shape[1] < 2:
+        return 0, 0.0
+    distinct = np.unique(np.column_stack([X, Y]), axis=0, return_index=True)[1]
+    X, Y = X[distinct], Y[distinct]
+    if len(X) < 3:
         return 0, 0.0
     best, mixed = (0, 0.0), np.random.default_rng(0).permutation(len(X))
     X, Y = X[mixed], Y[mixed]  # of rows with equal cells, those that stand together in the data are no nearer
