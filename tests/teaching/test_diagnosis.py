@@ -323,6 +323,18 @@ def test_rows_that_are_there_twice_are_no_leak() -> None:
     assert evidence_of(model, np.column_stack([X[:, :3], y]), y).data.leak == (3, pytest.approx(1, abs=0.01))
 
 
+def test_validation_rows_that_the_training_did_not_follow() -> None:
+    """Their loss is no rise of the others'."""
+    x, y, (x_val, y_val) = HEALTHY.parts
+    model = HEALTHY.model()
+    model.fit(x, y, 20, validation_split=0.2)
+    found = nnxp.diagnose(model, x, y, validation_data=(x_val, (y_val + 1) % 3))
+    assert "over-fitting" not in {finding.name for finding in found}
+    assert "Over-fitting was not looked at" in str(found) and f"{model.history['val_loss'][-1]:.4g}, is of" in str(
+        found
+    )
+
+
 def test_rows_are_sorted_where_neighbours_are_alike() -> None:
     """1 in order; 0, give or take 3/√n, by chance."""
     for y, expected in ((np.sort(faulty.NUMBERS), 1.0), (faulty.NUMBERS, 0.0)):

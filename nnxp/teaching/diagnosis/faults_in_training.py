@@ -9,6 +9,7 @@ from nnxp.losses import MeanSquaredError
 from nnxp.optimizers import LBFGS, Adagrad, Adam, Lion, RMSprop
 from nnxp.printing import counted
 from nnxp.teaching.diagnosis.evidence import Evidence
+from nnxp.teaching.diagnosis.sampling import ROWS
 from nnxp.teaching.diagnosis.told import Told
 
 SHORT = 0.1
@@ -35,6 +36,8 @@ DROPPED = 0.9
 """Dropout that leaves a tenth of the units, of some dozens a few."""
 RISE = 1.1
 """The validation loss over its best: as the fault is defined here."""
+SAME_ROWS, SOME_ROWS = 0.01, 0.5
+"""The validation loss is that of the rows which the training followed, to rounding; or, of some of those, to chance."""
 LEAST = 0.02
 """A rise by less of the best constant's loss is none worth a word: 10 % of next to nothing."""
 
@@ -223,6 +226,13 @@ def over_fitting(e: Evidence) -> Told | None:
     best, epoch = min((value, i) for i, value in enumerate(losses, 1))
     rise = e.validation.loss - best
     if rise < (RISE - 1) * abs(best) or rise <= LEAST * abs(e.validation.baseline):
+        return None
+    off = SOME_ROWS if e.validation.rows >= ROWS else SAME_ROWS
+    if not abs(e.validation.loss - losses[-1]) <= off * abs(losses[-1]):
+        e.remarks.append(
+            f"Over-fitting was not looked at: the training's last validation loss, {losses[-1]:.4g}, is of other rows, "
+            f"or other weights, than {e.validation.loss:.4g} of this validation_data."
+        )
         return None
     return Told(
         e.validation.loss / best if best else math.inf,
