@@ -293,6 +293,11 @@ def test_nothing_is_said_that_its_number_does_not_show() -> None:
     model.fit(x, OF_NUMBERS.y[:300], 30, validation_data=(x, OF_NUMBERS.y[:300]))
     found = nnxp.diagnose(model, x, OF_NUMBERS.y[:300], validation_data=(x, OF_NUMBERS.y[:300]))
     assert "over-fitting" not in {finding.name for finding in found}
+    layers = [nnxp.Dense(2, 100, l2=1e-7, initializer="glorot_uniform"), "tanh", nnxp.Dense(100, 1)]
+    model = nnxp.Sequential(layers, "mean_squared_error", nnxp.Adam(1e-4), seed=0)
+    model.fit(x[:, :2], OF_NUMBERS.y[:300], 1)  # √(2 · 2 / 102) = 0.2 is what it began with, and no decay's doing
+    found = nnxp.diagnose(model, x[:, :2], OF_NUMBERS.y[:300])
+    assert "weight decay too strong" not in {finding.name for finding in found}
 
 
 def test_hardly_any_rows() -> None:

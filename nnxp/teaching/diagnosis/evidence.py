@@ -82,6 +82,8 @@ class DenseSeen:
         "layer 3, Dense(64, 10)".
     gain : float
         The root of the mean square of its weights times √n_in: what it multiplies the size of its inputs by.
+    usual : float
+        What initializers begin with at least: 1, and Glorot's √(2 n_in / (n_in + n_out)) where a layer widens.
     spread : float
         How far the units' weights differ from their mean, as a share of their size; 0: all units are one.
     size, signal : float
@@ -93,6 +95,7 @@ class DenseSeen:
 
     title: str
     gain: float
+    usual: float
     spread: float
     size: float
     signal: float

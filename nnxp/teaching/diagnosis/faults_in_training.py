@@ -25,7 +25,7 @@ USUAL, LARGE_SHARE, FEW_STEPS = 32, 4, 200
 """A batch of more rows than `fit` takes by itself, and of a quarter of all or more, is large; and so few steps are few:
 no healthy run of the tuning half was done after fewer."""
 SHRUNK = 0.25
-"""What a layer makes of the size of its inputs, where it begins with 1 to 1.4."""
+"""So much is left of what a layer makes of the size of its inputs when it begins."""
 PULL = 0.01
 """What a penalty costs, as a share of the best constant's loss, before it is said to have shrunk anything."""
 STUCK = 0.95
@@ -177,21 +177,22 @@ def decay_too_strong(e: Evidence) -> Told | None:
     penalised = max((max(_numbers(layer.l1) + _numbers(layer.l2)) for layer in dense), default=0.0)
     if not (decay or penalised) or not _lacks(e) or not e.network.dense:
         return None
-    gain, optimizer = min(layer.gain for layer in e.network.dense), e.model.optimizer
+    smallest, optimizer = min(e.network.dense, key=lambda layer: layer.gain / layer.usual), e.model.optimizer
     # A step of Adam's kind moves a weight by the rate at most, decay by rate · λ · |w|: of weights of the usual size,
     # 1/√n_in, decay takes more than any gradient gives from λ = √n_in on.
     outweighs = decay >= min(math.sqrt(layer.n_in) for layer in dense)
     # By itself it leaves exp(-rate · λ · steps) of a weight.
     pulls = optimizer.learning_rate * decay * e.model.step > 1
     # Weights of the usual size, Σw² = n_out, cost λ · n_out: a penalty of which that is next to nothing pulls at none.
-    pulls |= penalised * max(layer.n_out for layer in dense) > PULL * e.network.baseline
-    has_shrunk = gain < SHRUNK and pulls
+    pulls |= penalised * max(layer.n_out for layer in dense) > PULL * abs(e.network.baseline)
+    has_shrunk = smallest.gain < SHRUNK * smallest.usual and pulls
     if not (has_shrunk or outweighs or e.network.penalty > e.network.loss):
         return None
     option = f"weight_decay={decay:g}" if decay else f"l1 or l2 of {penalised:g}"
     return Told(
-        gain,
-        f"with {option} a layer makes its inputs {gain:.2g} times as large, where 1 to 1.4 is usual",
+        smallest.gain,
+        f"with {option} a layer makes its inputs {smallest.gain:.2g} times as large, where "
+        f"{'1 to 1.4' if smallest.usual == 1 else f'{smallest.usual:.2g} to 1.4'} is usual",
         "Divide the decay by ten until the training loss falls; leave biases out, decay_biases=False",
     )
 

@@ -53,7 +53,7 @@ def sample(model: Sequential, X: ArrayLike, y: ArrayLike, name: str = "X") -> Sa
         raise ValueError(f"got {name} with no samples, expected at least one")
     if library_of(y) == "numpy":
         y = np.asarray(y)
-    same_length(n, int(y.shape[0]), "labels")
+    same_length(n, int(y.shape[0]) if y.ndim else 0, "labels")
     index = _that_count(model, y, positions(n, ROWS))
     with backend.context():
         moved = model._moved(rows_of(backend, x, index))

@@ -175,6 +175,7 @@ class Probe:
                 DenseSeen(
                     title,
                     gain,
+                    min(1.0, math.sqrt(2 * layer.n_in / (layer.n_in + layer.n_out))),
                     1.0 if alone else spread,
                     self._rms(layer.inputs),
                     self._rms(layer.dinputs),
