@@ -335,9 +335,18 @@ def test_validation_rows_that_the_training_did_not_follow() -> None:
     model.fit(x, y, 20, validation_split=0.2)
     found = nnxp.diagnose(model, x, y, validation_data=(x_val, (y_val + 1) % 3))
     assert "over-fitting" not in {finding.name for finding in found}
-    assert "Over-fitting was not looked at" in str(found) and f"{model.history['val_loss'][-1]:.4g}, is of" in str(
-        found
-    )
+    assert "Over-fitting was not looked at" in str(found)
+    assert f"{model.history['val_loss'][-1]:.4g}, is of other" in str(found)
+
+
+def test_the_validation_loss_is_that_of_the_history() -> None:
+    x_val = faulty.X[300:]
+    model = nnxp.Sequential([nnxp.Dense(4, 1), "sigmoid"], "binary_crossentropy", nnxp.SGD(0.0), seed=0)
+    model.layers[0].biases = [[30.0]]  # so sure that 1 - p is 0 in float32, and the loss of 0 is 30, as that of logits
+    y_val = np.arange(len(x_val)) % 2
+    model.fit(x_val, y_val, 1, validation_data=(x_val, y_val))
+    seen = evidence_of(model, x_val, y_val, (x_val, y_val)).validation
+    assert seen is not None and seen.loss == pytest.approx(model.history["val_loss"][0], rel=1e-5)
 
 
 def test_rows_are_sorted_where_neighbours_are_alike() -> None:

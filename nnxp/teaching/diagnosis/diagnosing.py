@@ -124,6 +124,7 @@ def evidence_of(model: Sequential, X: ArrayLike, y: ArrayLike, validation_data: 
         )
     remarks: list[str] = []
     whole = copy.deepcopy(model)
+    whole.communicator = None  # one process looks, and waits for none
     _ = whole._checked(X)  # which decides the backend, where nothing has yet
     one = whole if whole.members == 1 else whole.member(0)
     if one is not whole:

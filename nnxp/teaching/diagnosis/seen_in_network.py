@@ -66,11 +66,10 @@ class Probe:
         """Of rows that are not trained on, as a validation is: of members the mean prediction, of weights the average
         that the optimizer keeps. And each class's recall."""
         model = self.model if self.model.optimizer.ema is None else self.model.averaged()
-        p = model.predict(self.sample.x)
-        losses, given = self.losses(p, self.sample), self.host(p)
+        given = self.host(model.predict(self.sample.x))
         found = Validation(
-            rows=len(losses),
-            loss=float(losses.mean()) + self.penalty(),
+            rows=len(given),
+            loss=model.evaluate(self.sample.x, self.sample.y)["loss"],  # as the history has it: of logits, where it can
             baseline=self.baseline(self.sample),
             skill=skill(self.sample.truth.matrix, comparable(self.loss, given)),
         )
