@@ -339,6 +339,14 @@ def test_validation_rows_that_the_training_did_not_follow() -> None:
     assert f"{model.history['val_loss'][-1]:.4g}, is of other" in str(found)
 
 
+def test_a_batch_is_as_large_as_the_training_took_it() -> None:
+    """Of 64 rows 32 are held out, the others one batch of 32, the default: not one of 64."""
+    model = HEALTHY.model()
+    model.fit(faulty.X[:64], faulty.CLASSES[:64], 20, validation_split=0.5)
+    found = evidence_of(model, faulty.X[:64], faulty.CLASSES[:64])
+    assert found.batch == 32 and "batch too large" not in {finding.name for finding in checked(found)}
+
+
 def test_the_validation_loss_is_that_of_the_history() -> None:
     x_val = faulty.X[300:]
     model = nnxp.Sequential([nnxp.Dense(4, 1), "sigmoid"], "binary_crossentropy", nnxp.SGD(0.0), seed=0)

@@ -142,4 +142,4 @@ def evidence_of(model: Sequential, X: ArrayLike, y: ArrayLike, validation_data: 
             network = replace(network, recalls=recalls)
             share, chance = twins(one, (X, y), held_out)
             data = replace(data, twins=share, twins_by_chance=chance)
-    return Evidence(one, data, network, validation, vars(model).get("_shuffled"), remarks)
+    return Evidence(one, data, network, validation, vars(model).get("_shuffled"), vars(model).get("_batch"), remarks)

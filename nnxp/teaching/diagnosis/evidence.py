@@ -177,6 +177,8 @@ class Evidence:
         A copy of what is diagnosed, for its options and its history.
     shuffled : bool or None
         Whether the last fit took rows in a new order each epoch; None where that is not known, of a file's model say.
+    batch_size : int or None
+        Of the last fit, where that is known.
     remarks : list of str
         Filled by what measures and by what checks.
     """
@@ -186,6 +188,7 @@ class Evidence:
     network: Network
     validation: Validation | None
     shuffled: bool | None
+    batch_size: int | None
     remarks: list[str] = field(default_factory=list)
 
     def column(self, i: int, count: int) -> str:
@@ -216,8 +219,8 @@ class Evidence:
 
     @property
     def batch(self) -> float:
-        """The rows of a batch, as far as X are the rows that were trained on."""
-        return self.data.total / max(1.0, self.steps_an_epoch)
+        """The rows of a batch; where that is not known, as far as X are the rows that were trained on."""
+        return float(self.batch_size) if self.batch_size else self.data.total / max(1.0, self.steps_an_epoch)
 
     @property
     def left(self) -> float:
