@@ -193,7 +193,7 @@ def _flat(y: HostArray, is_class: bool) -> HostArray:
     """Class indices, or numbers, (n,)."""
     if y.ndim == 2:
         y = y.argmax(axis=1) if is_class and y.shape[1] > 1 else y[:, 0]
-    return y.astype(np.int64 if is_class else np.float64)
+    return np.rint(y).astype(np.int64) if is_class else y.astype(np.float64)  # 0.9 is a yes
 
 
 def _spread(n: int, most: int) -> HostArray:

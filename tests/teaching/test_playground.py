@@ -135,6 +135,11 @@ def test_rows_of_an_ignored_label_are_not_drawn(ignored: int) -> None:
     assert page.count("a row that is trained on</title>") == 40
 
 
+def test_a_label_near_yes_is_drawn_as_one() -> None:
+    model = network(nnxp.Dense(2, 1), "sigmoid", y="binary_crossentropy")
+    assert watched(model, y=0.1 + 0.8 * Y)._shown.y.tolist() == Y.tolist()
+
+
 def test_the_weights_are_those_of_a_validation() -> None:
     model = network(nnxp.Dense(2, 2), optimizer=nnxp.Adam(0.1, ema=0.9))
     playground = watched(model)
