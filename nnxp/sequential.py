@@ -71,11 +71,11 @@ class Sequential(Portable):
     [0, 1, 1, 0]
     """
 
-    _of_this_process = (*Portable._of_this_process, "_training", "_fit", "_shuffled")
+    _of_this_process = (*Portable._of_this_process, "_training", "_fit", "_shuffled", "_batch")
 
     def _start_afresh(self) -> None:
         super()._start_afresh()
-        for name in ("_fit", "_shuffled"):  # of `fitting`
+        for name in ("_fit", "_shuffled", "_batch"):  # of `fitting`
             self.__dict__.pop(name, None)
         self._training: Training | None = None
 

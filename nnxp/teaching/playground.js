@@ -99,6 +99,11 @@
     });
   }
 
+  // A place has digits enough to tell it from the next one: of a year all four.
+  function placed(value, i) {
+    return String(Number(value.toPrecision(data.digits[i])));
+  }
+
   function node(name, ...children) {
     const made = document.createElement(name);
     made.append(...children);
@@ -128,7 +133,8 @@
       if (!isParameter && input === undefined) return null;
       const value = isParameter ? frames[at].numbers[group][unit][parameter] : inputOf(group, Number(input));
       if (value === undefined) return null;
-      const number = mathml("mn", short(value).replace("-", "−"));
+      const said = !isParameter && group === 0 ? placed(value, Number(input)) : short(value);
+      const number = mathml("mn", said.replace("-", "−"));
       letter.replaceWith(value < 0 ? mathml("mrow", mathml("mo", "("), number, mathml("mo", ")")) : number);
     }
     return copy;
@@ -164,7 +170,7 @@
   }
 
   function read(target) {
-    const where = coordinates().map((value, i) => `${data.features[i]} = ${short(value)}`).join(", ");
+    const where = coordinates().map((value, i) => `${data.features[i]} = ${placed(value, i)}`).join(", ");
     const parts = [];
     if (target) {
       const [group, unit] = target;
@@ -179,7 +185,8 @@
       parts.push(node("h3", `At ${where}: class ${data.classes[best]}`));
       const outputs = data.groups.length - 1;
       parts.push(node("p", `with probability ≈ ${(frames[at].answer.probability[i] / 255).toFixed(2)}`));
-      parts.push(formulaOf(outputs, Math.min(best, formulas[outputs].length - 1)), ...lettersOf(outputs));
+      const unit = data.groups[outputs].width === 1 ? 0 : best; // one yes-or-no output speaks for both classes
+      if (unit < formulas[outputs].length) parts.push(formulaOf(outputs, unit), ...lettersOf(outputs));
     } else {
       parts.push(node("h3", `At ${where}`));
       const output = data.groups.length - 1;

@@ -8,6 +8,7 @@ import numpy as np
 
 from nnxp.backends import get_backend, library_of
 from nnxp.callbacks import State
+from nnxp.doors.arrays import refuse_sparse
 from nnxp.doors.calling import Constructed
 from nnxp.doors.describing import described
 from nnxp.files.wholefile import whole_file
@@ -23,6 +24,7 @@ FRAMES = 40
 """Moments that are kept of a fit, beside its beginning and its end."""
 POINTS, ROWS = 600, 2000
 """The most points that are drawn, and rows at which a unit may be dead."""
+CLASSES = 256
 
 
 class Playground(Constructed):
@@ -56,7 +58,10 @@ class Playground(Constructed):
     ------
     ValueError
         X has other than two features, holds NaN or infinity, or is not as long as y. When the fit begins: the model has
-        several members, or outputs that are neither classes nor one number.
+        several members, other features, more than 256 classes, or outputs that are neither classes nor one number; a
+        label is none of its classes. (Rows of a loss's `ignore_label` are not drawn.)
+    TypeError
+        X or y holds no numbers.
 
     Examples
     --------
@@ -87,10 +92,14 @@ class Playground(Constructed):
                 f"got X of shape {self.X.shape}, expected (n, 2): a page shows a plane, which two features make: "
                 "choose two, X[:, :2] say"
             )
-        if not np.isfinite(self.X).all():
-            raise ValueError("got X with NaN or infinity, expected finite numbers")
-        if len(self.y) != len(self.X):
-            raise ValueError(f"got {len(self.y)} targets for {len(self.X)} rows, expected one for each")
+        with np.errstate(all="ignore"):
+            reach = np.ptp(self.X.astype(np.float64), axis=0)
+        if not np.isfinite(reach).all():
+            raise ValueError("got X with NaN or infinity, or numbers infinitely far apart, expected finite ones")
+        if self.y.ndim == 0 or len(self.y) != len(self.X):
+            raise ValueError(
+                f"got {self.y.shape[0] if self.y.ndim else 1} targets for {len(self.X)} rows, expected one for each"
+            )
         if len(self.features) != 2:
             raise ValueError(f"got features={list(features)}, expected two names")
         self.frames: list[Frame] = []
@@ -127,10 +136,16 @@ class Playground(Constructed):
         answer = answers(model, outputs(model, len(model.layers), one))
         if classes is None and answer.shape[1] != 1:
             raise ValueError(f"got a model of {answer.shape[1]} numbers, expected one, or classes, to show its surface")
+        labels = _flat(self.y, classes is not None)
+        counts = np.ones(len(labels), dtype=bool)
+        if classes is not None:
+            counts = labels != getattr(model.loss, "ignore_label", None)  # such rows are not drawn
+            _check_classes(labels[counts], len(classes))
         self._due = {epoch + round(i * epochs / FRAMES) for i in range(1, FRAMES + 1)}
         found = groups(model, one)
         lines = [unit_formulas(model, g.start, g.stop, g.shown, outputs(model, g.start, one).shape[1]) for g in found]
-        rows, drawn = self.X[_spread(len(self.X), ROWS)], _spread(len(self.X), POINTS)
+        rows, drawn = self.X[_spread(len(self.X), ROWS)], np.flatnonzero(counts)
+        drawn = drawn[_spread(len(drawn), POINTS)]
         scene = Scene(Window.around(self.X.astype(np.float64)), found, lines, rows, min(epochs, FRAMES) + 2)
         self.frames = [scene.frame(model, epoch, has_stepped=False)]
         names = [titled(layer) for layer in model.layers]
@@ -139,7 +154,7 @@ class Playground(Constructed):
             features=self.features,
             classes=classes,
             X=self.X[drawn].astype(np.float64),
-            y=_flat(self.y[drawn], classes is not None),
+            y=labels[drawn],
             scene=scene,
             frames=self.frames,
             history={**model.history},
@@ -151,9 +166,21 @@ class Playground(Constructed):
 
 
 def check(model: Sequential) -> None:
-    """Raises where there is not one network."""
+    """Raises where there is not one network of the plane."""
+    if model.n_in not in (None, 2):
+        raise ValueError(f"got a model of {model.n_in} features, expected two: a page shows a plane")
     if model.members > 1:
         raise ValueError(f"got a model of {model.members} members, expected one network: leave members= out")
+
+
+def _check_classes(labels: HostArray, classes: int) -> None:
+    """Raises where a page has no room for the classes, or a label is none of them."""
+    if classes > CLASSES:
+        raise ValueError(f"got a model of {classes:,} classes, expected {CLASSES} at most: a page has a byte for each")
+    if len(labels) and not 0 <= labels.min() <= labels.max() < classes:
+        raise ValueError(
+            f"got y from {labels.min()} to {labels.max()}, expected the model's classes, 0 to {classes - 1}"
+        )
 
 
 def titled(layer: Layer) -> str:
@@ -166,7 +193,7 @@ def _flat(y: HostArray, is_class: bool) -> HostArray:
     """Class indices, or numbers, (n,)."""
     if y.ndim == 2:
         y = y.argmax(axis=1) if is_class and y.shape[1] > 1 else y[:, 0]
-    return y.astype(np.int64 if is_class else np.float64)
+    return np.rint(y).astype(np.int64) if is_class else y.astype(np.float64)  # 0.9 is a yes
 
 
 def _spread(n: int, most: int) -> HostArray:
@@ -176,4 +203,5 @@ def _spread(n: int, most: int) -> HostArray:
 
 def _host(a: ArrayLike) -> HostArray:
     """An array of any library on the host."""
-    return np.asarray(a if library_of(a) == "numpy" else get_backend(a).to_numpy(a))
+    refuse_sparse(a)
+    return get_backend("numpy")._admit(a if library_of(a) == "numpy" else get_backend(a).to_numpy(a))

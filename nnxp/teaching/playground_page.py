@@ -89,18 +89,19 @@ def _document(shown: Shown) -> dict[str, Any]:
     """The data of the script."""
     window, frames = shown.scene.window, []
     for frame in shown.frames:
-        losses = {name: values[frame.epoch - 1] if frame.epoch else None for name, values in shown.curves.items()}
+        losses = {name: dict(enumerate(values, 1)).get(frame.epoch) for name, values in shown.curves.items()}
         known = {name: None if v is None or not np.isfinite(v) else short([v])[0] for name, v in losses.items()}
         frames.append(frame.document() | {"losses": [*known.values()]})
     return {
         "side": shown.scene.answer_side,
         "unitSide": shown.scene.side,
-        "low": short(window.low),
-        "high": short(window.high),
+        "low": window.low.tolist(),
+        "high": window.high.tolist(),
+        "digits": window.digits,
         "features": shown.features,
         "answer": shown.answer,
         "classes": shown.classes,
-        "groups": [{"kind": g.kind, "title": _heading(shown, i), "names": _labels(shown, g)}
+        "groups": [{"kind": g.kind, "title": _heading(shown, i), "names": _labels(shown, g), "width": g.width}
                    for i, (g, _) in enumerate(shown.groups)],
         "frames": frames,
     }  # fmt: skip
@@ -124,8 +125,11 @@ def _controls(frames: int) -> Markup:
 def _plane(shown: Shown) -> Markup:
     """The large picture, and what is read at a place of it."""
     across, up = (cut(name, 24) for name in shown.features)
-    low, high = ([f"{value:.3g}" for value in end] for end in (shown.scene.window.low, shown.scene.window.high))
-    side = shown.scene.answer_side
+    window, side = shown.scene.window, shown.scene.answer_side
+    low, high = (
+        [f"{value:.{digits}g}" for value, digits in zip(end, window.digits, strict=True)]
+        for end in (window.low, window.high)
+    )
     canvas = element("canvas", id="surface", width=side, height=side, aria_hidden="true")
     label = "The plane: the arrow keys move the cross, the numbers beside it say what is there"
     stage = element("div", canvas, _points(shown), id="stage", tabindex="0", role="application", aria_label=label)

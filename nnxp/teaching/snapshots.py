@@ -49,6 +49,12 @@ class Window:
         reach = np.where(high > low, high - low, np.maximum(1.0, abs(high)))
         return cls(low - 0.1 * reach, high + 0.1 * reach)
 
+    @property
+    def digits(self) -> list[int]:
+        """How many digits tell the places of each axis apart: three, and those that all of it shares."""
+        shared = np.log10(np.maximum(abs(self.low), abs(self.high)) / (self.high - self.low))
+        return [int(min(3 + max(np.ceil(digits), 0), 17)) for digits in shared]
+
     def grid(self, side: int) -> Floats:
         """The middles of side x side cells, (side², 2), from the upper left one on, row by row."""
         across, up = ((np.arange(side) + 0.5) / side * (b - a) + a for a, b in zip(self.low, self.high, strict=True))

@@ -117,7 +117,9 @@ def fit(
             if model.store.trained and not training.plan.owners:
                 logging.getLogger("nnxp").warning("got a model whose layers are all frozen: nothing is trained")
             training.plan.micro_batch_size = micro_batch_size
-            vars(model)["_shuffled"] = None if isinstance(data, Stream) else shuffle  # for who diagnoses it
+            # for who diagnoses it
+            vars(model)["_shuffled"] = None if isinstance(data, Stream) else shuffle
+            vars(model)["_batch"] = None if isinstance(data, Stream) else min(data.batch_size, data.n)
             try:
                 training.run(data, validation, epochs, shown, callbacks, described, resumed)
             finally:

@@ -97,13 +97,29 @@ def test_on_every_backend(backend: Target) -> None:
         assert found.network.loss == pytest.approx(on_host.network.loss, rel=1e-2)
 
 
-LOSSES = {
+class Below(nnxp.MeanSquaredError):
+    """Squares that count from -5, as a likelihood's logarithm may."""
+
+    def losses(self, p: Any, y: Any) -> Any:
+        return super().losses(p, y) - 5
+
+
+class OfBatches(nnxp.MeanSquaredError):
+    def losses(self, p: Any, y: Any) -> Any:
+        if len(p) != 10:
+            raise RuntimeError("ten rows, no others")
+        return super().losses(p, y)
+
+
+LOSSES: dict[str, Any] = {
     "binary": ("binary_crossentropy", "sigmoid", (faulty.CLASSES == 1).astype(np.float64)),
     "binary logits": (nnxp.SigmoidCrossentropy(), None, (faulty.CLASSES == 1).astype(np.float64)),
     "logits": (nnxp.SoftmaxCrossentropy(class_weight=[1, 2, 1]), None, np.eye(3)[faulty.CLASSES]),
     "several yes or no": ("binary_crossentropy", "sigmoid", (np.sign(faulty.X[:, :2]) + 1) / 2),
     "absolute": ("mean_absolute_error", None, faulty.NUMBERS),
     "counts": ("poisson", None, np.floor(np.exp(faulty.X[:, 0] + faulty.X[:, 1]))),
+    "counts of dozens": ("poisson", None, np.floor(30 * np.exp((faulty.X[:, 0] + faulty.X[:, 1]) / 3))),
+    "below 0": (Below(), None, faulty.NUMBERS),
     "two numbers": ("huber", None, faulty.X[:, :2] ** 2),
 }
 
@@ -192,6 +208,10 @@ def test_a_callback_that_fails_ends_no_training(caplog: pytest.LogCaptureFixture
     with caplog.at_level(logging.WARNING, logger="nnxp"):
         model.fit(x, y, 1, callbacks=[nnxp.Diagnosing(x, y[:-1])])
     assert model.epoch == 1 and "no diagnosis: got 299 labels for 300 samples" in caplog.text
+    model = nnxp.Sequential([nnxp.Dense(4, 1)], OfBatches(), seed=0)
+    with caplog.at_level(logging.WARNING, logger="nnxp"):
+        model.fit(x, x[:, 0], 1, 10, callbacks=[nnxp.Diagnosing(x, x[:, 0])])
+    assert model.epoch == 1 and "no diagnosis: ten rows, no others" in caplog.text
 
 
 def test_a_small_penalty_is_not_blamed() -> None:
@@ -226,6 +246,58 @@ def test_what_is_refused() -> None:
     hole[3, 1] = np.nan
     with pytest.raises(ValueError, match="NaN or infinity, first at row 3"):
         nnxp.diagnose(HEALTHY.model(), hole, y)
+    with pytest.raises(ValueError, match="validation X with NaN or infinity, first at row 3"):
+        nnxp.diagnose(HEALTHY.model(), x, y, validation_data=(hole, y))
+    many = np.concatenate([x] * 9 + [hole])  # of which not all are looked at
+    many[-len(x) :, 0] = np.nan
+    with pytest.raises(ValueError, match=f"first at row {9 * len(x)}, column 0"):
+        nnxp.diagnose(HEALTHY.model(), many, np.tile(y, 10))
+    coded = nnxp.Sequential([nnxp.Embedding(1, [3], 2), nnxp.Dense(2, 3), "softmax"], "categorical_crossentropy")
+    with pytest.raises(ValueError, match="got X with 7 as a code at row 0"):
+        nnxp.diagnose(coded, np.full((len(y), 1), 7.0), y)
+
+
+def test_rows_are_the_same_in_any_dtype_and_layout() -> None:
+    x, y, _ = HEALTHY.parts
+    model = HEALTHY.model()
+    for again in ((x.astype(np.float32), y), (x, np.eye(3)[y])):
+        assert evidence_of(model, x, y, again).data.twins == 1
+    assert evidence_of(model, x, y, (x, (y + 1) % 3)).data.twins == 0
+
+
+@pytest.mark.parametrize("ignored", [-1, 255])
+def test_ignored_labels_are_not_looked_at(ignored: int) -> None:
+    x, y, _ = HEALTHY.parts
+    loss = nnxp.CategoricalCrossentropy(ignore_label=ignored, class_weight=[1, 2, 1])
+    model = nnxp.Sequential([nnxp.Dense(4, 3), "softmax"], loss, seed=0)
+    some = np.where(np.arange(len(y)) % 3 == 0, ignored, y)
+    found, alone = (evidence_of(model, *rows) for rows in ((x, some), (x[some != ignored], y[some != ignored])))
+    assert found.data.total == len(x) and (found.data.rows, found.network.loss) == (200, alone.network.loss)
+    np.testing.assert_array_equal(found.data.counts, alone.data.counts)
+    with pytest.raises(ValueError, match=f"all the ignored one, {ignored}"):
+        nnxp.diagnose(model, x, np.full(len(x), ignored))
+
+
+def test_nothing_is_said_that_its_number_does_not_show() -> None:
+    x, y, _ = HEALTHY.parts
+    model = OF_NUMBERS.model()
+    model.fit(x[:2], [[1.0], [2.0]], 3)  # nothing follows from two rows, and nothing is learned yet
+    assert not {"under-fitting", "loss stuck"} & {finding.name for finding in nnxp.diagnose(model, x[:2], [1.0, 2.0])}
+    model = HEALTHY.model()
+    model.fit(100 * x, y, 1)  # the first epoch's loss is of weights that were not trained
+    assert model.history["loss"][0] > np.log(3)
+    assert "loss stuck" not in {finding.name for finding in nnxp.diagnose(model, 100 * x, y)}
+    assert "the loss is inf" in str(nnxp.diagnose(OF_NUMBERS.model(), x, 1e30 * x[:, :1]))
+    model = OF_NUMBERS.model(dtype="float64")
+    model.loss = Below()
+    model.fit(x, OF_NUMBERS.y[:300], 30, validation_data=(x, OF_NUMBERS.y[:300]))
+    found = nnxp.diagnose(model, x, OF_NUMBERS.y[:300], validation_data=(x, OF_NUMBERS.y[:300]))
+    assert "over-fitting" not in {finding.name for finding in found}
+    layers = [nnxp.Dense(2, 100, l2=1e-7, initializer="glorot_uniform"), "tanh", nnxp.Dense(100, 1)]
+    model = nnxp.Sequential(layers, "mean_squared_error", nnxp.Adam(1e-4), seed=0)
+    model.fit(x[:, :2], OF_NUMBERS.y[:300], 1)  # √(2 · 2 / 102) = 0.2 is what it began with, and no decay's doing
+    found = nnxp.diagnose(model, x[:, :2], OF_NUMBERS.y[:300])
+    assert "weight decay too strong" not in {finding.name for finding in found}
 
 
 def test_hardly_any_rows() -> None:
@@ -246,6 +318,43 @@ def test_equal_cells_of_sorted_rows_are_no_leak() -> None:
     X[:, 2] = np.random.default_rng(0).integers(0, 3, len(X))
     model = nnxp.Sequential([nnxp.Dense(4, 3), "softmax"], "categorical_crossentropy", seed=0)
     assert evidence_of(model, X, y).data.leak[1] < 0.5
+
+
+def test_rows_that_are_there_twice_are_no_leak() -> None:
+    """Each row's twin has its label and all of its cells; a column that is the label is one all the same."""
+    again = np.arange(200) // 2
+    X, y, model = faulty.X[again], faulty.NUMBERS[again], OF_NUMBERS.model()
+    assert evidence_of(model, X, y).data.leak[1] < 0.5
+    assert evidence_of(model, np.column_stack([X[:, :3], y]), y).data.leak == (3, pytest.approx(1, abs=0.01))
+
+
+def test_validation_rows_that_the_training_did_not_follow() -> None:
+    """Their loss is no rise of the others'."""
+    x, y, (x_val, y_val) = HEALTHY.parts
+    model = HEALTHY.model()
+    model.fit(x, y, 20, validation_split=0.2)
+    found = nnxp.diagnose(model, x, y, validation_data=(x_val, (y_val + 1) % 3))
+    assert "over-fitting" not in {finding.name for finding in found}
+    assert "Over-fitting was not looked at" in str(found)
+    assert f"{model.history['val_loss'][-1]:.4g}, is of other" in str(found)
+
+
+def test_a_batch_is_as_large_as_the_training_took_it() -> None:
+    """Of 64 rows 32 are held out, the others one batch of 32, the default: not one of 64."""
+    model = HEALTHY.model()
+    model.fit(faulty.X[:64], faulty.CLASSES[:64], 20, validation_split=0.5)
+    found = evidence_of(model, faulty.X[:64], faulty.CLASSES[:64])
+    assert found.batch == 32 and "batch too large" not in {finding.name for finding in checked(found)}
+
+
+def test_the_validation_loss_is_that_of_the_history() -> None:
+    x_val = faulty.X[300:]
+    model = nnxp.Sequential([nnxp.Dense(4, 1), "sigmoid"], "binary_crossentropy", nnxp.SGD(0.0), seed=0)
+    model.layers[0].biases = [[30.0]]  # so sure that 1 - p is 0 in float32, and the loss of 0 is 30, as that of logits
+    y_val = np.arange(len(x_val)) % 2
+    model.fit(x_val, y_val, 1, validation_data=(x_val, y_val))
+    seen = evidence_of(model, x_val, y_val, (x_val, y_val)).validation
+    assert seen is not None and seen.loss == pytest.approx(model.history["val_loss"][0], rel=1e-5)
 
 
 def test_rows_are_sorted_where_neighbours_are_alike() -> None:

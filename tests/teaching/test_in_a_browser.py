@@ -112,6 +112,17 @@ def test_a_playground(tmp_path: Path, browser: Browser) -> None:
     dead = len(playground.frames[seen].dead[0])
     assert browser.one("[data-dead='0']").text.startswith(f"{dead} ") and browser.said == []
 
+    wide = network(nnxp.Dense(2, 200))  # of which 192 units are kept
+    wide.layers[0].biases = 1e6 * (np.arange(200) == 199)
+    years = watched(wide, x * 10 + [2000.0, 0.0], y, epochs=1)
+    years.save(tmp_path / "years.html")
+    browser.open(tmp_path / "years.html")
+    browser.until("'ready' in document.body.dataset")
+    place = years._shown.scene.window.grid(side := years._shown.scene.side)[side // 2 * side + side // 2]
+    year = float(reading().split(" = ")[1].split(",")[0])
+    assert year == pytest.approx(place[0], abs=0.05) and ": class 199" in reading() and browser.said == []
+    assert not browser.all("#reading math")  # another unit's formula would be none of this class
+
     browser.open(tmp_path / "page.html", width=390)
     browser.until("'ready' in document.body.dataset")
     assert browser.width <= 390 and browser.js("document.getElementById('stage').getBoundingClientRect().width") > 300

@@ -19,7 +19,7 @@ from tests.teaching.test_explain_pages import Page
 X, Y = nnxp.data.moons(samples=60, seed=0)
 
 
-def network(*layers: Any, y: str = "categorical_crossentropy", **options: Any) -> nnxp.Sequential:
+def network(*layers: Any, y: Any = "categorical_crossentropy", **options: Any) -> nnxp.Sequential:
     options = {"backend": nnxp.get_backend("numpy", fast=False), "seed": 1, "optimizer": "adam"} | options
     layers = layers or (nnxp.Rescaling(2.0, -0.5), nnxp.Dense(2, 4), "relu", nnxp.Dropout(0.1), nnxp.Dense(4, 2))
     return nnxp.Sequential([*layers, *(["softmax"] if y == "categorical_crossentropy" else [])], y, **options)
@@ -119,6 +119,27 @@ def test_other_models_have_a_page(layers: Any, loss: str, y: Any, options: Any) 
     assert len(found["frames"][-1]["gradients"]) == page.count('data-number="gradient-') > 0
 
 
+def test_places_far_from_0_are_told_apart() -> None:
+    """Of years, an axis has more digits than the three of most places; the page's script has them all."""
+    page = watched(network(), X * 10 + [2000.0, 0.0]).html()
+    found, low, high = data_of(page), 2000 + 10 * X[:, 0].min(), 2000 + 10 * X[:, 0].max()
+    assert [found["low"][0], found["high"][0]] == pytest.approx([low - (high - low) / 10, high + (high - low) / 10])
+    assert found["digits"] == [5, 3] and f"from {found['low'][0]:.1f} to {found['high'][0]:.1f} across" in page
+
+
+@pytest.mark.parametrize("ignored", [-1, 255])
+def test_rows_of_an_ignored_label_are_not_drawn(ignored: int) -> None:
+    loss = nnxp.CategoricalCrossentropy(ignore_label=ignored)
+    some = np.where(np.arange(60) % 3 == 0, ignored, Y)
+    page = watched(network(nnxp.Dense(2, 2), "softmax", y=loss), y=some).html()
+    assert page.count("a row that is trained on</title>") == 40
+
+
+def test_a_label_near_yes_is_drawn_as_one() -> None:
+    model = network(nnxp.Dense(2, 1), "sigmoid", y="binary_crossentropy")
+    assert watched(model, y=0.1 + 0.8 * Y)._shown.y.tolist() == Y.tolist()
+
+
 def test_the_weights_are_those_of_a_validation() -> None:
     model = network(nnxp.Dense(2, 2), optimizer=nnxp.Adam(0.1, ema=0.9))
     playground = watched(model)
@@ -168,8 +189,9 @@ def test_bytes_come_back() -> None:
         (np.ones((3, 4)), Y[:3], r"got X of shape \(3, 4\), expected \(n, 2\)"),
         (X * np.nan, Y, "NaN or infinity"),
         (X, Y[:3], "got 3 targets for 60 rows"),
+        (np.sign(X - 0.5) * 1e308, Y, "infinitely far apart"),
     ],
-    ids=["features", "nan", "rows"],
+    ids=["features", "nan", "rows", "far"],
 )
 def test_what_is_no_plane_is_refused(x: Any, y: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
@@ -184,6 +206,14 @@ def test_what_is_no_picture_is_refused(tmp_path: Path) -> None:
         watched(network(members=2))
     with pytest.raises(ValueError, match="got a model of 2 numbers, expected one, or classes"):
         watched(network(nnxp.Dense(2, 2), y="mean_squared_error"), y=X)
+    with pytest.raises(ValueError, match="got a model of 257 classes, expected 256 at most"):
+        watched(network(nnxp.Dense(2, 257)))
+    with pytest.raises(ValueError, match="got y from 5 to 6, expected the model's classes, 0 to 1"):
+        network().fit(X, Y, 1, callbacks=[nnxp.Playground(X, Y + 5)])
+    with pytest.raises(ValueError, match="got a model of 3 features, expected two"):
+        network(nnxp.Dense(3, 2)).fit(np.ones((60, 3)), Y, 1, callbacks=[nnxp.Playground(X, Y)])
+    with pytest.raises(TypeError, match="got text, expected numbers"):
+        nnxp.Playground(X.astype(str), Y)
     with pytest.raises(ValueError, match="expected two names"):
         nnxp.Playground(X, Y, features=["a"])
     assert [*tmp_path.iterdir()] == []

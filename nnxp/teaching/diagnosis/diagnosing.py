@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nnxp.doors.arrays import finite
 from nnxp.sequential import Sequential
 from nnxp.teaching.diagnosis import faults_in_data, faults_in_network, faults_in_training
 from nnxp.teaching.diagnosis.evidence import Evidence
@@ -125,6 +124,7 @@ def evidence_of(model: Sequential, X: ArrayLike, y: ArrayLike, validation_data: 
         )
     remarks: list[str] = []
     whole = copy.deepcopy(model)
+    whole.communicator = None  # one process looks, and waits for none
     _ = whole._checked(X)  # which decides the backend, where nothing has yet
     one = whole if whole.members == 1 else whole.member(0)
     if one is not whole:
@@ -133,13 +133,13 @@ def evidence_of(model: Sequential, X: ArrayLike, y: ArrayLike, validation_data: 
         remarks.append("The model is not trained: what a training shows was not looked at.")
     with np.errstate(all="ignore"):
         rows = sample(one, X, y)
-        finite(one.backend, rows.x, "X", one.dtype)
         data, network, validation = data_of(one, rows), Probe(one, rows).network(), None
         if validation_data is None:
             remarks.append("Without validation_data nothing is known of over-fitting, and of rows on both sides.")
         else:
-            validation, recalls = Probe(whole, sample(whole, *validation_data[:2])).validation()
+            held_out = validation_data[:2]
+            validation, recalls = Probe(whole, sample(whole, held_out[0], held_out[1], "validation X")).validation()
             network = replace(network, recalls=recalls)
-            share, chance = twins(one, (X, y), validation_data[:2])
+            share, chance = twins(one, (X, y), held_out)
             data = replace(data, twins=share, twins_by_chance=chance)
-    return Evidence(one, data, network, validation, vars(model).get("_shuffled"), remarks)
+    return Evidence(one, data, network, validation, vars(model).get("_shuffled"), vars(model).get("_batch"), remarks)

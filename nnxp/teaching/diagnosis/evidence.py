@@ -82,6 +82,8 @@ class DenseSeen:
         "layer 3, Dense(64, 10)".
     gain : float
         The root of the mean square of its weights times √n_in: what it multiplies the size of its inputs by.
+    usual : float
+        What initializers begin with at least: 1, and Glorot's √(2 n_in / (n_in + n_out)) where a layer widens.
     spread : float
         How far the units' weights differ from their mean, as a share of their size; 0: all units are one.
     size, signal : float
@@ -93,6 +95,7 @@ class DenseSeen:
 
     title: str
     gain: float
+    usual: float
     spread: float
     size: float
     signal: float
@@ -174,6 +177,8 @@ class Evidence:
         A copy of what is diagnosed, for its options and its history.
     shuffled : bool or None
         Whether the last fit took rows in a new order each epoch; None where that is not known, of a file's model say.
+    batch_size : int or None
+        Of the last fit, where that is known.
     remarks : list of str
         Filled by what measures and by what checks.
     """
@@ -183,6 +188,7 @@ class Evidence:
     network: Network
     validation: Validation | None
     shuffled: bool | None
+    batch_size: int | None
     remarks: list[str] = field(default_factory=list)
 
     def column(self, i: int, count: int) -> str:
@@ -213,8 +219,8 @@ class Evidence:
 
     @property
     def batch(self) -> float:
-        """The rows of a batch, as far as X are the rows that were trained on."""
-        return self.data.total / max(1.0, self.steps_an_epoch)
+        """The rows of a batch; where that is not known, as far as X are the rows that were trained on."""
+        return float(self.batch_size) if self.batch_size else self.data.total / max(1.0, self.steps_an_epoch)
 
     @property
     def left(self) -> float:

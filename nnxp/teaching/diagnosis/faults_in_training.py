@@ -1,5 +1,6 @@
 """Faults of how it is trained: a check each."""
 
+import itertools
 import math
 
 from nnxp.layers import Dense, Dropout
@@ -8,6 +9,7 @@ from nnxp.losses import MeanSquaredError
 from nnxp.optimizers import LBFGS, Adagrad, Adam, Lion, RMSprop
 from nnxp.printing import counted
 from nnxp.teaching.diagnosis.evidence import Evidence
+from nnxp.teaching.diagnosis.sampling import ROWS
 from nnxp.teaching.diagnosis.told import Told
 
 SHORT = 0.1
@@ -23,15 +25,19 @@ USUAL, LARGE_SHARE, FEW_STEPS = 32, 4, 200
 """A batch of more rows than `fit` takes by itself, and of a quarter of all or more, is large; and so few steps are few:
 no healthy run of the tuning half was done after fewer."""
 SHRUNK = 0.25
-"""What a layer makes of the size of its inputs, where it begins with 1 to 1.4."""
+"""So much is left of what a layer makes of the size of its inputs when it begins."""
 PULL = 0.01
 """What a penalty costs, as a share of the best constant's loss, before it is said to have shrunk anything."""
 STUCK = 0.95
 """Of the best constant's loss so much is left."""
+HALVED = 0.5
+"""A loss that each epoch still lowers, by half at last, is on its way."""
 DROPPED = 0.9
 """Dropout that leaves a tenth of the units, of some dozens a few."""
 RISE = 1.1
 """The validation loss over its best: as the fault is defined here."""
+SAME_ROWS, SOME_ROWS = 0.01, 0.5
+"""The validation loss is that of the rows which the training followed, to rounding; or, of some of those, to chance."""
 LEAST = 0.02
 """A rise by less of the best constant's loss is none worth a word: 10 % of next to nothing."""
 
@@ -42,7 +48,7 @@ def _dense(e: Evidence) -> list[Dense]:
 
 def _lacks(e: Evidence) -> bool:
     """Whether more could be learned of the rows than is."""
-    return e.trained and e.data.reachable - e.network.skill > SHORT
+    return e.trained and e.data.reachable - max(0.0, e.network.skill) > SHORT  # worse than nothing is nothing learned
 
 
 def rate_too_high(e: Evidence) -> Told | None:
@@ -53,7 +59,7 @@ def rate_too_high(e: Evidence) -> Told | None:
     if not e.trained or not along or e.data.is_constant:
         return None
     before, after = along[0.0], along[e.network.now]
-    if after - before <= WORSE * e.network.baseline:
+    if after - before <= WORSE * abs(e.network.baseline):
         return None
     return Told(
         after / before if before else math.inf,
@@ -87,7 +93,7 @@ def _longer(e: Evidence) -> tuple[float, float, float] | None:
         return None
     best = min(along, key=lambda multiple: along[multiple])
     gained = along[0.0] - along[best]
-    return (best, along[0.0], along[best]) if best >= MANY and gained > BETTER * e.network.baseline else None
+    return (best, along[0.0], along[best]) if best >= MANY and gained > BETTER * abs(e.network.baseline) else None
 
 
 def _is_large_batch(e: Evidence) -> bool:
@@ -103,7 +109,8 @@ def rate_too_low(e: Evidence) -> Told | None:
     best, before, after = found
     return Told(
         best,
-        f"{best:g} times the next step takes the loss from {before:.4g} to {after:.4g}, after {e.model.step:,} steps",
+        f"{best:g} times the next step takes the loss from {before:.4g} to {after:.4g}, after "
+        + counted(e.model.step, "step"),
         f"Multiply the learning rate, {e.model.optimizer.learning_rate:g}, by ten, until the loss no longer falls "
         "steadily",
     )
@@ -121,17 +128,18 @@ def batch_too_large(e: Evidence) -> Told | None:
         return None
     return Told(
         e.batch,
-        f"{e.model.step:,} steps were made in {e.model.epoch:,} epochs, with batches of {e.batch:,.0f} of "
-        f"{e.data.total:,} rows{more}",
+        f"{counted(e.model.step, 'step')} made in {counted(e.model.epoch, 'epoch')}, with batches of {e.batch:,.0f} "
+        f"of {e.data.total:,} rows{more}",
         "Take smaller batches, batch_size=32, or multiply the learning rate as the batch was multiplied",
     )
 
 
 def stuck(e: Evidence) -> Told | None:
     """A loss that a constant reaches too, where more could be learned."""
-    reported = e.history.get("loss") or [math.nan]
-    baseline = e.network.baseline
-    if not _lacks(e) or not reported[-1] - e.network.penalty >= STUCK * baseline:
+    reported, baseline = e.history.get("loss") or [], e.network.baseline
+    if not _lacks(e) or len(reported) < 2 or _falls(reported):
+        return None
+    if not reported[-1] - e.network.penalty >= baseline - (1 - STUCK) * abs(baseline):
         return None
     classes = e.data.counts
     if classes is not None and (shares := classes / classes.sum()).max() < 1.5 / len(shares):
@@ -140,10 +148,17 @@ def stuck(e: Evidence) -> Told | None:
         what = "the target's variance" if isinstance(e.model.loss, MeanSquaredError) else "what the best constant gives"
     return Told(
         reported[-1] / baseline if baseline else math.inf,
-        f"the loss is {reported[-1]:.4g} after {e.model.epoch:,} epochs, and {baseline:.4g} is {what}",
+        f"the loss is {reported[-1]:.4g} after {counted(e.model.epoch, 'epoch')}, and {baseline:.4g} is {what}",
         _hindrance(e)
         or "Train on 20 rows first: a network that does not learn them by heart has a fault in how it is built",
     )
+
+
+def _falls(losses: list[float]) -> bool:
+    """Whether each epoch of the second half took the loss down, and all of them by half: from far above a constant's
+    that is a way which has not come to its end."""
+    half = losses[(len(losses) - 1) // 2 :]
+    return all(after < before for before, after in itertools.pairwise(half)) and half[-1] < HALVED * half[0]
 
 
 def _hindrance(e: Evidence) -> str:
@@ -162,21 +177,22 @@ def decay_too_strong(e: Evidence) -> Told | None:
     penalised = max((max(_numbers(layer.l1) + _numbers(layer.l2)) for layer in dense), default=0.0)
     if not (decay or penalised) or not _lacks(e) or not e.network.dense:
         return None
-    gain, optimizer = min(layer.gain for layer in e.network.dense), e.model.optimizer
+    smallest, optimizer = min(e.network.dense, key=lambda layer: layer.gain / layer.usual), e.model.optimizer
     # A step of Adam's kind moves a weight by the rate at most, decay by rate · λ · |w|: of weights of the usual size,
     # 1/√n_in, decay takes more than any gradient gives from λ = √n_in on.
     outweighs = decay >= min(math.sqrt(layer.n_in) for layer in dense)
     # By itself it leaves exp(-rate · λ · steps) of a weight.
     pulls = optimizer.learning_rate * decay * e.model.step > 1
     # Weights of the usual size, Σw² = n_out, cost λ · n_out: a penalty of which that is next to nothing pulls at none.
-    pulls |= penalised * max(layer.n_out for layer in dense) > PULL * e.network.baseline
-    has_shrunk = gain < SHRUNK and pulls
+    pulls |= penalised * max(layer.n_out for layer in dense) > PULL * abs(e.network.baseline)
+    has_shrunk = smallest.gain < SHRUNK * smallest.usual and pulls
     if not (has_shrunk or outweighs or e.network.penalty > e.network.loss):
         return None
     option = f"weight_decay={decay:g}" if decay else f"l1 or l2 of {penalised:g}"
     return Told(
-        gain,
-        f"with {option} a layer makes its inputs {gain:.2g} times as large, where 1 to 1.4 is usual",
+        smallest.gain,
+        f"with {option} a layer makes its inputs {smallest.gain:.2g} times as large, where "
+        f"{'1 to 1.4' if smallest.usual == 1 else f'{smallest.usual:.2g} to 1.4'} is usual",
         "Divide the decay by ten until the training loss falls; leave biases out, decay_biases=False",
     )
 
@@ -210,7 +226,14 @@ def over_fitting(e: Evidence) -> Told | None:
         return None
     best, epoch = min((value, i) for i, value in enumerate(losses, 1))
     rise = e.validation.loss - best
-    if e.validation.loss < RISE * best or rise <= LEAST * e.validation.baseline:
+    if rise < (RISE - 1) * abs(best) or rise <= LEAST * abs(e.validation.baseline):
+        return None
+    off = SOME_ROWS if e.validation.rows >= ROWS else SAME_ROWS
+    if not abs(e.validation.loss - losses[-1]) <= off * abs(losses[-1]):
+        e.remarks.append(
+            f"Over-fitting was not looked at: the training's last validation loss, {losses[-1]:.4g}, is of other rows, "
+            f"or other weights, than {e.validation.loss:.4g} of this validation_data."
+        )
         return None
     return Told(
         e.validation.loss / best if best else math.inf,

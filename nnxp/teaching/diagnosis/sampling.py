@@ -1,13 +1,15 @@
 """Some rows of many: what a diagnosis looks at costs the same for a thousand rows and for a million."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from nnxp.backends import library_of
-from nnxp.doors.arrays import same_length
+from nnxp.doors.arrays import finite, same_length
 from nnxp.doors.sparse import SparseRows
+from nnxp.network.codes import check_codes
 from nnxp.sequential import Sequential
 from nnxp.teaching.diagnosis.truth import Truth, truth_of
 from nnxp.typing import Array, ArrayLike, Floats, Integers
@@ -42,24 +44,50 @@ class Sample:
         return len(self.columns)
 
 
-def sample(model: Sequential, X: ArrayLike, y: ArrayLike, most: int = ROWS) -> Sample:
-    """Some rows of X and y, on the model's backend; raises what a fit would raise of them."""
+def sample(model: Sequential, X: ArrayLike, y: ArrayLike, name: str = "X") -> Sample:
+    """Some rows of X and y, on the model's backend, none of an ignored label; raises what a fit would raise of them."""
     assert model.loss is not None
-    x = model._checked(X)
+    x = model._checked(X, name)
     n, backend = int(x.shape[0]), model.backend
     if n == 0:
-        raise ValueError("got X with no samples, expected at least one")
+        raise ValueError(f"got {name} with no samples, expected at least one")
     if library_of(y) == "numpy":
         y = np.asarray(y)
-    same_length(n, int(y.shape[0]), "labels")
-    index = positions(n, most)
+    same_length(n, int(y.shape[0]) if y.ndim else 0, "labels")
+    index = _that_count(model, y, positions(n, ROWS))
     with backend.context():
         moved = model._moved(rows_of(backend, x, index))
         inputs = backend.asarray(np.asarray(moved) if isinstance(moved, SparseRows) else moved, dtype=model.dtype)
+        try:
+            _admit(model, inputs, name)
+        except ValueError:
+            _admit(model, x, name)  # which names the row of all
+            raise
         loss = model.loss._on(backend, model.dtype)
         labels = loss.prepare(rows_of(backend, y, index), model._outputs(inputs), model.dtype)
         columns = as_floats(backend, rows_of(backend, x, index))
         return Sample(inputs, labels, columns, truth_of(model, labels), n)
+
+
+def _admit(model: Sequential, x: Array, name: str) -> None:
+    """Raises where numbers are not finite, or codes are none."""
+    finite(model.backend, x, name, model.dtype)
+    check_codes(model.backend, model.layers, x, name)
+
+
+def _that_count(model: Sequential, y: Array, index: Integers) -> Integers:
+    """Those of the positions whose label the loss does not ignore."""
+    ignored = getattr(model.loss, "ignore_label", None)
+    if ignored is None or math.prod(y.shape[1:]) != 1:
+        return index
+    with model.backend.context():
+        labels = as_floats(model.backend, rows_of(model.backend, y, index))
+    found: Integers = index[labels.reshape(-1) != ignored]
+    if len(found) == 0:
+        raise ValueError(
+            f"got labels that are all the ignored one, {ignored}, expected others: nothing is learned of them"
+        )
+    return found
 
 
 def positions(n: int, most: int) -> Integers:

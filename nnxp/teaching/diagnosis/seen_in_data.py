@@ -9,12 +9,12 @@ import numpy as np
 
 from nnxp.backends import library_of
 from nnxp.layers import Rescaling
-from nnxp.losses import StandardisedLoss, units_of, unresolved
+from nnxp.losses import Poisson, StandardisedLoss, units_of, unresolved
 from nnxp.sequential import Sequential
 from nnxp.teaching.diagnosis.evidence import Columns, Data
 from nnxp.teaching.diagnosis.reachable import reachable
 from nnxp.teaching.diagnosis.sampling import ROWS, Sample, as_floats, positions, rows_of
-from nnxp.teaching.diagnosis.truth import skill
+from nnxp.teaching.diagnosis.truth import class_indices, skill
 from nnxp.typing import ArrayLike, Floats
 
 Pair: TypeAlias = tuple[ArrayLike, ArrayLike]
@@ -33,7 +33,7 @@ def data_of(model: Sequential, sample: Sample) -> Data:
         rows=len(X),
         total=sample.total,
         width=X.shape[1],
-        targets=None if is_class or model.loss is None or model.loss.classifies else _targets(model, truth.matrix),
+        targets=None if is_class or not _in_units(model) else _targets(model, truth.matrix),
         offsets=tuple(_offsets(model, X, truth.matrix)),
         counts=counts,
         is_constant=bool((truth.matrix == truth.matrix[0]).all()),
@@ -57,14 +57,25 @@ def twins(model: Sequential, given: Pair, held_out: Pair) -> tuple[float, float]
 
 
 def _fingerprints(model: Sequential, X: ArrayLike, y: ArrayLike) -> Floats:
-    x = model._checked(X)
+    """A number for each row, as the model takes it, and its label, whatever dtype and layout they are given in."""
+    assert model.loss is not None
+    x, backend = model._checked(X), model.backend
     y = np.asarray(y) if library_of(y) == "numpy" else y
     index = positions(int(x.shape[0]), min(COMPARED, max(ROWS, NUMBERS // max(1, int(x.shape[1])))))
-    with model.backend.context():
-        rows, labels = (as_floats(model.backend, rows_of(model.backend, a, index)) for a in (x, y))
-    whole = np.ascontiguousarray(np.column_stack([rows, labels.reshape(len(rows), -1)])) + 0.0  # -0 is 0
+    with backend.context():
+        rows = as_floats(backend, rows_of(backend, x, index)).astype(model.dtype)
+        labels = model.loss._on(backend, model.dtype).prepare(rows_of(backend, y, index), model.n_out, model.dtype)
+        given = as_floats(backend, labels)
+    classes = class_indices(model.loss, given)
+    labelled = np.column_stack([rows, given.reshape(len(rows), -1) if classes is None else classes])
+    whole = np.ascontiguousarray(labelled) + 0.0  # -0 is 0
     digests = [int.from_bytes(hashlib.blake2b(row.tobytes(), digest_size=8).digest(), "big") for row in whole]
     return np.array(digests, dtype=np.uint64)
+
+
+def _in_units(model: Sequential) -> bool:
+    """Whether outputs are in the target's units: of `Poisson` they are logarithms, and counts are what it takes."""
+    return not (model.loss is None or model.loss.classifies or isinstance(model.loss, Poisson))
 
 
 def _targets(model: Sequential, Y: Floats) -> Columns:
@@ -91,8 +102,13 @@ def _offsets(model: Sequential, X: Floats, Y: Floats) -> Iterator[tuple[int | No
 
 
 def _leak(X: Floats, Y: Floats) -> tuple[int, float]:
-    """The column that says most of the label alone: each row's is predicted by that of the nearest in the column."""
+    """The column that says most of the label alone: each row's is predicted by that of the nearest in the column. A row
+    that is there several times counts once: it says its own label, in whichever column."""
     if len(X) < 3 or X.shape[1] < 2:
+        return 0, 0.0
+    distinct = np.unique(np.column_stack([X, Y]), axis=0, return_index=True)[1]
+    X, Y = X[distinct], Y[distinct]
+    if len(X) < 3:
         return 0, 0.0
     best, mixed = (0, 0.0), np.random.default_rng(0).permutation(len(X))
     X, Y = X[mixed], Y[mixed]  # of rows with equal cells, those that stand together in the data are no nearer

@@ -66,11 +66,10 @@ class Probe:
         """Of rows that are not trained on, as a validation is: of members the mean prediction, of weights the average
         that the optimizer keeps. And each class's recall."""
         model = self.model if self.model.optimizer.ema is None else self.model.averaged()
-        p = model.predict(self.sample.x)
-        losses, given = self.losses(p, self.sample), self.host(p)
+        given = self.host(model.predict(self.sample.x))
         found = Validation(
-            rows=len(losses),
-            loss=float(losses.mean()) + self.penalty(),
+            rows=len(given),
+            loss=model.evaluate(self.sample.x, self.sample.y)["loss"],  # as the history has it: of logits, where it can
             baseline=self.baseline(self.sample),
             skill=skill(self.sample.truth.matrix, comparable(self.loss, given)),
         )
@@ -98,7 +97,7 @@ class Probe:
         with np.errstate(all="ignore"):
             losses = self.host(self.loss.forward(p, sample.y))
             mean = float(self.loss.calculate(p, sample.y))
-        return losses if not losses.mean() > 0 else losses * (mean / losses.mean())
+        return losses * (mean / losses.mean()) if 0 < losses.mean() < math.inf else losses
 
     def host(self, a: Array) -> Floats:
         """In float64, where NumPy is."""
@@ -175,6 +174,7 @@ class Probe:
                 DenseSeen(
                     title,
                     gain,
+                    min(1.0, math.sqrt(2 * layer.n_in / (layer.n_in + layer.n_out))),
                     1.0 if alone else spread,
                     self._rms(layer.inputs),
                     self._rms(layer.dinputs),

@@ -37,13 +37,19 @@ def truth_of(model: Sequential, y: Array) -> Truth:
     host = np.array(backend.to_numpy(y), dtype=np.float64)
     if not loss.classifies:
         return Truth(host.reshape(len(host), -1), None, 0)
-    if hasattr(loss, "label_smoothing"):  # one of several classes
+    if (classes := class_indices(loss, host)) is not None:
         count = int(model.n_out or host.max() + 1) if host.ndim == 1 else host.shape[1]
-        classes = host.astype(np.int64) if host.ndim == 1 else host.argmax(axis=1)
         return Truth((classes[:, None] == np.arange(count)).astype(np.float64), classes, count)
     if host.shape[1] == 1:
         return Truth(host, (host[:, 0] > 0.5).astype(np.int64), 2)
     return Truth(host, None, 0)
+
+
+def class_indices(loss: Loss, prepared: Floats) -> Integers | None:
+    """Of labels that are one of several classes each, as indices or as rows, which; None of others."""
+    if not hasattr(loss, "label_smoothing"):
+        return None
+    return prepared.astype(np.int64) if prepared.ndim == 1 else prepared.argmax(axis=1)
 
 
 def comparable(loss: Loss, p: Floats) -> Floats:

@@ -68,7 +68,7 @@ class Diagnosing(Constructed):
         try:
             evidence = evidence_of(state.model, self.X, self.y, self.validation_data)
             self.diagnosis = checked(evidence, early=state.event != "end")
-        except (ValueError, TypeError, ArithmeticError, MemoryError) as error:
+        except Exception as error:  # of a loss or a layer of the user's own, any
             log.warning("no diagnosis: %s", error)
             return
         for finding in self.diagnosis:
