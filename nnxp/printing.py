@@ -1,12 +1,20 @@
 """Tables for people, on standard output."""
 
+import os
 import sys
 from collections.abc import Sequence
 from typing import Any
 
 
+GIVES_ONE = "OMPI_COMM_WORLD_RANK"
+"""Open MPI's launcher gives its processes a terminal as standard output, wherever its own goes: a file, perhaps."""
+
+
 def is_terminal(stream: Any) -> bool:
-    """Whether a standard stream is one: it may be missing, closed, or an object that only writes."""
+    """Whether somebody looks at a standard stream: it may be missing, closed, an object that only writes, or one that
+    a launcher made."""
+    if GIVES_ONE in os.environ:
+        return False
     try:
         return bool(stream.isatty())
     except (AttributeError, ValueError):
@@ -42,7 +50,7 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]], caption: s
         table.add_column(name, justify="right" if numeric else "left")
     for row in rows:
         table.add_row(*row)
-    width = None if is_terminal(sys.stdout) else 120
-    Piped(file=sys.stdout, width=width, highlight=False, markup=False, emoji=False).print(table)
+    plain: dict[str, Any] = {} if is_terminal(sys.stdout) else {"width": 120, "force_terminal": False}
+    Piped(file=sys.stdout, highlight=False, markup=False, emoji=False, **plain).print(table)
     if caption:
         print(f"  {caption}")
