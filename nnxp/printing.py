@@ -5,7 +5,6 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-
 GIVES_ONE = "OMPI_COMM_WORLD_RANK"
 """Open MPI's launcher gives its processes a terminal as standard output, wherever its own goes: a file, perhaps."""
 

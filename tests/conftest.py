@@ -31,7 +31,7 @@ if matrix.on_host_memory():
     hostcuda.install(os.environ["NNXP_HOSTCUDA"])
 
 collect_ignore = ["campaigns/fuzz_header.py"]  # needs atheris: `nox -s hostile`
-collect_ignore_glob = ["nnfs/scripts/*.py"]  # whoever looks for examples in them runs them: tests/nnfs/test_scripts.py does
+collect_ignore_glob = ["nnfs/scripts/*.py"]  # to look for examples in them is to run them
 
 ABOUT_CUDA = ("test_cuda", "test_cupy", "test_doctor", "test_gpu", "test_hostcuda", "test_no_gpu")
 ABOUT_NO_LIBRARY = (
