@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import nnxp
@@ -52,6 +53,9 @@ def test_one_process_with_a_communicator_has_the_bits_of_one_without() -> None:
         assert compare(alone, plain, 0.0) == "" and (alone["weights"] == plain["weights"]).all()
 
 
+@pytest.mark.skipif(
+    np.lib.NumpyVersion(np.__version__) < "2.2.0", reason="NumPy 2.1 gives other last bits, as docs/distributed.md says"
+)
 @pytest.mark.parametrize("name", IN_ORDER)
 def test_reproducible_sums_are_the_same_bits_for_1_2_and_4(name: str) -> None:
     case = CASES[name]._replace(options={"epochs": 8, **CASES[name].options})
