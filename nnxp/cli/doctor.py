@@ -34,8 +34,10 @@ def _run_together(args: argparse.Namespace) -> int:
     if args.backend:
         raise UsageError("got --backend on several processes, expected it on one: they are examined on NumPy")
     report = processes.examine(args.communicator)
-    if args.communicator.rank == 0:
-        print(json.dumps(report, allow_nan=False)) if args.json else print_together(report)
+    if args.communicator.rank == 0 and args.json:
+        print(json.dumps(report, allow_nan=False))
+    elif args.communicator.rank == 0:
+        print_together(report)
     return 0
 
 
