@@ -147,3 +147,34 @@ def test_a_training_step_looks_at_one_product_of_eight(monkeypatch: pytest.Monke
     for _ in range(5):
         model.train_step(X, y)
     assert sum(looks) - before == 5
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("sizes", [(16, 16), (17, 40), (15, 40)])
+def test_blocks_side_by_side(dtype: str, sizes: tuple[int, int]) -> None:
+    """Each of the three is one launch for all blocks, by cuBLAS where they are wide."""
+    import array_api_compat.cupy
+    import cupy
+
+    from nnxp.kernels.cuda.cupy_kernels import cupy_kernels
+    from tests.helpers.hostcuda import counters
+
+    kernels, (h, k), n, d = cupy_kernels(cupy, array_api_compat.cupy), sizes, 21, 3
+    x, w, dy = (RNG.standard_normal(s) for s in ((n, d, h), (d, h, k), (n, d, k)))
+    x, w, dy = (a.astype(dtype).astype(float) for a in (x, w, dy))
+    for name, given, spec, terms in (
+        ("block_products", (x, w), "ndh,dhk->ndk", h),
+        ("block_dinputs", (dy, w), "ndk,dhk->ndh", k),
+        ("block_dweights", (x, dy), "ndh,ndk->dhk", n),
+    ):
+        arrays = [cupy.asarray(a.astype(dtype)) for a in given]
+        arrays = [a if a.shape[0] == d else a.reshape(n, -1) for a in arrays]
+        like = [cupy.asarray(w.astype(dtype))] if name == "block_dweights" else []
+        kernels[name](*arrays, *like)  # the first time CuPy may ask the device for more than the launch
+        counters(reset=True)
+        got = kernels[name](*arrays, *like)
+        counted = counters()
+        assert (counted["launches"], counted["products"]) == (1, int(min(sizes) >= 16))
+        exact, size = np.einsum(spec, *given), np.einsum(spec, *map(np.abs, given))
+        error = np.abs(got.get().reshape(exact.shape) - exact)
+        assert (error <= 2 * terms * np.finfo(dtype).eps * size).all()

@@ -1,17 +1,21 @@
-"""The named kernels of `embedding.cu`: products of blocks of columns, and a table's rows by codes. No sum depends on
-the order of threads."""
+"""Products of blocks of columns, and a table's rows by codes: the named kernels of `embedding.cu`, and for wide blocks
+cuBLAS, all blocks in one launch as well. No sum depends on the order of threads."""
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from nnxp.kernels.cuda.launch import LARGEST_GRID
+from nnxp.kernels.cuda.products import Part, blockwise
 from nnxp.kernels.reference import reference
 from nnxp.kernels.writing import table
 from nnxp.typing import Array, Kernel, Namespace
 
 THREADS = 256
+NARROW = 16
+"""Blocks of fewer rows or columns would leave most of a tile of cuBLAS's empty. (By its tiles; no GPU was measured.)"""
 
 
 def embedding_kernels(
@@ -19,7 +23,7 @@ def embedding_kernels(
 ) -> dict[str, Kernel]:
     """The table for the package `cupy`, whose standard namespace is `xp`; `launcher` gives a file's kernel for a type,
     `kind_of` the type of contiguous arrays."""
-    plain = reference(xp)
+    plain, by_cublas = reference(xp), functools.cache(blockwise)
 
     def launch(name: str, kind: str, count: int, *arguments: Any, threads: int = THREADS) -> None:
         """`count` threads' work, or, of one thread less, blocks'."""
@@ -33,6 +37,10 @@ def embedding_kernels(
         """The columns of each of d blocks; 0 where there are no d blocks of equal width."""
         return x.shape[1] // d if x.ndim == 2 and x.shape[1] % d == 0 else 0
 
+    def wide(n: int, h: int, k: int) -> bool:
+        """Whether n rows of blocks (h, k) are cuBLAS's work."""
+        return n > 0 and min(h, k) >= NARROW
+
     def block_products(x: Array, w: Array, out: Array = None) -> Array:
         """xⱼ wⱼ side by side, (n, d k), for x (n, d h) and w (d, h, k)."""
         (d, h, k), n, kind = w.shape, x.shape[0], kind_of(x, w, out)
@@ -40,7 +48,9 @@ def embedding_kernels(
         if kind is None or blocks(x, d) != h or (out is not None and out.shape != shape):
             return plain["block_products"](x, w, out=out)
         out = room(out, shape, x.dtype)
-        launch("block_products", kind, out.size, x, w, out, n, d, h, k)
+        parts = Part(x, d * h, h), Part(w, k, h * k), Part(out, d * k, k)
+        if not (wide(n, h, k) and by_cublas()(d, (n, h, k), *parts)):
+            launch("block_products", kind, out.size, x, w, out, n, d, h, k)
         return out
 
     def block_dinputs(dy: Array, w: Array, out: Array = None) -> Array:
@@ -50,7 +60,9 @@ def embedding_kernels(
         if kind is None or blocks(dy, d) != k or (out is not None and out.shape != shape):
             return plain["block_dinputs"](dy, w, out=out)
         out = room(out, shape, dy.dtype)
-        launch("block_dinputs", kind, out.size, dy, w, out, n, d, h, k)
+        parts = Part(dy, d * k, k), Part(w, k, h * k), Part(out, d * h, h)
+        if not (wide(n, h, k) and by_cublas()(d, (n, k, h), *parts, (False, True))):
+            launch("block_dinputs", kind, out.size, dy, w, out, n, d, h, k)
         return out
 
     def block_dweights(x: Array, dy: Array, like: Array, out: Array = None) -> Array:
@@ -59,8 +71,10 @@ def embedding_kernels(
         fits = blocks(x, d) == h and blocks(dy, d) == k and len(x) == len(dy)
         if kind is None or not fits or (out is not None and out.shape != like.shape):
             return plain["block_dweights"](x, dy, like, out=out)
-        out = room(out, like.shape, x.dtype)
-        launch("block_dweights", kind, out.size, x, dy, out, x.shape[0], d, h, k, threads=1)
+        out, n = room(out, like.shape, x.dtype), len(x)
+        parts = Part(x, d * h, h), Part(dy, d * k, k), Part(out, k, h * k)
+        if not (wide(n, h, k) and by_cublas()(d, (h, n, k), *parts, (True, False))):
+            launch("block_dweights", kind, out.size, x, dy, out, n, d, h, k, threads=1)
         return out
 
     def table_rows(codes: Array, sizes: Array, first: Array, out: Array = None) -> Array:

@@ -27,6 +27,14 @@ class Kind(NamedTuple):
     computed: dict[int, int]
 
 
+class Part(NamedTuple):
+    """A matrix of blocks: the array, and how many elements are from one row, and from one block, to the next."""
+
+    array: Array
+    rows: int
+    blocks: int
+
+
 class Known(NamedTuple):
     """A product that was looked at: its arrays, where they are, and what cuBLAS is given."""
 
@@ -53,13 +61,7 @@ def gemm() -> Callable[[Array, Array, Array], bool]:
     multiply, handle, here, compute_type = (
         cublas.gemmEx, device.get_cublas_handle, device.get_device_id, linalg.get_compute_type,
     )  # fmt: skip
-    # CuPy's compute type says whether float32 is rounded to TF32; what else it may say stays with CuPy.
-    plain, rounded = linalg.COMPUTE_TYPE_DEFAULT, linalg.COMPUTE_TYPE_TF32
-    single = {plain: cublas.CUBLAS_COMPUTE_32F, rounded: cublas.CUBLAS_COMPUTE_32F_FAST_TF32}
-    kinds = {
-        np.dtype("float32"): Kind(SINGLE, np.array([1, 0], "float32"), single),
-        np.dtype("float64"): Kind(DOUBLE, np.array([1, 0], "float64"), {plain: cublas.CUBLAS_COMPUTE_64F}),
-    }
+    kinds = types()
 
     def product(a: Array, b: Array, out: Array) -> bool:
         key = id(a), id(b), id(out)
@@ -78,6 +80,56 @@ def gemm() -> Callable[[Array, Array, Array], bool]:
         return True
 
     return product
+
+
+def blockwise() -> Callable[..., bool]:
+    """A function that writes aⱼ bⱼ into blocks cⱼ, all in one launch, and says True; False where it does not.
+
+    `(count, (m, k, n), a, b, c, by_columns)`: each of a, b, c is an array of one type, float32 or float64, contiguous,
+    how far its rows are apart, and how far its blocks; a or b of `by_columns` is the transpose of what lies there.
+    """
+    from cupy._core import _routines_linalg as linalg
+    from cupy.cuda import device
+    from cupy_backends.cuda.libs import cublas
+
+    kinds = types()
+
+    def products(
+        count: int,
+        sizes: tuple[int, int, int],
+        a: Part,
+        b: Part,
+        c: Part,
+        by_columns: tuple[bool, bool] = (False, False),
+    ) -> bool:
+        kind, (m, k, n) = kinds[c.array.dtype], sizes
+        computed = kind.computed.get(linalg.get_compute_type(kind.numbers.dtype))
+        if computed is None or max(m, k, n, a.rows, b.rows, c.rows) > LARGEST:
+            return False
+        one, zero = kind.numbers.ctypes.data, kind.numbers[1:].ctypes.data
+        (q, p, r), code = (x.array.data.ptr for x in (b, a, c)), kind.code
+        cublas.gemmStridedBatchedEx(
+            device.get_cublas_handle(), int(by_columns[1]), int(by_columns[0]), n, m, k,
+            one, q, code, b.rows, b.blocks, p, code, a.rows, a.blocks, zero, r, code, c.rows, c.blocks,
+            count, computed, ALGORITHM,
+        )  # fmt: skip
+        return True
+
+    return products
+
+
+def types() -> dict[Any, Kind]:
+    """What cuBLAS is told of each type that it multiplies here."""
+    from cupy._core import _routines_linalg as linalg
+    from cupy_backends.cuda.libs import cublas
+
+    # CuPy's compute type says whether float32 is rounded to TF32; what else it may say stays with CuPy.
+    plain, rounded = linalg.COMPUTE_TYPE_DEFAULT, linalg.COMPUTE_TYPE_TF32
+    single = {plain: cublas.CUBLAS_COMPUTE_32F, rounded: cublas.CUBLAS_COMPUTE_32F_FAST_TF32}
+    return {
+        np.dtype("float32"): Kind(SINGLE, np.array([1, 0], "float32"), single),
+        np.dtype("float64"): Kind(DOUBLE, np.array([1, 0], "float64"), {plain: cublas.CUBLAS_COMPUTE_64F}),
+    }
 
 
 def is_of(found: Known, a: Array, b: Array, out: Array) -> bool:
