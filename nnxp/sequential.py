@@ -52,7 +52,8 @@ class Sequential(Portable):
     layers : list of Layer
     history : dict of list
         One entry an epoch: "loss", "accuracy" or "rmse", the same with "val_", "learning_rate", "seconds". Of several
-        members "loss" is the mean, and "member_loss" each one's; "val_loss" is that of their mean prediction.
+        members "loss" is the mean, and "member_loss" each one's, "member_accuracy" likewise; "val_loss" is that of
+        their mean prediction.
     epoch, step : int
         Finished, over all fits.
     classes : list of str or None

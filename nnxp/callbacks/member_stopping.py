@@ -10,6 +10,7 @@ from nnxp.callbacks.state import State
 from nnxp.doors.calling import Constructed
 from nnxp.doors.describing import described
 from nnxp.doors.options import each_member, not_negative, positive
+from nnxp.network.history import of_one
 
 LOSSES = {"val_member_loss": "val_loss", "member_loss": "loss"}
 """What may be followed, and what a model of one member calls it."""
@@ -121,14 +122,12 @@ class MemberStopping(Constructed):
 
     def compare(self, state: State) -> None:
         """Takes the losses of an epoch, and keeps the weights of those that are at their best, or stop."""
-        several = state.model.members > 1
-        losses: Any = state.record[self.monitor if several else LOSSES[self.monitor]]
         keeps = []
-        for k, loss in zip(self.members, losses if several else [losses], strict=True):
+        for j, k in enumerate(self.members):
             if (rule := self._rules[k]).stopped:
                 keeps.append(False)
                 continue
-            highest = rule.follow(-loss)
+            highest = self.follow(k, of_one(state.record, j))
             if highest:
                 self.best_epochs[k] = state.epoch
             if rule.stopped:
@@ -137,6 +136,10 @@ class MemberStopping(Constructed):
         if any(keeps):
             self._weights.keep(state.model, keeps)
             self._kept |= {j for j, keep in enumerate(keeps) if keep}
+
+    def follow(self, k: int, record: Mapping[str, float]) -> bool:
+        """Takes member k's entries of an epoch: whether it is at its best."""
+        return self._rules[k].follow(-record[LOSSES[self.monitor]])
 
     def put_back(self, model: Any) -> set[int]:
         """Gives each member the weights that were kept of it: which of the model's these were."""

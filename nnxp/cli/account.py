@@ -14,6 +14,7 @@ from nnxp.cli.results import Result
 from nnxp.cli.suspicions import suspicions
 from nnxp.cli.tables import Part, Prepared
 from nnxp.data.dataset import Array
+from nnxp.network.history import of_each
 from nnxp.sequential import Sequential
 from nnxp.tabular import Encoder
 from nnxp.tabular.encoders.target import ClassTarget, NumberTargets, Target
@@ -29,8 +30,8 @@ from nnxp.tabular.table import Table
 MOST = 2000
 """Rows, drawn from the test part, that importance is taken on: beyond, a standard error of chance is small anyway."""
 REPEATS = 5
-UNSEEN = ("learning_rate", "seconds", "member_loss", "val_member_loss")
-"""Of the history: what the report draws no curve of."""
+UNSEEN = ("learning_rate", "seconds")
+"""Of the history: what the report draws no curve of, nor of what each member has its own of."""
 ENCODED = 100_000
 """Columns, times those that each shuffle of one has to encode, that importance is taken of: 300, or 10 of 10,000."""
 
@@ -85,7 +86,7 @@ def account(model: Sequential, prepared: Prepared, stopping: EarlyStopping | Non
     return scores(
         model,
         prepared,
-        history={name: v for name, v in prepared.history(model).items() if name not in UNSEEN},
+        history={name: v for name, v in prepared.history(model).items() if name not in UNSEEN and not of_each(name)},
         best_epoch=None if stopping is None else stopping.best_epoch,
         importance=importance(model, prepared.encoder, prepared.test, alone, prepared.seed),
         alone=alone,

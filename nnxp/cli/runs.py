@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from nnxp.files.wholefile import flush, flush_folder, temporary_folder, told, whole_file
+from nnxp.network.history import of_each
 
 try:
     import fcntl
@@ -230,7 +231,7 @@ class OutputFile:
 def write_history(history: dict[str, list[Any]], path: Path) -> None:
     """An epoch a row; of several members, a column for each."""
     text, columns = io.StringIO(), dict(history)
-    for name in [name for name in columns if name.endswith("member_loss")]:
+    for name in [name for name in columns if of_each(name)]:
         columns |= {f"{name}_{k}": [*own] for k, own in enumerate(zip(*columns.pop(name), strict=True))}
     rows = csv.writer(text, lineterminator="\n")
     rows.writerow(["epoch", *columns])

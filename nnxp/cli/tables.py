@@ -123,7 +123,9 @@ class Prepared:
         target, history = self.target, model.history
         if not isinstance(target, NumberTarget):
             return history
-        errors = {name: [target.deviation * e for e in history[name]] for name in history if name.endswith("rmse")}
+        errors = {
+            name: (target.deviation * np.array(history[name])).tolist() for name in history if name.endswith("rmse")
+        }
         if target.transform == "log":
             return {name: values for name, values in history.items() if name not in errors}
         return history | errors

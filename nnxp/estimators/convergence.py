@@ -1,7 +1,7 @@
 """When an estimator's training ends: scikit-learn's rule."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from nnxp.callbacks import State
@@ -10,8 +10,9 @@ from nnxp.callbacks.patience import Patience
 from nnxp.estimators.rate import Rate
 from nnxp.optimizers import Optimizer
 from nnxp.sequential import Sequential
+from nnxp.training.packing import Packing
 
-Score = Callable[[dict[str, float]], float]
+Score = Callable[[Mapping[str, float]], float]
 """From an epoch's record to the validation score."""
 
 
@@ -76,6 +77,35 @@ class Convergence(Patience):
         if self.stopped or not self.partial:
             self._best.put_back(model)
             self._best = BestWeights()
+
+
+class Stopping(Packing):
+    """The rule of several trainings side by side, each by rows that it holds out: of its epochs with one score the one
+    with the lowest loss is the best, as in `Convergence`.
+
+    Parameters
+    ----------
+    scores
+        What gives each one's score.
+    by_loss : bool
+        Whether they are followed by their losses.
+    options
+        As there.
+    """
+
+    def __init__(self, scores: Sequence[Score], by_loss: bool, **options: Any) -> None:
+        super().__init__("val_member_loss", **options)
+        self.scores, self.by_loss, self._lowest = scores, by_loss, [math.inf] * len(scores)
+
+    def follow(self, k: int, record: Mapping[str, Any]) -> bool:
+        """Takes training k's entries of an epoch: whether it is at its best."""
+        rule, loss = self._rules[k], record["val_loss"]
+        value = -loss if self.by_loss else self.scores[k](record)
+        best = (value, -loss) > (rule.best, -self._lowest[k])
+        rule.follow(value)
+        if best:
+            self._lowest[k] = loss
+        return best
 
 
 class Watch:

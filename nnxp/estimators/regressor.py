@@ -13,6 +13,7 @@ from nnxp.backends import get_backend
 from nnxp.callbacks import Callback
 from nnxp.doors.options import LARGEST, beyond
 from nnxp.doors.units import constant
+from nnxp.errors import DataError
 from nnxp.estimators import inputs
 from nnxp.estimators.base import MLP
 from nnxp.estimators.convergence import Score
@@ -237,7 +238,7 @@ class MLPRegressor(RegressorMixin, SeveralOfNumbers, MLP):
 
     def _ready_to_validate(self, part: Part, target: "Scale") -> tuple[Part, Score]:
         if len(part.y) < 2:
-            raise ValueError(
+            raise DataError(
                 "got 1 row to validate with, expected 2 at least, since R² needs targets that vary: raise "
                 "validation_fraction, or give fit X_val and y_val"
             )

@@ -100,7 +100,7 @@ def grid_search(
     grid
         Lists of values by the names of parameters. Points that differ in `alpha`, `learning_rate_init`, `dropout`,
         `random_state` or `class_weight` are trained together, points that differ in others group by group; with
-        `early_stopping`, `normalization`, "lbfgs", and layers of more than 256 units, one by one.
+        `normalization`, "lbfgs", and layers of more than 256 units, one by one.
     X, y, groups, cv
         As `GridSearchCV.fit` and `GridSearchCV` take them.
     options

@@ -10,18 +10,19 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 
 from nnxp.activations import Activation
-from nnxp.errors import NonFiniteLossError
+from nnxp.errors import DataError, NonFiniteLossError
 from nnxp.estimators import inputs
 from nnxp.estimators.base import MLP
 from nnxp.estimators.building import batch_rows, check, hidden, hidden_widths, make_optimizer, one_or_each
-from nnxp.estimators.convergence import Watch
+from nnxp.estimators.convergence import Score, Stopping, Watch
 from nnxp.estimators.inputs import Part
 from nnxp.layers import Dense, Dropout, Rescaling
+from nnxp.network.history import of_each, of_one
 from nnxp.network.members import ELEMENTWISE
 from nnxp.optimizers import LBFGS, SGD, get_optimizer
 from nnxp.sequential import Sequential
 from nnxp.training.packing import Packing, train
-from nnxp.typing import ArrayLike, Floats, Integers
+from nnxp.typing import ArrayLike, Floats, HostArray, Integers
 
 WIDEST = 256
 """Hidden layers up to so many units are trained side by side: of wider ones the products are all there is."""
@@ -76,7 +77,6 @@ def kind_of(estimator: MLP) -> Hashable:
         return None
     alone = (
         estimator.members > 1
-        or estimator.early_stopping
         or estimator.warm_start
         or estimator.callbacks
         or estimator.verbose
@@ -100,20 +100,34 @@ def _together(jobs: Sequence[Job], X: ArrayLike, y: ArrayLike) -> list[Trained]:
     X, y, _ = first._checked((X, y, None), reset=True)
     targets = [job.estimator._target_of(y[job.rows], None, None) for job in jobs]
     units = [unit for target in targets if (unit := first._in_units_of(target, targets[0])) is not None]
-    counts = np.stack([np.bincount(job.rows, minlength=len(y)) for job in jobs], axis=1).astype(np.float64)
-    used = np.flatnonzero(counts.any(axis=1))
-    if counts.sum() < SHARED * counts[used].size or len(units) < len(jobs):
+    if len(units) < len(jobs):
         return []
-    part = Part(X, y, None) if len(used) == len(y) else Part(X, y, None).rows(used)
-    group = Group(jobs, Part(part.X, targets[0].encode(part.y), None), targets, units, counts[used])
     try:
+        divided = [_divided(job, y, target) for job, target in zip(jobs, targets, strict=True)]
+        counts, held_out = (np.stack(of_each, axis=1) for of_each in zip(*divided, strict=True))
+        used = np.flatnonzero(counts.any(axis=1) | held_out.any(axis=1))
+        if counts.sum() < SHARED * counts[used].size:
+            return []
+        part = Part(X, y, None) if len(used) == len(y) else Part(X, y, None).rows(used)
+        part = Part(part.X, targets[0].encode(part.y), None)
+        group = Group(jobs, part, targets, units, counts[used], held_out[used])
         group.train()
-    except NonFiniteLossError:  # of one of them, which will say so alone
+    except (DataError, NonFiniteLossError):  # of one of them, which will say so alone
         return []
     for k, job in enumerate(jobs):
         group.give(job.estimator, k)
     seconds = (time.perf_counter() - start) / len(jobs)
     return [Trained(job, seconds) for job in jobs]
+
+
+def _divided(job: Job, y: HostArray, target: Any) -> tuple[Floats, Floats]:
+    """How often a job trains on each row, and how often the row is held out for its early stopping."""
+    kept, held_out = job.rows, job.rows[:0]
+    if job.estimator.early_stopping:
+        own, others = job.estimator._divided(Part(None, target.encode(y[job.rows]), None))
+        kept, held_out = job.rows[own], job.rows[others]
+    counted = [np.bincount(rows, minlength=len(y)).astype(np.float64) for rows in (kept, held_out)]
+    return counted[0], counted[1]
 
 
 class Group:
@@ -130,12 +144,18 @@ class Group:
         Rows of which each trains on some, and what their y is to all.
     targets, units
         What y means to each, and how many times as large as by itself a loss is in the first one's units.
-    counts
-        How often each row is trained on by each job, (n, jobs).
+    counts, held_out
+        How often each row is trained on by each job, and held out for its early stopping, (n, jobs).
     """
 
     def __init__(
-        self, jobs: Sequence[Job], part: Part, targets: Sequence[Any], units: Sequence[float], counts: Floats
+        self,
+        jobs: Sequence[Job],
+        part: Part,
+        targets: Sequence[Any],
+        units: Sequence[float],
+        counts: Floats,
+        held_out: Floats,
     ) -> None:
         self.jobs, self.targets, self.units, self.n = jobs, targets, units, counts.sum(axis=0)
         self.first, estimators = jobs[0].estimator, [job.estimator for job in jobs]
@@ -151,8 +171,27 @@ class Group:
         places = zip(estimators, own, means, targets, units, strict=True)
         penalties = [unit * each._penalty(size, mean, target) for each, size, mean, target, unit in places]
         self.model = self._model(estimators, penalties)
-        tol = [self.first.tol * unit for unit in units]
-        self.rule = Packing("member_loss", self.first.n_iter_no_change, tol, restore_best=False)
+        self.scores: list[Score] = []
+        self.held_out: Part | None = None
+        if self.first.early_stopping:
+            self.scores, self.held_out = self._scores(part, held_out)
+        by_loss = not self.scores or self.first.monitor == "loss"
+        tol = [self.first.tol * unit if by_loss else self.first.tol for unit in units]
+        options: dict[str, Any] = {"patience": self.first.n_iter_no_change, "min_delta": tol}
+        if self.scores:
+            self.rule: Packing = Stopping(self.scores, by_loss, **options)
+        else:
+            self.rule = Packing("member_loss", restore_best=False, **options)
+
+    def _scores(self, part: Part, held_out: Floats) -> tuple[list[Score], Part]:
+        """What gives each job's score, and the rows that any holds out, with the weights of each."""
+        scores = []
+        for k, (job, target) in enumerate(zip(self.jobs, self.targets, strict=True)):
+            own = np.flatnonzero(held_out[:, k])
+            rows = Part(None, np.repeat(part.y[own], held_out[own, k].astype(np.int64), axis=0), None)
+            scores.append(job.estimator._ready_to_validate(rows, target)[1])
+        used = np.flatnonzero(held_out.any(axis=1))
+        return scores, Part(self.part.X, self.part.y, held_out).rows(used)
 
     def _model(self, estimators: Sequence[MLP], penalties: Sequence[float]) -> Sequential:
         """The networks of all; each begins and drops units as alone."""
@@ -185,13 +224,18 @@ class Group:
         """Trains each until its own rule ends it."""
 
         def fit(model: Sequential, members: Sequence[int], epochs: int, packing: Packing) -> None:
-            w = self.weights[:, [*members]]
+            w, several = self.weights[:, [*members]], model.members > 1
+            validation = self.held_out
+            if validation is not None:
+                v = np.asarray(validation.w)[:, [*members]]
+                validation = validation._replace(w=v if several else v[:, 0])
             model.fit(
                 self.part.X,
                 self.part.y,
                 epochs=epochs,
                 batch_size=self.batch_size,
-                sample_weight=w if model.members > 1 else w[:, 0],
+                sample_weight=w if several else w[:, 0],
+                validation_data=validation,
                 callbacks=[packing],
                 shuffle=self.first.shuffle,
                 progress=False,
@@ -213,13 +257,23 @@ class Group:
                 setattr(estimator, name, getattr(self.first, name))
         model, epochs = self.model.member(k), self.rule.last_epochs[k] or self.model.epoch
         unit, target = self.units[k], self.targets[k]
-        losses = [losses[k] / unit for losses in self.model.history["member_loss"][:epochs]]
+        history = {name: entries for name, entries in self.model.history.items() if of_each(name)}
+        records = [
+            of_one(dict(zip(history, entries, strict=True)), k) for entries in zip(*history.values(), strict=True)
+        ]
+        for record in records:
+            record |= {name: record[name] / unit for name in ("loss", "val_loss") if name in record}
+        losses = [record["loss"] for record in records[:epochs]]
         model.epoch, model.history, model.loss = epochs, {"loss": losses}, estimator._head(1, target)[1]
         model.classes = target.names
         estimator._take(model, self.part.X, target)
-        estimator._rule = rule = estimator._new_rule(False, False)
-        watch = Watch(rule, None, False)
+        estimator._rule = rule = estimator._new_rule(False, bool(self.scores))
+        watch = Watch(rule, self.scores[k] if self.scores else None, False)
         watch.losses, rule.stopped = losses, self.rule.last_epochs[k] is not None
-        rule.best = -self.rule.best_losses[k] / unit
+        if self.scores:
+            watch.validation_losses = [record["val_loss"] for record in records[:epochs]]
+            watch.scores = [self.scores[k](record) for record in records[:epochs]]
+        best = -self.rule.best_losses[k]
+        rule.best = best if self.scores and not rule.by_loss else best / unit
         estimator._calibrate(None)
         estimator._tell(watch, int(self.n[k]))

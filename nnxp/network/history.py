@@ -22,6 +22,22 @@ class RunningFit(Protocol):
         """What JSON can hold, and arrays by name."""
 
 
+MEMBER = "member_"
+"""Before the name of what each of several members has its own of."""
+
+
+def of_each(name: str) -> bool:
+    """Whether a list in the history is one of lists, a number for each member."""
+    return MEMBER in name
+
+
+def of_one(record: Mapping[str, Any], j: int) -> dict[str, Any]:
+    """The entries of an epoch that are member j's own, by the names that a model of one has for them; all of such a
+    model's."""
+    own = {name.replace(MEMBER, "", 1): entry[j] for name, entry in record.items() if of_each(name)}
+    return own or dict(record)
+
+
 def place(name: str) -> tuple[int, int]:
     """Where a list stands in the history: losses and metrics, those of the validation, the rest."""
     last = ("learning_rate", "seconds")

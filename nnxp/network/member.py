@@ -8,6 +8,7 @@ from nnxp.doors.options import whole
 from nnxp.layers.parts import with_parts
 from nnxp.memory.parameters import Owner, ParameterStore
 from nnxp.network.architecture import EACH_MEMBER
+from nnxp.network.history import MEMBER, of_each
 from nnxp.network.model import Model
 from nnxp.optimizers import Optimizer
 from nnxp.typing import Array
@@ -107,13 +108,14 @@ def _of_each(numbers: tuple[Any, ...], indices: Sequence[int]) -> Any:
 
 
 def _history(model: Model, indices: Sequence[int]) -> dict[str, list[Any]]:
-    """The model's with the losses of these members, and their mean as the loss."""
+    """The model's with the losses and scores of these members, and their means as those of the training."""
     each = {
-        name: [[losses[i] for i in indices] for losses in values]
+        name: [[entry[i] for i in indices] for entry in values]
         for name, values in model.history.items()
-        if name.endswith("member_loss")
+        if of_each(name)
     }
     history = {name: list(values) for name, values in model.history.items() if name not in each}
-    if "member_loss" in each:
-        history["loss"] = [sum(losses) / len(losses) for losses in each["member_loss"]]
+    for name in each:
+        if name.startswith(MEMBER):
+            history[name.removeprefix(MEMBER)] = [sum(values) / len(values) for values in each[name]]
     return history | (each if len(indices) > 1 else {})

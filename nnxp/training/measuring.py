@@ -8,6 +8,7 @@ import numpy as np
 from nnxp.backends import Backend
 from nnxp.layers import Layer
 from nnxp.losses import Loss
+from nnxp.network.history import MEMBER
 from nnxp.network.model import Model
 from nnxp.training.batch import Batch
 from nnxp.typing import Array
@@ -59,9 +60,10 @@ class Measuring:
 
 def averages(loss: Loss, total: Any, score: Any, weight: Any, count: Any) -> dict[str, Any]:
     """{"loss": ..., "accuracy" or "rmse": ...} from weighted sums, and the sums of the weights of either; of sums of
-    several members, the means of theirs, and "member_loss", a list."""
+    several members, the means of theirs, and theirs, "member_loss" and so on, lists."""
     losses, means = [a / n if np.all(n) else np.full_like(a, np.nan) for a, n in ((total, weight), (score, count))]
-    means = means if loss.classifies else means**0.5
+    found = {"loss": losses, loss.metric: means if loss.classifies else means**0.5}
     if np.ndim(losses) == 0:
-        return {"loss": float(losses), loss.metric: float(means)}
-    return {"loss": float(np.mean(losses)), loss.metric: float(np.mean(means)), "member_loss": losses.tolist()}
+        return {name: float(value) for name, value in found.items()}
+    each = {f"{MEMBER}{name}": values.tolist() for name, values in found.items()}
+    return {name: float(np.mean(values)) for name, values in found.items()} | each

@@ -5,7 +5,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias, TypeVar
 
 from nnxp.callbacks import State
-from nnxp.callbacks.member_stopping import LOSSES, MemberStopping
+from nnxp.callbacks.member_stopping import MemberStopping
+from nnxp.network.history import MEMBER, of_each
 from nnxp.network.member import subset, transfer
 from nnxp.network.model import Model
 
@@ -72,8 +73,8 @@ def train(model: M, packing: Packing, epochs: int, fit: Fit[M]) -> None:
 def _append(model: Model, part: Model, members: Sequence[int], epochs: int) -> None:
     """Adds a part's last epochs to the history of the whole."""
     for name, values in model.history.items():
-        new = part.history[LOSSES.get(name, name) if part.members == 1 else name][-epochs:]
-        if name in LOSSES:
+        new = part.history[name.replace(MEMBER, "", 1) if part.members == 1 else name][-epochs:]
+        if of_each(name):
             each = [dict(zip(members, row if isinstance(row, list) else [row], strict=True)) for row in new]
             new = [[row.get(k, math.nan) for k in range(model.members)] for row in each]
         values.extend(new)
@@ -81,14 +82,14 @@ def _append(model: Model, part: Model, members: Sequence[int], epochs: int) -> N
 
 def _close(model: Model, last_epochs: Sequence[int | None], first: int) -> None:
     """Takes from the history what members did after their last epochs."""
-    for name in LOSSES:
-        losses = model.history.get(name, [])
-        for back in range(1, model.epoch - first + 1 if losses else 1):
+    for name in filter(of_each, model.history):
+        entries = model.history[name]
+        for back in range(1, model.epoch - first + 1):
             epoch = model.epoch + 1 - back
-            losses[-back] = [
-                math.nan if last is not None and epoch > last else loss
-                for loss, last in zip(losses[-back], last_epochs, strict=True)
+            entries[-back] = [
+                math.nan if last is not None and epoch > last else entry
+                for entry, last in zip(entries[-back], last_epochs, strict=True)
             ]
-            ran = [loss for loss in losses[-back] if not math.isnan(loss)]
-            if name == "member_loss":
-                model.history["loss"][-back] = sum(ran) / len(ran)
+            ran = [entry for entry in entries[-back] if not math.isnan(entry)]
+            if name.startswith(MEMBER):
+                model.history[name.removeprefix(MEMBER)][-back] = sum(ran) / len(ran)

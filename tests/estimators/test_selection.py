@@ -49,7 +49,8 @@ def alike(got: Any, expected: Any, tolerance: float = 1e-8) -> None:
     assert got.model_.history.keys() <= expected.model_.history.keys() and got.model_.epoch == expected.model_.epoch
     if isinstance(got, MLPClassifier):
         np.testing.assert_array_equal(got.classes_, expected.classes_)
-    for name in ("loss_curve_", "best_loss_", "loss_"):
+    assert (got.best_loss_ is None) == (expected.best_loss_ is None) == expected.early_stopping
+    for name in ("loss_curve_", "loss_", *([] if expected.early_stopping else ["best_loss_"])):
         np.testing.assert_allclose(getattr(got, name), getattr(expected, name), rtol=tolerance)
     for a, b in zip(got.coefs_ + got.intercepts_, expected.coefs_ + expected.intercepts_, strict=True):
         np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance)
@@ -71,6 +72,26 @@ def test_folds_in_whole_batches_are_the_trainings_alone(y: Any, given: Any, trai
         np.testing.assert_array_equal(found[name], expected[name])
     for got, wanted in zip(found["estimator"], expected["estimator"], strict=True):
         alike(got, wanted)
+    assert any(one.stopped_ for one in found["estimator"])
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("monitor", [None, "loss"])
+@pytest.mark.parametrize("y", [CLASSES, CLASSES == "a", 1e4 + 300 * SCORES[:, 0] ** 3], ids=["three", "two", "numbers"])
+def test_each_fold_stops_by_rows_that_it_holds_out(y: Any, monitor: str | None, trainings: list[int]) -> None:
+    """By its score, of one score by the loss, or by the loss alone; and goes back to its best weights."""
+    kind, given = (MLPClassifier, {}) if y.dtype.kind != "f" else (MLPRegressor, {"tol": 1e-3})
+    given |= {"early_stopping": True, "validation_fraction": 0.2} | ({} if monitor is None else {"monitor": monitor})
+    estimator = kind(**WHOLE | given)
+    asked: dict[str, Any] = {"cv": 4, "return_estimator": True}
+    found, expected = nnxp.cross_validate(estimator, X, y, **asked), sklearn.cross_validate(estimator, X, y, **asked)
+    assert trainings == [4]
+    np.testing.assert_allclose(found["test_score"], expected["test_score"], rtol=1e-5)
+    for got, wanted in zip(found["estimator"], expected["estimator"], strict=True):
+        alike(got, wanted, 1e-5)
+        assert got._rule.best == pytest.approx(wanted._rule.best, rel=1e-6)
+        for name in ("validation_loss_curve_", "validation_scores_", "best_validation_score_"):
+            np.testing.assert_allclose(getattr(got, name), getattr(wanted, name), rtol=1e-5)
     assert any(one.stopped_ for one in found["estimator"])
 
 
@@ -145,7 +166,6 @@ def test_folds_in_batches_score_as_alone(trainings: list[int]) -> None:
 @pytest.mark.parametrize(
     "given",
     [
-        {"early_stopping": True},
         {"normalization": "layer"},
         {"members": 2},
         {"solver": "lbfgs"},

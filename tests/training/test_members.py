@@ -366,7 +366,7 @@ def test_what_people_are_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert shown.count(f"{K} members: {K * (M * 5 + 5 + 5 * CLASSES + CLASSES)} parameters") == 2
     assert f"{K} members side by side" in shown and "member_loss" not in shown and "members=3" in repr(many)
     header, *rows = (tmp_path / "log.csv").read_text(encoding="utf-8").splitlines()
-    assert "member_loss 2,val_loss" in header and header.count(",") == rows[1].count(",")
+    assert "member_loss 2,member_accuracy 0," in header and header.count(",") == rows[1].count(",")
     early = nnxp.callbacks.EarlyStopping("val_member_loss")
     with pytest.raises(ValueError, match="'val_member_loss', which is one number for each member.*'val_loss'"):
         many.fit(X, LABELS, callbacks=[early], validation_data=(X, LABELS))
