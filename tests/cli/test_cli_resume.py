@@ -15,7 +15,7 @@ import pytest
 import nnxp
 from nnxp import plots
 from nnxp.callbacks import Interruption, State
-from nnxp.cli import main, runs, train
+from nnxp.cli import jobs, main, runs
 from nnxp.cli.runs import CHECKPOINT, FILES
 from nnxp.tabular import Encoder
 from tests.cli.test_cli import WRITTEN
@@ -48,7 +48,7 @@ class Meanwhile(Interruption):
 @pytest.fixture
 def meanwhile(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Meanwhile]]:
     """What happens at step 14, in the middle of the third epoch."""
-    monkeypatch.setattr(train, "Interruption", Meanwhile)
+    monkeypatch.setattr(jobs, "Interruption", Meanwhile)
     yield Meanwhile
     Meanwhile.done = None
 

@@ -2,7 +2,6 @@
 
 import re
 import sys
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -72,26 +71,14 @@ class Fake(Alone):
         self.aborted.append(code)
 
 
-def test_who_fails_alone_speaks_and_ends_all(launched: Any, monkeypatch: Any, capsys: Any, tmp_path: Path) -> None:
+def test_who_fails_alone_speaks_and_ends_all(launched: Any, monkeypatch: Any, capsys: Any) -> None:
     seen = []
     for rank, alike in ((1, False), (1, True), (0, False)):
         fake = Fake(rank, alike)
         monkeypatch.setattr(launching, "_communicator", lambda size, fake=fake: fake)
         launched(rank)
-        assert main(["train", str(tmp_path / "none.csv"), "--target", "y"]) == 2
+        assert main(["train", "digits", "--sheet", "1"]) == 2
         out, err = capsys.readouterr()
-        seen.append((err.startswith("process 1 of 2: nnxp: error:"), err.count("none.csv"), fake.aborted))
-        assert bool(out) == (rank == 0)
+        seen.append((err.startswith("process 1 of 2: nnxp: error:"), err.count("--sheet"), fake.aborted))
+        assert not out
     assert seen == [(True, 1, [2]), (False, 0, []), (False, 1, [2])]
-
-
-def test_the_first_writes_and_the_second_is_silent(
-    launched: Any, monkeypatch: Any, capsys: Any, tmp_path: Path
-) -> None:
-    for rank in (1, 0):
-        monkeypatch.setattr(launching, "_communicator", lambda size, rank=rank: Fake(rank, True))
-        launched(rank)
-        out = tmp_path / f"run{rank}"
-        assert main(["train", "digits", "--epochs", "1", "--hidden", "8", "--out", str(out)]) == 0
-        assert out.exists() == (rank == 0)
-        assert bool(capsys.readouterr().out) == (rank == 0)
