@@ -128,8 +128,9 @@ class Sequential(Portable):
             the model's backend can read them: each batch is cast to the model's dtype.
             Or, without y, an iterable that yields (X, y) or (X, y, sample_weight), begun anew each epoch: a list, a
             `DataLoader` of PyTorch, an object with `__iter__`, or a function that returns a generator. Its batches
-            may differ in size, are checked as they come, and are not kept.
-            Or, without y, of several processes a `Shard`: its own part of the rows.
+            may differ in size, are checked as they come, and are not kept. Of several processes each has to yield the
+            same, and computes its rows of it.
+            Or, without y, of several processes a `Shard`: its own part of the rows, or an iterable of its own parts.
         y
             Class indices (n,), one-hot rows (n, classes), or targets (n,) or (n, outputs), as the loss takes.
         epochs, batch_size, drop_last
@@ -195,11 +196,15 @@ class Sequential(Portable):
         Loss and gradient are means by weight, Σ w ℓ / Σ w over the batch: nobody knows here what other rows weigh.
         Shapes and dtypes are checked, and the values of what comes from the host; values that lie on a device
         are not, since that would wait for it: a label out of range there makes the loss NaN.
+        With a communicator all processes are given the whole batch, and each computes its rows.
         """
         if sample_weight is None and self._training and (loss := self.training.at_once(X, y)) is not None:
             return loss
-        x = self._checked(X)  # it decides the backend, where nothing has yet
-        return self.training.checked(x, y, sample_weight)
+        from nnxp.distributed import together
+
+        with together(self.communicator):
+            x = self._checked(X)  # it decides the backend, where nothing has yet
+            return self.training.checked(x, y, sample_weight)
 
     @keywords
     def evaluate(

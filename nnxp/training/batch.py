@@ -1,7 +1,12 @@
-"""What one step takes."""
+"""What one step takes, and what of it one of several processes does."""
 
+import itertools
 from typing import Any, NamedTuple
 
+import numpy as np
+
+from nnxp.backends import Backend
+from nnxp.distributed import Communicator
 from nnxp.typing import Array, Integers
 
 
@@ -53,3 +58,27 @@ class Portion(NamedTuple):
     rows: float
     weight: float
     at: Integers | None = None
+
+
+def cut(rows: slice, communicator: Communicator) -> list[slice]:
+    """This process's portions of rows: of n those from n · rank / size on; several, where sums are to be the same bits
+    for any number of processes."""
+    parts = max(1, communicator.leaves // communicator.size)
+    first, of = communicator.rank * parts, communicator.size * parts
+    n = rows.stop - rows.start
+    return [slice(a, b) for a, b in itertools.pairwise(rows.start + n * (first + k) // of for k in range(parts + 1))]
+
+
+def own_rows(batch: Batch, communicator: Communicator, backend: Backend) -> tuple[list[Portion], Batch]:
+    """This process's portions of a whole batch, and their rows; its sums and its heft stay those of the whole."""
+    n, portions = int(batch.x.shape[0]), []
+    places = cut(slice(0, n), communicator)
+    for place in places:
+        count = place.stop - place.start
+        weight = count / n
+        if batch.w is not None and batch.total:
+            weight = float(backend.to_numpy(batch.w[place]).sum(dtype=np.float64)) / batch.total
+        portions.append(Portion(n, place.start, count, count / n, weight))
+    rows = slice(places[0].start, places[-1].stop)
+    w, v = [None if a is None else a[rows] for a in (batch.w, batch.v)]
+    return portions, batch._replace(x=batch.x[rows, ...], y=batch.y[rows, ...], w=w, v=v)

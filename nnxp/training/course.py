@@ -8,17 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from nnxp.backends import DTYPES, Backend, dtype_of
+from nnxp.backends import DTYPES
 from nnxp.callbacks import Callback, Callbacks
 from nnxp.callbacks.state import Record
-from nnxp.doors.arrays import blocks
-from nnxp.doors.sparse import SparseRows
 from nnxp.errors import ModelFileError
 from nnxp.layers import BatchNorm
 from nnxp.layers.parts import with_parts
 from nnxp.network.model import Model
 from nnxp.optimizers import LBFGS
 from nnxp.training.batches import Batches
+from nnxp.training.digests import digest, digests
 from nnxp.training.keeping import Kept
 from nnxp.training.shards import ShardBatches
 from nnxp.training.streams import Stream
@@ -190,8 +189,8 @@ def describe(
 def fingerprints(model: Model) -> dict[str, Any]:
     """What tells a model that is to be trained from another."""
     backend, dtype, kept = model.backend, model.dtype, model.optimizer.saved_state(model.store)
-    found = {"weights": _fingerprint(backend, model.store.values, dtype), "optimizer": model.optimizer.config()}
-    found |= {f"the optimizer's {name}": _fingerprint(backend, a, dtype) for name, a in kept.items()}
+    found = {"weights": digest(backend, model.store.values, dtype), "optimizer": model.optimizer.config()}
+    found |= {f"the optimizer's {name}": digest(backend, a, dtype) for name, a in kept.items()}
     return found | {"seed": model.seed, "epoch": model.epoch, "step": model.step}
 
 
@@ -199,24 +198,8 @@ def _described(data: Batches | Stream) -> dict[str, Any]:
     """Data in a few words by which other data are told from it; what an iterable yields nobody knows before."""
     if isinstance(data, Stream):
         return {"batches": data.steps}
-    backend, dtype = data.backend, data.model.dtype
-    whole = dtype_of(data.y).lstrip("u").startswith("int")
-    found = {"X": _fingerprint(backend, data.X, dtype), "y": _fingerprint(backend, data.y, "<i8" if whole else dtype)}
-    if data.w is not None:
-        found["sample_weight"] = _fingerprint(backend, data.w, dtype)
+    found = digests(data.backend, data.X, data.y, data.w, data.model.dtype)
     return data.told(found) if isinstance(data, ShardBatches) else found
-
-
-def _fingerprint(backend: Backend, a: Array, dtype: str) -> str:
-    """An array's shape and a digest of its values in a dtype, the same wherever it lies."""
-    import hashlib  # where somebody wants to know, and not for every fit
-
-    digest = hashlib.sha256()
-    for rows in blocks(a):
-        part = a[rows, ...]
-        host = part if isinstance(part, np.ndarray | SparseRows) else backend.to_numpy(part)
-        digest.update(np.ascontiguousarray(host, dtype=dtype).data)
-    return f"{tuple(a.shape)} {digest.hexdigest()[:16]}"
 
 
 def _options(callback: Any) -> dict[str, Any]:

@@ -17,11 +17,12 @@ from nnxp.optimizers import LBFGS
 from nnxp.training.batches import Batches
 from nnxp.training.course import describe, fingerprints
 from nnxp.training.evaluation import evaluate
+from nnxp.training.given import is_stream, training_data, validation_of
 from nnxp.training.loop import Training
 from nnxp.training.prediction import BATCH as PREDICTION_BATCH
 from nnxp.training.prediction import Prediction
 from nnxp.training.progress import Progress
-from nnxp.training.streams import Stream, is_stream, training_data, validation_of
+from nnxp.training.streams import Stream
 from nnxp.typing import ArrayLike
 
 Given: TypeAlias = tuple[Any, ArrayLike | None, ArrayLike | None]

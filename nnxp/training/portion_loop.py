@@ -2,9 +2,13 @@
 
 from typing import Any
 
+import numpy as np
+
 from nnxp.optimizers import LBFGS
+from nnxp.training.batch import Batch, own_rows
 from nnxp.training.loop import Training
 from nnxp.training.portion_plan import PortionPlan
+from nnxp.training.portion_streams import check_same, told_of
 from nnxp.typing import Array, ArrayLike
 
 
@@ -14,15 +18,17 @@ class PortionTraining(Training):
     plan: PortionPlan
 
     def at_once(self, X: ArrayLike, y: ArrayLike) -> Array | None:
-        """Nothing: see `checked`."""
+        """Nothing: whether all have the same batch is found out past the doors."""
         return None
 
-    def checked(self, x: Array, y: ArrayLike, w: ArrayLike | None) -> Array:
-        """Raises: nobody says whose rows these are."""
-        raise ValueError(
-            "got a train_step of a model with a communicator or reproducible=True, expected fit, which gives each "
-            "process its rows: fit(X, y, batch_size=len(X))"
-        )
+    def one(self, x: Array, y: Array, w: Array | None) -> Array:
+        """Likewise, of this process's rows of a batch that all have."""
+        plan, n = self.plan, int(x.shape[0])
+        total = n if w is None else float(self.backend.to_numpy(w).sum(dtype=np.float64))
+        whole = Batch(x, y, w, None, total, total)
+        check_same(plan.communicator.gather(told_of(self.model, whole)), "a batch")
+        plan.portions, own = own_rows(whole, plan.communicator, self.backend)
+        return super().one(own.x, own.y, own.w)
 
     def run(self, *given: Any, **options: Any) -> None:
         """Likewise, but for what parts of a batch do not allow."""

@@ -123,6 +123,7 @@ class PortionPlan(Plan):
         self, x: Array, y: Array, w: Array | None = None, v: Array | None = None, means: Array = None, heft: float = 1.0
     ) -> Array:
         """The mean loss and the gradients of the whole batch, of this process's rows of it."""
+        means = self.backend.xp.empty_like(self.store.gradients[:2]) if means is None else means
         parts = self.divided(Batch(x, y, w, v, math.nan, math.nan))
 
         def found(message: Message) -> None:

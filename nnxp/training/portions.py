@@ -1,13 +1,12 @@
 """The rows of each batch that one of several processes computes."""
 
-import itertools
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from nnxp.distributed import Communicator
-from nnxp.training.batch import Batch, Portion
+from nnxp.training.batch import Batch, Portion, cut
 from nnxp.training.batches import Batches
 from nnxp.training.portion_plan import PortionPlan
 from nnxp.training.shards import ShardBatches
@@ -28,8 +27,7 @@ class Portions(Batches):
 
     def __init__(self, whole: Batches, communicator: Communicator) -> None:
         vars(self).update(vars(whole))
-        self._parts = max(1, communicator.leaves // communicator.size)
-        self._first, self._of = communicator.rank * self._parts, communicator.size * self._parts
+        self.communicator = communicator
 
     def epoch(self, key: int | None = None, first: int = 0) -> Iterator[Batch]:
         """This process's rows of each batch from number `first` on; of none, arrays without rows."""
@@ -46,10 +44,7 @@ class Portions(Batches):
 
     def _places(self, number: int) -> list[slice]:
         """Where the rows of each of this process's portions are in the order."""
-        whole = super()._place(number)
-        n = whole.stop - whole.start
-        ends = [whole.start + n * (self._first + k) // self._of for k in range(self._parts + 1)]
-        return [slice(a, b) for a, b in itertools.pairwise(ends)]
+        return cut(super()._place(number), self.communicator)
 
     def _place(self, number: int) -> slice:
         """Where this process's rows are in the order."""
@@ -71,13 +66,6 @@ class Portions(Batches):
         return super()._sums(w, order)
 
 
-def portions(data: Batches | Stream, communicator: Communicator) -> Portions | ShardBatches:
-    """This process's part of the data, which its shard is already; an iterable of batches is refused."""
-    if isinstance(data, ShardBatches):
-        return data
-    if isinstance(data, Stream):
-        raise ValueError(
-            "got an iterable of batches with a communicator or reproducible=True, expected "
-            "arrays, of which each process computes its rows: fit(X, y), or train in one process"
-        )
-    return Portions(data, communicator)
+def portions(data: Batches | Stream, communicator: Communicator) -> Batches | Stream:
+    """This process's part of the data, which its shard is already, and what comes of an iterable."""
+    return data if isinstance(data, ShardBatches | Stream) else Portions(data, communicator)

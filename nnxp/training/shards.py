@@ -30,7 +30,9 @@ class Shard:
     Parameters
     ----------
     X
-        (n, features), as `fit` takes them; n may be 0, and differ from process to process.
+        (n, features), as `fit` takes them; n may be 0, and differ from process to process. Or, without y, an iterable
+        that yields this process's rows of each batch, (X, y) or (X, y, sample_weight): as many as on all others,
+        without rows where it has none.
     y
         Labels or targets of these rows.
     sample_weight : optional
@@ -45,19 +47,19 @@ class Shard:
     ['accuracy', 'learning_rate', 'loss', 'seconds']
     """
 
-    def __init__(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> None:
+    def __init__(self, X: Any, y: ArrayLike | None = None, sample_weight: ArrayLike | None = None) -> None:
         self.X, self.y, self.sample_weight = X, y, sample_weight
 
     def __repr__(self) -> str:
-        return f"Shard({len(self)} rows)"
+        return "Shard(batches)" if self.y is None else f"Shard({len(self)} rows)"
 
     def __len__(self) -> int:
         return int(self.X.shape[0]) if hasattr(self.X, "shape") else len(self.X)
 
     def first(self) -> Self:
         """Its first row: it stands in where a process has none, so that it has something of the right shape."""
-        weight = None if self.sample_weight is None else self.sample_weight[:1]
-        return type(self)(self.X[:1], self.y[:1], weight)
+        y, weight = [None if a is None else a[:1] for a in (self.y, self.sample_weight)]
+        return type(self)(self.X[:1], y, weight)
 
 
 class ShardBatches(Batches):
@@ -152,13 +154,11 @@ def sharded(
 ) -> Batches:
     """The batches of the shards of all processes; what one of them cannot take is refused on all."""
     communicator, options = model.communicator, (batch_size, name, shuffled, drop_last)
+    if shard.y is None:
+        raise TypeError("got a Shard of X without y, expected both, Shard(X, y), or an iterable: Shard(batches)")
     if communicator is None:
         return Batches.of(model, planned, shard.X, shard.y, shard.sample_weight, *options)
-    if communicator.leaves:
-        raise ValueError(
-            "got a Shard with reproducible=True, whose batches are cut by their rows, whoever has them: give all of "
-            "the data to every process (a memory map costs nothing), or leave reproducible= out"
-        )
+    check_order(communicator)
     sizes = communicator.gather(agreed(communicator, lambda: len(shard)))
     if not any(sizes):
         raise ValueError(f"got {name} with no samples on any process, expected at least one")
@@ -190,6 +190,15 @@ def sharded(
             "got samples that all weigh 0 on all processes, expected some above 0: nothing would be learned"
         )
     return found
+
+
+def check_order(communicator: Communicator) -> None:
+    """Raises where sums are to have one order, which parts of any sizes do not allow."""
+    if communicator.leaves:
+        raise ValueError(
+            "got a Shard with reproducible=True, whose batches are cut by their rows, whoever has them: give all of "
+            "the data to every process (a memory map costs nothing), or leave reproducible= out"
+        )
 
 
 def agreed(communicator: Communicator, make: Callable[[], T]) -> T:

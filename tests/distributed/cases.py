@@ -4,6 +4,7 @@
 alone.
 """
 
+import functools
 import sys
 from typing import Any, NamedTuple
 
@@ -89,12 +90,19 @@ IN_ORDER = ("sample weights", "micro", "validated", "clipped")
 
 SHARDED = ("batch norm, weights", "dropout", "validated")
 """Those that are done on shards too."""
-CUTS = {2: (0, 30, 101), 3: (0, 0, 64, 101), 4: (0, 50, 50, 51, 101)}
+STREAMED = ("dropout", "validated")
+"""Those that are done on iterables of batches too, that all processes have or their own parts of."""
+CUTS = {1: (0, 101), 2: (0, 30, 101), 3: (0, 0, 64, 101), 4: (0, 50, 50, 51, 101)}
 """Where the shards of so many processes begin and end: of different sizes, and without rows."""
 
 
-def outcome(case: Case, dtype: str, communicator: Any, backend: Any = None, sharded: bool = False) -> dict[str, Any]:
-    """What a training comes to, on all of the data or on shards: every number that a user sees, and the weights."""
+def outcome(
+    case: Case, dtype: str, communicator: Any, backend: Any = None, sharded: bool = False, streamed: bool = False
+) -> dict[str, Any]:
+    """What a training comes to, on all of the data or on shards: every number that a user sees, and the weights.
+
+    Streamed, the data are iterables of batches, and shards are parts of each batch.
+    """
     losses = []
 
     def step(state: Any) -> None:
@@ -108,14 +116,22 @@ def outcome(case: Case, dtype: str, communicator: Any, backend: Any = None, shar
     steps = int(rows // case.options["batch_size"]) or 1  # an epoch has as many, or one more
     options = {"epochs": -(-100 // steps), **case.options}
     given = {"X": X, "y": Y, "sample_weight": options.pop("sample_weight", None)}
-    if sharded:
+    batched = functools.partial(batches, communicator if sharded else None)
+    if streamed:
+        given = {"X": batched(*given.values(), size=options.pop("batch_size"))}
+        if "validation_data" in options:
+            options["validation_data"] = batched(*options["validation_data"], size=5)
+    elif sharded:
         given = {"X": shard(communicator, *given.values())}
         if "validation_data" in options:
             options["validation_data"] = shard(communicator, *options["validation_data"])
     history = model.fit(**given, callbacks=[step], **options)
     found = {f"history {name}": values for name, values in history.items() if name != "seconds"}
     weights = model.backend.to_numpy(model.store.values)
-    evaluated = model.evaluate(shard(communicator, X, Y)) if sharded else model.evaluate(X, Y)
+    if streamed:
+        evaluated = model.evaluate(batched(X, Y, size=40))
+    else:
+        evaluated = model.evaluate(shard(communicator, X, Y)) if sharded else model.evaluate(X, Y)
     return {"losses": losses, **found, **evaluated, "weights": weights}
 
 
@@ -123,6 +139,15 @@ def shard(communicator: Any, *arrays: Any) -> nnxp.Shard:
     n, rank = len(arrays[0]), communicator.rank
     start, stop = (n * cut // 101 for cut in CUTS[communicator.size][rank : rank + 2])
     return nnxp.Shard(*(None if a is None else a[start:stop] for a in arrays))
+
+
+def batches(communicator: Any, *arrays: Any, size: int) -> Any:
+    """Batches of rows as they stand; of a process, its part of each."""
+    whole = [[None if a is None else a[k : k + size] for a in arrays] for k in range(0, len(arrays[0]), size)]
+    if communicator is None:
+        return whole
+    shards = [shard(communicator, *batch) for batch in whole]
+    return nnxp.Shard([(own.X, own.y, own.sample_weight) for own in shards])
 
 
 def compare(got: dict[str, Any], expected: dict[str, Any], tolerance: float) -> str:
@@ -158,6 +183,13 @@ def main() -> None:
             if name in SHARDED:
                 said = compare(outcome(case, dtype, world, sharded=True), got, TOLERANCE[dtype])
                 assert not said, f"shards: {name}, {dtype}: {said}"
+            if name in STREAMED:
+                expected = outcome(case, dtype, None, streamed=True)
+                for sharded in (False, True):
+                    said = compare(
+                        outcome(case, dtype, world, sharded=sharded, streamed=True), expected, TOLERANCE[dtype]
+                    )
+                    assert not said, f"batches, {sharded=}: {name}, {dtype}: {said}"
             if name == "validated" and world.size in (2, 4):  # the others of IN_ORDER are done by threads
                 assert same_bits(outcome(case, dtype, InOrder(world)), outcome(case, dtype, InOrder())), name
     if world.rank == 0:

@@ -37,7 +37,7 @@ def refused(**wrong: Any) -> str:
 
 def main(name: str) -> None:
     if name == "doors":  # what all refuse raises, and all go on
-        said = [refused(y=Y[:-1]), refused(X=X + RANK), refused(X=[(X, Y)], y=None)]
+        said = [refused(y=Y[:-1]), refused(X=X + RANK), refused(X=[(X + RANK, Y)], y=None)]
         assert all(said == other for other in world().allgather(said))
         seeds = world().allgather(model(seed=None).seed)
         assert seeds[0] == seeds[1]

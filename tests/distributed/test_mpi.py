@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from nnxp.cli.doctor import print_together
@@ -46,7 +47,7 @@ def test_what_all_refuse_raises_on_all() -> None:
     labels, data, stream = done.stdout.splitlines()
     assert "63" in labels and "64" in labels
     assert "on process 1, expected" in data and "data" in data
-    assert "iterable" in stream
+    assert "batch 0" in stream and "on process 1, expected" in stream
 
 
 def test_a_loss_that_is_not_finite_raises_on_all_and_says_whose() -> None:
@@ -73,16 +74,37 @@ def test_a_failure_ends_all_and_the_checkpoint_resumes(name: str, tmp_path: Path
     processes.resumed(name, folder, uninterrupted)
 
 
-def test_nnxp_train_on_two_processes_is_one_training(tmp_path: Path) -> None:
-    command = ("-m", "nnxp", "train", "digits", "--epochs", "2", "--hidden", "16", "--out")
-    done = launch(2, *command, str(tmp_path / "two"))
+TRAIN = """
+import os, sys
+from nnxp.cli import launching, main
+
+os.chdir(sys.argv.pop(1 + (launching.launched()[0] > 0)))  # of two folders the first has the table
+sys.argv.pop(1)
+sys.exit(main())
+"""
+
+
+def test_nnxp_train_on_several_processes_is_one_training(tmp_path: Path) -> None:
+    """A table, which the first process alone can open."""
+    a, b = np.random.default_rng(0).normal(size=(2, 400))
+    kind, y = (np.where(sign > 0, *names) for sign, names in ((a, ("k", "m")), (a + b * b - 1, ("yes", "no"))))
+    rows = [",".join(map(str, row)) for row in zip(a, b, kind, y, strict=True)]
+    (tmp_path / "table.csv").write_text("\n".join(["a,b,kind,y", *rows]))
+    (tmp_path / "empty").mkdir()
+    command = ("-c", TRAIN, str(tmp_path), str(tmp_path / "empty"), "train", "table.csv", "--target", "y")
+    command = (*command, "--epochs", "5", "--out")
+    done = launch(3, *command, str(tmp_path / "three"))
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("test accuracy") == 1
+    assert done.stdout.count("reading") == 1
     assert subprocess.run([sys.executable, *command, str(tmp_path / "one")], capture_output=True).returncode == 0
-    two, one = (json.loads((tmp_path / name / "summary.json").read_text()) for name in ("two", "one"))
-    assert two["test_accuracy"] == pytest.approx(one["test_accuracy"], abs=2 / 359)  # at most a row or two at the edge
-    assert two["asked"] == one["asked"]
-    again = launch(2, *command, str(tmp_path / "two"))
+    three, one = (json.loads((tmp_path / name / "summary.json").read_text()) for name in ("three", "one"))
+    assert three["asked"] == one["asked"]
+    losses = [
+        [float(line.split(",")[1]) for line in (tmp_path / name / "history.csv").read_text().splitlines()[1:]]
+        for name in ("three", "one")
+    ]
+    assert len(losses[0]) == 5 and losses[0] == pytest.approx(losses[1], abs=1e-5)
+    again = launch(3, *command, str(tmp_path / "three"))
     assert again.returncode != 0
     assert again.stderr.count("holds a run already") == 1
 

@@ -40,6 +40,7 @@ LATE = {
     ("nnxp/network/by_layer.py", "nnxp.distributed"): START,
     ("nnxp/network/model.py", "nnxp.network.sharing"): START,
     ("nnxp/sequential.py", "nnxp.network.member"): START,
+    ("nnxp/sequential.py", "nnxp.distributed"): START,
     ("nnxp/training/step.py", "nnxp.training.side_by_side"): START,
     ("nnxp/training/step.py", "nnxp.training.portion_plan"): "for a model with a communicator alone",
     ("nnxp/training/making.py", "nnxp.training.portion_loop"): "for a model with a communicator alone",

@@ -17,7 +17,7 @@ from nnxp.doors.naming import snake_case
 from nnxp.initializers import get_initializer
 from nnxp.losses import LOSSES
 from nnxp.optimizers import OPTIMIZERS
-from nnxp.training.streams import training_data
+from nnxp.training.given import training_data
 from tests.helpers import matrix
 from tests.helpers.matrix import Target
 from tests.helpers.models import CLASSES, Scale, classifier, problem, values, with_everything

@@ -15,7 +15,7 @@ import pytest
 import nnxp
 from nnxp import SGD, Dense, NonFiniteLossError, Sequential
 from nnxp.training.batches import Batches
-from nnxp.training.streams import is_stream
+from nnxp.training.given import is_stream
 from tests.helpers.matrix import Target
 from tests.helpers.models import CLASSES, Recorder, classifier, problem, values, with_everything
 
