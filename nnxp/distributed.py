@@ -63,6 +63,9 @@ class Communicator(Protocol):
     def gather(self, given: Any) -> list[Any]:
         """What each gives, small objects, in the order of ranks, to all of them."""
 
+    def wait(self) -> None:
+        """Until all processes are here, which may take long: the core is left to others, and signals are heard."""
+
     def alike(self, seconds: float) -> bool:
         """Called by a process that fails: whether all of them come here, within so many seconds."""
 
@@ -95,6 +98,9 @@ class Alone:
     def gather(self, given: Any) -> list[Any]:
         """What is given."""
         return [given]
+
+    def wait(self) -> None:
+        """All are here."""
 
     def alike(self, seconds: float) -> bool:
         """Nobody else waits."""
@@ -142,6 +148,12 @@ class OverMPI:
         """What each gives."""
         found: list[Any] = self.comm.allgather(given)
         return found
+
+    def wait(self) -> None:
+        """A barrier that is looked at from time to time: MPI's own waits keep the core busy."""
+        request = self.comm.Ibarrier()
+        while not request.Test():
+            time.sleep(0.01)
 
     def alike(self, seconds: float) -> bool:
         """Whether all processes come here: each tells the others, who do not answer while they wait in a sum."""
@@ -195,7 +207,7 @@ class InOrder:
         # As if each core had a process: a product on several threads may be rounded otherwise than on one.
         self.neighbours = max(self.inner.neighbours, os.cpu_count() or 1)
         self.rows, self.broadcast, self.gather = self.inner.rows, self.inner.broadcast, self.inner.gather
-        self.alike, self.end = self.inner.alike, self.inner.end
+        self.wait, self.alike, self.end = self.inner.wait, self.inner.alike, self.inner.end
         if LEAVES % self.size:
             raise ValueError(
                 f"got reproducible=True on {self.size} processes, expected 1, 2 or {LEAVES}: a batch is computed in "
@@ -234,7 +246,7 @@ def as_communicator(given: Any) -> Communicator:
     """A `Communicator`, or one of mpi4py's as one."""
     if hasattr(given, "Allreduce") and hasattr(given, "Get_rank"):
         return OverMPI(given)
-    wanted = ("rank", "size", "neighbours", "leaves", "sum", "rows", "broadcast", "gather", "alike", "end")
+    wanted = ("rank", "size", "neighbours", "leaves", "sum", "rows", "broadcast", "gather", "wait", "alike", "end")
     if missing := [name for name in wanted if not hasattr(given, name)]:
         raise TypeError(
             f"got {given!r} as communicator, expected one of mpi4py, or a nnxp.distributed.Communicator, which has "

@@ -41,6 +41,7 @@ def from_the_first(communicator: Communicator | None, make: Callable[[], T], sen
             made.append(make())
         except Exception as error:
             refusal = error
+    communicator.wait()
     if communicator.broadcast(refusal is not None):
         raise refusal or DataError("process 0 could not prepare the training")
     handed: T = _handed(communicator, sent(made[0]) if made else None)

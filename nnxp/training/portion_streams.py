@@ -27,8 +27,11 @@ class PortionStream(Stream):
             yield self._last
 
     def _next(self, iterator: Iterator[Any], number: int) -> Batch | None:
-        batch = agreed(self.communicator, lambda: super(PortionStream, self)._next(iterator, number))
-        told = self.communicator.gather(None if batch is None else self._told(batch))
+        batch, told = agreed(
+            self.communicator,
+            lambda: super(PortionStream, self)._next(iterator, number),
+            lambda batch: None if batch is None else self._told(batch),
+        )
         ends = [one is None for one in told]
         if batch is None or any(ends):
             if all(ends):

@@ -159,7 +159,7 @@ def sharded(
     if communicator is None:
         return Batches.of(model, planned, shard.X, shard.y, shard.sample_weight, *options)
     check_order(communicator)
-    sizes = communicator.gather(agreed(communicator, lambda: len(shard)))
+    _, sizes = agreed(communicator, lambda: len(shard), lambda n: n)
     if not any(sizes):
         raise ValueError(f"got {name} with no samples on any process, expected at least one")
     if not all(sizes):
@@ -176,8 +176,7 @@ def sharded(
             )
         return made
 
-    batches = agreed(communicator, own)
-    shapes = communicator.gather([tuple(batches.X.shape[1:]), tuple(batches.y.shape[1:])])
+    batches, shapes = agreed(communicator, own, lambda made: [tuple(a.shape[1:]) for a in (made.X, made.y)])
     for rank, shape in enumerate(shapes):
         if shape != shapes[0]:
             raise ValueError(
@@ -201,15 +200,16 @@ def check_order(communicator: Communicator) -> None:
         )
 
 
-def agreed(communicator: Communicator, make: Callable[[], T]) -> T:
-    """What each process makes; where one of them refuses, all do, in its words."""
-    made, refusal = [], None
+def agreed(communicator: Communicator, make: Callable[[], T], tell: Callable[[T], Any]) -> tuple[T, list[Any]]:
+    """What each process makes, and what all tell of it; where one of them refuses, all do, in its words."""
+    made, told, refusal = [], None, None
     try:
         made.append(make())
+        told = tell(made[0])
     except (TypeError, ValueError) as error:
         refusal = error
-    said = communicator.gather(None if refusal is None else (isinstance(refusal, TypeError), str(refusal)))
-    for rank, words in enumerate(said):
+    said = communicator.gather((told, None if refusal is None else (isinstance(refusal, TypeError), str(refusal))))
+    for rank, (_, words) in enumerate(said):
         if words is not None:
             raise (TypeError if words[0] else ValueError)(f"process {rank}: {words[1]}") from refusal
-    return made[0]
+    return made[0], [told for told, _ in said]

@@ -34,6 +34,9 @@ class Member:
     def broadcast(self, given: Any) -> Any:
         return self.gather(given)[0]
 
+    def wait(self) -> None:
+        self.crew.barrier.wait()
+
     def sum(self, buffer: np.ndarray) -> None:
         assert buffer.ndim == 1 and buffer.flags.c_contiguous
         self.sums += 1
