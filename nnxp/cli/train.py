@@ -15,6 +15,7 @@ from nnxp.activations import Softmax
 from nnxp.backends import Backend, get_backend
 from nnxp.callbacks import EarlyStopping, Interruption
 from nnxp.cli import account, crossvalidation, opening, playing, presentation, seen, settings, table_options, tables
+from nnxp.cli.launching import communicator_of
 from nnxp.cli.parser import UsageError
 from nnxp.cli.recipes import is_table, recipe_for
 from nnxp.cli.results import Result, library_version
@@ -23,7 +24,6 @@ from nnxp.cli.saved import as_estimator
 from nnxp.cli.tutor import diagnosed
 from nnxp.cli.unfinished import PatientCheckpoint, asked, check_finished, resumable
 from nnxp.data import Dataset
-from nnxp.distributed import InOrder
 from nnxp.doors.options import class_weights
 from nnxp.errors import DataError
 from nnxp.layers import Layer, Rescaling
@@ -39,6 +39,7 @@ from nnxp.tabular.networks.purpose import Purpose
 
 def run(args: argparse.Namespace) -> None:
     """Trains, tests, and writes and prints the results."""
+    communicator = communicator_of(args)
     of_table = is_table(args.data)
     if not of_table and (wrong := table_options.given(args)):
         raise UsageError(f"{wrong[0]} is for a table, and {args.data} is none: expected {table_options.TABLE}")
@@ -83,7 +84,6 @@ def run(args: argparse.Namespace) -> None:
         if not args.quiet:
             print(f"{folder.path} holds a run that is complete: there is nothing to resume (--overwrite trains anew)")
         return
-    communicator = InOrder(args.communicator) if args.reproducible else args.communicator
     leads = communicator is None or communicator.rank == 0
     if communicator is not None:
         model.communicator = communicator

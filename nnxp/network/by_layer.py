@@ -13,6 +13,7 @@ from nnxp.memory.buffers import Buffers
 from nnxp.memory.parameters import ParameterStore
 from nnxp.network.entrance import Entrance
 from nnxp.network.history import RunningFit
+from nnxp.network.sharing import check_spread
 from nnxp.typing import Array, ArrayLike
 
 if TYPE_CHECKING:
@@ -49,10 +50,12 @@ class ByLayer(Entrance):
         if self._course is not None:
             raise RuntimeError("got communicator= while a fit runs, expected it set before or after: its plan is made")
         if given is not None:
-            from nnxp.distributed import as_communicator
+            from nnxp.distributed import ByMember, as_communicator
 
             given = as_communicator(given)
-            if self.members > 1:
+            if isinstance(given, ByMember):
+                check_spread(self.layers, self.members, given.size)
+            elif self.members > 1:
                 what = "reproducible=True" if given.leaves else "a communicator"
                 raise ValueError(
                     f"got {what} for {self.members} members, expected one network: leave members= out, or train them "

@@ -153,6 +153,7 @@ class MembersPlan(Plan):
 
     def __init__(self, model: Model) -> None:
         self.members, self.shares = model.members, share(model.layers)
+        self.columns = (self.members,)
         self._each: dict[tuple[float, ...], Array] = {}
         super().__init__(model)
         self.penalised_dense = _trained_dense(self.own)
@@ -272,6 +273,7 @@ def _penalties(layers: Sequence[Dense], backend: Backend, made: dict[tuple[float
         if layer._penalised:
             for name, l1, l2 in layer._penalties():
                 a = getattr(layer, name)
+                a = a if a.ndim == 3 else a[None, ...]  # of one member
                 for factor, of in ((l1, xp.abs), (l2, xp.square)):
                     if isinstance(factor, tuple) and factor not in made:
                         made[factor] = backend.asarray(factor, dtype=layer.dtype)

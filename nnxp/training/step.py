@@ -4,6 +4,7 @@ import weakref
 
 import numpy as np
 
+from nnxp.distributed import ByMember
 from nnxp.doors.arrays import finite, same_length, sample_weights, sum_is_finite
 from nnxp.layers import Embedding
 from nnxp.layers.parts import with_parts
@@ -17,6 +18,10 @@ from nnxp.typing import Array, ArrayLike
 
 def plan_of(model: Model) -> Plan:
     """The plan of a model's step."""
+    if isinstance(model.communicator, ByMember):
+        from nnxp.training.spread_plan import SpreadPlan
+
+        return SpreadPlan(model)
     if model.communicator is not None:
         from nnxp.training.portion_plan import PortionPlan
 

@@ -12,7 +12,7 @@ import numpy as np
 import nnxp
 from nnxp import BatchNorm, Dense, Dropout, ReLU, Residual, Softmax
 from nnxp.cli.launching import launched
-from nnxp.distributed import InOrder
+from nnxp.distributed import ByMember, InOrder
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(101, 5)), RNG.integers(0, 3, 101)
@@ -43,6 +43,9 @@ class Case(NamedTuple):
     options: dict[str, Any]
     dtypes: tuple[str, ...] = ("float32", "float64")
     loss: Any = "categorical_crossentropy"
+    members: int = 1
+    spread: bool = False
+    """Whether processes share the members instead of the rows."""
 
 
 def momentum() -> Any:
@@ -79,6 +82,10 @@ CASES = {
     "micro": Case(plain, adam(), {"batch_size": 33, "micro_batch_size": 7, "sample_weight": WEIGHTS}),
     "validated": Case(plain, adam(ema=0.9), {"batch_size": 33, "validation_data": (X[:7], Y[:7], WEIGHTS[40:47])}),
     "held out": Case(plain, adam(), {"batch_size": 33, "validation_split": 0.3}),
+    "spread": Case(dropped, adam(ema=0.9), {"batch_size": 33, "validation_split": 0.3}, members=5, spread=True),
+    "spread, batch norm": Case(
+        nested, gentle, {"batch_size": 33, "sample_weight": WEIGHTS}, DOUBLE, members=4, spread=True
+    ),
     "minimised": Case(plain, nnxp.LBFGS, {"batch_size": 40, "sample_weight": WEIGHTS, "epochs": 5}),
 }
 
@@ -101,9 +108,9 @@ def outcome(case: Case, dtype: str, communicator: Any, backend: Any = None, shar
         losses.append(state.loss)
 
     step.events = ("step",)  # type: ignore[attr-defined]
-    model = nnxp.Sequential(
-        case.layers(), case.loss, case.optimizer(), dtype=dtype, seed=3, backend=backend, communicator=communicator
-    )
+    place = {"dtype": dtype, "seed": 3, "backend": backend, "members": case.members}
+    place["communicator"] = ByMember(communicator) if communicator and case.spread else communicator
+    model = nnxp.Sequential(case.layers(), case.loss, case.optimizer(), **place)
     rows = 101 * (1 - case.options.get("validation_split", 0))
     steps = int(rows // case.options["batch_size"]) or 1  # an epoch has as many, or one more
     options = {"epochs": -(-100 // steps), **case.options}
