@@ -55,11 +55,10 @@ class ByLayer(Entrance):
             given = as_communicator(given)
             if isinstance(given, ByMember):
                 check_spread(self.layers, self.members, given.size)
-            elif self.members > 1:
-                what = "reproducible=True" if given.leaves else "a communicator"
+            elif self.members > 1 and given.leaves:
                 raise ValueError(
-                    f"got {what} for {self.members} members, expected one network: leave members= out, or train them "
-                    "in one process"
+                    f"got reproducible=True for {self.members} members, expected one network: leave members= out, or "
+                    "spread them over processes, communicator=nnxp.distributed.ByMember(...), which repeats"
                 )
             if not self.seeded and self._store is None:
                 self.seed = given.broadcast(self.seed)

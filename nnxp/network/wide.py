@@ -93,6 +93,7 @@ class MembersDropout(Dropout):
     """Dropout of each member by its own seed, whatever the others drop, and by its own rate where it has one."""
 
     seeds: Sequence[int]
+    _lent = ("_kept",)
 
     def forward(self, inputs: ArrayLike, training: bool = False) -> Array:
         """x · kept / (1 - rate) while training, else x itself."""
@@ -112,11 +113,15 @@ class MembersDropout(Dropout):
             return None, None
         assert self.moment is not None
         keys = [random.key(seed, "dropout", self.position, *self.moment[1:]) for seed in self.seeds]
-        kept = random.kept_beside(self.backend, keys, x.shape, rates, out=self.take("kept", x.shape, "bool"))
+        kept = self._kept(keys, x.shape, rates)
         if len(rates) == 1:
             return (kept, 1 / (1 - rates[0])), None
         row = np.repeat([[1 / (1 - rate) for rate in rates]], x.shape[1] // len(rates), axis=1)
         return (kept, 1.0), self.backend.asarray(row, dtype=dtype_of(x))
+
+    def _kept(self, keys: Sequence[int], shape: tuple[int, ...], rates: Sequence[float]) -> Array:
+        """The masks of all side by side, by a key of each."""
+        return random.kept_beside(self.backend, keys, shape, rates, out=self.take("kept", shape, "bool"))
 
     @property
     def _draws_again(self) -> bool:

@@ -73,6 +73,11 @@ class Portions(Batches):
 
 def portions(data: Batches | Stream, communicator: Communicator) -> Portions | ShardBatches:
     """This process's part of the data, which its shard is already; an iterable of batches is refused."""
+    if isinstance(data, Batches) and data.w is not None and data.w.ndim > 1:
+        raise ValueError(
+            f"got sample_weight of {tuple(data.w.shape)} with a communicator, expected ({data.n},), one weight for all "
+            "members: train in one process, or spread the members over processes, nnxp.distributed.ByMember"
+        )
     if isinstance(data, ShardBatches):
         return data
     if isinstance(data, Stream):

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import nnxp
-from nnxp import BatchNorm, Dense, Dropout, ReLU, Residual, Softmax
+from nnxp import BatchNorm, Dense, Dropout, ReLU, Residual, SharedDense, Softmax
 from nnxp.cli.launching import launched
 from nnxp.distributed import ByMember, InOrder
 
@@ -35,6 +35,15 @@ def normalised() -> list[Any]:
 def nested() -> list[Any]:
     inner = [Dense(16, 16, l2=1e-2), BatchNorm(16), ReLU(), Dropout(0.2), Dense(16, 16)]
     return [Dense(5, 16), Residual(inner), ReLU(), Dense(16, 3), Softmax()]
+
+
+def penalised() -> list[Any]:
+    return [Dense(5, 16, l2=[1e-3, 1e-2]), ReLU(), Residual([Dense(16, 16, l2=1e-2)]), Dense(16, 3, l1=1e-3), Softmax()]
+
+
+def shared() -> list[Any]:
+    first = SharedDense(5, 16, input_initializer="random_signs")
+    return [first, ReLU(), Dropout(0.2), SharedDense(16, 16), ReLU(), Dense(16, 3), Softmax()]
 
 
 class Case(NamedTuple):
@@ -82,9 +91,13 @@ CASES = {
     "micro": Case(plain, adam(), {"batch_size": 33, "micro_batch_size": 7, "sample_weight": WEIGHTS}),
     "validated": Case(plain, adam(ema=0.9), {"batch_size": 33, "validation_data": (X[:7], Y[:7], WEIGHTS[40:47])}),
     "held out": Case(plain, adam(), {"batch_size": 33, "validation_split": 0.3}),
+    "members": Case(dropped, adam(ema=0.9), {"batch_size": 33, "validation_split": 0.3}, members=3),
+    "members, batch norm": Case(nested, gentle, {"batch_size": 32, "sample_weight": WEIGHTS}, DOUBLE, members=3),
+    "members, penalised": Case(penalised, momentum, {"batch_size": 33, "micro_batch_size": 7}, members=2),
+    "members, shared": Case(shared, adam(clip_norm=0.1), {"batch_size": 33, "sample_weight": WEIGHTS}, members=3),
     "spread": Case(dropped, adam(ema=0.9), {"batch_size": 33, "validation_split": 0.3}, members=5, spread=True),
     "spread, batch norm": Case(
-        nested, gentle, {"batch_size": 33, "sample_weight": WEIGHTS}, DOUBLE, members=4, spread=True
+        nested, gentle, {"batch_size": 32, "sample_weight": WEIGHTS}, DOUBLE, members=4, spread=True
     ),
     "minimised": Case(plain, nnxp.LBFGS, {"batch_size": 40, "sample_weight": WEIGHTS, "epochs": 5}),
 }
