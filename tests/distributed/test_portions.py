@@ -154,7 +154,10 @@ def ordered(comm: Any, layers: Any = None, **options: Any) -> nnxp.Sequential:
 
 
 REFUSED: list[tuple[Any, str]] = [
-    (lambda comm: made(comm, members=2), "got a communicator for 2 members, expected one network"),
+    (
+        lambda comm: made(comm, members=2).fit(X, Y, sample_weight=np.ones((101, 2))),
+        "got sample_weight of .101, 2. with",
+    ),
     (lambda comm: made(comm).fit([(X, Y)]), "got an iterable of batches with a communicator or rep"),
     (lambda comm: made(comm).evaluate([(X, Y)]), "got an iterable of batches with a communicator or rep"),
     (
