@@ -38,7 +38,30 @@ def nested() -> list[Any]:
 
 
 def penalised() -> list[Any]:
-    return [Dense(5, 16, l2=[1e-3, 1e-2]), ReLU(), Residual([Dense(16, 16, l2=1e-2)]), Dense(16, 3, l1=1e-3), Softmax()]
+    return [Dense(5, 16, l2=[1e-3, 1e-2]), ReLU(), Dense(16, 3, l1=1e-3), Softmax()]
+
+
+class Own(nnxp.Layer):
+    """A user's, which holds layers that have to know their rows."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm, self.dropout = BatchNorm(16), Dropout(0.2)
+
+    def forward(self, inputs: Any, training: bool = False) -> Any:
+        self.output = self.dropout.run_forward(self.norm.run_forward(inputs, training), training)
+        return self.output
+
+    def backward(self, dvalues: Any) -> Any:
+        self.dinputs = self.norm.run_backward(self.dropout.run_backward(dvalues))
+        return self.dinputs
+
+    def output_width(self, n_in: int) -> int:
+        return n_in
+
+
+def own() -> list[Any]:
+    return [Dense(5, 16), ReLU(), Own(), Dense(16, 3), Softmax()]
 
 
 def shared() -> list[Any]:
@@ -94,6 +117,7 @@ CASES = {
     "members": Case(dropped, adam(ema=0.9), {"batch_size": 33, "validation_split": 0.3}, members=3),
     "members, batch norm": Case(nested, gentle, {"batch_size": 32, "sample_weight": WEIGHTS}, DOUBLE, members=3),
     "members, penalised": Case(penalised, momentum, {"batch_size": 33, "micro_batch_size": 7}, members=2),
+    "members, own": Case(own, gentle, {"batch_size": 32}, DOUBLE, members=2),
     "members, shared": Case(shared, adam(clip_norm=0.1), {"batch_size": 33, "sample_weight": WEIGHTS}, members=3),
     "spread": Case(dropped, adam(ema=0.9), {"batch_size": 33, "validation_split": 0.3}, members=5, spread=True),
     "spread, batch norm": Case(

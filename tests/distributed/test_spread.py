@@ -70,20 +70,20 @@ def test_all_that_a_training_leaves_is_that_of_one_process(tmp_path: Path) -> No
 
 
 def stopped(comm: Any, path: Path, layers: Any, by_signal: bool) -> list[Any]:
-    """A training that ends after step 7, within the second epoch: by a signal, or by an exception after a save."""
+    """A training that ends after step 9, before a batch of one row: by a signal, or by an exception after a save."""
     model = made(comm, layers())
 
     def stop(state: State) -> None:
-        if state.step == 7 and not by_signal:
+        if state.step == 10 and not by_signal:
             raise SystemExit(1)
-        if state.step == 7 and (comm is None or comm.rank == 1):
+        if state.step == 9 and by_signal and (comm is None or comm.rank == 1):
             interruption.exception = SystemExit(143)
 
     stop.events = ("step",)  # type: ignore[attr-defined]
     interruption = Interruption()
-    callbacks = [stop, interruption, Checkpoint(path, every_steps=6)]
+    callbacks = [stop, interruption, Checkpoint(path, every_steps=9)]
     with pytest.raises(SystemExit) as left, interruption:
-        model.fit(X, Y, 3, 30, validation_data=(X, Y), callbacks=callbacks)
+        model.fit(X, Y, 3, 25, validation_data=(X, Y), callbacks=callbacks)
     went_back = any("are back" in note for note in getattr(left.value, "__notes__", []))
     assert went_back is (comm is not None and not by_signal)
     return state_of(model)
@@ -92,8 +92,8 @@ def stopped(comm: Any, path: Path, layers: Any, by_signal: bool) -> list[Any]:
 def resumed(comm: Any, path: Path, layers: Any) -> list[Any]:
     model = made(comm, layers())
     with Interruption() as interruption:
-        callbacks = [interruption, Checkpoint(path, every_steps=6)]
-        model.fit(X, Y, 3, 30, validation_data=(X, Y), callbacks=callbacks, resume=path)
+        callbacks = [interruption, Checkpoint(path, every_steps=9)]
+        model.fit(X, Y, 3, 25, validation_data=(X, Y), callbacks=callbacks, resume=path)
     return state_of(model)
 
 
@@ -109,6 +109,23 @@ def test_what_is_stopped_within_an_epoch_goes_on_anywhere(layers: Any, by_signal
     assert same(resumed(None, again, layers), whole)
     for path in (one, two):
         assert all(same(other, whole) for other in together(2, lambda comm, path=path: resumed(comm, path, layers)))
+
+
+def test_what_a_signal_stops_has_the_weights_of_its_step() -> None:
+    def job(comm: Any) -> list[Any]:
+        interruption, model = Interruption(), made(comm)
+
+        def signalled(state: State) -> None:
+            if state.step == 3:
+                interruption.exception = KeyboardInterrupt()
+
+        signalled.events = ("step",)  # type: ignore[attr-defined]
+        with pytest.raises(KeyboardInterrupt), interruption:
+            model.fit(X, Y, callbacks=[signalled, interruption])
+        return state_of(model)
+
+    one = job(None)
+    assert all(same(one, other) for other in together(2, job))
 
 
 def test_a_loss_that_is_not_finite_is_explained_alike() -> None:
