@@ -59,7 +59,9 @@ def communicator_of(args: argparse.Namespace) -> Any:
     if args.spread != "members":
         return InOrder(args.communicator) if args.reproducible else args.communicator
     if args.members == 1:
-        raise UsageError("--spread members: got one network, expected several to spread over processes: --members 8")
+        raise UsageError(
+            "--spread members: got no --members, expected several networks to spread over processes: --members 8"
+        )
     if args.reproducible:
         raise UsageError(
             "--reproducible computes each batch in parts of its rows, and --spread members has each network take all "

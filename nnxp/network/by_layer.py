@@ -13,7 +13,6 @@ from nnxp.memory.buffers import Buffers
 from nnxp.memory.parameters import ParameterStore
 from nnxp.network.entrance import Entrance
 from nnxp.network.history import RunningFit
-from nnxp.network.sharing import check_spread
 from nnxp.typing import Array, ArrayLike
 
 if TYPE_CHECKING:
@@ -54,6 +53,8 @@ class ByLayer(Entrance):
 
             given = as_communicator(given)
             if isinstance(given, ByMember):
+                from nnxp.network.sharing import check_spread
+
                 check_spread(self.layers, self.members, given.size)
             elif self.members > 1 and given.leaves:
                 raise ValueError(

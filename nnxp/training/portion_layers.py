@@ -160,6 +160,12 @@ class _Lending(Stage):
 class PortionStage(_Lending, LayerStage):
     """A layer, with or without parts, of which some are lent methods."""
 
+    def begin(self, epoch: int, step: int, part: int) -> None:
+        """Lends them, and memory also to those that this process may have no rows for."""
+        super().begin(epoch, step, part)
+        if isinstance(self.layer, OneByOne):
+            self.layer.lend()
+
 
 class PortionSharedStage(_Lending, SharedStage):
     """Layers of members that share weights, of which the dropout is lent methods."""
@@ -170,7 +176,7 @@ def found(
 ) -> list[Lent]:
     """What a layer and its parts are lent, in the order in which they run."""
     lent: list[Lent] = []
-    for _, one in with_parts(layer._row.layers if isinstance(layer, OneByOne) else [layer]):
+    for _, one in with_parts(layer.each if isinstance(layer, OneByOne) else [layer]):
         if isinstance(one, MembersDropout):
             lent.append(PortionMembersDropout(one, portion))
         elif isinstance(one, Dropout):

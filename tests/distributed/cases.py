@@ -115,12 +115,14 @@ CASES = {
     "validated": Case(plain, adam(ema=0.9), {"batch_size": 33, "validation_data": (X[:7], Y[:7], WEIGHTS[40:47])}),
     "held out": Case(plain, adam(), {"batch_size": 33, "validation_split": 0.3}),
     "members": Case(dropped, adam(ema=0.9), {"batch_size": 33, "validation_split": 0.3}, members=3),
-    "members, batch norm": Case(nested, gentle, {"batch_size": 32, "sample_weight": WEIGHTS}, DOUBLE, members=3),
-    "members, penalised": Case(penalised, momentum, {"batch_size": 33, "micro_batch_size": 7}, members=2),
+    "members, batch norm": Case(nested, gentle, {"batch_size": 32, "sample_weight": WEIGHTS}, DOUBLE, members=2),
+    "members, penalised": Case(penalised, momentum, {"batch_size": 33, "micro_batch_size": 7}, DOUBLE, members=2),
     "members, own": Case(own, gentle, {"batch_size": 32}, DOUBLE, members=2),
-    "members, shared": Case(shared, adam(clip_norm=0.1), {"batch_size": 33, "sample_weight": WEIGHTS}, members=3),
-    "spread": Case(dropped, adam(ema=0.9), {"batch_size": 33, "validation_split": 0.3}, members=5, spread=True),
-    "spread, batch norm": Case(
+    "members, shared": Case(
+        shared, adam(clip_norm=0.1), {"batch_size": 33, "sample_weight": WEIGHTS}, DOUBLE, members=2
+    ),
+    "spread": Case(dropped, adam(ema=0.9), {"batch_size": 33, "validation_split": 0.3}, members=4, spread=True),
+    "spread, nested": Case(
         nested, gentle, {"batch_size": 32, "sample_weight": WEIGHTS}, DOUBLE, members=4, spread=True
     ),
     "minimised": Case(plain, nnxp.LBFGS, {"batch_size": 40, "sample_weight": WEIGHTS, "epochs": 5}),

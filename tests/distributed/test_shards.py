@@ -15,7 +15,15 @@ from tests.distributed.cases import CASES, CUTS, TOLERANCE, WEIGHTS, Case, X, Y,
 from tests.helpers.crew import Member, together
 from tests.helpers.matrix import Target
 
-ALIKE = ("adam", "clipped", "batch norm", "batch norm, one row left", "nested")
+ALIKE = (
+    "adam",
+    "clipped",
+    "batch norm",
+    "batch norm, one row left",
+    "nested",
+    "members, batch norm",
+    "members, penalised",
+)
 """Cases that differ from others in nothing that shards have to do with."""
 
 

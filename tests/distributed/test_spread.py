@@ -34,9 +34,20 @@ def same(one: Any, other: Any) -> bool:
     return all(np.array_equal(a, b) if isinstance(a, np.ndarray) else a == b for a, b in zip(one, other, strict=True))
 
 
+def same_products() -> bool:
+    """Whether BLAS gives a product's columns the same bits beside others or by themselves."""
+    X, W, dz = (RNG.normal(size=shape).astype(np.float32) for shape in ((33, 5), (5, 112), (33, 112)))
+    return all(np.array_equal((a @ b)[:, :32], a @ b[:, :32]) for a, b in ((X, W), (X.T, dz)))
+
+
+RNG = np.random.default_rng(2)
+beside = pytest.mark.skipif(not same_products(), reason="BLAS rounds a product by its width")
+
+
+@beside
 @pytest.mark.parametrize(("processes", "members"), [(2, 4), (3, 7)])
 def test_of_two_members_or_more_each_every_bit_is_that_of_one_process(processes: int, members: int) -> None:
-    for case in (SPREAD, CASES["spread, batch norm"], CASES["members, penalised"]._replace(layers=dropped)):
+    for case in (SPREAD, CASES["spread, nested"], CASES["members, penalised"]._replace(layers=dropped)):
         case = case._replace(members=members, spread=True, options={**case.options, "epochs": 4})
         case.options.pop("micro_batch_size", None)
         one = outcome(case, "float32", None)
@@ -98,7 +109,7 @@ def resumed(comm: Any, path: Path, layers: Any) -> list[Any]:
 
 
 @pytest.mark.parametrize("by_signal", [True, False])
-@pytest.mark.parametrize("layers", [dropped, nested])
+@pytest.mark.parametrize("layers", [dropped, pytest.param(nested, marks=beside)])
 def test_what_is_stopped_within_an_epoch_goes_on_anywhere(layers: Any, by_signal: bool, tmp_path: Path) -> None:
     whole = resumed(None, tmp_path / "whole", layers)
     one, two, again = (tmp_path / name for name in ("one", "two", "again"))
