@@ -81,8 +81,9 @@ class Course:
         """The last step's mean loss, penalties included; NaN before the first. A device is waited for here alone."""
         if self.last is None:
             return math.nan
-        loss = self.last[0]
-        return float(np.mean(self.model.backend.to_numpy(loss)) if self.several else loss)
+        if self.several:
+            return float(np.mean(self.model.backend.to_numpy(self.last[0, ...])))
+        return float(self.last[0])
 
     def gather(self) -> None:
         """Brings together on all processes what each has of the model by itself."""

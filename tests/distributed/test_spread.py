@@ -10,7 +10,20 @@ import pytest
 import nnxp
 from nnxp.callbacks import Checkpoint, CSVLog, EarlyStopping, Interruption, MemberStopping, State
 from nnxp.distributed import Alone, ByMember, InOrder
-from tests.distributed.cases import CASES, WEIGHTS, Case, X, Y, compare, dropped, nested, outcome, same_bits, shared
+from tests.distributed.cases import (
+    CASES,
+    TOLERANCE,
+    WEIGHTS,
+    Case,
+    X,
+    Y,
+    compare,
+    dropped,
+    nested,
+    outcome,
+    same_bits,
+    shared,
+)
 from tests.helpers.crew import Member, together
 from tests.helpers.matrix import Target
 
@@ -178,12 +191,15 @@ def test_a_file_that_would_lack_others_steps_is_not_written(tmp_path: Path) -> N
     assert not [*tmp_path.iterdir()]
 
 
-def test_on_every_library(backend: Target) -> None:
-    case = Case(nested, CASES["spread"].optimizer, {"batch_size": 33, "epochs": 2}, members=3, spread=True)
+@pytest.mark.parametrize("spread", [True, False])
+def test_on_every_library(spread: bool, backend: Target) -> None:
+    """Members by themselves, and by their rows."""
+    case = Case(dropped, SPREAD.optimizer, {"batch_size": 33, "epochs": 2, "validation_split": 0.3}, members=3)
     dtype = "float64" if backend.device_name is None else "float32"
+    case = case._replace(spread=spread)
     expected = outcome(case, dtype, None, backend.spec)
     found = together(2, lambda comm: outcome(case, dtype, comm, backend.spec))
-    assert compare(found[0], expected, 1e-9 if dtype == "float64" else 1e-4) == ""
+    assert compare(found[0], expected, TOLERANCE[dtype]) == ""
     assert all(same_bits(one, found[0]) for one in found)
 
 
