@@ -222,6 +222,29 @@ class InOrder:
             piece[...] = in_pairs(self.inner.rows(piece))
 
 
+class ByMember:
+    """A communicator whose processes share a model's members, not its rows: `Sequential(..., members=8,
+    communicator=ByMember(MPI.COMM_WORLD))`. Each trains its own members, on all rows.
+
+    Parameters
+    ----------
+    communicator
+        One of mpi4py, or another `Communicator`.
+    """
+
+    leaves = 0
+
+    def __init__(self, communicator: Any) -> None:
+        inner = as_communicator(communicator)
+        self.rank, self.size, self.neighbours = inner.rank, inner.size, inner.neighbours
+        self.sum, self.rows, self.broadcast, self.gather = inner.sum, inner.rows, inner.broadcast, inner.gather
+        self.wait, self.alike, self.end = inner.wait, inner.alike, inner.end
+
+    def own(self, members: int) -> range:
+        """Which of so many this process trains: from number members · rank / size up to the next one's."""
+        return range(members * self.rank // self.size, members * (self.rank + 1) // self.size)
+
+
 def in_pairs(parts: HostArray) -> HostArray:
     """The sum over the first axis, of a power of two: of neighbours first, then of these sums.
 
@@ -285,15 +308,3 @@ def by_the_first(communicator: Communicator | None) -> Iterator[bool]:
     finally:
         if communicator is not None:
             communicator.broadcast(None)
-
-
-def check_alike(communicator: Communicator, own: dict[str, Any]) -> None:
-    """Raises ValueError on every process where one has something else than process 0."""
-    found = communicator.gather(own)
-    for rank, theirs in enumerate(found):
-        for name, expected in found[0].items():
-            if theirs.get(name) != expected:
-                raise ValueError(
-                    f"got {name} {theirs.get(name)} on process {rank}, expected {expected} as on process 0: every "
-                    "process is given the same model and options, and all of the data or its Shard of them"
-                )

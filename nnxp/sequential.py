@@ -42,7 +42,8 @@ class Sequential(Portable):
         Whether they are one network, TabM: each `Dense` but the last becomes a `SharedDense`, and embeddings before it
         `Shared`. A step's gradients are then those of the mean of their losses.
     communicator : optional
-        One of mpi4py: the processes that train it together, each its rows of a batch (see `docs/distributed.md`).
+        One of mpi4py: the processes that train it together, each its rows of a batch; in a
+        `nnxp.distributed.ByMember`, each its members (see `docs/distributed.md`).
     reproducible : bool
         Whether 1, 2 and 4 processes end at the same bits: a batch is computed in four parts, which takes longer. Not
         for `BatchNorm` and `LBFGS`.

@@ -82,6 +82,8 @@ class Checkpoint(Constructed):
         return by_steps or (self.every_minutes is not None and time.monotonic() - self._time >= 60 * self.every_minutes)
 
     def _save(self, state: State) -> None:
+        if state.model.course is not None:
+            state.model.course.gather()
         backend, values = state.model.store.backend, state.model.store.values
         with backend.context():
             if bool(backend.xp.all(backend.xp.isfinite(values))):

@@ -82,6 +82,8 @@ class Interruption(Constructed):
         if state.model.communicator is not None:
             self._agree(state.model.communicator)
         if self.exception is not None:
+            if state.model.course is not None:
+                state.model.course.gather()  # what is left has the weights of this step
             state.interrupted, self._handed_on = self.exception, True
 
     def _agree(self, communicator: "Communicator") -> None:

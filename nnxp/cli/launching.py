@@ -1,11 +1,14 @@
 """A command that a launcher has started several times: `mpirun -n 4 nnxp train ...` is one training."""
 
+import argparse
 import contextlib
 import io
 import os
 import sys
 from collections.abc import Callable
 from typing import Any
+
+from nnxp.cli.parser import UsageError
 
 VARIABLES = ("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"), ("PMI_RANK", "PMI_SIZE")
 """By which a launcher says which of how many a process is: Open MPI's, then MPICH's and Intel's."""
@@ -47,6 +50,29 @@ def run_together(words: list[str], command: Command) -> int:
         sys.stderr.write("".join(f"process {rank} of {size}: {line}\n" for line in said.getvalue().splitlines()))
         communicator.abort(code)
     return code
+
+
+def communicator_of(args: argparse.Namespace) -> Any:
+    """By which the processes of a training share it, as its options say; None for one process."""
+    from nnxp.distributed import ByMember, InOrder
+
+    if args.spread != "members":
+        return InOrder(args.communicator) if args.reproducible else args.communicator
+    if args.members == 1:
+        raise UsageError(
+            "--spread members: got no --members, expected several networks to spread over processes: --members 8"
+        )
+    if args.reproducible:
+        raise UsageError(
+            "--reproducible computes each batch in parts of its rows, and --spread members has each network take all "
+            "rows: leave one of them out"
+        )
+    if args.communicator is None:
+        raise UsageError(
+            "--spread members: got one process, expected several of a launcher: mpirun -n 2 nnxp train ..., or leave "
+            "it out"
+        )
+    return ByMember(args.communicator)
 
 
 def _refuse(rank: int, why: str) -> int:

@@ -215,6 +215,13 @@ def _train(command: argparse.ArgumentParser) -> None:
         action="store_true",
         help="compute each batch in four parts, so that 1, 2 and 4 processes of a launcher end at the same bits",
     )
+    training.add_argument(
+        "--spread",
+        choices=("rows", "members"),
+        default="rows",
+        help="what the processes of a launcher share: the rows of each batch (default), or the --members, of which "
+        "each trains its own on all rows",
+    )
     run_options.add(command)
     _backend(command)
 

@@ -12,6 +12,7 @@ import nnxp
 from nnxp.cli import account, crossvalidation, jobs, opening, playing, presentation, seen, table_options, tables
 from nnxp.cli.handover import from_the_first
 from nnxp.cli.jobs import Job
+from nnxp.cli.launching import communicator_of
 from nnxp.cli.parser import UsageError
 from nnxp.cli.recipes import is_table
 from nnxp.cli.results import Result, library_version
@@ -20,7 +21,6 @@ from nnxp.cli.saved import as_estimator
 from nnxp.cli.tutor import diagnosed
 from nnxp.cli.unfinished import resumable
 from nnxp.data import Dataset
-from nnxp.distributed import InOrder
 from nnxp.network.recipe import Recipe
 from nnxp.sequential import Sequential
 from nnxp.tabular.findings.telling import tell
@@ -28,6 +28,7 @@ from nnxp.tabular.findings.telling import tell
 
 def run(args: argparse.Namespace) -> None:
     """Trains, tests, and writes and prints the results."""
+    communicator = communicator_of(args)
     of_table = is_table(args.data)
     if not of_table and (wrong := table_options.given(args)):
         raise UsageError(f"{wrong[0]} is for a table, and {args.data} is none: expected {table_options.TABLE}")
@@ -37,7 +38,6 @@ def run(args: argparse.Namespace) -> None:
         from_the_first(args.communicator, lambda: opening.show_kinds(args), lambda none: none)
         return
     crossvalidation.check(args)
-    communicator = InOrder(args.communicator) if args.reproducible else args.communicator
     job = from_the_first(communicator, lambda: jobs.prepared(args, of_table), Job.to_train)
     model, folder, source = job.model, RunFolder(job.folder, args.overwrite, args.resume), job.source
     if job.is_finished:

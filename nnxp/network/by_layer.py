@@ -49,14 +49,17 @@ class ByLayer(Entrance):
         if self._course is not None:
             raise RuntimeError("got communicator= while a fit runs, expected it set before or after: its plan is made")
         if given is not None:
-            from nnxp.distributed import as_communicator
+            from nnxp.distributed import ByMember, as_communicator
 
             given = as_communicator(given)
-            if self.members > 1:
-                what = "reproducible=True" if given.leaves else "a communicator"
+            if isinstance(given, ByMember):
+                from nnxp.network.sharing import check_spread
+
+                check_spread(self.layers, self.members, given.size)
+            elif self.members > 1 and given.leaves:
                 raise ValueError(
-                    f"got {what} for {self.members} members, expected one network: leave members= out, or train them "
-                    "in one process"
+                    f"got reproducible=True for {self.members} members, expected one network: leave members= out, or "
+                    "spread them over processes, communicator=nnxp.distributed.ByMember(...), which repeats"
                 )
             if not self.seeded and self._store is None:
                 self.seed = given.broadcast(self.seed)

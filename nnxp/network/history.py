@@ -18,6 +18,9 @@ class RunningFit(Protocol):
     def loss(self) -> float:
         """That of the last step."""
 
+    def gather(self) -> None:
+        """Brings together on all processes what each has of the model by itself."""
+
     def state(self) -> tuple[dict[str, Any], dict[str, HostArray]]:
         """What JSON can hold, and arrays by name."""
 

@@ -23,6 +23,7 @@ from nnxp.network.shared import Shared
 from nnxp.network.sharing import common, share
 from nnxp.network.wide import BlockDense, ByRows, MembersDropout, MembersSharedDense, OneByOne, Spread
 from nnxp.optimizers import LBFGS, Optimizer
+from nnxp.optimizers.factors import of_members
 from nnxp.typing import Array, ArrayLike
 
 ELEMENTWISE = tuple(kind for kind in ACTIVATIONS if kind is not Softmax)
@@ -172,8 +173,7 @@ def check_optimizer(optimizer: Optimizer, members: int, layers: Sequence[Layer])
             f"got {'clip_norm' if norm else 'LBFGS'} for a model of {members} members, expected an update that each "
             "makes by itself: take clip_value, or another optimizer, or train them one by one (model.member(i))"
         )
-    by_member = any("members" in (getattr(optimizer, name, None) or {}) for name in ("factors", "decay_factors"))
-    if by_member and share(layers):
+    if of_members(optimizer) and share(layers):
         raise ValueError(
             "got factors by member for members that share weights, expected factors of parameters or layers: what all "
             "share has one rate"

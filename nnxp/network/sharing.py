@@ -37,6 +37,24 @@ def share(layers: Iterable[Layer]) -> bool:
     return bool(common(layers))
 
 
+def check_spread(layers: Iterable[Layer], members: int, processes: int) -> None:
+    """Raises ValueError where so many processes cannot each train members of these layers by themselves."""
+    if members == 1:
+        raise ValueError(
+            "got one network to be spread over processes by its members, expected several: Sequential(..., members=8)"
+        )
+    if share(layers):
+        raise ValueError(
+            f"got {members} members that share weights to be spread over processes, expected members that share "
+            "nothing: these are one network, whose processes would share the rows"
+        )
+    if processes > members:
+        raise ValueError(
+            f"got {processes} processes for {members} members to be spread over, expected one "
+            f"process for each at most: start {members}, or train more members"
+        )
+
+
 def with_shared_weights(layers: Sequence[Layer]) -> list[Layer]:
     """The layers of TabM (Gorishniy et al. 2025, arXiv:2410.24210): each dense layer but the last becomes a
     `SharedDense`, the first of them with random signs, or behind embeddings with normal factors, one a feature;

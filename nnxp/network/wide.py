@@ -93,6 +93,7 @@ class MembersDropout(Dropout):
     """Dropout of each member by its own seed, whatever the others drop, and by its own rate where it has one."""
 
     seeds: Sequence[int]
+    _lent = ("_kept",)
 
     def forward(self, inputs: ArrayLike, training: bool = False) -> Array:
         """x · kept / (1 - rate) while training, else x itself."""
@@ -112,11 +113,15 @@ class MembersDropout(Dropout):
             return None, None
         assert self.moment is not None
         keys = [random.key(seed, "dropout", self.position, *self.moment[1:]) for seed in self.seeds]
-        kept = random.kept_beside(self.backend, keys, x.shape, rates, out=self.take("kept", x.shape, "bool"))
+        kept = self._kept(keys, x.shape, rates)
         if len(rates) == 1:
             return (kept, 1 / (1 - rates[0])), None
         row = np.repeat([[1 / (1 - rate) for rate in rates]], x.shape[1] // len(rates), axis=1)
         return (kept, 1.0), self.backend.asarray(row, dtype=dtype_of(x))
+
+    def _kept(self, keys: Sequence[int], shape: tuple[int, ...], rates: Sequence[float]) -> Array:
+        """The masks of all side by side, by a key of each."""
+        return random.kept_beside(self.backend, keys, shape, rates, out=self.take("kept", shape, "bool"))
 
     @property
     def _draws_again(self) -> bool:
@@ -202,18 +207,18 @@ class OneByOne(Layer):
     def forward(self, inputs: ArrayLike, training: bool = False) -> Array:
         """Their outputs side by side, (n, K · n_out)."""
         self.inputs, made = inputs, []
-        for k, layer in enumerate(self._row.layers):
-            self._lend(layer)
+        self.lend()
+        for k, layer in enumerate(self.each):
             made.append(layer.run_forward(inputs if self.shared else self._part(inputs, k, "inputs"), training))
         self.output = self._beside(made, "output")
         return self.output
 
     def backward(self, dvalues: ArrayLike) -> Array:
         """Sets the gradients of all, and `dinputs`."""
-        made = []
-        for k, layer in enumerate(self._row.layers):
+        made = list[Array]()
+        for k, layer in reversed([*enumerate(self.each)]):  # as all layers are: processes take part in order
             layer.__dict__["needs_dinputs"] = self.needs_dinputs
-            made.append(layer.run_backward(self._part(dvalues, k, "dvalues")))
+            made.insert(0, layer.run_backward(self._part(dvalues, k, "dvalues")))
         if not self.needs_dinputs:
             return None
         self.dinputs = self._beside(made, "made")
@@ -221,16 +226,22 @@ class OneByOne(Layer):
             self.dinputs = together(self, self.dinputs, len(made))
         return self.dinputs
 
-    def _lend(self, layer: Layer) -> None:
-        """The memory and the moment of this one."""
-        for part in (layer, *layer._found().values()):
-            part.__dict__["buffers"] = self.buffers
-            if self.moment is not None:
-                part.__dict__["moment"] = (part.position, *self.moment[1:])
+    @property
+    def each(self) -> Sequence[Layer]:
+        """Each member's own."""
+        return self._row.layers
+
+    def lend(self) -> None:
+        """The memory and the moment of this one, to each."""
+        for layer in self.each:
+            for part in (layer, *layer._found().values()):
+                part.__dict__["buffers"] = self.buffers
+                if self.moment is not None:
+                    part.__dict__["moment"] = (part.position, *self.moment[1:])
 
     def _part(self, x: Array, k: int, name: str) -> Array:
         """Member k's columns, in order in memory."""
-        m = x.shape[1] // len(self._row.layers)
+        m = x.shape[1] // len(self.each)
         part = x[:, k * m : (k + 1) * m]
         out = self.take(f"{name} {k}", (x.shape[0], m))
         if out is None:

@@ -117,6 +117,11 @@ def check_names(keyword: str, given: Given, layers: Iterable[Layer], members: in
             )
 
 
+def of_members(optimizer: Any) -> bool:
+    """Whether an optimizer has factors of which each member has its own."""
+    return any("members" in (getattr(optimizer, name, None) or {}) for name in ("factors", "decay_factors"))
+
+
 def _names(layer: str, name: str) -> tuple[str, str, str]:
     """What a parameter goes by, the name that says most first."""
     return f"{layer}.{name}", layer, name

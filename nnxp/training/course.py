@@ -19,6 +19,7 @@ from nnxp.optimizers import LBFGS
 from nnxp.training.batches import Batches
 from nnxp.training.digests import digest, digests
 from nnxp.training.keeping import Kept
+from nnxp.training.plan import Plan
 from nnxp.training.shards import ShardBatches
 from nnxp.training.streams import Stream
 from nnxp.typing import Array, Floats, HostArray
@@ -51,9 +52,14 @@ class Course:
     """
 
     def __init__(
-        self, model: Model, asked: Callable[[], dict[str, Any]], callbacks: Callbacks, seen: Floats | None = None
+        self,
+        model: Model,
+        plan: Plan,
+        asked: Callable[[], dict[str, Any]],
+        callbacks: Callbacks,
+        seen: Floats | None = None,
     ) -> None:
-        self.model, self.asked, self.callbacks, self.seen = model, asked, callbacks, seen
+        self.model, self.plan, self.asked, self.callbacks, self.seen = model, plan, asked, callbacks, seen
         self._thread = threading.get_ident()
         self.first = model.epoch
         self.several = () if model.members == 1 else (model.members,)
@@ -74,8 +80,13 @@ class Course:
         """The last step's mean loss, penalties included; NaN before the first. A device is waited for here alone."""
         if self.last is None:
             return math.nan
-        loss = self.last[0]
-        return float(np.mean(self.model.backend.to_numpy(loss)) if self.several else loss)
+        if self.several:
+            return float(np.mean(self.model.backend.to_numpy(self.last[0, ...])))
+        return float(self.last[0])
+
+    def gather(self) -> None:
+        """Brings together on all processes what each has of the model by itself."""
+        self.plan.gather()
 
     def begin_epoch(self) -> None:
         """Before an epoch's first step."""
@@ -95,6 +106,11 @@ class Course:
 
     def state(self) -> tuple[dict[str, Any], dict[str, HostArray]]:
         """What JSON can hold, and arrays by name, on the host."""
+        if self.plan.updating:
+            raise RuntimeError(
+                "got a save within a step, or where other processes have steps of their members, expected one between "
+                "steps: Checkpoint saves there, and so may what all processes call state.model.course.gather() before"
+            )
         state, count = self.callbacks.state, len(self.sizes)
         arrays: dict[str, Array] = {"kept": self.kept.read(), "sums": self.sums}
         if count:
@@ -153,9 +169,14 @@ class Course:
         if isinstance(model.optimizer, LBFGS) and state["event"] == "step":  # the iteration is not in the history yet
             model.step, model.optimizer.iterations = model.step - 1, model.optimizer.iterations - 1
         if self.batches:
-            for _, layer in with_parts(model.running(model.layers)):
-                if isinstance(layer, BatchNorm):
-                    layer.resume(model.epoch)
+            resume_within(model)
+
+
+def resume_within(model: Model) -> None:
+    """The model goes on within an epoch, of which its layers have seen no batch."""
+    for _, layer in with_parts(model.running(model.layers)):
+        if isinstance(layer, BatchNorm):
+            layer.resume(model.epoch)
 
 
 def _numbers(name: str, a: HostArray) -> HostArray:

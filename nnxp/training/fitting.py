@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from nnxp.backends import blas
 from nnxp.callbacks import Callback, events_of
-from nnxp.distributed import check_alike, together
+from nnxp.distributed import ByMember, Communicator, together
 from nnxp.doors.options import boolean, positive
 from nnxp.network import drawing
 from nnxp.network.model import Model
@@ -112,7 +112,7 @@ def fit(
             if model.communicator is not None:
                 if model.communicator.rank:
                     shown = functools.partial(Progress, show=False, lines=False)
-                check_alike(model.communicator, {**fingerprints(model), **described()})
+                _check_alike(model.communicator, {**fingerprints(model), **described()})
                 data, validation = shared(data, model), validation and shared(validation, model)
             training = trained()
             if model.store.trained and not training.plan.owners:
@@ -149,6 +149,18 @@ def _threads(model: Model) -> AbstractContextManager[None]:
     return blas.shared_by(model.backend, 1 if model.communicator is None else model.communicator.neighbours)
 
 
+def _check_alike(communicator: Communicator, own: dict[str, Any]) -> None:
+    """Raises ValueError on every process where one has something else than process 0."""
+    found = communicator.gather(own)
+    for rank, theirs in enumerate(found):
+        for name, expected in found[0].items():
+            if theirs.get(name) != expected:
+                raise ValueError(
+                    f"got {name} {theirs.get(name)} on process {rank}, expected {expected} as on process 0: every "
+                    "process is given the same model and options, and all of the data or its Shard of them"
+                )
+
+
 def evaluated(model: Model, trained: Trained, given: Given) -> dict[str, float]:
     """The mean loss and the metric of a model over data, as floats."""
     batch_size = None if is_stream(given[0]) else PREDICTION_BATCH
@@ -164,6 +176,10 @@ def shared(data: Batches | Stream, model: Model) -> Batches | Stream:
     """What this process computes of the data, where several do."""
     if model.communicator is None:
         return data
+    if isinstance(model.communicator, ByMember):
+        from nnxp.training.spread_loop import of_all_rows
+
+        return of_all_rows(data)
     from nnxp.training.portions import portions
 
     return portions(data, model.communicator)

@@ -119,7 +119,7 @@ class Training(Step):
             if self.plan.frozen != model.store.frozen:
                 raise RuntimeError("got trainable= in a callback of fit, expected it set before: its plan is made")
             seen = data.seen if isinstance(data, Stream) else None
-            self.course = model._course = course = Course(model, asked, self.callbacks, seen)
+            self.course = model._course = course = Course(model, self.plan, asked, self.callbacks, seen)
             if resumed is not None:
                 resumed.give(course)
                 if resumed.is_finished:

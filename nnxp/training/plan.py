@@ -39,6 +39,8 @@ class Plan:
     _penalties: type[Penalties] = Penalties
     measuring: type[Measuring] = Measuring
     """What an evaluation measures of a model's outputs."""
+    columns: tuple[int, ...] = ()
+    """The shape of a step's mean loss."""
     _own_stage: OwnStage | None = None
     """Makes the stages that only such a plan has."""
 
@@ -184,6 +186,9 @@ class Plan:
         equal[0, ...] = 1 / n
         return remember(self._uniform, n, (equal, equal[0, ...], equal[0, :, None]))
 
+    def gather(self) -> None:
+        """Brings together on all processes what each has of the model by itself: of rows, nothing."""
+
     def release(self) -> None:
         """Gives the layers back to a reader: by hand they compute everything, into new memory."""
         for stage in (*self.stages, self.head):
@@ -224,7 +229,7 @@ class Plan:
         """
         xp, gradients = self.backend.xp, self.store.gradients
         total = self.buffers.take(self, "gradients", gradients.shape)
-        both = self.buffers.take(self, "means", (2, self.model.members) if self.model.members > 1 else (2,))
+        both = self.buffers.take(self, "means", (2, *self.columns))
         assert total is not None and both is not None
         total[...], both[...] = 0, 0
         part = xp.empty_like(both)

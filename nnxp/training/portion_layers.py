@@ -2,15 +2,16 @@
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Self, TypeAlias
 
 from nnxp import random
 from nnxp.kernels import formulas
 from nnxp.layers import BatchNorm, Dropout, Layer
 from nnxp.layers.parts import with_parts
-from nnxp.memory.buffers import Buffers
+from nnxp.network.wide import ByRows, MembersDropout, OneByOne
 from nnxp.training.batch import Portion
-from nnxp.training.stages import LayerStage
+from nnxp.training.shared_stage import SharedStage
+from nnxp.training.stages import LayerStage, Stage
 from nnxp.typing import Array
 
 
@@ -31,6 +32,26 @@ class PortionDropout:
             return type(layer)._draw(layer, random.ahead(key, portion.first * math.prod(shape[1:])), shape, rate)
         (mask,) = type(layer)._draw(layer, key, (portion.batch, *shape[1:]), rate)
         return (layer.backend.xp.take(mask, layer.backend.asarray(portion.at, dtype="int64"), axis=0),)
+
+
+class PortionMembersDropout:
+    """Likewise, of the masks of members side by side."""
+
+    def __init__(self, layer: MembersDropout, portion: Callable[[], Portion]) -> None:
+        self.layer, self.portion = layer, portion
+
+    def lent(self) -> dict[str, Any]:
+        """What stands in for the layer's own."""
+        return {"_kept": self.kept}
+
+    def kept(self, keys: Sequence[int], shape: tuple[int, ...], rates: Sequence[float]) -> Array:
+        """The masks."""
+        layer, portion = self.layer, self.portion()
+        if portion.at is None:
+            before = portion.first * (shape[1] // len(keys))
+            return type(layer)._kept(layer, [random.ahead(key, before) for key in keys], shape, rates)
+        whole = type(layer)._kept(layer, keys, (portion.batch, *shape[1:]), rates)
+        return layer.backend.xp.take(whole, layer.backend.asarray(portion.at, dtype="int64"), axis=0)
 
 
 class PortionBatchNorm:
@@ -108,19 +129,19 @@ class PortionBatchNorm:
             self.sums(None)
 
 
-class PortionStage(LayerStage):
-    """A layer, with or without parts, of which some are lent methods for the time of a training."""
+Lent: TypeAlias = PortionDropout | PortionMembersDropout | PortionBatchNorm
+"""What lends methods to a layer."""
 
-    def __init__(
-        self,
-        layer: Layer,
-        buffers: Buffers,
-        position: int,
-        needs_dinputs: bool,
-        lent: Sequence[PortionDropout | PortionBatchNorm],
-    ) -> None:
-        super().__init__(layer, buffers, position, needs_dinputs)
+
+class _Lending(Stage):
+    """Lends methods to layers for the time of a training."""
+
+    methods: list[tuple[dict[str, Any], dict[str, Any]]]
+
+    def lend(self, lent: Sequence[Lent]) -> Self:
+        """The stage that lends these."""
         self.methods = [(one.layer.__dict__, one.lent()) for one in lent]
+        return self
 
     def begin(self, epoch: int, step: int, part: int) -> None:
         """Lends them."""
@@ -136,14 +157,35 @@ class PortionStage(LayerStage):
                 own.pop(name, None)
 
 
+class PortionStage(_Lending, LayerStage):
+    """A layer, with or without parts, of which some are lent methods."""
+
+    def begin(self, epoch: int, step: int, part: int) -> None:
+        """Lends them, and memory also to those that this process may have no rows for."""
+        super().begin(epoch, step, part)
+        if isinstance(self.layer, OneByOne):
+            self.layer.lend()
+
+
+class PortionSharedStage(_Lending, SharedStage):
+    """Layers of members that share weights, of which the dropout is lent methods."""
+
+
 def found(
     layer: Layer, portion: Callable[[], Portion], scale: Callable[[], float], add: Callable[[Array], None]
-) -> list[PortionDropout | PortionBatchNorm]:
+) -> list[Lent]:
     """What a layer and its parts are lent, in the order in which they run."""
-    lent: list[PortionDropout | PortionBatchNorm] = []
-    for _, one in with_parts([layer]):
-        if isinstance(one, Dropout):
+    lent: list[Lent] = []
+    for _, one in with_parts(layer.each if isinstance(layer, OneByOne) else [layer]):
+        if isinstance(one, MembersDropout):
+            lent.append(PortionMembersDropout(one, portion))
+        elif isinstance(one, Dropout):
             lent.append(PortionDropout(one, portion))
         elif isinstance(one, BatchNorm) and one.trainable:
             lent.append(PortionBatchNorm(one, portion, scale, add))
+    if lent and isinstance(layer, ByRows):
+        raise ValueError(
+            f"got {type(lent[0].layer).__name__} in a Shared that runs on the rows of all members, with a "
+            "communicator, expected layers there that take row by row: put it outside, or train in one process"
+        )
     return lent

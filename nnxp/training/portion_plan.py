@@ -72,7 +72,7 @@ class PortionPlan(Plan):
     Of several portions, each is computed by itself, and they are added in pairs of pairs: (1 + 2) + (3 + 4).
     """
 
-    measuring = PortionMeasuring
+    measuring: type[Measuring] = PortionMeasuring
     portions: list[Portion]
     """Which rows of its batch are next: who hands them out says so."""
     portion: Portion
@@ -108,7 +108,7 @@ class PortionPlan(Plan):
                 "or leave reproducible= out"
             )
         self.moments += moments
-        return PortionStage(layers[i], buffers, i, i > first, lent)
+        return PortionStage(layers[i], buffers, i, i > first).lend(lent)
 
     def add(self, buffer: Array) -> None:
         """Adds up a flat array over all processes, in place."""
@@ -164,14 +164,15 @@ class PortionPlan(Plan):
 
     def _message(self, depth: int) -> Message:
         """The memory of a message."""
-        n, take = self.store.gradients.shape[0], self.buffers.take
+        n, take, shape = self.store.gradients.shape[0], self.buffers.take, (2, *self.columns)
+        numbers = math.prod(shape)
         if n <= FEW:
-            whole = take(self, f"message {depth}", (n + 2,))
+            whole = take(self, f"message {depth}", (n + numbers,))
             assert whole is not None
-            return Message((whole,), whole[:n], whole[n:])
+            return Message((whole,), whole[:n], self.backend.xp.reshape(whole[n:], shape, copy=False))
         gradients = self.store.gradients if self.parts == 1 else take(self, f"gradients {depth}", (n,))
-        means = take(self, f"means {depth}", (2,))
-        return Message((gradients, means), gradients, means)
+        means = take(self, f"means {depth}", (numbers,))
+        return Message((gradients, means), gradients, self.backend.xp.reshape(means, shape, copy=False))
 
     def whole(self, parts: "Iterable[tuple[Any, Batch]]", means: Array) -> Array:
         """The mean loss and the gradients of all data, of this process's rows of each batch."""

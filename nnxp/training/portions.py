@@ -68,4 +68,9 @@ class Portions(Batches):
 
 def portions(data: Batches | Stream, communicator: Communicator) -> Batches | Stream:
     """This process's part of the data, which its shard is already, and what comes of an iterable."""
+    if isinstance(data, Batches) and data.w is not None and data.w.ndim > 1:
+        raise ValueError(
+            f"got sample_weight of {tuple(data.w.shape)} with a communicator, expected ({data.n},), one weight for all "
+            "members: train in one process, or spread the members over processes, nnxp.distributed.ByMember"
+        )
     return data if isinstance(data, ShardBatches | Stream) else Portions(data, communicator)

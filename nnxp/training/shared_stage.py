@@ -14,15 +14,17 @@ from nnxp.training.staging import may_write
 from nnxp.typing import Array
 
 
-def shared_stage(layers: Sequence[Layer], i: int, buffers: Buffers, first: int) -> Stage | None:
-    """The stage that begins with layer i where that is a `MembersSharedDense` and an activation follows; the first
-    layer that is trained is `first`."""
+def shared_stage(
+    layers: Sequence[Layer], i: int, buffers: Buffers, first: int, kind: "type[SharedStage] | None" = None
+) -> "SharedStage | None":
+    """The stage, of a kind, that begins with layer i where that is a `MembersSharedDense` and an activation follows;
+    the first layer that is trained is `first`."""
     if not _taken(layers, i):
         return None
     end = i + _taken(layers, i)
     after = layers[end] if first < end and _taken(layers, end) else None
     scaled = any(i == j + _taken(layers, j) > first for j in range(i))
-    return SharedStage([*layers[i:end]], after, scaled, may_write(layers[end:]), buffers, i, i > first)
+    return (kind or SharedStage)([*layers[i:end]], after, scaled, may_write(layers[end:]), buffers, i, i > first)
 
 
 def _taken(layers: Sequence[Layer], i: int) -> int:

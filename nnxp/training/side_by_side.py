@@ -10,6 +10,7 @@ from nnxp.backends import Backend
 from nnxp.kernels import formulas
 from nnxp.layers import Dense, Layer
 from nnxp.layers.parts import with_parts
+from nnxp.memory.buffers import Buffers
 from nnxp.memory.parameters import ParameterStore
 from nnxp.network.members import check_optimizer
 from nnxp.network.model import Model
@@ -21,6 +22,7 @@ from nnxp.training.penalties import Penalties
 from nnxp.training.plan import Plan
 from nnxp.training.shared_stage import shared_stage
 from nnxp.training.sizes import remember
+from nnxp.training.stages import Stage
 from nnxp.typing import Array, HostArray
 
 
@@ -149,10 +151,10 @@ class MembersPlan(Plan):
 
     _dense_head, _loss_head, _penalties = MembersDenseSoftmaxCrossentropy, MembersLossStage, MembersPenalties
     measuring = MembersMeasuring
-    _own_stage = staticmethod(shared_stage)
 
     def __init__(self, model: Model) -> None:
         self.members, self.shares = model.members, share(model.layers)
+        self.columns = (self.members,)
         self._each: dict[tuple[float, ...], Array] = {}
         super().__init__(model)
         self.penalised_dense = _trained_dense(self.own)
@@ -169,6 +171,10 @@ class MembersPlan(Plan):
                     f"got penalties of layer {position} in a model whose members share weights, expected none: take "
                     "the optimizer's weight_decay"
                 )
+
+    def _own_stage(self, layers: Sequence[Layer], i: int, buffers: Buffers, first: int) -> Stage | None:
+        """That of layers whose members share weights."""
+        return shared_stage(layers, i, buffers, first)
 
     def _first_trained(self) -> int:
         """Likewise; before a layer that is there once for each member, its inputs may be spread."""
@@ -272,6 +278,7 @@ def _penalties(layers: Sequence[Dense], backend: Backend, made: dict[tuple[float
         if layer._penalised:
             for name, l1, l2 in layer._penalties():
                 a = getattr(layer, name)
+                a = a if a.ndim == 3 else a[None, ...]  # of one member
                 for factor, of in ((l1, xp.abs), (l2, xp.square)):
                     if isinstance(factor, tuple) and factor not in made:
                         made[factor] = backend.asarray(factor, dtype=layer.dtype)

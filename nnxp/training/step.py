@@ -4,6 +4,7 @@ import weakref
 
 import numpy as np
 
+from nnxp.distributed import ByMember
 from nnxp.doors.arrays import finite, same_length, sample_weights, sum_is_finite
 from nnxp.layers import Embedding
 from nnxp.layers.parts import with_parts
@@ -16,16 +17,24 @@ from nnxp.typing import Array, ArrayLike
 
 
 def plan_of(model: Model) -> Plan:
-    """The plan of a model's step."""
+    """The plan of a model's step: of one network or of several, by one process or by several."""
+    if isinstance(model.communicator, ByMember):
+        from nnxp.training.spread_plan import SpreadPlan
+
+        return SpreadPlan(model)
+    if model.communicator is not None and model.members > 1:
+        from nnxp.training.portion_members import PortionMembersPlan
+
+        return PortionMembersPlan(model)
     if model.communicator is not None:
         from nnxp.training.portion_plan import PortionPlan
 
         return PortionPlan(model)
-    if model.members == 1:
-        return Plan(model)
-    from nnxp.training.side_by_side import MembersPlan
+    if model.members > 1:
+        from nnxp.training.side_by_side import MembersPlan
 
-    return MembersPlan(model)
+        return MembersPlan(model)
+    return Plan(model)
 
 
 class Step:

@@ -2,6 +2,7 @@
 
 import re
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -57,6 +58,25 @@ def test_another_mpi_than_the_launcher_s_is_named(launched: Any, monkeypatch: An
     launched(0)
     assert main(["train", "digits"]) == 2
     check(capsys.readouterr().err, "got 2 processes of a launcher, of which MPI sees 1")
+
+
+def test_members_are_spread_where_there_are_some_and_processes(
+    launched: Any, monkeypatch: Any, capsys: Any, tmp_path: Path
+) -> None:
+    def refused(*words: str) -> str:
+        assert main(["train", "digits", "--out", str(tmp_path / "run"), *words, "--spread", "members"]) == 2
+        return str(capsys.readouterr().err)
+
+    check(refused("--members", "4"), "got one process, expected several of a launcher: mpirun -n 2")
+    monkeypatch.setattr(launching, "_communicator", lambda size: Fake(0, True))
+    launched(0)
+    check(refused(), "got no --members, expected several networks")
+    check(refused("--members", "4", "--reproducible"), "--reproducible computes .* leave one of them out")
+    table = tmp_path / "table.csv"
+    table.write_text("a,b\n" + "".join(f"{i * 37 % 11 + 0.5},{i * i % 7}\n" for i in range(40)))
+    words = ["train", str(table), "--target", "b", "--preset", "tabm", "--members", "4", "--spread", "members"]
+    assert main(words) == 2
+    check(capsys.readouterr().err, "got 4 members that share weights to be spread over processes")
 
 
 class Fake(Alone):

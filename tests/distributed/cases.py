@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import nnxp
-from nnxp import BatchNorm, Dense, Dropout, ReLU, Residual, Softmax
+from nnxp import BatchNorm, Dense, Dropout, ReLU, Residual, SharedDense, Softmax
 from nnxp.cli.launching import launched
-from nnxp.distributed import InOrder
+from nnxp.distributed import ByMember, InOrder
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(101, 5)), RNG.integers(0, 3, 101)
@@ -38,12 +38,47 @@ def nested() -> list[Any]:
     return [Dense(5, 16), Residual(inner), ReLU(), Dense(16, 3), Softmax()]
 
 
+def penalised() -> list[Any]:
+    return [Dense(5, 16, l2=[1e-3, 1e-2]), ReLU(), Dense(16, 3, l1=1e-3), Softmax()]
+
+
+class Own(nnxp.Layer):
+    """A user's, which holds layers that have to know their rows."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm, self.dropout = BatchNorm(16), Dropout(0.2)
+
+    def forward(self, inputs: Any, training: bool = False) -> Any:
+        self.output = self.dropout.run_forward(self.norm.run_forward(inputs, training), training)
+        return self.output
+
+    def backward(self, dvalues: Any) -> Any:
+        self.dinputs = self.norm.run_backward(self.dropout.run_backward(dvalues))
+        return self.dinputs
+
+    def output_width(self, n_in: int) -> int:
+        return n_in
+
+
+def own() -> list[Any]:
+    return [Dense(5, 16), ReLU(), Own(), Dense(16, 3), Softmax()]
+
+
+def shared() -> list[Any]:
+    first = SharedDense(5, 16, input_initializer="random_signs")
+    return [first, ReLU(), Dropout(0.2), SharedDense(16, 16), ReLU(), Dense(16, 3), Softmax()]
+
+
 class Case(NamedTuple):
     layers: Any
     optimizer: Any
     options: dict[str, Any]
     dtypes: tuple[str, ...] = ("float32", "float64")
     loss: Any = "categorical_crossentropy"
+    members: int = 1
+    spread: bool = False
+    """Whether processes share the members instead of the rows."""
 
 
 def momentum() -> Any:
@@ -80,6 +115,17 @@ CASES = {
     "micro": Case(plain, adam(), {"batch_size": 33, "micro_batch_size": 7, "sample_weight": WEIGHTS}),
     "validated": Case(plain, adam(ema=0.9), {"batch_size": 33, "validation_data": (X[:7], Y[:7], WEIGHTS[40:47])}),
     "held out": Case(plain, adam(), {"batch_size": 33, "validation_split": 0.3}),
+    "members": Case(dropped, adam(ema=0.9), {"batch_size": 33, "validation_split": 0.3}, members=3),
+    "members, batch norm": Case(nested, gentle, {"batch_size": 32, "sample_weight": WEIGHTS}, DOUBLE, members=2),
+    "members, penalised": Case(penalised, momentum, {"batch_size": 33, "micro_batch_size": 7}, DOUBLE, members=2),
+    "members, own": Case(own, gentle, {"batch_size": 32}, DOUBLE, members=2),
+    "members, shared": Case(
+        shared, adam(clip_norm=0.1), {"batch_size": 33, "sample_weight": WEIGHTS}, DOUBLE, members=2
+    ),
+    "spread": Case(dropped, adam(ema=0.9), {"batch_size": 33, "validation_split": 0.3}, members=4, spread=True),
+    "spread, nested": Case(
+        nested, gentle, {"batch_size": 32, "sample_weight": WEIGHTS}, DOUBLE, members=4, spread=True
+    ),
     "minimised": Case(plain, nnxp.LBFGS, {"batch_size": 40, "sample_weight": WEIGHTS, "epochs": 5}),
 }
 
@@ -109,9 +155,9 @@ def outcome(
         losses.append(state.loss)
 
     step.events = ("step",)  # type: ignore[attr-defined]
-    model = nnxp.Sequential(
-        case.layers(), case.loss, case.optimizer(), dtype=dtype, seed=3, backend=backend, communicator=communicator
-    )
+    place = {"dtype": dtype, "seed": 3, "backend": backend, "members": case.members}
+    place["communicator"] = ByMember(communicator) if communicator and case.spread else communicator
+    model = nnxp.Sequential(case.layers(), case.loss, case.optimizer(), **place)
     rows = 101 * (1 - case.options.get("validation_split", 0))
     steps = int(rows // case.options["batch_size"]) or 1  # an epoch has as many, or one more
     options = {"epochs": -(-100 // steps), **case.options}

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import nnxp
 from nnxp.cli.doctor import print_together
 from tests.campaigns import processes
 from tests.distributed.cases import CASES
@@ -31,7 +32,7 @@ def launch(n: int, *words: str) -> subprocess.CompletedProcess[str]:
 
 LONG = bool(os.environ.get("NNXP_LONG_RUNS"))
 """All cases on more processes than CI has cores, which wait for each other; else some that leave one without rows."""
-OF_3, OF_4 = ((), ()) if LONG else (("dropout", "batch norm, weights"), ("validated",))
+OF_3, OF_4 = ((), ()) if LONG else (("dropout", "batch norm, weights", "members, shared", "spread"), ("validated",))
 
 
 @pytest.mark.parametrize(("n", "names"), [(2, ()), (3, OF_3), (4, OF_4)])
@@ -107,6 +108,20 @@ def test_nnxp_train_on_several_processes_is_one_training(tmp_path: Path) -> None
     again = launch(3, *command, str(tmp_path / "three"))
     assert again.returncode != 0
     assert again.stderr.count("holds a run already") == 1
+
+
+def test_members_spread_over_two_processes_are_one_training(tmp_path: Path) -> None:
+    command = ("-m", "nnxp", "train", "digits", "--epochs", "2", "--hidden", "16", "--members", "3", "--out")
+    done = launch(2, *command, str(tmp_path / "two"), "--spread", "members", "--early-stopping", "1")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("test accuracy") == 1
+    alone = subprocess.run([sys.executable, *command, str(tmp_path / "one"), "--early-stopping", "1"])
+    assert alone.returncode == 0
+    two, one = (nnxp.load(tmp_path / name / "model.safetensors") for name in ("two", "one"))
+    np.testing.assert_allclose(two.store.values, one.store.values, atol=1e-5)
+    assert two.history["val_loss"] == pytest.approx(one.history["val_loss"], abs=1e-5)
+    folders = [sorted(path.name for path in (tmp_path / name).iterdir()) for name in ("one", "two")]
+    assert folders[0] == folders[1]
 
 
 DOCTOR = """
