@@ -17,6 +17,7 @@ import numpy as np
 
 from nnxp.backends import Backend
 from nnxp.typing import Array, HostArray
+from nnxp.windows import lend, window_of
 
 PIECE = 4 * 2**20
 """Bytes of a message at most: pieces of so many were measured to be faster than one large message."""
@@ -54,6 +55,9 @@ class Communicator(Protocol):
     def sum(self, buffer: HostArray) -> None:
         """Writes Σ over all processes into a flat array of NumPy; the same bits everywhere."""
 
+    def lend(self, buffer: Array) -> HostArray | None:
+        """Memory for what is in a flat array, where `sum` takes less time; None where there is none, or it is there."""
+
     def rows(self, buffer: HostArray) -> HostArray:
         """What each has in a flat array of NumPy, as rows in the order of ranks, on all of them."""
 
@@ -83,6 +87,10 @@ class Alone:
 
     def sum(self, buffer: HostArray) -> None:
         """The buffer is the sum."""
+
+    def lend(self, buffer: Array) -> HostArray | None:
+        """None: nothing takes less time."""
+        return None
 
     def rows(self, buffer: HostArray) -> HostArray:
         """The buffer, as one row."""
@@ -123,10 +131,17 @@ class OverMPI:
         self.neighbours = comm.allgather(here := MPI.Get_processor_name()).count(here)
 
     def sum(self, buffer: HostArray) -> None:
-        """Σ over all processes, in pieces, in place."""
+        """Σ over all processes, in place: in the memory that they share, or in pieces."""
+        if (window := window_of(self.comm, buffer)) is not None:
+            window.sum(buffer)
+            return
         step = PIECE // buffer.itemsize
         for start in range(0, buffer.shape[0], step):
             self.comm.Allreduce(self._in_place, buffer[start : start + step])
+
+    def lend(self, buffer: Array) -> HostArray | None:
+        """Memory of a window, where all processes are on one machine: see `nnxp.windows`."""
+        return lend(self.comm, buffer)
 
     def rows(self, buffer: HostArray) -> HostArray:
         """What each has."""
@@ -140,8 +155,7 @@ class OverMPI:
 
     def gather(self, given: Any) -> list[Any]:
         """What each gives."""
-        found: list[Any] = self.comm.allgather(given)
-        return found
+        return list(self.comm.allgather(given))
 
     def alike(self, seconds: float) -> bool:
         """Whether all processes come here: each tells the others, who do not answer while they wait in a sum."""
@@ -195,7 +209,7 @@ class InOrder:
         # As if each core had a process: a product on several threads may be rounded otherwise than on one.
         self.neighbours = max(self.inner.neighbours, os.cpu_count() or 1)
         self.rows, self.broadcast, self.gather = self.inner.rows, self.inner.broadcast, self.inner.gather
-        self.alike, self.end = self.inner.alike, self.inner.end
+        self.alike, self.end, self.lend = self.inner.alike, self.inner.end, Alone().lend
         if LEAVES % self.size:
             raise ValueError(
                 f"got reproducible=True on {self.size} processes, expected 1, 2 or {LEAVES}: a batch is computed in "
@@ -234,14 +248,13 @@ def as_communicator(given: Any) -> Communicator:
     """A `Communicator`, or one of mpi4py's as one."""
     if hasattr(given, "Allreduce") and hasattr(given, "Get_rank"):
         return OverMPI(given)
-    wanted = ("rank", "size", "neighbours", "leaves", "sum", "rows", "broadcast", "gather", "alike", "end")
+    wanted = ("rank", "size", "neighbours", "leaves", "sum", "lend", "rows", "broadcast", "gather", "alike", "end")
     if missing := [name for name in wanted if not hasattr(given, name)]:
         raise TypeError(
             f"got {given!r} as communicator, expected one of mpi4py, or a nnxp.distributed.Communicator, which has "
             f"{missing[0]}: from mpi4py import MPI; Sequential(..., communicator=MPI.COMM_WORLD)"
         )
-    communicator: Communicator = given
-    return communicator
+    return given  # type: ignore[no-any-return]
 
 
 def total(communicator: Communicator, backend: Backend, buffer: Array) -> None:
