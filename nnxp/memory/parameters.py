@@ -133,6 +133,12 @@ class ParameterStore:
         self._spans = {}  # an older pickle's have other keys
         self._make_views()
 
+    def move_gradients(self, to: Array) -> None:
+        """Has the gradients in other memory of their shape; who holds views of the former has to ask anew."""
+        to[...] = self.gradients
+        self.gradients = to
+        self._make_views()
+
     @property
     def largest(self) -> int:
         """How many elements the largest parameter has."""

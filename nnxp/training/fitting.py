@@ -114,6 +114,9 @@ def fit(
                     shown = functools.partial(Progress, show=False, lines=False)
                 _check_alike(model.communicator, {**fingerprints(model), **described()})
                 data, validation = shared(data, model), validation and shared(validation, model)
+                from nnxp.training.portions import lend
+
+                lend(model, lambda: trained().plan, data, validation)
             training = trained()
             if model.store.trained and not training.plan.owners:
                 logging.getLogger("nnxp").warning("got a model whose layers are all frozen: nothing is trained")

@@ -6,8 +6,11 @@ from typing import Any
 import numpy as np
 
 from nnxp.distributed import Communicator
+from nnxp.network.model import Model
+from nnxp.training import portion_plan
 from nnxp.training.batch import Batch, Portion, cut
 from nnxp.training.batches import Batches
+from nnxp.training.plan import Planned
 from nnxp.training.portion_plan import PortionPlan
 from nnxp.training.shards import ShardBatches
 from nnxp.training.streams import Stream
@@ -74,3 +77,19 @@ def portions(data: Batches | Stream, communicator: Communicator) -> Batches | St
             "members: train in one process, or spread the members over processes, nnxp.distributed.ByMember"
         )
     return data if isinstance(data, ShardBatches | Stream) else Portions(data, communicator)
+
+
+def lend(model: Model, planned: Planned, *data: Batches | Stream | None) -> None:
+    """Has a model's gradients where its communicator adds them up in less time. What holds views of the former is made
+    anew: the plan, which batches have, and what the optimizer has laid out."""
+    assert model.communicator is not None
+    if model.store.gradients.shape[0] <= portion_plan.FEW:
+        return
+    memory = model.communicator.lend(model.store.gradients)
+    if memory is not None:
+        model.store.move_gradients(memory)
+        model.optimizer._laid_out.clear()
+        model.replan()
+        for batches in data:
+            if isinstance(batches, Batches):
+                batches.plan = planned()

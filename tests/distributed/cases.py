@@ -70,6 +70,11 @@ def shared() -> list[Any]:
     return [first, ReLU(), Dropout(0.2), SharedDense(16, 16), ReLU(), Dense(16, 3), Softmax()]
 
 
+def wide() -> list[Any]:
+    """Of so many gradients that they are added up where they are."""
+    return [Dense(5, 128, l2=1e-3), ReLU(), Dense(128, 128), ReLU(), Dense(128, 3), Softmax()]
+
+
 class Case(NamedTuple):
     layers: Any
     optimizer: Any
@@ -101,6 +106,7 @@ CASES = {
     "momentum": Case(plain, momentum, {"batch_size": 32}),
     "adam": Case(plain, adam(), {"batch_size": 33}),
     "clipped": Case(plain, adam(clip_norm=0.1, clip_value=0.05), {"batch_size": 33}),
+    "wide": Case(wide, lambda: nnxp.SGD(0.01, momentum=0.9, clip_norm=1.0), {"batch_size": 33}),
     "dropout": Case(dropped, adam(), {"batch_size": 33}),
     "class weights": Case(plain, adam(), {"batch_size": 33}, loss=CLASS_WEIGHTS),
     "sample weights": Case(dropped, adam(), {"batch_size": 33, "sample_weight": WEIGHTS}),

@@ -32,7 +32,9 @@ def launch(n: int, *words: str) -> subprocess.CompletedProcess[str]:
 
 LONG = bool(os.environ.get("NNXP_LONG_RUNS"))
 """All cases on more processes than CI has cores, which wait for each other; else some that leave one without rows."""
-OF_3, OF_4 = ((), ()) if LONG else (("dropout", "batch norm, weights", "members, shared", "spread"), ("validated",))
+OF_3, OF_4 = ("dropout", "batch norm, weights", "members, shared", "spread", "wide"), ("validated",)
+if LONG:
+    OF_3 = OF_4 = ()
 
 
 @pytest.mark.parametrize(("n", "names"), [(2, ()), (3, OF_3), (4, OF_4)])
@@ -40,6 +42,44 @@ def test_a_training_of_several_processes_is_that_of_one(n: int, names: tuple[str
     done = launch(n, "-m", "tests.distributed.cases", *names)
     assert done.returncode == 0, done.stderr
     assert f"{len(names or CASES)} cases on {n} processes" in done.stdout
+
+
+SHARED = """
+import time
+import numpy as np
+from mpi4py import MPI
+from nnxp import windows
+from nnxp.distributed import OverMPI
+
+world = OverMPI(MPI.COMM_WORLD)
+windows.BLOCK = 64 if world.rank == 2 else windows.BLOCK  # it takes longer: the others wait for it, or read too early
+given = np.random.default_rng(world.rank).normal(size=1_000_001).astype(np.float32)
+lent, other = (world.lend(given) for _ in range(2))
+if MPI.get_vendor()[0] == "Open MPI":
+    assert lent is None
+else:
+    rows = world.rows(given)
+    time.sleep(0.2 * world.rank)  # whoever does not wait for the last one adds up what is not there yet
+    lent[...], other[...] = given, 1
+    world.sum(lent)
+    assert (lent == (rows[0] + rows[1]) + rows[2]).all() and (other == 1).all()
+    assert world.lend(lent) is None and len(windows.windows_of(world.comm)) == 2
+    kept = lent[5:] if world.rank == 1 else None  # one process keeps a view of the first, nobody the second
+    lent = other = None
+    lent = world.lend(given)
+    assert len(windows.windows_of(world.comm)) == 2
+    assert kept is None or (kept == ((rows[0] + rows[1]) + rows[2])[5:]).all()
+    windows.PLACE = "/nowhere" if world.rank == 1 else windows.PLACE
+    assert world.lend(given) is None
+world.gather(None)
+print("as expected")
+"""
+
+
+def test_sums_in_shared_memory_and_when_it_is_freed() -> None:
+    done = launch(3, "-m", "mpi4py", "-c", SHARED)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("as expected") == 3
 
 
 def test_what_all_refuse_raises_on_all() -> None:

@@ -121,6 +121,27 @@ def test_a_step_is_one_message_and_a_large_one_two_of_which_none_is_copied(monke
     assert same_bits(*found)
 
 
+def test_gradients_are_in_lent_memory_from_the_first_fit_together_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What has views of the former ones, plan and optimizer, is made anew."""
+    monkeypatch.setattr(portion_plan, "FEW", 0)
+
+    def job(comm: Any) -> list[float]:
+        model = made(None, CASES["momentum"].layers(), dtype="float64")
+        losses = model.fit(X, Y, 2, 33)["loss"]
+        model.communicator = comm
+        for _ in range(2):
+            losses = model.fit(X, Y, 2, 33, validation_data=(X, Y))["loss"]
+        if comm is not None:
+            assert len(comm.lent) == 1 and model.store.gradients is comm.lent[0]
+            assert model.layers[0].dweights.base is comm.lent[0] and model.layers[0].dweights.any()
+            model.communicator = None
+        return losses + model.fit(X, Y, 2, 33)["loss"]
+
+    expected = job(None)
+    for found in together(2, job):
+        assert found == pytest.approx(expected, abs=1e-12)
+
+
 def made(comm: Any, layers: Any = None, **options: Any) -> nnxp.Sequential:
     options = {"loss": "categorical_crossentropy", "seed": 0, **options}
     return nnxp.Sequential(layers or CASES["dropout"].layers(), communicator=comm, **options)
