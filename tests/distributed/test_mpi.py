@@ -48,8 +48,7 @@ SHARED = """
 import time
 import numpy as np
 from mpi4py import MPI
-from nnxp import windows
-from nnxp.distributed import OverMPI
+from nnxp.distributed import OverMPI, windows
 
 world = OverMPI(MPI.COMM_WORLD)
 windows.BLOCK = 64 if world.rank == 2 else windows.BLOCK  # it takes longer: the others wait for it, or read too early
