@@ -46,7 +46,7 @@ class OverMPI:
             self.comm.Allreduce(self._in_place, buffer[start : start + step])
 
     def lend(self, buffer: Array) -> HostArray | None:
-        """Memory of a window, where all processes are on one machine: see `nnxp.windows`."""
+        """Memory of a window, where all processes are on one machine: see `nnxp.distributed.windows`."""
         return lend(self.comm, buffer)
 
     def rows(self, buffer: HostArray) -> HostArray:
