@@ -36,6 +36,9 @@ def run_together(words: list[str], command: Command) -> int:
         if words[:1] not in (["train"], ["doctor"]):
             why = f"got nnxp {' '.join(words[:1])} on {size} processes, expected one: only train and doctor share"
             return _refuse(rank, why)
+        if "-" in words:  # MPICH 5.0.2 ends where more of it waits than a pipe holds; of Open MPI 5.0.11 it has no end
+            why = f"got -, standard input, on {size} processes, expected a file: launchers do not pass it on reliably"
+            return _refuse(rank, why)
         try:
             communicator = _communicator(size)
         except (ImportError, RuntimeError) as error:  # no MPI library raises RuntimeError

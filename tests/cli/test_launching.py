@@ -48,6 +48,8 @@ def test_what_does_not_share_is_refused_and_help_is_given(launched: Any, capsys:
     launched(0)
     assert main(["predict", "model", "file"]) == 2
     check(capsys.readouterr().err, "got nnxp predict on 2 processes, expected one: only train and doctor share")
+    assert main(["train", "-", "--target", "y"]) == 2
+    check(capsys.readouterr().err, "got -, standard input, on 2 processes, expected a file")
     assert main(["train", "--help"]) == 0
     check(capsys.readouterr().out, "usage")
 
