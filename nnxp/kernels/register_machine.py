@@ -74,7 +74,8 @@ class Machine(Lowered):
         if len(arrays) < len(self.arrays) or any(target is None for target in outs):
             return None
         call = self._call(arrays, outs, sums)
-        run = None if call is None or call.numbers else loop(self, call)
+        bindable = self.compiled is not None and not self.compiled.registers
+        run = None if call is None or call.numbers or not bindable else loop(self, call)
         numbers = [value for p, value in given if p.scalar]
         return run and functools.partial(run, *arrays, *outs, *((sums,) * self.column_sums), *numbers)
 
