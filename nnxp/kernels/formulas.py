@@ -243,7 +243,7 @@ def leaky_relu_grad(x: Array, dy: Array, slope: float) -> Array:
 
 def elu(x: Array, alpha: float) -> Array:
     """x where x > 0, else α(eˣ - 1). Clevert et al. 2016 (arXiv:1511.07289), equation 15."""
-    return xp.where(x > 0, x, alpha * xp.expm1(xp.minimum(x, 0)))
+    return xp.maximum(x, 0) + alpha * xp.expm1(xp.minimum(x, 0))
 
 
 def elu_grad(x: Array, dy: Array, alpha: float) -> Array:
@@ -303,14 +303,21 @@ def silu_grad(x: Array, dy: Array) -> Array:
 
 
 def mish(x: Array) -> Array:
-    """x · tanh(softplus(x)). Misra 2019 (arXiv:1908.08681), equation 1."""
-    return x * xp.tanh(softplus(x))
+    """x · tanh(softplus(x)). Misra 2019 (arXiv:1908.08681), equation 1. With n = (1 + eˣ)² - 1 = eˣ(eˣ + 2) the tanh is
+    n / (n + 2), which is 1 in float64 from x = 20 on, so x is taken up to 40 in it."""
+    e = xp.exp(xp.minimum(x, 40))
+    n = e * (e + 2)
+    return x * (n / (n + 2))
 
 
 def mish_grad(x: Array, dy: Array) -> Array:
-    """dy · (t + x(1 - t²) sigmoid(x)) with t = tanh(softplus(x))."""
-    t = xp.tanh(softplus(x))
-    return dy * (t + x * ((1 - t * t) * sigmoid(x)))
+    """dy · (t + x(1 - t²) sigmoid(x)) with t = tanh(softplus(x)) = n / (n + 2), of which
+    (1 - t²) sigmoid(x) = 4eˣ(eˣ + 1) / (n + 2)²."""
+    z = xp.minimum(x, 40)
+    e = xp.exp(z)
+    n = e * (e + 2)
+    u = 1 / (n + 2)
+    return dy * (n * u + z * (4 * (e * u) * ((e + 1) * u)))
 
 
 def gelu(x: Array) -> Array:
