@@ -256,9 +256,9 @@ def selu(x: Array) -> Array:
     return SELU_SCALE * elu(x, SELU_ALPHA)
 
 
-def selu_grad(x: Array, dy: Array) -> Array:
-    """λ · elu_grad(x, dy, α)."""
-    return SELU_SCALE * elu_grad(x, dy, SELU_ALPHA)
+def selu_grad(y: Array, dy: Array) -> Array:
+    """λ dy where y > 0, else λα eˣ dy = (y + λα) dy."""
+    return dy * xp.where(y > 0, SELU_SCALE, y + SELU_SCALE * SELU_ALPHA)
 
 
 def sigmoid(x: Array) -> Array:
