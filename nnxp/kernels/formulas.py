@@ -114,6 +114,11 @@ def rescale_grad(dy: Array, scale: Row) -> Array:
     return scale_columns(dy, scale)
 
 
+def without_tiny(dx: Array, *, coarse: float) -> Array:
+    """(dx + c) - c: what is below εc/4, ε the dtype's, becomes 0; nothing moves by more than εc/2 or a rounding."""
+    return dx + coarse - coarse
+
+
 def dropout(x: Array, kept: Array, scale: float) -> Array:
     """x · scale where kept, else 0, with scale = 1 / (1 - rate): inverted dropout
     (Srivastava et al. 2014, section 10). It is its own gradient, of dy."""
