@@ -114,7 +114,7 @@ def rescale_grad(dy: Array, scale: Row) -> Array:
     return scale_columns(dy, scale)
 
 
-def without_tiny(dx: Array, *, coarse: float) -> Array:
+def without_tiny(dx: Array, coarse: float) -> Array:
     """(dx + c) - c: what is below εc/4, ε the dtype's, becomes 0; nothing moves by more than εc/2 or a rounding."""
     return dx + coarse - coarse
 
@@ -517,9 +517,14 @@ def splitmix64(z: Array) -> Array:
     """The finaliser of SplitMix64 on signed 64-bit integers that wrap around: two xor-shifts with a
     multiplication each and a third xor-shift. Steele, Lea and Flood 2014, figure 14 with the constants
     of Stafford's mix 13. A right shift of a negative number fills with ones: the mask takes them off."""
-    z = (z ^ ((z >> 30) & 0x3FFFFFFFF)) * -0x40A7B892E31B1A47
-    z = (z ^ ((z >> 27) & 0x1FFFFFFFFF)) * -0x6B2FB644ECCEEE15
+    z = splitmix64_top(z)
     return z ^ ((z >> 31) & 0x1FFFFFFFF)
+
+
+def splitmix64_top(z: Array) -> Array:
+    """`splitmix64` but for its last xor-shift, which leaves the top 31 bits as they are."""
+    z = (z ^ ((z >> 30) & 0x3FFFFFFFF)) * -0x40A7B892E31B1A47
+    return (z ^ ((z >> 27) & 0x1FFFFFFFFF)) * -0x6B2FB644ECCEEE15
 
 
 def hashed(c: Array, key: int) -> Array:
@@ -528,8 +533,8 @@ def hashed(c: Array, key: int) -> Array:
 
 
 def kept(c: Array, key: int, threshold: int) -> Array:
-    """Whether the top 24 bits of a number are below the threshold: dropout's mask."""
-    return ((hashed(c, key) >> 40) & 0xFFFFFF) < threshold
+    """Whether the top 24 bits of `hashed` are below the threshold: dropout's mask."""
+    return ((splitmix64_top(c + key) >> 40) & 0xFFFFFF) < threshold
 
 
 def kept_beside(c: Array, key: Row, threshold: Row) -> Array:

@@ -126,7 +126,7 @@ def test_formulas_of_exponentials_are_numpys(name: str, expected: bool) -> None:
 @pytest.mark.parametrize(
     ("formula", "into", "loops"),
     [
-        (compose(formulas.selu_grad, formulas.scaled_add_row), ("dy",), 2),
+        (compose(formulas.mish_grad, formulas.scaled_add_row), ("dy",), 2),
         (formulas.poisson, (), 2),  # two words beside each other
         (formulas.sigmoid_crossentropy, (), 3),  # one after the other
     ],
