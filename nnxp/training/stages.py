@@ -250,10 +250,11 @@ class DenseActivation(DenseStage):
         biased, gradient = kernels.compose(self.functions[0], self.add_row), self.functions[1]
         gradient = kernels.compose(gradient, self.add_row) if self.keeps_z else gradient
         gradient = kernels.compose(formulas.times, gradient) if self.scaled else gradient
-        gradient = kernels.compose(formulas.without_tiny, gradient) if self.flushes else gradient
+        flushes = {} if self.functions[0] is formulas.relu else self.flushes  # a slope of 0 or 1 makes nothing small
+        gradient = kernels.compose(formulas.without_tiny, gradient) if flushes else gradient
         self.activate = self.backend.fuse(biased, into=() if self.keeps_z else ("z",))
         into = ("dy",) if self.in_place else ()
-        self.differentiate = self.backend.fuse(gradient, into=into, column_sums=True, **self.flushes)
+        self.differentiate = self.backend.fuse(gradient, into=into, column_sums=True, **flushes)
 
     def sized(self, n: int) -> Sized:
         """Memory for n rows, and calls on it: of the activation's constants alone."""
