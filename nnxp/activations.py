@@ -116,7 +116,7 @@ class SELU(Activation):
     """λ ELU(x, α) with the constants that keep mean 0 and variance 1. Klambauer et al. 2017
     (arXiv:1706.02515)."""
 
-    formula, gradient_formula = formulas.selu, formulas.selu_grad
+    formula, gradient_formula, reads = formulas.selu, formulas.selu_grad, ("output",)
     initializer_before = "lecun_normal"
 
 

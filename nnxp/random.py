@@ -102,6 +102,8 @@ def kept(backend: Backend, key: int, shape: tuple[int, ...], rate: float, out: A
     n, keep, limit = math.prod(shape), backend.fuse(formulas.kept), threshold(rate)
     if out is None:
         return backend.xp.reshape(keep(_multiples(n, backend), key, limit), shape)
+    if n <= BLOCK:
+        return keep(_shaped_multiples(shape, backend), key, limit, out=out)
     flat = backend.xp.reshape(out, (-1,), copy=False)
     for start in range(0, n, BLOCK):  # the counters of a block serve them all: the key moves on instead
         part = flat[start : min(n, start + BLOCK)]
@@ -156,6 +158,12 @@ def _multiples_beside(n: int, m: int, members: int, backend: Backend) -> Array:
 def _few_multiples(n: int, backend: Backend) -> Array:
     """The same array for an epoch after the other, so that a kernel knows it again."""
     return _multiples(n, backend)
+
+
+@functools.lru_cache(8)
+def _shaped_multiples(shape: tuple[int, ...], backend: Backend) -> Array:
+    """The same array at every step."""
+    return backend.xp.reshape(_multiples(math.prod(shape), backend), shape)
 
 
 BLOCK, HOST_BLOCK = 1 << 17, 1 << 14

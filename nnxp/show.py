@@ -66,9 +66,7 @@ def show(
     elif made.compiled is not None:
         flat = not column_sums and all(p.shape == "full" for p in made.arrays)
         kind = "int64" if made.integral else chosen.dtype
-        from nnxp.kernels.numba_fusion import loop_source
-
-        text = loop_source(made.graph, into, column_sums, kind, flat=flat)
+        text = made.compiled.text(kind, flat)
     else:
         text = source.straight(made.graph) if made.program is None else made.written[0]
     print(text, end="")

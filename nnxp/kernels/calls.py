@@ -31,7 +31,7 @@ class Call:
 
 
 def loop(lowered: Lowered, call: Call) -> Block | None:
-    """The compiled loop of a call like this one, which has no memory of its own; None where there is none."""
+    """The compiled loop of a call like this one, which takes registers where it has any; None where there is none."""
     spread = _spread(lowered, call)
     flat = not spread and not lowered.column_sums
     if lowered.compiled is None or not _contiguous(lowered, call) or not (flat or len(call.shape) == 2):
@@ -45,22 +45,28 @@ def runner(lowered: Lowered, call: Call) -> tuple[Block, tuple[Any, ...]] | None
     library, like, contiguous = lowered.library, call.arrays[lowered.full[0]], _contiguous(lowered, call)
     spread = _spread(lowered, call)
     flat = not spread and not lowered.column_sums
-    registers = functools.partial(_registers, lowered, like, call.kind)
     casts = functools.partial(_casts, lowered, call)
     extra: tuple[Any, ...] = ()
     block = loop(lowered, call)
+    names = lowered.written[1] if block is None and lowered.program is not None else []
+    names = names if block is None else lowered.compiled.registers
+    registers = functools.partial(_registers, library, names, like, call.kind)
+    few = library.block is None or math.prod(call.shape) <= library.block
     if block is not None:
-        pass
+        if few or not names:
+            extra = registers(call.shape)
+        else:
+            block = _blocks(lowered, call, block, False, spread, registers, lambda shape: {})
     elif library.instructions is None:
         return None
-    elif library.block is None or math.prod(call.shape) <= library.block:
+    elif few:
         if library.block is None and not contiguous:
             return None
         block, extra = lowered.block, registers(call.shape)
         if cast := casts(call.shape):
             block = functools.partial(_with_casts, library, cast, block)
     elif (flat and contiguous) or len(call.shape) == 2:
-        block = _blocks(lowered, call, flat and contiguous, spread, registers, casts)
+        block = _blocks(lowered, call, lowered.block, flat and contiguous, spread, registers, casts)
     else:
         return None
     if call.numbers and not (lowered.compiled is not None and lowered.compiled.takes_numbers):
@@ -101,11 +107,13 @@ def _types(lowered: Lowered, call: Call) -> tuple[tuple[str, int], ...]:
     return (*inputs, *outs, *([(call.kind, 2)] if lowered.column_sums else []))
 
 
-def _registers(lowered: Lowered, like: Array, kind: str, shape: tuple[int, ...]) -> tuple[Any, ...]:
+def _registers(
+    library: Library, names: Sequence[str], like: Array, kind: str, shape: tuple[int, ...]
+) -> tuple[Any, ...]:
     """What a block of this shape takes after its other arguments."""
-    take, bits = lowered.library.registers.take, lowered.library.dtype(BITS[kind])
+    take, bits = library.registers.take, library.dtype(BITS[kind])
     registers = []
-    for register in lowered.written[1]:
+    for register in names:
         if register == "bits":
             registers.append(bits)
         elif register.endswith("_bits"):
@@ -148,8 +156,10 @@ def _with_outs(
     return outs if len(outs) > 1 else outs[0]
 
 
-def _blocks(lowered: Lowered, call: Call, flat: bool, spread: list[int], registers: Any, casts: Any) -> Block:
-    """A loop over blocks of elements in order, or of rows."""
+def _blocks(
+    lowered: Lowered, call: Call, compute: Block, flat: bool, spread: list[int], registers: Any, casts: Any
+) -> Block:
+    """A loop over blocks of elements in order, or of rows, each of which `compute` computes."""
     library, size = lowered.library, lowered.library.block
     assert size is not None
     end, rest = (math.prod(call.shape), ()) if flat else (call.shape[0], call.shape[1:])
@@ -175,7 +185,7 @@ def _blocks(lowered: Lowered, call: Call, flat: bool, spread: list[int], registe
                 block[i] = whole[i][part]
             if k and row is not None:
                 block[at] = row
-            _with_casts(library, cast, lowered.block, *block, *taken)
+            _with_casts(library, cast, compute, *block, *taken)
             if k and row is not None:
                 whole[at] += row
 

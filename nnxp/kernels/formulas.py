@@ -114,6 +114,11 @@ def rescale_grad(dy: Array, scale: Row) -> Array:
     return scale_columns(dy, scale)
 
 
+def without_tiny(dx: Array, coarse: float) -> Array:
+    """(dx + c) - c: what is below εc/4, ε the dtype's, becomes 0; nothing moves by more than εc/2 or a rounding."""
+    return dx + coarse - coarse
+
+
 def dropout(x: Array, kept: Array, scale: float) -> Array:
     """x · scale where kept, else 0, with scale = 1 / (1 - rate): inverted dropout
     (Srivastava et al. 2014, section 10). It is its own gradient, of dy."""
@@ -243,7 +248,7 @@ def leaky_relu_grad(x: Array, dy: Array, slope: float) -> Array:
 
 def elu(x: Array, alpha: float) -> Array:
     """x where x > 0, else α(eˣ - 1). Clevert et al. 2016 (arXiv:1511.07289), equation 15."""
-    return xp.where(x > 0, x, alpha * xp.expm1(xp.minimum(x, 0)))
+    return xp.maximum(x, 0) + alpha * xp.expm1(xp.minimum(x, 0))
 
 
 def elu_grad(x: Array, dy: Array, alpha: float) -> Array:
@@ -256,9 +261,9 @@ def selu(x: Array) -> Array:
     return SELU_SCALE * elu(x, SELU_ALPHA)
 
 
-def selu_grad(x: Array, dy: Array) -> Array:
-    """λ · elu_grad(x, dy, α)."""
-    return SELU_SCALE * elu_grad(x, dy, SELU_ALPHA)
+def selu_grad(y: Array, dy: Array) -> Array:
+    """λ dy where y > 0, else λα eˣ dy = (y + λα) dy."""
+    return dy * xp.where(y > 0, SELU_SCALE, y + SELU_SCALE * SELU_ALPHA)
 
 
 def sigmoid(x: Array) -> Array:
@@ -303,14 +308,21 @@ def silu_grad(x: Array, dy: Array) -> Array:
 
 
 def mish(x: Array) -> Array:
-    """x · tanh(softplus(x)). Misra 2019 (arXiv:1908.08681), equation 1."""
-    return x * xp.tanh(softplus(x))
+    """x · tanh(softplus(x)). Misra 2019 (arXiv:1908.08681), equation 1. With n = (1 + eˣ)² - 1 = eˣ(eˣ + 2) the tanh is
+    n / (n + 2), which is 1 in float64 from x = 20 on, so x is taken up to 40 in it."""
+    e = xp.exp(xp.minimum(x, 40))
+    n = e * (e + 2)
+    return x * (n / (n + 2))
 
 
 def mish_grad(x: Array, dy: Array) -> Array:
-    """dy · (t + x(1 - t²) sigmoid(x)) with t = tanh(softplus(x))."""
-    t = xp.tanh(softplus(x))
-    return dy * (t + x * ((1 - t * t) * sigmoid(x)))
+    """dy · (t + x(1 - t²) sigmoid(x)) with t = tanh(softplus(x)) = n / (n + 2), of which
+    (1 - t²) sigmoid(x) = 4eˣ(eˣ + 1) / (n + 2)²."""
+    z = xp.minimum(x, 40)
+    e = xp.exp(z)
+    n = e * (e + 2)
+    u = 1 / (n + 2)
+    return dy * (n * u + z * (4 * (e * u) * ((e + 1) * u)))
 
 
 def gelu(x: Array) -> Array:
@@ -505,9 +517,14 @@ def splitmix64(z: Array) -> Array:
     """The finaliser of SplitMix64 on signed 64-bit integers that wrap around: two xor-shifts with a
     multiplication each and a third xor-shift. Steele, Lea and Flood 2014, figure 14 with the constants
     of Stafford's mix 13. A right shift of a negative number fills with ones: the mask takes them off."""
-    z = (z ^ ((z >> 30) & 0x3FFFFFFFF)) * -0x40A7B892E31B1A47
-    z = (z ^ ((z >> 27) & 0x1FFFFFFFFF)) * -0x6B2FB644ECCEEE15
+    z = splitmix64_top(z)
     return z ^ ((z >> 31) & 0x1FFFFFFFF)
+
+
+def splitmix64_top(z: Array) -> Array:
+    """`splitmix64` but for its last xor-shift, which leaves the top 31 bits as they are."""
+    z = (z ^ ((z >> 30) & 0x3FFFFFFFF)) * -0x40A7B892E31B1A47
+    return (z ^ ((z >> 27) & 0x1FFFFFFFFF)) * -0x6B2FB644ECCEEE15
 
 
 def hashed(c: Array, key: int) -> Array:
@@ -516,8 +533,8 @@ def hashed(c: Array, key: int) -> Array:
 
 
 def kept(c: Array, key: int, threshold: int) -> Array:
-    """Whether the top 24 bits of a number are below the threshold: dropout's mask."""
-    return ((hashed(c, key) >> 40) & 0xFFFFFF) < threshold
+    """Whether the top 24 bits of `hashed` are below the threshold: dropout's mask."""
+    return ((splitmix64_top(c + key) >> 40) & 0xFFFFFF) < threshold
 
 
 def kept_beside(c: Array, key: Row, threshold: Row) -> Array:

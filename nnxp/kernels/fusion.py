@@ -105,9 +105,9 @@ def lowered(
 
         compiled = cuda.Compiled(graph, into, column_sums)
     elif fast:
-        from nnxp.kernels.numba_fusion import Compiled, compilable
+        from nnxp.kernels.cutting import compiled_of
 
-        compiled = Compiled(graph, into, column_sums) if compilable(graph) else None
+        compiled = compiled_of(graph, into, column_sums)
     return Machine(library, graph, into, column_sums, _odd(graph, namespace, into, column_sums), compiled)
 
 

@@ -2,7 +2,8 @@
 
 Every literal and number is in the arrays' dtype, and nothing is reordered or contracted, so that results
 are those of NumPy's functions, bit for bit but for the sign of a zero from `maximum` and `minimum`. Only
-formulas of arithmetic, comparison and square root: numba's exp, log, tanh and cos are slower than NumPy's.
+formulas of arithmetic, comparison and square root: numba's exp, log, tanh and cos are slower than NumPy's
+(`nnxp.kernels.cutting` compiles what is between those).
 """
 
 import functools
@@ -223,6 +224,8 @@ class Compiled:
 
     takes_numbers = False
     """Whether a loop takes a Python number where an array could be."""
+    registers: Sequence[str] = ()
+    """What a loop takes after its other arguments (see `nnxp.kernels.cutting`)."""
 
     def __init__(self, graph: Graph, into: Sequence[str], column_sums: bool) -> None:
         self.graph, self.into, self.column_sums = graph, into, column_sums
@@ -237,6 +240,10 @@ class Compiled:
         if key not in self.loops:
             self.loops[key] = self._compile(*key)
         return self.loops[key]
+
+    def text(self, kind: str, flat: bool) -> str:
+        """The loop's source."""
+        return loop_source(self.graph, self.into, self.column_sums, kind, flat=flat)
 
     def _compile(self, kind: str, types: Any, flat: bool, single: tuple[str, ...]) -> Callable[..., Any]:
         numba = _numba()

@@ -52,7 +52,7 @@ class Machine(Lowered):
         """What to call with these arrays, and with which arguments beside them; remembered."""
         found = self._runner(arrays, outs, sums) or (self.odd, ())
         try:
-            key = -id(arrays[0]) if outs and outs[0] is None else id(arrays[0])
+            key = (id(arrays[0]), id(outs[0])) if outs else id(arrays[0])
             references = [
                 _nothing if x is None else weakref.ref(x) for x in (*arrays, *outs, *((sums,) * self.column_sums))
             ]
@@ -74,7 +74,8 @@ class Machine(Lowered):
         if len(arrays) < len(self.arrays) or any(target is None for target in outs):
             return None
         call = self._call(arrays, outs, sums)
-        run = None if call is None or call.numbers else loop(self, call)
+        bindable = self.compiled is not None and not self.compiled.registers
+        run = None if call is None or call.numbers or not bindable else loop(self, call)
         numbers = [value for p, value in given if p.scalar]
         return run and functools.partial(run, *arrays, *outs, *((sums,) * self.column_sums), *numbers)
 
@@ -181,11 +182,11 @@ def refusal(title: str) -> str:
 
 
 class _Seen(threading.local):
-    """The calls that one thread made, by their first array's identity; below 0 where the output was to be made, which
-    a reference to an output that is gone would not tell."""
+    """The calls that one thread made, by the identities of the first array and of the first output, None where that was
+    to be made."""
 
     def __init__(self) -> None:
-        self.calls: dict[int, tuple[Any, ...]] = {}
+        self.calls: dict[Any, tuple[Any, ...]] = {}
 
 
 def _nothing() -> None:
@@ -209,7 +210,7 @@ def wrapper(machine: Machine) -> Kernel:
         check += "".join(f" or {f'{x} is not None and ' * (x in outs)}{x}.shape != {x}_shape" for x in memory)
     given = f"({', '.join(arrays)},), ({''.join(out + ', ' for out in outs)}), {'sums' if sums else None}"
     prepare = f"block, extra = _prepare({given})"
-    key = f"id({arrays[0]}) if out is not None else -id({arrays[0]})" if outs else f"id({arrays[0]})"
+    key = f"id({arrays[0]}), id({outs[0]})" if outs else f"id({arrays[0]})"
     known = ", ".join([*(f"{x}_ref" for x in memory), *(f"{x}_shape" for x in memory)])
     lines += [
         "try:",

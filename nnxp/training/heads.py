@@ -82,6 +82,8 @@ class DenseSoftmaxCrossentropy(DenseStage, Head):
         super().__init__(dense, [dense], buffers, position, needs_dinputs, training=True)
         self.loss = loss
         self.kernel, self.column_sums = dense.kernel("bias_softmax_crossentropy"), dense.kernel("column_sums")
+        if self.flushes:
+            self.flush = self.backend.fuse(formulas.without_tiny, into=("dx",), column_sums=True, **self.flushes)
         self.times = self.backend.fuse(formulas.times)
 
     def sized(self, n: int) -> Sized:
@@ -133,7 +135,9 @@ class DenseSoftmaxCrossentropy(DenseStage, Head):
 
     def backward(self, dy: Array | None) -> Array | None:
         """The dense layer's gradients."""
-        if self.trained:
+        if self.flushes:
+            self.flush(self.at.dz, sums=self.db)
+        elif self.trained:
             self.column_sums(self.at.dz, out=self.db)
         return self.gradients(self.at.dz)
 

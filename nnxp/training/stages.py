@@ -17,6 +17,7 @@ from nnxp.layers.parts import with_parts
 from nnxp.memory.buffers import Buffers
 from nnxp.network.parametric import ParametricActivation
 from nnxp.network.wide import BlockDense
+from nnxp.training.flushing import flushes
 from nnxp.training.sizes import Sized, remember
 from nnxp.typing import Array
 
@@ -138,6 +139,7 @@ class DenseStage(Stage):
         self.scales = (self.scale,) * self.scaled  # what `scaled_add_row` takes beside z and b
         self.addends = self.b, *self.scales
         self.multiply = self.backend.fuse(formulas.times, into=("x",))
+        self.flushes = flushes(self.backend, dense.dtype)
 
     def release(self) -> None:
         """Lets go of the batch, which may be a view of something large."""
@@ -248,8 +250,11 @@ class DenseActivation(DenseStage):
         biased, gradient = kernels.compose(self.functions[0], self.add_row), self.functions[1]
         gradient = kernels.compose(gradient, self.add_row) if self.keeps_z else gradient
         gradient = kernels.compose(formulas.times, gradient) if self.scaled else gradient
+        flushes = {} if self.functions[0] is formulas.relu else self.flushes  # a slope of 0 or 1 makes nothing small
+        gradient = kernels.compose(formulas.without_tiny, gradient) if flushes else gradient
         self.activate = self.backend.fuse(biased, into=() if self.keeps_z else ("z",))
-        self.differentiate = self.backend.fuse(gradient, into=("dy",) if self.in_place else (), column_sums=True)
+        into = ("dy",) if self.in_place else ()
+        self.differentiate = self.backend.fuse(gradient, into=into, column_sums=True, **flushes)
 
     def sized(self, n: int) -> Sized:
         """Memory for n rows, and calls on it: of the activation's constants alone."""

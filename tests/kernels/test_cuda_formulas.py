@@ -162,7 +162,7 @@ def test_the_formulas_of_integers() -> None:
     columns = list(zip(keys[0].tolist(), limits[0].tolist(), strict=True))
     expected = [[mix(v + k) >> 40 < limit for v, (k, limit) in zip(row, columns, strict=True)] for row in c.tolist()]
     np.testing.assert_array_equal(beside(c, keys, limits)[0], expected)
-    assert {*OTHERS} == {"splitmix64", "hashed", "kept", "kept_beside"}
+    assert {*OTHERS} == {"splitmix64", "splitmix64_top", "hashed", "kept", "kept_beside"}
 
 
 OTHERS = [

@@ -16,7 +16,7 @@ from nnxp.kernels import error_function, formulas
 from tests.helpers.matrix import Target
 
 Host = npt.NDArray[Any]
-OTHERS = {"splitmix64", "hashed", "kept", "kept_beside"}  # of integers: see test_random
+OTHERS = {"splitmix64", "splitmix64_top", "hashed", "kept", "kept_beside"}  # of integers: see test_random
 FORMULAS = {
     name: f
     for name, f in vars(formulas).items()
@@ -65,6 +65,7 @@ NUMBERS = {
     "correction_2": 0.0199,
     "weight_decay": 0.01,
     "scale": 2.5,
+    "coarse": 0.5,
     "mean": 0.4,
     "gain": 1.2,
     "bias": -0.3,

@@ -1,5 +1,7 @@
 """Compiled fusion: when numba is used, that its results are NumPy's, and what is kept on disk."""
 
+import copy
+import inspect
 import os
 import pickle
 import subprocess
@@ -14,9 +16,12 @@ import pytest
 
 import nnxp
 from nnxp.errors import BackendUnavailableError
-from nnxp.kernels import formulas, fuse, numba_fusion, show
+from nnxp.kernels import compose, formulas, fuse, numba_fusion, show
+from nnxp.kernels.fusion import lowered
 from nnxp.kernels.graph import trace
+from nnxp.kernels.libraries import library_for
 from nnxp.kernels.numba_fusion import cache_folder, compilable, compile_function
+from nnxp.kernels.register_machine import Machine
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -115,6 +120,37 @@ def test_a_numba_that_does_not_import_is_not_used(tmp_path: Path) -> None:
 )
 def test_formulas_of_exponentials_are_numpys(name: str, expected: bool) -> None:
     assert compilable(trace(getattr(formulas, name), {}, {"erf": formulas.erf})) is expected
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    ("formula", "into", "loops"),
+    [
+        (compose(formulas.mish_grad, formulas.scaled_add_row), ("dy",), 2),
+        (formulas.poisson, (), 2),  # two words beside each other
+        (formulas.sigmoid_crossentropy, (), 3),  # one after the other
+    ],
+)
+def test_what_is_cut_has_the_register_machines_bits(
+    numba: Any, monkeypatch: pytest.MonkeyPatch, formula: Any, into: tuple[str, ...], loops: int, dtype: str
+) -> None:
+    """In one block and in several; of a row, a number, bytes; with column sums."""
+    made = lowered(formula, np, into, bool(into), True, ())
+    assert isinstance(made, Machine) and len(made.compiled.parts) == loops
+    rng, found = np.random.default_rng(0), []
+    given = {name: rng.normal(0, 4, (8, 16)).astype(dtype) for name in ("p", "z", "dy")}
+    given["z"][0, :4] = given["p"][0, :4] = np.inf, -np.inf, np.nan, -0.0
+    given |= {"b": given["p"][1:2], "y": (given["dy"] > 0).astype(np.uint8), "scale": 0.5}
+    for fast, block in ((False, 1 << 17), (True, 1 << 17), (True, 32)):
+        monkeypatch.setattr(library_for(np), "block", block)
+        arguments = [copy.copy(given[name]) for name in inspect.signature(formula).parameters]
+        sums = {"sums": np.empty((1, 16), dtype)} if into else {}
+        with np.errstate(all="ignore"):
+            found.append([fuse(formula, np, into, bool(into), fast)(*arguments, **sums), *sums.values()])
+    for result, *sums_of in found[1:]:
+        np.testing.assert_array_equal(result, found[0][0])
+        for mine, theirs in zip(sums_of, found[0][1:], strict=True):
+            np.testing.assert_allclose(mine, theirs, rtol=1e-5)
 
 
 def test_show_prints_the_loop(numba: Any, capsys: pytest.CaptureFixture[str]) -> None:

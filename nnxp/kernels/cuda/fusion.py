@@ -20,6 +20,7 @@ class Compiled:
     """Gives a graph's compiled loop for a call; see `nnxp.kernels.calls`."""
 
     takes_numbers = True
+    registers: Sequence[str] = ()
 
     def __init__(self, graph: Graph, into: Sequence[str], column_sums: bool) -> None:
         self.graph, self.into, self.column_sums = graph, tuple(into), column_sums

@@ -1,0 +1,43 @@
+"""No gradient that a product takes is one that a processor is slow with."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import nnxp
+from nnxp import Dense, Sequential, Softmax
+from nnxp.kernels import formulas
+from nnxp.training.flushing import flushes
+from nnxp.training.stages import DenseStage
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_what_is_left(dtype: str) -> None:
+    """0, or 2^24 times the smallest normal number and more; what moves, by twice that or by a rounding."""
+    told, backend = np.finfo(dtype), nnxp.get_backend("numpy", dtype=dtype)
+    tiny, epsilon = float(told.tiny), float(told.eps)
+    x = (tiny * 2.0 ** np.arange(-20, 140, 0.25)).astype(dtype)
+    found = -backend.fuse(formulas.without_tiny, **flushes(backend, dtype))(-x)
+    assert np.all((found == 0) | (found >= tiny * 2**24)) and not np.all(found)
+    assert np.all(np.abs(found - x) <= np.maximum(tiny * 2**25, epsilon * x))
+    assert found[-1] == x[-1] > tiny * 2**24 * 16 / epsilon**2
+
+
+def test_products_of_rows_that_are_learned(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Logits so far apart that a softmax's share is below the smallest normal number, or above by little."""
+    backend = nnxp.get_backend("numpy")
+    layers = [Dense(3, 16), "selu", Dense(16, 16), "mish", Dense(16, 2), Softmax()]
+    model = Sequential(layers, loss="categorical_crossentropy", backend=backend, seed=0)
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(64, 3)).astype("float32")
+    factor = np.float32(60 / np.abs(np.diff(model.forward(X[:1]))).max())
+    seen: list[Any] = []
+    gradients = DenseStage.gradients
+    monkeypatch.setattr(DenseStage, "gradients", lambda self, dz: seen.append(dz.copy()) or gradients(self, dz))
+    for times in 1, 1.2, 1.4, 1.6:
+        model.layers[4].weights *= factor * times
+        model.train_step(X, np.argmax(model.predict(X), axis=1))
+        model.layers[4].weights /= factor * times
+    sizes = np.abs(np.concatenate([dz.ravel() for dz in seen]))
+    assert len(seen) == 12 and np.all((sizes == 0) | (sizes >= np.finfo("float32").tiny))
