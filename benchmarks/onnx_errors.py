@@ -25,13 +25,13 @@ LOG1P = "log1p(t) = t where u = 1 + t is 1, else Log(u) (t / (u - 1))"
 WRITTEN = {
     "ReLU": "Relu",
     "LeakyReLU": "Where(x > 0, x, slope x)",
-    "ELU": "Where(x > 0, x, α Tanh(m/2) (Exp(m) + 1)), m = min(x, 0)",
+    "ELU": "max(x, 0) + α Tanh(m/2) (Exp(m) + 1), m = min(x, 0)",
     "SELU": "λ times ELU's",
     "Sigmoid": "Where(x ≥ 0, 1 / (1 + t), t / (1 + t)), t = Exp(-abs x)",
     "SiLU": "x times Sigmoid's",
     "Tanh": "Clip(Tanh(x), -1, 1)",
     "Softplus": f"max(x, 0) + log1p(Exp(-abs x)), {LOG1P}",
-    "Mish": "x times Tanh's of Softplus's",
+    "Mish": "x n / (n + 2), n = t (t + 2), t = Exp(min(x, 40))",
     "GELU": "x/2 (1 + Erf(x √½)); in float64 our erf written out",
     "GELU tanh": "x/2 (1 + Tanh's of √(2/π) (z + 0.044715 z³)), z within ±10",
 }
