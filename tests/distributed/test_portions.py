@@ -31,6 +31,7 @@ from tests.distributed.cases import (
     outcome,
     same_bits,
 )
+from tests.helpers import needs
 from tests.helpers.crew import Member, together
 from tests.helpers.matrix import Target
 
@@ -53,9 +54,7 @@ def test_one_process_with_a_communicator_has_the_bits_of_one_without() -> None:
         assert compare(alone, plain, 0.0) == "" and (alone["weights"] == plain["weights"]).all()
 
 
-@pytest.mark.skipif(
-    np.lib.NumpyVersion(np.__version__) < "2.2.0", reason="NumPy 2.1 gives other last bits, as docs/distributed.md says"
-)
+@needs.numpy_2_2
 @pytest.mark.parametrize("name", IN_ORDER)
 def test_reproducible_sums_are_the_same_bits_for_1_2_and_4(name: str) -> None:
     case = CASES[name]._replace(options={"epochs": 8, **CASES[name].options})
