@@ -23,7 +23,7 @@ def from_the_first(communicator: Communicator | None, make: Callable[[], T], sen
 
     One file on each machine holds the arrays, and is gone as soon as all have mapped it: the system keeps one copy for
     all processes there, as far as it has room, and a process has what it writes to by itself. (MPI's own shared memory
-    lies in /dev/shm, of which a container has 64 MB by default: of more, MPICH 5.0.2 ends in a bus error.)
+    lies in /dev/shm, where containers have little room.)
 
     Raises
     ------

@@ -36,7 +36,7 @@ def run_together(words: list[str], command: Command) -> int:
         if words[:1] not in (["train"], ["doctor"]):
             why = f"got nnxp {' '.join(words[:1])} on {size} processes, expected one: only train and doctor share"
             return _refuse(rank, why)
-        if "-" in words:  # MPICH 5.0.2 ends where more of it waits than a pipe holds; of Open MPI 5.0.11 it has no end
+        if "-" in words:  # neither MPICH's launcher (5.0.2) nor Open MPI's (5.0.11) gives process 0 all of it
             why = f"got -, standard input, on {size} processes, expected a file: launchers do not pass it on reliably"
             return _refuse(rank, why)
         try:

@@ -14,7 +14,7 @@ BLOCK = 2**20
 PAGE = 4096
 """Bytes of which each process's memory is a multiple, so that each begins at the start of a page."""
 PLACE = "/dev/shm"
-"""Where MPICH has such memory. It asks for no more than an address there: where the room ends, processes are killed."""
+"""Where MPICH has such memory; it does not ask whether there is room."""
 
 
 class Window:

@@ -1,7 +1,7 @@
 """Compiled fusion of formulas with exp, tanh, cos and the like: loops of numba around NumPy's functions.
 
-A graph is cut where it has such a word. A loop computes what these are of, into registers; NumPy's functions, several
-times as fast as numba's, work on the registers in place; the next loop goes on from there, and the last one computes
+A graph is cut where it has such a word. A loop computes what these are of, into registers; NumPy's functions, faster
+than numba's, work on the registers in place; the next loop goes on from there, and the last one computes
 the results. What is cheap is computed again in every loop that needs it. So results are NumPy's, bit for bit.
 """
 

@@ -8,9 +8,9 @@ from nnxp.backends import Backend
 def flushes(backend: Backend, dtype: str) -> dict[str, float]:
     """What `formulas.without_tiny` takes, so that no gradient but 0 is below 2²⁴ times the smallest normal number.
 
-    A processor takes a hundred times as long for what is smaller than that one, and products of the gradients of rows
-    that are learned, or of units that are saturated, are full of it: late epochs would take ten times as long as the
-    first. Empty on other libraries: a GPU is not slow with them, and PyTorch has a switch of its own.
+    Processors are slow with what is smaller than that one, and products of the gradients of rows that are learned, or
+    of units that are saturated, are full of it: late epochs would take longer than the first. Empty on other libraries:
+    a GPU is not slow with them, and PyTorch has a switch of its own.
     """
     if backend.library != "numpy":
         return {}
