@@ -4,7 +4,7 @@ A facade: what it does is done in the rooms below, which are imported when they 
 """
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from nnxp.backends import library_of
 from nnxp.doors.arrays import blocks, on_disk
@@ -114,7 +114,7 @@ class Sequential(Portable):
         validation_split: float | None = None,
         callbacks: Sequence[Callable[[Any], Any]] = (),
         micro_batch_size: int | None = None,
-        shuffle: bool = True,
+        shuffle: bool | Literal["members"] = True,
         drop_last: bool = False,
         resume: Any = None,
         progress: bool | None = None,
@@ -152,7 +152,8 @@ class Sequential(Portable):
             whole batch, with the memory of the part. (`BatchNorm` takes its means over the part.)
         shuffle
             Whether each epoch takes the rows of arrays in a new order, which follows from the seed; False takes them
-            as they stand. What an iterable yields keeps its order.
+            as they stand. What an iterable yields keeps its order. "members": each member in an order of its own, the
+            one that `member(i)` takes by itself, which costs more (see `docs/training.md`).
         resume
             A file that was saved while this fit ran, by a `Checkpoint` say: the model becomes what it was then, and the
             fit goes on from there, in the middle of an epoch if need be, to the same weights, bit for bit, as one that

@@ -46,10 +46,10 @@ def whole(name: str, value: Any) -> int:
     return operator.index(value)
 
 
-def boolean(name: str, value: Any) -> bool:
-    """The value, if it is True or False."""
+def boolean(name: str, value: Any, other: str = "") -> bool:
+    """The value, if it is True or False; `other` says what else may be given."""
     if not isinstance(value, bool | np.bool):
-        raise ValueError(f"got {name}={value!r}, expected True or False")
+        raise ValueError(f"got {name}={value!r}, expected True or False{other}")
     return bool(value)
 
 

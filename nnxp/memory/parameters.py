@@ -60,6 +60,11 @@ class Entry(NamedTuple):
         n_in, n_out = self.shape
         return xp.permute_dims(xp.reshape(flat, (n_in, self.members, n_out)), (1, 0, 2))
 
+    def shaped(self, flat: Array, shape: tuple[int, ...], xp: Any) -> Array:
+        """Likewise in a shape: `seen` where that has it, else as it stands in memory."""
+        seen = self.seen(flat, xp)
+        return seen if tuple(seen.shape) == shape else xp.reshape(flat, shape)
+
 
 class Span(NamedTuple):
     """A contiguous stretch of a store's trained parameters, all of one kind."""
@@ -167,11 +172,11 @@ class ParameterStore:
         return self._gradient_views[owner, name]
 
     def reshaped(self, owner: Owner, name: str, shape: tuple[int, ...], gradient: bool = False) -> Array:
-        """The parameter's part of `values` or of `gradients`, as it stands in memory, in another shape."""
+        """The parameter's part of `values` or of `gradients` in another shape, as `Entry.shaped` gives it."""
         places = zip(self.entries, self.offsets, self.offsets[1:], strict=False)
-        start, stop = next(place[1:] for place in places if place[0][:2] == (owner, name))
+        entry, start, stop = next(place for place in places if place[0][:2] == (owner, name))
         with self.backend.context():
-            return self.backend.xp.reshape((self.gradients if gradient else self.values)[start:stop], shape)
+            return entry.shaped((self.gradients if gradient else self.values)[start:stop], shape, self.backend.xp)
 
     def write(self, view: Array, value: ArrayLike, name: str) -> None:
         """Copies a value of the same shape into a view. A value of shape (m,) fits a view of (1, m)."""

@@ -188,9 +188,10 @@ def options_of(layers: Sequence[Layer]) -> list[Any]:
     return [getattr(layer, name, None) for _, layer in with_parts(layers) for name in layer.options]
 
 
-def side_by_side(layers: Sequence[Layer], seeds: Sequence[int]) -> list[list[Layer]]:
-    """For each of a model's bound layers, what computes it for all members: the last ones' outputs lie side by side."""
-    return [*_Making(seeds).row(layers)]
+def side_by_side(layers: Sequence[Layer], seeds: Sequence[int], shared: bool = True) -> list[list[Layer]]:
+    """For each of a model's bound layers, what computes it for all members: the last ones' outputs lie side by side, as
+    the first ones' inputs do where they are not shared."""
+    return [*_Making(seeds, shared).row(layers)]
 
 
 class _Making:
@@ -265,14 +266,13 @@ def _twin(layer: Layer, kind: type[Layer] | None = None, **changed: Any) -> Laye
 
 def _penalised(twin: Layer, layer: Dense) -> Layer:
     """The twin of a dense layer, its penalties' factors as its parameters are, where there is one for each member."""
-    store = layer.store
-    for entry in store.entries:
+    backend = layer.backend
+    for entry in layer.store.entries:
         for name in ("l1", "l2"):
             option = name if entry.name == "weights" else f"bias_{name}"
             if entry.owner == layer.position and isinstance(numbers := getattr(layer, option), tuple):
-                shape = getattr(twin, entry.name).shape
-                factors = store.backend.asarray(entry.spread(numbers).reshape(tuple(shape)), dtype=store.dtype)
-                twin.__dict__[option] = factors
+                factors = backend.asarray(entry.spread(numbers), dtype=layer.dtype)
+                twin.__dict__[option] = entry.shaped(factors, tuple(getattr(twin, entry.name).shape), backend.xp)
     return twin
 
 

@@ -12,7 +12,7 @@ from nnxp.backends import DTYPES
 from nnxp.callbacks import Callback, Callbacks
 from nnxp.callbacks.state import Record
 from nnxp.errors import ModelFileError
-from nnxp.layers import BatchNorm
+from nnxp.layers import BatchNorm, Layer
 from nnxp.layers.parts import with_parts
 from nnxp.network.model import Model
 from nnxp.optimizers import LBFGS
@@ -169,14 +169,14 @@ class Course:
         if isinstance(model.optimizer, LBFGS) and state["event"] == "step":  # the iteration is not in the history yet
             model.step, model.optimizer.iterations = model.step - 1, model.optimizer.iterations - 1
         if self.batches:
-            resume_within(model)
+            resume_within(self.plan.layers, model.epoch)
 
 
-def resume_within(model: Model) -> None:
-    """The model goes on within an epoch, of which its layers have seen no batch."""
-    for _, layer in with_parts(model.running(model.layers)):
+def resume_within(running: Sequence[Layer], epoch: int) -> None:
+    """What runs goes on within an epoch, of which it has seen no batch."""
+    for _, layer in with_parts(running):
         if isinstance(layer, BatchNorm):
-            layer.resume(model.epoch)
+            layer.resume(epoch)
 
 
 def _numbers(name: str, a: HostArray) -> HostArray:

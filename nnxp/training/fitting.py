@@ -5,7 +5,7 @@ import functools
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 from nnxp.backends import blas
 from nnxp.callbacks import Callback, events_of
@@ -38,7 +38,7 @@ class Asked(NamedTuple):
     batch_size: int | None = None
     validation_split: float | None = None
     micro_batch_size: int | None = None
-    shuffle: bool = True
+    shuffle: bool | Literal["members"] = True
     resume: Any = None
     drop_last: bool = False
 
@@ -55,8 +55,9 @@ def fit(
 ) -> None:
     """Trains a model; its history tells the rest."""
     epochs, batch_size, validation_split, micro_batch_size, shuffle, resume, drop_last = asked
-    epochs, shuffle = positive("epochs", epochs), boolean("shuffle", shuffle)
-    drop_last = boolean("drop_last", drop_last)
+    epochs, drop_last = positive("epochs", epochs), boolean("drop_last", drop_last)
+    by_member = isinstance(shuffle, str) and shuffle == "members"
+    shuffled = by_member or boolean("shuffle", shuffle, ', or "members"')
     if validation_data is not None and validation_split is not None:
         raise ValueError("got validation_data and validation_split, expected one of them")
     if micro_batch_size is not None:
@@ -69,18 +70,23 @@ def fit(
     if batch_size is None and isinstance(model.optimizer, LBFGS):  # every step takes all: rows computed at once
         batch_size = None if is_stream(given[0]) else PREDICTION_BATCH
     with _alone(model), together(model.communicator):
-        data = training_data(model, lambda: trained().plan, *given, batch_size, validation_split, shuffle, drop_last)
+        data = training_data(model, lambda: trained().plan, *given, batch_size, validation_split, shuffled, drop_last)
         if micro_batch_size is not None and isinstance(data, Batches) and data.w is not None and data.w.ndim > 1:
             raise ValueError(
                 f"got micro_batch_size={micro_batch_size} with sample_weight of {tuple(data.w.shape)}, expected "
                 f"({data.n},), one weight for all members: leave micro_batch_size out, and take a smaller batch_size"
             )
+        if by_member:
+            from nnxp.training.own_orders import check_own_orders
+
+            check_own_orders(model, data, micro_batch_size)
         validation = None
         if validation_data is not None:
             validation = validation_of(model, lambda: trained().plan, validation_data, PREDICTION_BATCH)
-        options = {"epochs": epochs, "micro_batch_size": micro_batch_size, "validation_split": validation_split}
-        if not shuffle:  # what is not said is the default: files of before do not say it
-            options["shuffle"] = False
+        options: dict[str, Any] = {"epochs": epochs, "micro_batch_size": micro_batch_size}
+        options["validation_split"] = validation_split
+        if by_member or not shuffled:  # what is not said is the default: files of before do not say it
+            options["shuffle"] = "members" if by_member else False
         if drop_last:
             options["drop_last"] = True
         if model.communicator is not None and model.communicator.leaves:
@@ -118,11 +124,17 @@ def fit(
 
                 lend(model, lambda: trained().plan, data, validation)
             training = trained()
+            if by_member and model.members > 1:
+                from nnxp.training.own_orders import OwnOrders, OwnOrdersPlan
+
+                assert isinstance(data, Batches)
+                plan = OwnOrdersPlan(model)
+                data, training = OwnOrders(data, plan), Training(model, plan)
             if model.store.trained and not training.plan.owners:
                 logging.getLogger("nnxp").warning("got a model whose layers are all frozen: nothing is trained")
             training.plan.micro_batch_size = micro_batch_size
             # for who diagnoses it
-            vars(model)["_shuffled"] = None if isinstance(data, Stream) else shuffle
+            vars(model)["_shuffled"] = None if isinstance(data, Stream) else shuffled
             vars(model)["_batch"] = None if isinstance(data, Stream) else min(data.batch_size, data.n)
             try:
                 training.run(data, validation, epochs, shown, callbacks, described, resumed)

@@ -2,7 +2,7 @@
 
 import math
 import weakref
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeAlias
 
 from nnxp.activations import ACTIVATIONS, Sigmoid, Softmax
@@ -53,7 +53,7 @@ class Plan:
         self.loss: Loss = model.loss if pair is None else pair._on(model.backend, model.dtype)
         self.followed = sorted({*self.loss.options}.intersection(model.loss.options))
         self.own: list[Layer] = model.layers if pair is None else model.layers[:-1]
-        self.layers = model.running(self.own)
+        self.layers = self._running(self.own)
         self.takes_bytes = casts_bytes(self.layers)
 
         self.owners = [position for position, layer in with_parts(self.own) if layer.parameters and layer.trainable]
@@ -85,6 +85,10 @@ class Plan:
         self._part = 0
         self.updating = False
         """Whether an update has begun and not ended: an exception that passes then leaves it half done."""
+
+    def _running(self, layers: Sequence[Layer]) -> list[Layer]:
+        """What runs for the model's layers, or the first of them."""
+        return self.model.running(layers)
 
     def _first_trained(self) -> int:
         """The index of the first of the layers that has parameters to train, its own or its parts'."""

@@ -179,7 +179,7 @@ class MembersPlan(Plan):
     def _first_trained(self) -> int:
         """Likewise; before a layer that is there once for each member, its inputs may be spread."""
         own = super()._first_trained()
-        return len(self.model.running(self.own[: own + 1])) - 1 if self.owners else len(self.layers)
+        return len(self._running(self.own[: own + 1])) - 1 if self.owners else len(self.layers)
 
     def lines(self) -> list[str]:
         """Likewise, of all members."""
@@ -195,8 +195,7 @@ class MembersPlan(Plan):
         K, head, backend = self.members, self.head, self.backend
         take, reshape = self.buffers.take, self.buffers.reshaped
         equal, shares, column = self._equal(n)
-        if not (isinstance(head, MembersDenseSoftmaxCrossentropy) and head.at_once):
-            y = self._repeated(y, "labels")
+        y = self._labels(y)
         w, v = self._apart(w, "weights"), self._apart(v, "counts")
         if w is not None:
             total = backend.kernels["column_sums"](w, out=take(self, "total", (1, K)))
@@ -214,6 +213,11 @@ class MembersPlan(Plan):
         loss = self._sums(losses, shares, means[0, ...])
         self._sums(scores, equal if v is None else v, means[1, ...])
         return loss
+
+    def _labels(self, y: Array) -> Array:
+        """The labels of n rows as the head takes them."""
+        at_once = isinstance(self.head, MembersDenseSoftmaxCrossentropy) and self.head.at_once
+        return y if at_once else self._repeated(y, "labels")
 
     def _apart(self, w: Array | None, name: str) -> Array | None:
         """Weights (n, K): those that are each member's own as they are, those of all once for each."""

@@ -32,7 +32,8 @@ class SpreadTraining(Training):
         """Likewise; before and after it the whole model has the members of all processes."""
         self.plan.take()
         if self._running.batches:
-            resume_within(self.plan.part)
+            part = self.plan.part
+            resume_within(part.running(part.layers), part.epoch)
         record = super().epoch(data, bar, text)
         self.plan.gather()
         return record

@@ -40,10 +40,10 @@ def plan_of(model: Model) -> Plan:
 class Step:
     """A bound model's training step."""
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Model, plan: Plan | None = None) -> None:
         self.model: Model = weakref.proxy(model)  # the model owns this: no cycle keeps it alive
         check_parts(model)  # before anything is updated
-        self.plan, self.loss, self.backend = plan_of(model), model.loss, model.backend
+        self.plan, self.loss, self.backend = plan or plan_of(model), model.loss, model.backend
         self.on_cupy = model.backend.library == "cupy"
         self.looks_up = any(isinstance(layer, Embedding) for _, layer in with_parts(model.layers))
 

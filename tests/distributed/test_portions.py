@@ -178,6 +178,7 @@ REFUSED: list[tuple[Any, str]] = [
         lambda comm: made(comm, members=2).fit(X, Y, sample_weight=np.ones((101, 2))),
         "got sample_weight of .101, 2. with",
     ),
+    (lambda comm: made(comm, members=2).fit(X, Y, shuffle="members"), 'got shuffle="members" for a communicator'),
     (lambda comm: made(comm).fit(X, Y, micro_batch_size=4), "got micro_batch_size=4 with Dropout or BatchNorm on 2"),
     (lambda comm: made(comm).fit(X + comm.rank, Y), "got data .* on process 1, expected .* as on process 0"),
     (lambda comm: made(comm).fit(X, Y, 2 + comm.rank), "got epochs 3 on process 1, expected 2 as on process 0"),

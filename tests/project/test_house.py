@@ -63,6 +63,7 @@ LATE = {
     ("nnxp/kernels/numba_kernels.py", "nnxp.kernels.numba_fusion"): LIBRARY,
     ("nnxp/show.py", "nnxp.kernels.cuda"): LIBRARY,
     ("nnxp/training/batches.py", "nnxp.data.split"): "its package brings all readers: for `validation_split` alone",
+    ("nnxp/training/fitting.py", "nnxp.training.own_orders"): 'for `shuffle="members"` alone',
     ("nnxp/training/fitting.py", "nnxp.training.resuming"): "it reads files: for `resume` alone",
     ("nnxp/export/portable.py", "nnxp.export.onnxfile"): START,
     ("nnxp/export/onnxfile.py", "nnxp"): "the version, which is the package's own",
