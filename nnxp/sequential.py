@@ -37,7 +37,8 @@ class Sequential(Portable):
         Initial weights, batch order and dropout follow from it, the same on every backend. Fresh entropy by default.
     members : int
         How many networks of these layers to train side by side, small ones in a fraction of the time: each begins with
-        weights and drops units of its own, on the same batches. Their parameters are (members, ...).
+        weights and drops units of its own, on the same batches, or in an order of its own (`fit`'s `shuffle`). Their
+        parameters are (members, ...).
     shared : bool
         Whether they are one network, TabM: each `Dense` but the last becomes a `SharedDense`, and embeddings before it
         `Shared`. A step's gradients are then those of the mean of their losses.
@@ -152,8 +153,8 @@ class Sequential(Portable):
             whole batch, with the memory of the part. (`BatchNorm` takes its means over the part.)
         shuffle
             Whether each epoch takes the rows of arrays in a new order, which follows from the seed; False takes them
-            as they stand. What an iterable yields keeps its order. "members": each member in an order of its own, the
-            one that `member(i)` takes by itself, which costs more (see `docs/training.md`).
+            as they stand. What an iterable yields keeps its order. "members" gives each member an order of its own,
+            the one that `member(i).fit` takes: a step then costs more, as the members' inputs differ.
         resume
             A file that was saved while this fit ran, by a `Checkpoint` say: the model becomes what it was then, and the
             fit goes on from there, in the middle of an epoch if need be, to the same weights, bit for bit, as one that

@@ -120,7 +120,7 @@ class Model(ByLayer):
     @property
     def seeds(self) -> list[int]:
         """That of each member, by which it begins and drops units: as a model of its own with this seed does. Batches
-        come in the order of the model's. Assign others before weights are drawn."""
+        come in the order of the model's, unless a fit takes each one's. Assign others before weights are drawn."""
         if self._seeds is not None:
             return [*self._seeds]
         return [self.seed] if self.members == 1 else [several().seed_of(self.seed, k) for k in range(self.members)]

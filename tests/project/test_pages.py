@@ -81,7 +81,7 @@ def test_serving(scope: dict[str, Any]) -> None:
 
 def test_training(readme: dict[str, Any]) -> None:
     blocks = (block.code for block in pages.blocks("docs/training.md", "python"))
-    looks, batches, toolbox, followed, paced, watched, tabular, embedded, together, sharing, survives = blocks
+    looks, batches, toolbox, followed, paced, watched, tabular, embedded, together, apart, sharing, survives = blocks
     digits, test = readme["digits"], readme["test"]
     pages.run(looks, readme)
     assert len(readme["model"].history["accuracy"]) == 30
@@ -106,6 +106,9 @@ def test_training(readme: dict[str, Any]) -> None:
     pages.run(together, readme)
     assert readme["several"].evaluate(digits.X[test], digits.y[test])["accuracy"] > 0.8
     assert readme["third"].predict(digits.X[test]).shape == (len(test), 10)
+    pages.run(apart, readme)
+    losses = [each[4] for each in readme["history"]["member_loss"]]
+    np.testing.assert_allclose(losses, readme["fifth"].history["loss"], rtol=1e-3)
     pages.run(survives, readme)
     assert readme["long"].epoch == 5 and nnxp.load("long.safetensors").epoch == 5
 
