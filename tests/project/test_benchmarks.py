@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks import compare, estimators, measurements, report, table
+from benchmarks import compare, estimators, measurements, members_step, report, table
 from benchmarks.peers import book, nnxp_numpy, numpy_floor
 from benchmarks.problems import STEPS, Case, Problem, products
 
@@ -196,3 +196,23 @@ def test_estimators_are_compared_seed_by_seed() -> None:
     assert found["numpy"]["ratio"] == 1.0 and found["numpy"]["standard_error"] == 0.0
     line = table.estimators([{"name": "wine", "epochs": 7, "contenders": found}])[1]
     assert line == ["wine, 7", "0.7000, 2.00 s", "0.7333", "+0.0333 ± 0.0333", "0.50", "1.00"]
+
+
+def test_members_grow_in_one_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    members_step.main(["--growth", "--quick", "--plot", str(tmp_path / "growth.png")])
+    shown = [line.split("│")[1:-1] for line in capsys.readouterr().out.splitlines() if line.startswith("│")]
+    counts, by_one, of_memory = ([float(cells[column]) for cells in shown] for column in (0, 2, 6))
+    assert counts == [1, 2, 4] and by_one[0] == of_memory[0] == 1
+    kept = 4 * 4 * (20 * 32 + 32 * 32 + 32 * 2 + 32 + 32 + 2) / 1e3  # float32: values, gradients and Adam's two
+    for k, cells in zip(counts, shown, strict=True):
+        assert float(cells[5].removesuffix("kB ")) > k * kept
+    assert of_memory == sorted(of_memory, reverse=True) and (tmp_path / "growth.png").stat().st_size > 10_000
+
+
+@pytest.mark.long
+def test_members_on_threads_and_processes(capsys: pytest.CaptureFixture[str]) -> None:
+    members_step.main(["--threads", "--quick"])
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("│")]
+    assert (
+        line.count("µs (") == len(members_step.SETTINGS) and "│ 32 × 8-16-3, batches of 32" in line and "(1.00)" in line
+    )
