@@ -108,14 +108,15 @@ def _of_each(numbers: tuple[Any, ...], indices: Sequence[int]) -> Any:
 
 
 def _history(model: Model, indices: Sequence[int]) -> dict[str, list[Any]]:
-    """The model's with the losses and scores of these members, and their means as those of the training."""
-    each = {
-        name: [[entry[i] for i in indices] for entry in values]
+    """The model's with the losses and scores of these members, and their means as those of the training; of one member
+    its own, also of a validation."""
+    each = {  # of an epoch without a validation there is NaN, and no list
+        name: [[entry[i] if isinstance(entry, list) else entry for i in indices] for entry in values]
         for name, values in model.history.items()
         if of_each(name)
     }
     history = {name: list(values) for name, values in model.history.items() if name not in each}
     for name in each:
-        if name.startswith(MEMBER):
-            history[name.removeprefix(MEMBER)] = [sum(values) / len(values) for values in each[name]]
+        if name.startswith(MEMBER) or len(indices) == 1:
+            history[name.replace(MEMBER, "", 1)] = [sum(values) / len(values) for values in each[name]]
     return history | (each if len(indices) > 1 else {})

@@ -202,6 +202,14 @@ def test_a_member_taken_later_goes_on_where_it_was(backend: Target) -> None:
         close(weights(many, k), weights(model))
 
 
+def test_a_member_of_a_model_that_was_not_always_validated() -> None:
+    many = several("dense", "numbers", Target("numpy", "numpy", "numpy"))
+    many.fit(X, TARGETS)
+    many.fit(X, TARGETS, validation_data=(X, TARGETS))
+    before, found = many.member(1).history["val_loss"]
+    assert math.isnan(before) and found == many.history["val_member_loss"][1][1]
+
+
 @pytest.mark.parametrize("seeded", [True, False], ids=["", "unseeded"])
 def test_a_fit_goes_on_from_a_file(seeded: bool, backend: Target, tmp_path: Path) -> None:
     path = tmp_path / "m.safetensors"
