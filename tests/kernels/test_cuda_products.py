@@ -151,8 +151,9 @@ def test_a_training_step_looks_at_one_product_of_eight(monkeypatch: pytest.Monke
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("sizes", [(16, 16), (17, 40), (15, 40)])
-def test_blocks_side_by_side(dtype: str, sizes: tuple[int, int]) -> None:
-    """Each of the three is one launch for all blocks, by cuBLAS where they are wide."""
+@pytest.mark.parametrize("beside", [False, True], ids=["", "weights side by side"])
+def test_blocks_side_by_side(dtype: str, sizes: tuple[int, int], beside: bool) -> None:
+    """Each of the three is one launch for all blocks, by cuBLAS where they are wide, however these lie in memory."""
     import array_api_compat.cupy
     import cupy
 
@@ -170,9 +171,12 @@ def test_blocks_side_by_side(dtype: str, sizes: tuple[int, int]) -> None:
         arrays = [cupy.asarray(a.astype(dtype)) for a in given]
         arrays = [a if a.shape[0] == d else a.reshape(n, -1) for a in arrays]
         like = [cupy.asarray(w.astype(dtype))] if name == "block_dweights" else []
-        kernels[name](*arrays, *like)  # the first time CuPy may ask the device for more than the launch
+        if beside:
+            arrays = [cupy.ascontiguousarray(a.swapaxes(0, 1)).swapaxes(0, 1) if a.ndim == 3 else a for a in arrays]
+        out = cupy.empty((h, d, k), dtype).swapaxes(0, 1) if beside and like else None
+        kernels[name](*arrays, *like, out=out)  # the first time CuPy may ask the device for more than the launch
         counters(reset=True)
-        got = kernels[name](*arrays, *like)
+        got = kernels[name](*arrays, *like, out=out)
         counted = counters()
         assert (counted["launches"], counted["products"]) == (1, int(min(sizes) >= 16))
         exact, size = np.einsum(spec, *given), np.einsum(spec, *map(np.abs, given))

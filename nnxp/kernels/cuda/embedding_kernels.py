@@ -37,44 +37,51 @@ def embedding_kernels(
         """The columns of each of d blocks; 0 where there are no d blocks of equal width."""
         return x.shape[1] // d if x.ndim == 2 and x.shape[1] % d == 0 else 0
 
+    def lying(w: Array) -> Part:
+        """How matrices, (d, h, k), lie in memory: one after the other, or side by side, as (h, d, k)."""
+        d, h, k = w.shape
+        return Part(w, k, h * k) if w.flags.c_contiguous else Part(w.transpose(1, 0, 2), d * k, k)
+
     def wide(n: int, h: int, k: int) -> bool:
         """Whether n rows of blocks (h, k) are cuBLAS's work."""
         return n > 0 and min(h, k) >= NARROW
 
     def block_products(x: Array, w: Array, out: Array = None) -> Array:
         """xⱼ wⱼ side by side, (n, d k), for x (n, d h) and w (d, h, k)."""
-        (d, h, k), n, kind = w.shape, x.shape[0], kind_of(x, w, out)
-        shape = (n, d * k)
+        (d, h, k), n, part = w.shape, x.shape[0], lying(w)
+        kind, shape = kind_of(x, part.array, out), (n, d * k)
         if kind is None or blocks(x, d) != h or (out is not None and out.shape != shape):
             return plain["block_products"](x, w, out=out)
         out = room(out, shape, x.dtype)
-        parts = Part(x, d * h, h), Part(w, k, h * k), Part(out, d * k, k)
-        if not (wide(n, h, k) and by_cublas()(d, (n, h, k), *parts)):
-            launch("block_products", kind, out.size, x, w, out, n, d, h, k)
+        if not (wide(n, h, k) and by_cublas()(d, (n, h, k), Part(x, d * h, h), part, Part(out, d * k, k))):
+            launch("block_products", kind, out.size, x, part.array, out, n, d, h, k, *part[1:])
         return out
 
     def block_dinputs(dy: Array, w: Array, out: Array = None) -> Array:
         """dyⱼ wⱼᵀ side by side, (n, d h): the gradient of x in `block_products`."""
-        (d, h, k), n, kind = w.shape, dy.shape[0], kind_of(dy, w, out)
-        shape = (n, d * h)
+        (d, h, k), n, part = w.shape, dy.shape[0], lying(w)
+        kind, shape = kind_of(dy, part.array, out), (n, d * h)
         if kind is None or blocks(dy, d) != k or (out is not None and out.shape != shape):
             return plain["block_dinputs"](dy, w, out=out)
         out = room(out, shape, dy.dtype)
-        parts = Part(dy, d * k, k), Part(w, k, h * k), Part(out, d * h, h)
+        parts = Part(dy, d * k, k), part, Part(out, d * h, h)
         if not (wide(n, h, k) and by_cublas()(d, (n, k, h), *parts, (False, True))):
-            launch("block_dinputs", kind, out.size, dy, w, out, n, d, h, k)
+            launch("block_dinputs", kind, out.size, dy, part.array, out, n, d, h, k, *part[1:])
         return out
 
     def block_dweights(x: Array, dy: Array, like: Array, out: Array = None) -> Array:
         """xⱼᵀ dyⱼ, (d, h, k): the gradient of w in `block_products`."""
-        (d, h, k), kind = like.shape, kind_of(x, dy, out)
+        (d, h, k), part = like.shape, None if out is None else lying(out)
+        kind = kind_of(x, dy, part and part.array)
         fits = blocks(x, d) == h and blocks(dy, d) == k and len(x) == len(dy)
         if kind is None or not fits or (out is not None and out.shape != like.shape):
             return plain["block_dweights"](x, dy, like, out=out)
         out, n = room(out, like.shape, x.dtype), len(x)
-        parts = Part(x, d * h, h), Part(dy, d * k, k), Part(out, k, h * k)
-        if not (wide(n, h, k) and by_cublas()(d, (h, n, k), *parts, (True, False))):
-            launch("block_dweights", kind, out.size, x, dy, out, n, d, h, k, threads=1)
+        part = part or lying(out)
+        if not (
+            wide(n, h, k) and by_cublas()(d, (h, n, k), Part(x, d * h, h), Part(dy, d * k, k), part, (True, False))
+        ):
+            launch("block_dweights", kind, out.size, x, dy, part.array, n, d, h, k, *part[1:], threads=1)
         return out
 
     def table_rows(codes: Array, sizes: Array, first: Array, out: Array = None) -> Array:
