@@ -107,6 +107,14 @@ def test_bad_input(call: Callable[[], Any], message: str) -> None:
         call()
 
 
+def test_probabilities_of_float32_may_be_kept_in_float64() -> None:
+    """As a data frame or a JSON file does: a third is 1e-8 off there, as in float32, which is not refused either."""
+    thirds = np.full((2, 3), 1 / 3, np.float32)
+    assert abs(thirds.astype(np.float64).sum(axis=1) - 1).min() > np.finfo(np.float64).eps ** 0.5
+    found = log_loss(thirds.astype(np.float64), [0, 2]), calibration_error(thirds.astype(np.float64), [0, 2])
+    assert found == pytest.approx((math.log(3), abs(1 / 3 - 1 / 2)), rel=2**-21)  # roundings
+
+
 def drawn(seed: int, n: int, k: int, dtype: str = "float64") -> tuple[Any, Any, Any, Any]:
     """Probabilities (n, k) with ties, labels of which one class has few, weights with zeros, and numbers (n, 2)."""
     rng = np.random.default_rng(seed)

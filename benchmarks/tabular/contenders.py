@@ -108,15 +108,15 @@ def boosting(task: str, seed: int) -> Any:
     return make_pipeline(Categories(), kind(random_state=seed))
 
 
-def preset(name: str, task: str, seed: int, members: int = 1) -> Any:
+def preset(name: str, task: str, seed: int, members: int | None = None) -> Any:
     """A preset of nnxp, perhaps of several members."""
     kind = nnxp.TabularClassifier if task == CLASSES else nnxp.TabularRegressor
     return kind(preset=name, random_state=seed, members=members)
 
 
 CONTENDERS: dict[str, Contender] = {
-    **{f"nnxp {name}": partial(preset, name) for name in ("default", "realmlp-s", "realmlp", "mlp")},
-    "nnxp default x 8": partial(preset, "default", members=8),
+    **{f"nnxp {name}": partial(preset, name) for name in ("ensemble", "binned", "realmlp-s", "realmlp", "mlp", "tabm")},
+    "nnxp binned x 4": partial(preset, "binned", members=4),
     "sklearn MLP": sklearn_mlp,
     "boosting": boosting,
     "linear": linear,

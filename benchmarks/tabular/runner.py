@@ -6,7 +6,7 @@ A line without a contender says what machine the lines after it are of.
 import json
 import time
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +17,14 @@ from benchmarks import machine, measurements
 from benchmarks.tabular import tables
 from benchmarks.tabular.contenders import Contender
 from benchmarks.tabular.tables import CLASSES, Split, Table
+from nnxp.typing import Floats
 
 RESULTS = measurements.KEPT / "tabular-one-thread.jsonl"
 FIRST = 200
 """Rows on which a contender is fitted before its clock starts."""
 Row = dict[str, Any]
 Key = tuple[str, int, str]
+More = Callable[[Split, Any, Floats], Row]
 
 
 def load(path: Path) -> list[Row]:
@@ -44,8 +46,12 @@ def run(
     path: Path,
     rows: int | None = tables.ROWS,
     again: bool = False,
+    more: More | None = None,
 ) -> None:
-    """Every contender on every split of every table, but for what the file has (unless it is run `again`)."""
+    """Every contender on every split of every table, but for what the file has (unless it is run `again`).
+
+    `more` may have something to say of a fitted contender; its scores join the others.
+    """
     done = set[Key]() if again else {key(row) for row in load(path)}
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a", encoding="utf-8") as file:
@@ -62,12 +68,12 @@ def run(
             data = tables.load(table, rows) if missing else None
             for seed, name in missing:
                 assert data is not None
-                found = result(tables.split(data, seed), seed, name, contenders[name])
+                found = result(tables.split(data, seed), seed, name, contenders[name], more)
                 print(json.dumps(found), file=file, flush=True)
                 print(*spelled(found), flush=True)
 
 
-def result(split: Split, seed: int, name: str, contender: Contender) -> Row:
+def result(split: Split, seed: int, name: str, contender: Contender, more: More | None = None) -> Row:
     """One line: scores and seconds, or the reason why there are none."""
     table = split.data.table
     row: Row = {"table": table.title, "part": table.part, "task": table.task, "split": seed, "contender": name}
@@ -75,12 +81,12 @@ def result(split: Split, seed: int, name: str, contender: Contender) -> Row:
         warnings.simplefilter("ignore", ConvergenceWarning)
         warnings.filterwarnings("ignore", "Found unknown categories", UserWarning)  # they are none of the known ones
         try:
-            return row | measured(split, seed, contender)
+            return row | measured(split, seed, contender, more)
         except Exception as error:  # of whatever library: the others go on
             return row | {"reason": f"{type(error).__name__}: {error!s:.200}"}
 
 
-def measured(split: Split, seed: int, contender: Contender) -> Row:
+def measured(split: Split, seed: int, contender: Contender, more: More | None = None) -> Row:
     """Scores, and seconds of the processor and of the wall."""
     data, task = split.data, split.data.table.task
     train, test = (data.X.iloc[rows].reset_index(drop=True) for rows in (split.train, split.test))
@@ -91,8 +97,10 @@ def measured(split: Split, seed: int, contender: Contender) -> Row:
     model.fit(train, y)
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     predicted = np.asarray((model.predict_proba if task == CLASSES else model.predict)(test), np.float64)
-    return {
-        "scores": tables.scores(task, truth, predicted, y),
+    said = more(split, model, predicted) if more else {}
+    scores = tables.scores(task, truth, predicted, y) | said.pop("scores", {})
+    return said | {
+        "scores": scores,
         "seconds": round(cpu, 3),
         "wall": round(wall, 3),
         "rows": len(y),

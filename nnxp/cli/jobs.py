@@ -156,7 +156,7 @@ def _made(args: argparse.Namespace, recipe: Recipe, backend: Backend, dataset: D
     optimizer = type(get_optimizer(recipe.optimizer))(**keywords)
     loss = settings.loss_for(args.loss, dataset)
     weights = settings.class_weight_for(args.class_weight, dataset)
-    model = build(dataset, recipe, optimizer, loss, backend, args.seed, weights, args.members)
+    model = build(dataset, recipe, optimizer, loss, backend, args.seed, weights)
     model.classes = None if dataset.classes is None else list(dataset.classes)
     return model
 
@@ -171,7 +171,7 @@ def _made_for(args: argparse.Namespace, backend: Backend, table: tables.Prepared
     if isinstance(recipe := preset.recipe, Recipe):
         schedule = settings.schedule_for(recipe.schedule).get("schedule")
         preset = replace(preset, recipe=recipe._replace(schedule=schedule))
-    place = {"backend": backend, "dtype": backend.dtype, "seed": args.seed, "members": args.members}
+    place = {"backend": backend, "dtype": backend.dtype, "seed": args.seed}
     model = trained.network(preset, purpose, **place)
     model.classes = None if classes is None else list(classes)
     if preset.begins_linear:
@@ -194,7 +194,6 @@ def build(
     backend: Backend,
     seed: int,
     class_weight: list[float] | None = None,
-    members: int = 1,
 ) -> Sequential:
     """The network: what rescales X, the hidden layers, and what gives probabilities or values."""
     layers: list[Layer | str] = []
@@ -218,7 +217,7 @@ def build(
         _check_resolution([m / s for m, s in zip(mu, sigma, strict=True)], backend.dtype, lambda i: "the target")
         layers.append(Rescaling(sigma, mu))
         criterion = StandardisedLoss(loss, sigma)
-    place: dict[str, Any] = {"backend": backend, "dtype": backend.dtype, "seed": seed, "members": members}
+    place: dict[str, Any] = {"backend": backend, "dtype": backend.dtype, "seed": seed, "members": recipe.members}
     return Sequential(layers, criterion, optimizer, **place)
 
 

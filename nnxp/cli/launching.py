@@ -61,7 +61,7 @@ def communicator_of(args: argparse.Namespace) -> Any:
 
     if args.spread != "members":
         return InOrder(args.communicator) if args.reproducible else args.communicator
-    if args.members == 1:
+    if args.members in (None, 1):
         raise UsageError(
             "--spread members: got no --members, expected several networks to spread over processes: --members 8"
         )

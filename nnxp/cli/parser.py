@@ -131,7 +131,7 @@ def _train(command: argparse.ArgumentParser) -> None:
     network.add_argument(
         "--preset",
         metavar="NAME",
-        help="of a table: binned (the default), mlp, realmlp-s, realmlp or tabm; what it is, docs/tables.md says",
+        help="of a table: ensemble (the default), binned, mlp, realmlp-s, realmlp or tabm (docs/tables.md)",
     )
     network.add_argument(
         "--hidden",
@@ -157,10 +157,9 @@ def _train(command: argparse.ArgumentParser) -> None:
     network.add_argument(
         "--members",
         type=values.members,
-        default=1,
         metavar="K",
         help="train K such networks side by side, from initial weights of their own, and predict the mean of what they "
-        "give (default: 1)",
+        "give (default: 1; of a table, what the preset says)",
     )
     network.add_argument(
         "--loss",

@@ -22,7 +22,7 @@ def watching(args: argparse.Namespace, dataset: Dataset, of_table: bool) -> list
         )
     if (features, targets) != (2, 1):
         raise UsageError(f"--page: got {dataset.name} with {features} features and {targets} to predict, {NEEDS}")
-    if args.members > 1:
+    if (args.members or 1) > 1:
         raise UsageError(f"--page: got --members {args.members}, expected one network: leave one of them out")
     from nnxp.teaching import Playground
 

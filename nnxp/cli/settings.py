@@ -22,7 +22,17 @@ LOSSES = {
     "regression": ("mean_squared_error", "mean_absolute_error", "huber"),
 }
 OPTIMIZER_OPTIONS = ("learning_rate", "decay", "momentum", "weight_decay", "clip_norm")
-FIELDS = ("hidden", "activation", "normalization", "dropout", "input_dropout", "schedule", "batch_size", "epochs")
+FIELDS = (
+    "hidden",
+    "activation",
+    "normalization",
+    "dropout",
+    "input_dropout",
+    "schedule",
+    "batch_size",
+    "epochs",
+    "members",
+)
 NUMBERS = {
     "inverse_time_decay": "decay",
     "step_decay": "every",
@@ -74,6 +84,8 @@ def settle(args: argparse.Namespace, recipe: Recipe) -> Recipe:
     if args.optimizer not in (None, recipe.optimizer):  # its learning rate suits the recipe's optimizer only
         recipe = recipe._replace(optimizer=args.optimizer, optimizer_options={})
     known = type(get_optimizer(recipe.optimizer)).options
+    if "schedule" not in known:
+        recipe = recipe._replace(schedule=None)
     given = {name: getattr(args, name) for name in OPTIMIZER_OPTIONS if getattr(args, name) is not None}
     for name in given:
         if name not in known:
@@ -93,7 +105,10 @@ def settle(args: argparse.Namespace, recipe: Recipe) -> Recipe:
                 option = f"--{name.replace('_', '-')}"
                 raise UsageError(f"{option} changes the loss at every step, which --optimizer lbfgs cannot follow")
         recipe = recipe._replace(dropout=0.0, input_dropout=0.0)
-    if args.members > 1 and (recipe.optimizer == "lbfgs" or "clip_norm" in recipe.optimizer_options):
+    together = recipe.optimizer == "lbfgs" or "clip_norm" in recipe.optimizer_options
+    if together and args.members is None:
+        recipe = recipe._replace(members=1)
+    elif together and recipe.members > 1:
         option = "--optimizer lbfgs" if recipe.optimizer == "lbfgs" else "--clip-norm"
         raise UsageError(
             f"{option} looks at all parameters together, and --members trains networks apart: leave one out"

@@ -170,9 +170,9 @@ class TabularEstimator(Several, Keywords):
         data: dict[str, Any] = {"X": encoder.transform(part.table), "y": part.y, "sample_weight": part.w}
         if validation is not None:
             data["validation_data"] = (encoder.transform(validation.table), validation.y, validation.w)
-        preset = preset.settled(len(rows), self.epochs, self.batch_size)
+        preset = preset.settled(len(rows), self.epochs, self.batch_size, self.members)
         backend = get_backend(home if self.backend is None else self.backend, dtype)
-        place = {"backend": backend, "dtype": dtype, "seed": seed, "members": self.members}
+        place = {"backend": backend, "dtype": dtype, "seed": seed}
         model = self._trained(preset, encoder, data, **place)
         model.encoder, model.preprocessing = encoder.state(), preprocessing_of(encoder.target)
         self.model_, self.encoder_, self._home = model, encoder, home
@@ -196,8 +196,7 @@ class TabularEstimator(Several, Keywords):
 
     def _check_parameters(self) -> None:
         """Raises where one has a value that no fit could use."""
-        positive("members", self.members)
-        for name in ("epochs", "batch_size"):
+        for name in ("epochs", "batch_size", "members"):
             if getattr(self, name) is not None:
                 positive(name, getattr(self, name))
         if self.validation_fraction:

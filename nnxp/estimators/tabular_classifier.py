@@ -32,7 +32,7 @@ class TabularClassifier(ClassifierMixin, SeveralOfClasses, TabularEstimator):
     Parameters
     ----------
     preset : str
-        The network and its training: "default" (which is "binned"), "mlp", "realmlp-s", "realmlp" or "tabm"
+        The network and its training: "default" (which is "ensemble"), "binned", "mlp", "realmlp-s", "realmlp" or "tabm"
         (see docs/tables.md).
     monitor : str
         The score of the held-out rows that chooses the epoch: "log_loss", "accuracy", or another of `nnxp.metrics`.
@@ -62,10 +62,10 @@ class TabularClassifier(ClassifierMixin, SeveralOfClasses, TabularEstimator):
         Results come back in the library and on the device of an array X, else as NumPy's.
     dtype : {"float32", "float64"}, optional
         Of the network and of what the encoder gives it; float32 by default.
-    members : int
+    members : int, optional
         How many networks are trained side by side, each with its own initial weights and dropout, on the same batches
-        (Lakshminarayanan et al. 2017, arXiv:1612.01474). Probabilities are the mean of theirs, and the epoch is chosen,
-        and a temperature fitted, by this mean.
+        (Lakshminarayanan et al. 2017, arXiv:1612.01474); by default the preset's. Probabilities are the mean of theirs,
+        and the epoch is chosen, and a temperature fitted, by this mean.
 
     Attributes
     ----------
@@ -114,7 +114,7 @@ class TabularClassifier(ClassifierMixin, SeveralOfClasses, TabularEstimator):
         verbose: bool = False,
         backend: Any = None,
         dtype: str | None = None,
-        members: int = 1,
+        members: int | None = None,
     ) -> None:
         self._keep(locals())
 

@@ -31,7 +31,7 @@ class TabularRegressor(RegressorMixin, SeveralOfNumbers, TabularEstimator):
     Parameters
     ----------
     preset : str
-        The network and its training: "default" (which is "binned"), "mlp", "realmlp-s", "realmlp" or "tabm"
+        The network and its training: "default" (which is "ensemble"), "binned", "mlp", "realmlp-s", "realmlp" or "tabm"
         (see docs/tables.md). Predictions are held within the range of the training's targets, wider by half of it on
         either side; of "realmlp" within it.
     monitor : str
@@ -44,7 +44,7 @@ class TabularRegressor(RegressorMixin, SeveralOfNumbers, TabularEstimator):
         `nnxp.tabular.encoders.target.NumberTarget`), else "standard".
     validation_fraction, epochs, batch_size, random_state, kinds, drop, callbacks, verbose, backend, dtype
         See `TabularClassifier`.
-    members : int
+    members : int, optional
         See `TabularClassifier`; the mean is one of what is learned, of logarithms where these are.
 
     Attributes
@@ -86,7 +86,7 @@ class TabularRegressor(RegressorMixin, SeveralOfNumbers, TabularEstimator):
         verbose: bool = False,
         backend: Any = None,
         dtype: str | None = None,
-        members: int = 1,
+        members: int | None = None,
     ) -> None:
         self._keep(locals())
 

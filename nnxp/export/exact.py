@@ -43,6 +43,8 @@ class Expected(NamedTuple):
     """That computed in float64."""
     own: float
     """The largest error of ours."""
+    dtype: str
+    """The model's: what it computes is rounded to that, also where the output has another."""
 
     @classmethod
     def of(cls, ours: HostArray, other: HostArray, dtype: str) -> Self:
@@ -53,7 +55,7 @@ class Expected(NamedTuple):
         """
         with np.errstate(invalid="ignore"):  # of infinities
             difference = largest(ours - other)
-        return cls(ours, other, difference) if dtype == "float32" else cls(ours, ours, difference * 2.0**-29)
+        return cls(ours, *((other, difference) if dtype == "float32" else (ours, difference * 2.0**-29)), dtype)
 
 
 def largest(values: HostArray) -> float:

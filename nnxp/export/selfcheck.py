@@ -60,7 +60,8 @@ def written(model: Any, path: Any, feeds: Mapping[str, HostArray], expected: Map
     Raises
     ------
     ExportError
-        It is no valid ONNX, does not run, or its error exceeds 4 times our own + 16 ulp of the largest output.
+        It is no valid ONNX, does not run, or its error exceeds 4 times our own + 16 ulp, in the dtype
+        of the model, of the largest output.
     OSError
         It cannot be written.
     """
@@ -131,7 +132,7 @@ def _compared(name: str, found: HostArray, expected: Expected, scale: float) -> 
         )
     theirs, ours, exact = (a[finite].astype(np.float64) for a in (found, expected.ours, expected.exact))
     difference, error = largest(theirs - ours), largest(theirs - exact)
-    bound = 4 * expected.own + 16 * float(np.spacing(found.dtype.type(scale)))
+    bound = 4 * expected.own + 16 * float(np.spacing(np.dtype(expected.dtype).type(scale)))
     if error > bound:
         raise ExportError(
             f"got an error of {error:.3g} in {name} of the ONNX file, expected at most {bound:.3g}, 4 times that of "

@@ -67,6 +67,10 @@ def summed(group: Integers, numbers: Floats, size: int) -> Floats:
     return np.asarray(np.bincount(group, numbers, size), dtype=np.float64)
 
 
+SINGLE = float(np.finfo(np.float32).eps)
+"""float32's rounding, which a network's probabilities keep in whatever wider dtype they are put."""
+
+
 def scores_of(y_score: ArrayLike, y: ArrayLike) -> tuple[Floats, Integers]:
     """Scores (n, k), or (n, 1) of the second of two classes, and class indices (n,) that fit them.
 
@@ -90,7 +94,8 @@ def probabilities_of(y_prob: ArrayLike, y: ArrayLike) -> tuple[Floats, Integers]
     Raises
     ------
     ValueError
-        As `scores_of`; or a number is not between 0 and 1; or a row does not sum to 1, to half the digits of its dtype.
+        As `scores_of`; or a number is not between 0 and 1; or a row does not sum to 1, to half the digits of its dtype
+        or of float32, whichever are fewer.
     """
     p, truth = scores_of(y_prob, y)
     if not 0 <= p.min() <= p.max() <= 1:
@@ -101,7 +106,7 @@ def probabilities_of(y_prob: ArrayLike, y: ArrayLike) -> tuple[Floats, Integers]
     if p.shape[1] == 1:
         return np.concatenate([1 - p, p], axis=1), truth
     off = np.abs(p.sum(axis=1) - 1)
-    if off.max() > rounding(y_prob) ** 0.5:
+    if off.max() > max(rounding(y_prob), SINGLE) ** 0.5:
         row = int(off.argmax())
         raise ValueError(
             f"got probabilities that sum to {p[row].sum():.6g} in row {row}, expected 1: classes exclude each other"

@@ -12,7 +12,7 @@ from nnxp import random
 from nnxp.activations import ACTIVATIONS, Softmax
 from nnxp.backends import Backend, dtype_of
 from nnxp.doors.arrays import same_length, sample_weights
-from nnxp.layers import BatchNorm, Dense, Dropout, Layer, Rescaling, Scaling, SharedDense
+from nnxp.layers import BatchNorm, Dense, Dropout, Layer, PiecewiseLinearEmbedding, Rescaling, Scaling, SharedDense
 from nnxp.layers.parts import with_parts
 from nnxp.losses import Loss
 from nnxp.memory.parameters import Entry, Owner, ParameterStore
@@ -75,8 +75,11 @@ def _of_shared_inputs(layers: Sequence[Layer], before: str = "") -> tuple[set[Ow
 
 def _keeps_sharing(layer: Layer) -> bool:
     """Whether members that share the inputs of a layer share its outputs."""
-    by_member = isinstance(layer, Rescaling) and any(isinstance(v, tuple) for v in (layer.scale, layer.offset))
-    return type(layer) in (*ELEMENTWISE, Softmax, Rescaling, Shared) and not by_member
+    if isinstance(layer, Rescaling) and any(isinstance(v, tuple) for v in (layer.scale, layer.offset)):
+        return False  # each member's own
+    if type(layer) is PiecewiseLinearEmbedding:
+        return not layer.parameters
+    return type(layer) in (*ELEMENTWISE, Softmax, Rescaling, Shared)
 
 
 def bind(

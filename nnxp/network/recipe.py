@@ -26,6 +26,8 @@ class Recipe(NamedTuple):
     """The learning rate's, as the optimizer takes it."""
     batch_size: int = 32
     epochs: int = 100
+    members: int = 1
+    """How many such networks are trained side by side; their mean predicts."""
 
     @property
     def network(self) -> list[str]:
@@ -46,8 +48,9 @@ class Recipe(NamedTuple):
         normalization = f", {self.normalization} normalization" if self.normalization else ""
         bins = f", {self.bins} bins a number" if self.bins else ""
         shortcut = ", beside a linear model" if self.shortcut else ""
+        several = f"{self.members} networks of " if self.members > 1 else ""
         return (
-            f"{','.join(map(str, self.hidden))} {self.activation}{normalization}{dropout}{bins}{shortcut}; "
+            f"{several}{','.join(map(str, self.hidden))} {self.activation}{normalization}{dropout}{bins}{shortcut}; "
             f"{', '.join(self.rule)}; "
             f"batches of {self.batch_size}, {self.epochs} epochs"
         )

@@ -233,11 +233,10 @@ class OneByOne(Layer):
 
     def lend(self) -> None:
         """The memory and the moment of this one, to each."""
-        for layer in self.each:
-            for part in (layer, *layer._found().values()):
-                part.__dict__["buffers"] = self.buffers
-                if self.moment is not None:
-                    part.__dict__["moment"] = (part.position, *self.moment[1:])
+        for part in self._row.wholes:
+            part.__dict__["buffers"] = self.buffers
+            if self.moment is not None:
+                part.__dict__["moment"] = (part.position, *self.moment[1:])
 
     def _part(self, x: Array, k: int, name: str) -> Array:
         """Member k's columns, in order in memory."""
@@ -264,6 +263,7 @@ class _Row:
 
     def __init__(self, layers: Sequence[Layer]) -> None:
         self.layers = layers
+        self.wholes = [part for layer in layers for part in (layer, *layer._found().values())]
 
 
 def together(layer: Layer, dvalues: Array, members: int) -> Array:

@@ -1,5 +1,6 @@
 """`nnxp train --checkpoint-every` and `--resume`: where the checkpoint is, when it goes, and what is said of it."""
 
+import csv
 import json
 import os
 import signal
@@ -57,7 +58,8 @@ def result(folder: str) -> dict[str, Any]:
     """What a run comes to, but for its time."""
     model = nnxp.load(Path(folder, "model.safetensors"))
     summary = json.loads(Path(folder, "summary.json").read_text())
-    rows = [line.rsplit(",", 1)[0] for line in Path(folder, "history.csv").read_text().splitlines()]
+    with Path(folder, "history.csv").open(newline="") as file:
+        rows = [{name: cell for name, cell in row.items() if name != "seconds"} for row in csv.DictReader(file)]
     return {
         "values": np.asarray(model.store.values).tolist(),
         "slots": {name: np.asarray(a).tolist() for name, a in model.optimizer.saved_state(model.store).items()},

@@ -144,7 +144,7 @@ def test_images_go_in_as_they_are_stored(ok: Command) -> None:
 
 def test_what_is_asked_wrongly_is_said_in_a_line(ok: Command, fails: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     people("people.csv", 60, 0)
-    ok("train", "people.csv", "--target", "end", *SHORT)
+    ok("train", "people.csv", "--target", "end", "--preset", "binned", *SHORT)
     assert "expected a file that ends in .onnx" in fails("export", MODEL, "--to", "model.txt")
     assert "arguments are required: --to" in fails("export", MODEL)
     assert "there is no folder nowhere" in fails("export", MODEL, "--to", "nowhere/m.onnx")

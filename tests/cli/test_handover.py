@@ -1,5 +1,6 @@
 """What the first process of several reads, on the others; with a real launcher: `tests/distributed/test_mpi.py`."""
 
+import csv
 import json
 import platform
 import resource
@@ -99,8 +100,9 @@ def test_a_table_is_read_by_the_first_process_alone(
     together(1, job)
     losses = []
     for n in (1, 2):
-        lines = (tmp_path / f"run{n}" / "history.csv").read_text().splitlines()
-        losses.append([[float(number) for number in line.split(",")[1:-1]] for line in lines[1:]])
+        with (tmp_path / f"run{n}" / "history.csv").open(newline="") as file:
+            rows = [*csv.DictReader(file)]
+        losses.append([[float(row[name]) for name in row if name not in ("epoch", "seconds")] for row in rows])
     assert len(losses[0]) == 4 and np.allclose(*losses, atol=1e-5)
     asked = [json.loads((tmp_path / f"run{n}" / "summary.json").read_text())["asked"] for n in (1, 2)]
     assert asked[0] == asked[1]

@@ -15,7 +15,7 @@ from nnxp import plots
 from nnxp.cli import main
 from nnxp.tabular import Encoder
 from nnxp.tabular.findings import baselines
-from nnxp.tabular.networks.presets import PRESETS, get_preset
+from nnxp.tabular.networks.presets import MEMBERS, PRESETS, get_preset
 
 ROOT = Path(__file__).parents[2]
 TOWNS = [f"town {k:02}" for k in range(12)]
@@ -80,6 +80,18 @@ def test_the_default_preset_is_the_one_that_is_named_so(here: Path) -> None:
     assert unnamed["findings"] == named["findings"] and unnamed["architecture"] == named["architecture"]
 
 
+@pytest.mark.parametrize(
+    ("options", "members"),
+    [((), MEMBERS), (("--members", 1), 1), (("--optimizer", "lbfgs"), 1), (("--preset", "binned"), 1)],
+)
+def test_a_table_gets_several_networks_unless_something_else_is_asked_for(
+    options: tuple[Any, ...], members: int, here: Path
+) -> None:
+    """L-BFGS looks at all parameters of one network together."""
+    summary = run("--target", "answer", "--epochs", 1, *options)
+    assert summary["members"] == members == nnxp.load("run/model.safetensors").members
+
+
 @pytest.mark.parametrize(("target", "dropout"), [("answer", "0.5"), ("price", "0.1")])
 def test_the_terminal_says_the_recipe(target: str, dropout: str, capsys: pytest.CaptureFixture[str]) -> None:
     options = ("--epochs", "2", "--hidden", "8,6", "--out", "run", "--early-stopping", "2")
@@ -139,14 +151,17 @@ def test_what_a_preset_has_no_setting_for_is_refused(option: str, capsys: pytest
     said = refused(capsys, "t.csv", "--target", "answer", "--preset", "realmlp-s", option)
     name = option.partition("=")[0]
     assert f"{name} is no setting of --preset realmlp-s, expected --learning-rate, " in said
-    assert said.endswith("--batch-size, --epochs, or --preset mlp\n")
+    assert said.endswith("--batch-size, --epochs, --members, or --preset mlp\n")
 
 
 def test_what_does_not_fit_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     said = refused(capsys, "t.csv", "--target", "answer", "--preset", "realmlp", "--early-stopping", "3")
     assert "--early-stopping ends a training, and the schedules of --preset realmlp have to run out" in said
     said = refused(capsys, "t.csv", "--target", "answer", "--preset", "realmpl")
-    assert "got preset='realmpl', expected one of mlp, binned, realmlp-s, realmlp, tabm, default; did you mean " in said
+    assert (
+        "got preset='realmpl', expected one of mlp, binned, ensemble, realmlp-s, realmlp, tabm, default; did you mean "
+        in said
+    )
     assert said.endswith("did you mean 'realmlp'?\n")
     assert "--preset is for a table, and digits is none: expected a table: .csv" in refused(
         capsys, "digits", "--preset", "mlp"

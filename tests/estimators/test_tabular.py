@@ -333,8 +333,9 @@ def test_classes_weigh_what_is_said() -> None:
 def test_a_temperature_makes_the_held_out_log_loss_least() -> None:
     rows, labels, _ = made(400)
     noisy = [label if i % 4 else "yes" for i, label in enumerate(labels)]
-    plain = TabularClassifier(random_state=0, epochs=60, monitor="accuracy").fit(rows, noisy)
-    model = TabularClassifier(random_state=0, epochs=60, monitor="accuracy", calibrate=True).fit(rows, noisy)
+    one: dict[str, Any] = {"preset": "binned", "random_state": 0, "epochs": 60, "monitor": "accuracy"}
+    plain = TabularClassifier(**one).fit(rows, noisy)
+    model = TabularClassifier(**one, calibrate=True).fit(rows, noisy)
     assert plain.temperature_ == 1.0 != model.temperature_
     p, q = plain.predict_proba(rows).astype(np.float64), model.predict_proba(rows).astype(np.float64)
     np.testing.assert_array_equal(p.argmax(axis=1), q.argmax(axis=1))

@@ -19,7 +19,7 @@ from nnxp.estimators.uncertainty import mutual_information
 from nnxp.tabular import Encoder
 from nnxp.tabular.findings.baselines import linear_model
 from nnxp.tabular.networks import trained
-from nnxp.tabular.networks.presets import get_preset
+from nnxp.tabular.networks.presets import LARGE, MEMBERS, get_preset
 from nnxp.tabular.networks.purpose import Purpose
 from nnxp.tabular.networks.temperature import temperature
 from nnxp.tabular.reading.frames import as_table
@@ -39,13 +39,13 @@ def test_each_network_of_a_preset_is_the_training_that_its_seed_gives_alone(
     round otherwise; in float64 that stays small over 12 steps."""
     rows, labels, values = made(160)
     table = as_table(rows)
-    settled = get_preset(preset, classifies, 160).settled(160, epochs=3, batch_size=40)
+    settled = get_preset(preset, classifies, 160).settled(160, epochs=3, batch_size=40, members=K)
     settled = replace(settled, recipe=settled.recipe._replace(hidden=(16, 12)))  # minutes less on CuPy over host memory
     encoder = Encoder(**settled.encoding).fit(table)
     X = encoder.transform(table)
     y = np.array([label == "yes" for label in labels]).astype(np.int64) if classifies else (values[:, None] - 200) / 50
     purpose = Purpose.of(encoder, 2 if classifies else 1, classifies, X=X)
-    many = trained.network(settled, purpose, backend=backend.spec, dtype="float64", seed=3, members=K)
+    many = trained.network(settled, purpose, backend=backend.spec, dtype="float64", seed=3)
     networks = [many, *(many.member(k) for k in range(K))]
     for model in networks:
         if settled.begins_linear:
@@ -192,12 +192,20 @@ def test_a_temperature_is_of_the_mean_that_is_predicted() -> None:
     np.testing.assert_allclose(model.disagreement(rows), mutual_information(p), rtol=1e-6, atol=1e-12)
 
 
+def test_how_many_networks_is_the_presets_unless_it_is_said() -> None:
+    rows, labels, _ = made(60)
+    asked = [(None, MEMBERS), (1, 1), (2, 2)]
+    for members, found in asked:
+        assert TabularClassifier(epochs=1, members=members).fit(rows, labels).model_.members == found
+    assert [get_preset("default", True, n).recipe.members for n in (LARGE - 1, LARGE)] == [MEMBERS, 1]
+
+
 def test_what_one_network_and_few_rows_cannot_say() -> None:
     rows, labels, values = made(60)
     for one, y, name in (
-        (TabularClassifier(epochs=1), labels, "disagreement"),
-        (TabularRegressor(epochs=1), values, "predict_std"),
-        (TabularRegressor(epochs=1), values, "predict_interval"),
+        (TabularClassifier("binned", epochs=1), labels, "disagreement"),
+        (TabularRegressor("binned", epochs=1), values, "predict_std"),
+        (TabularRegressor("binned", epochs=1), values, "predict_interval"),
     ):
         with pytest.raises(ValueError, match=rf"got {name} of one network, expected several.*\(members=8\)"):
             getattr(one.fit(rows, y), name)(rows)

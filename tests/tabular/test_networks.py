@@ -53,7 +53,7 @@ def test_tabm_is_what_is_published() -> None:
     optimizer: Any = model.optimizer
     assert type(optimizer).__name__ == "AdamW" and (optimizer.learning_rate, optimizer.clip_norm) == (2e-3, 1.0)
     assert (optimizer.weight_decay, optimizer.epsilon) == (3e-4, 1e-8)
-    assert trained.network(preset, Purpose(6, 1, False), backend="numpy", members=4).members == 4, "as asked"
+    assert trained.network(preset.settled(50, members=4), Purpose(6, 1, False), backend="numpy").members == 4
 
 
 @pytest.mark.parametrize(

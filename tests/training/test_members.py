@@ -93,6 +93,17 @@ def several(body: str, head: str, target: Target, optimizer: Any = "adam", seed:
     )
 
 
+def test_bins_without_weights_are_made_once_for_all() -> None:
+    """So the first products are one, of inputs that all members share; bins with weights are each one's own."""
+    found = []
+    for bins in (PiecewiseLinearEmbedding.of(X, 4), PiecewiseLinearEmbedding.of(X, 4, 6)):
+        layers = [bins, Dense(6 * M if bins.width else M + 24, 5), "relu", Dense(5, 1)]
+        model = Sequential(layers, "mean_squared_error", seed=0, members=K, backend="numpy")
+        found.append([type(layer).__name__ for layer in model.running(model.layers)])
+    assert found[0] == ["PiecewiseLinearEmbedding", "Dense", "ReLU", "BlockDense"]
+    assert found[1] == ["OneByOne", "BlockDense", "ReLU", "BlockDense"]
+
+
 def weights(model: Sequential, member: int | None = None) -> dict[str, np.ndarray[Any, Any]]:
     """All parameters by name, of one member."""
     found = {}

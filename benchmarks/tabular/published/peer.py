@@ -1,4 +1,4 @@
-"""pytabkit's RealMLP as a contender."""
+"""pytabkit's networks as contenders."""
 
 import importlib
 import warnings
@@ -11,7 +11,8 @@ from benchmarks.tabular.contenders import Plain
 from benchmarks.tabular.tables import CLASSES
 
 NAMES = {"realmlp-s": "RealMLP_TD_S", "realmlp": "RealMLP_TD"}
-"""nnxp's presets, and pytabkit's estimators."""
+"""nnxp's presets, and pytabkit's estimators of the same recipe."""
+ENSEMBLE = "TabM_D"
 
 
 class Filled(Plain):
@@ -26,10 +27,10 @@ class Filled(Plain):
         return super().transform(X).fillna(self.medians_.to_dict())
 
 
-def estimator(preset: str, task: str, seed: int, **options: Any) -> Any:
-    """pytabkit's estimator, on one thread, by its defaults but for the options."""
+def estimator(name: str, task: str, seed: int, **options: Any) -> Any:
+    """pytabkit's estimator, by its name or nnxp's preset's, on one thread, by its defaults but for the options."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         pytabkit = importlib.import_module("pytabkit")
-    kind = getattr(pytabkit, f"{NAMES[preset]}_{'Classifier' if task == CLASSES else 'Regressor'}")
+    kind = getattr(pytabkit, f"{NAMES.get(name, name)}_{'Classifier' if task == CLASSES else 'Regressor'}")
     return make_pipeline(Filled(), kind(device="cpu", n_threads=1, random_state=seed, **options))

@@ -23,6 +23,8 @@ FEWEST = 100
 """Of fewer rows none is held out: a fifth of them would choose by chance, and is wanted for the training."""
 LARGE = 20_000
 """Rows of a table from which on it tells enough for a larger network that needs no dropout."""
+MEMBERS = 8
+"""Networks of `ensemble`; of large tables one, whose predictions differ less from another seed's."""
 FEWEST_STEPS, SMALLEST = 16, 32
 """Of an epoch of `binned`, as long as a step has so many rows."""
 
@@ -72,12 +74,16 @@ class Preset:
     classes: Mapping[str, Any] = field(default_factory=dict)
     margin: float = 0.5
 
-    def settled(self, rows: int, epochs: int | None = None, batch_size: int | None = None) -> "Preset":
+    def settled(
+        self, rows: int, epochs: int | None = None, batch_size: int | None = None, members: int | None = None
+    ) -> "Preset":
         """For so many rows to train on."""
+        own = self.recipe
         if batch_size is None:
-            least = self.recipe.batch_size
+            least = own.batch_size
             batch_size = min(least, rows) if self.whole_batches else batch_for(rows, least, self.fewest_steps)
-        return replace(self, recipe=self.recipe._replace(epochs=epochs or self.recipe.epochs, batch_size=batch_size))
+        recipe = own._replace(epochs=epochs or own.epochs, batch_size=batch_size, members=members or own.members)
+        return replace(self, recipe=recipe)
 
 
 def batch_for(rows: int, least: int, fewest_steps: int = 1) -> int:
@@ -129,6 +135,7 @@ BINNED = Preset(
     large={"hidden": (256, 256), "bins": 64, "dropout": 0.0, "epochs": 60},
     classes={"dropout": 0.5},
 )
+ENSEMBLE = replace(BINNED, name="ensemble", recipe=BINS._replace(members=MEMBERS), large={**BINNED.large, "members": 1})
 REALMLP_S = Preset(
     "realmlp-s",
     TD_S,
@@ -143,10 +150,11 @@ TABM = Preset("tabm", TabM(), tabm, {"scaling": "quantile"}, held_out=0.2, patie
 PRESETS = {
     "mlp": MLP,
     "binned": BINNED,
+    "ensemble": ENSEMBLE,
     "realmlp-s": REALMLP_S,
     "realmlp": REALMLP,
     "tabm": TABM,
-    "default": BINNED,
+    "default": ENSEMBLE,
 }
 """`default` is the one that did best on the tables for choosing (benchmarks/tabular/PROTOCOL.md)."""
 

@@ -19,7 +19,6 @@ class Made(NamedTuple):
     layers: list[Layer]
     loss: Loss
     optimizer: Optimizer
-    members: int = 1
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ class RealMLP(NamedTuple):
     label_smoothing: float = 0.1
     batch_size: int = 256
     epochs: int = 256
+    members: int = 1
 
     @property
     def network(self) -> list[str]:

@@ -44,4 +44,4 @@ def tabm(recipe: TabM, purpose: Purpose) -> Made:
         width = units
     layers.append(Dense(width, purpose.outputs))
     optimizer = AdamW(recipe.learning_rate, weight_decay=recipe.weight_decay, clip_norm=recipe.clip_norm, epsilon=1e-8)
-    return purpose.made(layers, optimizer)._replace(members=recipe.members)
+    return purpose.made(layers, optimizer)

@@ -25,11 +25,9 @@ BLOCK = 16
 
 
 def network(preset: Preset, purpose: Purpose, **place: Any) -> Sequential:
-    """The network of a preset, not trained yet; `place` is the backend, the dtype, the seed and perhaps the members."""
+    """The network of a preset, not trained yet; `place` is the backend, the dtype and the seed."""
     made = preset.network(preset.recipe, purpose)
-    if place.get("members", 1) == 1:
-        place["members"] = made.members
-    return Sequential(made.layers, made.loss, made.optimizer, **place)
+    return Sequential(made.layers, made.loss, made.optimizer, members=preset.recipe.members, **place)
 
 
 def begin_linear(model: Sequential, linear: Sequential) -> None:
