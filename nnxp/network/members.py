@@ -75,11 +75,9 @@ def _of_shared_inputs(layers: Sequence[Layer], before: str = "") -> tuple[set[Ow
 
 def _keeps_sharing(layer: Layer) -> bool:
     """Whether members that share the inputs of a layer share its outputs."""
-    if isinstance(layer, Rescaling) and any(isinstance(v, tuple) for v in (layer.scale, layer.offset)):
-        return False  # each member's own
-    if type(layer) is PiecewiseLinearEmbedding:
-        return not layer.parameters
-    return type(layer) in (*ELEMENTWISE, Softmax, Rescaling, Shared)
+    by_member = isinstance(layer, Rescaling) and any(isinstance(v, tuple) for v in (layer.scale, layer.offset))
+    without_weights = type(layer) is PiecewiseLinearEmbedding and not layer.parameters
+    return without_weights or (type(layer) in (*ELEMENTWISE, Softmax, Rescaling, Shared) and not by_member)
 
 
 def bind(
