@@ -11,7 +11,7 @@ from benchmarks.tabular import report, runner, tables
 from benchmarks.tabular.contenders import CONTENDERS, Categories, Plain
 from benchmarks.tabular.tables import CLASSES, NUMBERS, Table
 
-PEERS = {name: CONTENDERS[name] for name in ("linear", "boosting", "sklearn MLP", "nnxp default", "nnxp mlp")}
+PEERS = {name: CONTENDERS[name] for name in ("linear", "boosting", "sklearn MLP", "nnxp binned", "nnxp mlp")}
 
 
 def made_up(task: str) -> tables.Data:

@@ -1,8 +1,8 @@
 """Presets for tables beside other libraries, on public tables: benchmarks/tabular/PROTOCOL.md.
 
 python -m benchmarks.tabular                               # runs what is not done, and prints the tables
-python -m benchmarks.tabular --part choosing --contenders "nnxp default" boosting --splits 3
-python -m benchmarks.tabular --again --contenders "nnxp default"      # after a change of it
+python -m benchmarks.tabular --part choosing --contenders "nnxp binned" boosting --splits 3
+python -m benchmarks.tabular --again --contenders "nnxp ensemble"     # after a change of it
 python -m benchmarks.tabular --show                        # prints what is kept
 
 It needs scikit-learn and the group bench-tabular (`nox -s bench_tabular` has both), and hours: what is stopped goes on
