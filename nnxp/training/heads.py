@@ -90,14 +90,18 @@ class DenseSoftmaxCrossentropy(DenseStage, Head):
         """Memory for n rows."""
         at, take = super().sized(n), self.buffers.take
         at.losses, at.dz = take(self, "losses", (n,)), take(self, "dvalues", at.z.shape)
+        at.read, at.written = (at.z, self.b), (at.losses, at.dz)
+        if self.flushes:
+            at.flush = bound(self.flush, at.dz, sums=self.db)
         return at
 
     def forward(self, x: Array) -> Array:
         """s x W, and from `losses` on the logits s x W + b, in the same array."""
-        self.p = p = self.product(x).z
+        at = self.product(x)
+        self.p = at.read[0]
         if self.scaled:
-            self.multiply(p, self.scale)
-        return p
+            self.multiply(at.z, self.scale)
+        return at.z
 
     def losses(self, y: Array, factors: Array, w: Array | None) -> Array:
         """Each sample's loss (n,); kept for backward, its gradient times its factor, of shape (n, 1)."""
@@ -105,7 +109,7 @@ class DenseSoftmaxCrossentropy(DenseStage, Head):
         if self.scaled:
             factors = self._scaled(factors)
         if factors is not at.by:
-            at.by, at.backward = factors, bound(self.kernel, at.z, self.b, factors=factors, out=(at.losses, at.dz))
+            at.by, at.backward = factors, bound(self.kernel, *at.read, factors=factors, out=at.written)
         at.backward(y, smoothing=self.loss.label_smoothing)
         return at.losses
 
@@ -136,7 +140,7 @@ class DenseSoftmaxCrossentropy(DenseStage, Head):
     def backward(self, dy: Array | None) -> Array | None:
         """The dense layer's gradients."""
         if self.flushes:
-            self.flush(self.at.dz, sums=self.db)
+            self.at.flush()
         elif self.trained:
             self.column_sums(self.at.dz, out=self.db)
         return self.gradients(self.at.dz)
