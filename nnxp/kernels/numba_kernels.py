@@ -34,7 +34,7 @@ def _loop(title: str, dtype: Any) -> Callable[..., Any]:
         *{
             "shift": (matrix, matrix),
             "normalise": (matrix,),
-            "shift_logits": (matrix, matrix, matrix, labels, vector),
+            "shift_logits": (matrix, matrix, matrix, labels, vector, vector),
             "softmax_crossentropy": (matrix, labels, matrix, vector),
         }[title]
     )
@@ -56,31 +56,33 @@ def softmax(x: Array, out: Array = None) -> Array:
     return out
 
 
-def _suit(z: Array, b: Array, factors: Array, losses: Array, dz: Array) -> bool:
+def _suit(z: Array, b: Array, factors: Array, losses: Array, dz: Array, *hits: Array) -> bool:
     """Whether the arrays beside the labels are what the loops index without a check: types, layouts and shapes."""
     n, m = z.shape
+    vectors = losses, *hits
     return (
-        losses.shape == (n,)
+        all(x.shape == (n,) for x in vectors)
         and b.shape[1] == m
+        and n % b.shape[0] == 0
         and factors.shape == (n, 1)
         and dz.shape == (n, m)
-        and z.dtype == b.dtype == factors.dtype == losses.dtype == dz.dtype
-        and all(x.flags.c_contiguous for x in (z, b, factors, losses, dz))
+        and all(x.flags.c_contiguous and x.dtype == z.dtype for x in (z, b, factors, dz, *vectors))
         and numba_imports()
     )
 
 
 def _bound(z: Array, b: Array, *, factors: Array, out: Any) -> Callable[..., Any] | None:
     """`bias_softmax_crossentropy` of labels and smoothing alone (see `nnxp.kernels.binding`)."""
-    losses, dz = out
-    if not _suit(z, b, factors, losses, dz):
+    if not _suit(z, b, factors, *out):
         return None
-    shift, rest, rows = _loop("shift_logits", z.dtype), _loop("softmax_crossentropy", z.dtype), losses.shape
+    shift, rest, (losses, dz, *hits) = _loop("shift_logits", z.dtype), _loop("softmax_crossentropy", z.dtype), out
+    counted, rows, turns = hits[0] if hits else losses[:0], losses.shape, (losses.shape[0] // b.shape[0],)
 
     def of_labels(labels: Array, smoothing: float = 0.0) -> Any:
-        if smoothing or labels.dtype != np.int64 or labels.shape != rows or not labels.flags.c_contiguous:
+        known = labels.dtype == np.int64 and labels.shape in (rows, turns) and labels.flags.c_contiguous
+        if smoothing or not known:
             return NUMPY["bias_softmax_crossentropy"](z, b, labels, factors, smoothing, out=out)
-        shift(z, b, dz, labels, losses)
+        shift(z, b, dz, labels, losses, counted)
         np.exp(dz, out=dz)
         rest(dz, labels, factors, losses)
         return out
@@ -91,7 +93,8 @@ def _bound(z: Array, b: Array, *, factors: Array, out: Any) -> Callable[..., Any
 def bias_softmax_crossentropy(
     z: Array, b: Array, labels: Array, factors: Array, smoothing: float = 0.0, out: Any = None
 ) -> Any:
-    """`softmax_crossentropy` of z + b, which `z` then holds, and each row's gradient times its factor."""
+    """`softmax_crossentropy` of z + b, which `z` then holds, and each row's gradient times its factor; hits as in the
+    kernel of `NUMPY`."""
     prepared = None if out is None else _bound(z, b, factors=factors, out=out)
     if prepared is None:
         return NUMPY["bias_softmax_crossentropy"](z, b, labels, factors, smoothing, out=out)

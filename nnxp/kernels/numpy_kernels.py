@@ -148,12 +148,21 @@ def softmax_crossentropy(z: Array, labels: Array, smoothing: float = 0.0, out: A
 def bias_softmax_crossentropy(
     z: Array, b: Array, labels: Array, factors: Array, smoothing: float = 0.0, out: Any = None
 ) -> Any:
-    """`softmax_crossentropy` of z + b, which `z` then holds, and each row's gradient times its factor."""
-    if out is None or labels.shape[0] != z.shape[0]:
-        return _plain["bias_softmax_crossentropy"](z, b, labels, factors, smoothing, out=out)
+    """`softmax_crossentropy` of z + b, which `z` then holds, and each row's gradient times its factor. Where `out` has
+    a third, (n,), it is 1 where the largest logit is at the label, else 0."""
+    if out is None:
+        return _plain["bias_softmax_crossentropy"](z, b, labels, factors, smoothing)
+    if labels.shape[0] != z.shape[0]:
+        turns = _scratch.take("labels", labels.size * b.shape[0], labels.dtype)
+        every = turns.reshape(labels.shape[0], b.shape[0], *labels.shape[1:])
+        every[...] = labels[:, None]
+        labels = every.reshape(z.shape[0], *labels.shape[1:])
     rows = z if b.shape[0] == 1 else z.reshape(-1, *b.shape)
     np.add(rows, b, out=rows)
-    return _crossentropy(z, labels, factors, smoothing, out)
+    _crossentropy(z, labels, factors, smoothing, out[:2])
+    for hits in out[2:]:
+        np.equal(argmax(z), labels if labels.ndim == 1 else argmax(labels), out=hits)
+    return out
 
 
 def _crossentropy(z: Array, labels: Array, factors: Array, smoothing: float, out: Any) -> Any:

@@ -33,21 +33,11 @@ class MembersDenseSoftmaxCrossentropy(DenseSoftmaxCrossentropy):
 
     def sized(self, n: int) -> Sized:
         """Memory for n rows, as the kernel takes it."""
-        at, reshaped = super().sized(n), self.buffers.reshaped
+        at, take, reshaped = super().sized(n), self.buffers.take, self.buffers.reshaped
         K, m = self.rows.shape
-        at.losses = self.buffers.take(self, "losses of members", (n * K,))
+        at.losses, at.scores = (take(self, f"{name} of members", (n * K,)) for name in ("losses", "scores"))
         at.read, at.written = (reshaped(at.z, (n * K, m)), self.rows), (at.losses, reshaped(at.dz, (n * K, m)))
         return at
-
-    def losses_and_scores(self, y: Array, factors: Array, w: Array | None) -> tuple[Array, Array, Array | None]:
-        """Likewise, and the scores, (n · K,)."""
-        if not self.at_once:
-            return self.losses(y, factors, w), self.loss.scores(self.p, y), None
-        if self.scaled:
-            factors = self._scaled(factors)
-        at, scores = self.at, self.buffers.take(self, "scores of members", factors.shape[:1])
-        self.kernel(*at.read, y, factors, self.loss.label_smoothing, out=(*at.written, scores))
-        return at.losses, scores, None
 
     @functools.cached_property
     def rows(self) -> Array:

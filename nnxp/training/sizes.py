@@ -20,8 +20,10 @@ class Sized:
         place of its own; and (n, n_in), None where it is not wanted.
     read, written : tuple
         What backward takes of forward; what a head's kernel writes.
-    losses : Array
-        (n,), of a head.
+    losses, scores, both : Array
+        (n,), of a head, and the matrix (2, n) of which they may be the rows.
+    scored : bool
+        Whether a head's `backward` gives scores.
     forward, backward, flush : callable
         The kernels after the product and before the products of the gradients.
     by : Array
@@ -31,6 +33,9 @@ class Sized:
     a: Array = None
     difference: Array = None
     losses: Array = None
+    scores: Array = None
+    both: Array = None
+    scored = False
     dz: Array = None
     read: tuple[Any, ...]
     written: tuple[Any, ...]
