@@ -6,9 +6,15 @@ from typing import Any
 
 import numpy as np
 
+from nnxp.kernels import source
 from nnxp.kernels.numpy_kernels import NUMPY
+from nnxp.kernels.scratch import Scratch
 from nnxp.kernels.writing import table
 from nnxp.typing import Array, Kernel
+
+NARROW = 4
+"""Up to how many columns a product of small matrices is faster as sums that are written out than by BLAS."""
+_scratch = Scratch(lambda n, dtype: np.empty(n, dtype=dtype))
 
 
 @functools.cache
@@ -101,5 +107,36 @@ def bias_softmax_crossentropy(
     return prepared(labels, smoothing)
 
 
+@functools.cache
+def _narrow(k: int, dtype: Any) -> Callable[..., Any]:
+    """The loop of `block_dinputs` for matrices of k columns, the sum of its k products written out."""
+    import numba
+
+    from nnxp.kernels.numba_fusion import compile_function
+
+    factors = ["o = j * h", *(f"f{c} = dy[i, j * {k} + {c}]" for c in range(k))]
+    total = " + ".join(f"f{c} * across[j, {c}, a]" for c in range(k))
+    rows = ["for i in range(dy.shape[0]):", "    for j in range(d):", *(f"        {line}" for line in factors)]
+    rows += ["        for a in range(h):", f"            out[i, o + a] = {total}"]
+    turned = ["for j in range(d):", "    for a in range(h):"]
+    turned += [f"        across[j, {c}, a] = w[j, a, {c}]" for c in range(k)]
+    title, number = f"block_dinputs_{k}", getattr(numba, dtype.name)
+    text = source.function(title, ["dy", "w", "across", "out"], ["d, h, _ = w.shape", *turned, *rows])
+    matrix, matrices = number[:, ::1], number[:, :, ::1]
+    signature = numba.void(matrix, matrices, matrices, matrix)
+    loop: Callable[..., Any] = compile_function(text, title, signature).overloads[signature.args].entry_point
+    return loop
+
+
+def block_dinputs(dy: Array, w: Array, out: Array = None) -> Array:
+    """dyⱼ wⱼᵀ side by side, (n, d h): the gradient of x in `block_products`."""
+    d, h, k = w.shape
+    suit = out is not None and 0 < k <= NARROW and dy.shape[1] == d * k and out.shape == (dy.shape[0], d * h)
+    if not (suit and all(x.flags.c_contiguous and x.dtype == w.dtype for x in (dy, w, out)) and numba_imports()):
+        return NUMPY["block_dinputs"](dy, w, out=out)
+    _narrow(k, w.dtype)(dy, w, _scratch.take("across", w.size, w.dtype).reshape(d, k, h), out)
+    return out
+
+
 bias_softmax_crossentropy.bound = _bound  # type: ignore[attr-defined]
-NUMBA: dict[str, Kernel] = table(softmax, bias_softmax_crossentropy)
+NUMBA: dict[str, Kernel] = table(softmax, bias_softmax_crossentropy, block_dinputs)

@@ -6,15 +6,13 @@ import numpy as np
 
 from nnxp.kernels import formulas
 from nnxp.kernels.moments import normalization
+from nnxp.kernels.numpy_blocks import BLOCKS
 from nnxp.kernels.reference import reference
 from nnxp.kernels.scratch import Scratch
 from nnxp.kernels.writing import table
 from nnxp.typing import Array, Kernel
 
 BLOCK, SMALL = 1 << 14, 1 << 15
-SMALL_BLOCK = 1 << 12
-"""How large a matrix of `block_dinputs` is turned over in memory: BLAS takes up to twice as long for small ones as they
-stand."""
 _plain = reference(np)
 _scratch = Scratch(lambda n, dtype: np.empty(n, dtype=dtype))
 _ones = Scratch(lambda n, dtype: np.ones(n, dtype=dtype))
@@ -207,36 +205,6 @@ def _crossentropy(z: Array, labels: Array, factors: Array, smoothing: float, out
     return out
 
 
-def _in_blocks(x: Array, d: int) -> Array:
-    """(n, d k) as d matrices (n, k), the same memory."""
-    return x.reshape(x.shape[0], d, x.shape[1] // d).transpose(1, 0, 2)
-
-
-def block_products(x: Array, w: Array, out: Array = None) -> Array:
-    """xⱼ wⱼ side by side, (n, d k), for x (n, d h) and w (d, h, k)."""
-    d, _, k = w.shape
-    out = np.empty((x.shape[0], d * k), x.dtype) if out is None else out
-    np.matmul(_in_blocks(x, d), w, out=_in_blocks(out, d))
-    return out
-
-
-def block_dinputs(dy: Array, w: Array, out: Array = None) -> Array:
-    """dyⱼ wⱼᵀ side by side, (n, d h): the gradient of x in `block_products`."""
-    d, h, k = w.shape
-    across = w.transpose(0, 2, 1)
-    if h * k <= SMALL_BLOCK:
-        copied = _scratch.take("across", w.size, w.dtype).reshape(d, k, h)
-        np.copyto(copied, across)
-        across = copied
-    return block_products(dy, across, out)
-
-
-def block_dweights(x: Array, dy: Array, like: Array, out: Array = None) -> Array:
-    """xⱼᵀ dyⱼ, (d, h, k): the gradient of w in `block_products`."""
-    d = like.shape[0]
-    return np.matmul(_in_blocks(x, d).transpose(0, 2, 1), _in_blocks(dy, d), out=out)
-
-
 def table_rows(codes: Array, sizes: Array, first: Array, out: Array = None) -> Array:
     """firstⱼ + the whole number next to codesᵢⱼ, int64, where that is from 0 to sizesⱼ - 1; else -1."""
     out = np.empty(codes.shape, np.int64) if out is None else out
@@ -299,10 +267,8 @@ NUMPY: dict[str, Kernel] = NORMALIZATION | table(
     softmax_grad,
     softmax_crossentropy,
     bias_softmax_crossentropy,
-    block_products,
-    block_dinputs,
-    block_dweights,
     table_rows,
     embedded,
     embedded_grad,
 )
+NUMPY |= BLOCKS
