@@ -1,6 +1,6 @@
 """A step of several networks side by side, beside as many steps of one, and beside its own products.
 
-OMP_NUM_THREADS=1 python -m benchmarks.members_step        # --rounds 15
+OMP_NUM_THREADS=1 python -m benchmarks.members_step        # --rounds 15; --stages says what the time goes to
 
 All take turns in one process, on float32, Adam, numba where it is installed; a turn is some hundredths of a second, its
 time that of the thread, and a figure the median of the turns'. The products are NumPy's: one of the inputs that the
@@ -27,12 +27,18 @@ TURN = 0.02
 Step = Callable[[], Any]
 
 
-def step(members: int, widths: tuple[int, ...], X: Any, y: Any) -> Step:
-    """nnxp's bound step."""
+def network(members: int, widths: tuple[int, ...]) -> Sequential:
+    """Dense layers with ReLU between them, softmax and cross-entropy behind."""
     layers: list[Any] = []
     for n_in, n_out in itertools.pairwise(widths):
         layers += [Dense(n_in, n_out), "relu"]
-    model = Sequential([*layers[:-1], "softmax"], "categorical_crossentropy", seed=0, members=members, backend="numpy")
+    layers[-1] = "softmax"
+    return Sequential(layers, "categorical_crossentropy", seed=0, members=members, backend="numpy")
+
+
+def step(members: int, widths: tuple[int, ...], X: Any, y: Any) -> Step:
+    """nnxp's bound step."""
+    model = network(members, widths)
     plan = model.training.plan
     return lambda model=model: plan.step(X, y)  # type: ignore[misc]  # the model lives as long
 
@@ -84,13 +90,57 @@ def measured(members: int, widths: tuple[int, ...], rows: int, rounds: int) -> l
     return [name, f"{all_of_them * 1e6:,.0f} µs", f"{one * 1e6:,.0f} µs", *ratios]
 
 
+def stages(members: int, widths: tuple[int, ...], rows: int, steps: int = 500) -> list[str]:
+    """A line of the table of stages: medians of the steps' microseconds, by a clock around each call of a plan's."""
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((rows, widths[0])).astype(np.float32), rng.integers(0, widths[-1], rows)
+    model = network(members, widths)
+    plan: Any = model.training.plan
+    plan.step(X, y)  # makes the calls that are clocked
+    spent = dict.fromkeys(("products", "passes", "loss", "update"), 0.0)
+
+    def clock(kind: str, owner: Any, *names: str) -> None:
+        for name in names:
+            setattr(owner, name, clocked(kind, getattr(owner, name)))
+
+    def clocked(kind: str, call: Step) -> Step:
+        def timed(*arguments: Any, **keywords: Any) -> Any:
+            start = time.perf_counter()
+            result = call(*arguments, **keywords)
+            spent[kind] += time.perf_counter() - start
+            return result
+
+        return timed
+
+    for stage in (*plan.stages, plan.head):
+        clock("products", stage, "matmul", "into_blocks", "down")
+        clock("passes", stage.at, *(["flush"] if stage is plan.head else ["forward", "backward"]))
+    clock("loss", plan, "_mean")
+    clock("update", plan, "update")
+    found = []
+    for _ in range(steps):
+        spent.update(dict.fromkeys(spent, 0.0))
+        start = time.perf_counter()
+        plan.step(X, y)
+        whole = time.perf_counter() - start
+        found.append((whole, *spent.values(), whole - sum(spent.values())))
+    medians = [f"{statistics.median(column) * 1e6:,.0f}" for column in zip(*found, strict=True)]
+    return [f"{members} × {'-'.join(map(str, widths))}, batches of {rows}", *medians]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--stages", action="store_true", help="what a step's microseconds go to, of all and of one")
     options = parser.parse_args()
-    table = Table("networks", "a step of all", "of one", "to one by one", "to the products")
-    for members, widths, rows in CASES:
-        table.add_row(*measured(members, widths, rows, options.rounds))
+    if options.stages:
+        table = Table("networks", "µs a step", "products", "passes", "loss", "update", "rest: Python, and the clocks")
+        for members, widths, rows in (*CASES, *((1, *case[1:]) for case in CASES)):
+            table.add_row(*stages(members, widths, rows))
+    else:
+        table = Table("networks", "a step of all", "of one", "to one by one", "to the products")
+        for members, widths, rows in CASES:
+            table.add_row(*measured(members, widths, rows, options.rounds))
     console = Console(width=120)
     console.print(f"OMP_NUM_THREADS={os.environ.get('OMP_NUM_THREADS', 'as it is')}")
     console.print(table)
