@@ -6,9 +6,15 @@ from typing import Any
 
 import numpy as np
 
+from nnxp.kernels import source
 from nnxp.kernels.numpy_kernels import NUMPY
+from nnxp.kernels.scratch import Scratch
 from nnxp.kernels.writing import table
 from nnxp.typing import Array, Kernel
+
+NARROW = 4
+"""Up to how many columns a product of small matrices is faster as sums that are written out than by BLAS."""
+_scratch = Scratch(lambda n, dtype: np.empty(n, dtype=dtype))
 
 
 @functools.cache
@@ -34,7 +40,7 @@ def _loop(title: str, dtype: Any) -> Callable[..., Any]:
         *{
             "shift": (matrix, matrix),
             "normalise": (matrix,),
-            "shift_logits": (matrix, matrix, matrix, labels, vector),
+            "shift_logits": (matrix, matrix, matrix, labels, vector, vector),
             "softmax_crossentropy": (matrix, labels, matrix, vector),
         }[title]
     )
@@ -56,31 +62,33 @@ def softmax(x: Array, out: Array = None) -> Array:
     return out
 
 
-def _suit(z: Array, b: Array, factors: Array, losses: Array, dz: Array) -> bool:
+def _suit(z: Array, b: Array, factors: Array, losses: Array, dz: Array, *hits: Array) -> bool:
     """Whether the arrays beside the labels are what the loops index without a check: types, layouts and shapes."""
     n, m = z.shape
+    vectors = losses, *hits
     return (
-        losses.shape == (n,)
+        all(x.shape == (n,) for x in vectors)
         and b.shape[1] == m
+        and n % b.shape[0] == 0
         and factors.shape == (n, 1)
         and dz.shape == (n, m)
-        and z.dtype == b.dtype == factors.dtype == losses.dtype == dz.dtype
-        and all(x.flags.c_contiguous for x in (z, b, factors, losses, dz))
+        and all(x.flags.c_contiguous and x.dtype == z.dtype for x in (z, b, factors, dz, *vectors))
         and numba_imports()
     )
 
 
 def _bound(z: Array, b: Array, *, factors: Array, out: Any) -> Callable[..., Any] | None:
     """`bias_softmax_crossentropy` of labels and smoothing alone (see `nnxp.kernels.binding`)."""
-    losses, dz = out
-    if not _suit(z, b, factors, losses, dz):
+    if not _suit(z, b, factors, *out):
         return None
-    shift, rest, rows = _loop("shift_logits", z.dtype), _loop("softmax_crossentropy", z.dtype), losses.shape
+    shift, rest, (losses, dz, *hits) = _loop("shift_logits", z.dtype), _loop("softmax_crossentropy", z.dtype), out
+    counted, rows, turns = hits[0] if hits else losses[:0], losses.shape, (losses.shape[0] // b.shape[0],)
 
     def of_labels(labels: Array, smoothing: float = 0.0) -> Any:
-        if smoothing or labels.dtype != np.int64 or labels.shape != rows or not labels.flags.c_contiguous:
+        known = labels.dtype == np.int64 and labels.shape in (rows, turns) and labels.flags.c_contiguous
+        if smoothing or not known:
             return NUMPY["bias_softmax_crossentropy"](z, b, labels, factors, smoothing, out=out)
-        shift(z, b, dz, labels, losses)
+        shift(z, b, dz, labels, losses, counted)
         np.exp(dz, out=dz)
         rest(dz, labels, factors, losses)
         return out
@@ -91,12 +99,44 @@ def _bound(z: Array, b: Array, *, factors: Array, out: Any) -> Callable[..., Any
 def bias_softmax_crossentropy(
     z: Array, b: Array, labels: Array, factors: Array, smoothing: float = 0.0, out: Any = None
 ) -> Any:
-    """`softmax_crossentropy` of z + b, which `z` then holds, and each row's gradient times its factor."""
+    """`softmax_crossentropy` of z + b, which `z` then holds, and each row's gradient times its factor; hits as in the
+    kernel of `NUMPY`."""
     prepared = None if out is None else _bound(z, b, factors=factors, out=out)
     if prepared is None:
         return NUMPY["bias_softmax_crossentropy"](z, b, labels, factors, smoothing, out=out)
     return prepared(labels, smoothing)
 
 
+@functools.cache
+def _narrow(k: int, dtype: Any) -> Callable[..., Any]:
+    """The loop of `block_dinputs` for matrices of k columns, the sum of its k products written out."""
+    import numba
+
+    from nnxp.kernels.numba_fusion import compile_function
+
+    factors = ["o = j * h", *(f"f{c} = dy[i, j * {k} + {c}]" for c in range(k))]
+    total = " + ".join(f"f{c} * across[j, {c}, a]" for c in range(k))
+    rows = ["for i in range(dy.shape[0]):", "    for j in range(d):", *(f"        {line}" for line in factors)]
+    rows += ["        for a in range(h):", f"            out[i, o + a] = {total}"]
+    turned = ["for j in range(d):", "    for a in range(h):"]
+    turned += [f"        across[j, {c}, a] = w[j, a, {c}]" for c in range(k)]
+    title, number = f"block_dinputs_{k}", getattr(numba, dtype.name)
+    text = source.function(title, ["dy", "w", "across", "out"], ["d, h, _ = w.shape", *turned, *rows])
+    matrix, matrices = number[:, ::1], number[:, :, ::1]
+    signature = numba.void(matrix, matrices, matrices, matrix)
+    loop: Callable[..., Any] = compile_function(text, title, signature).overloads[signature.args].entry_point
+    return loop
+
+
+def block_dinputs(dy: Array, w: Array, out: Array = None) -> Array:
+    """dyⱼ wⱼᵀ side by side, (n, d h): the gradient of x in `block_products`."""
+    d, h, k = w.shape
+    suit = out is not None and 0 < k <= NARROW and dy.shape[1] == d * k and out.shape == (dy.shape[0], d * h)
+    if not (suit and all(x.flags.c_contiguous and x.dtype == w.dtype for x in (dy, w, out)) and numba_imports()):
+        return NUMPY["block_dinputs"](dy, w, out=out)
+    _narrow(k, w.dtype)(dy, w, _scratch.take("across", w.size, w.dtype).reshape(d, k, h), out)
+    return out
+
+
 bias_softmax_crossentropy.bound = _bound  # type: ignore[attr-defined]
-NUMBA: dict[str, Kernel] = table(softmax, bias_softmax_crossentropy)
+NUMBA: dict[str, Kernel] = table(softmax, bias_softmax_crossentropy, block_dinputs)

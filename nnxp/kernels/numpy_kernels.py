@@ -6,15 +6,13 @@ import numpy as np
 
 from nnxp.kernels import formulas
 from nnxp.kernels.moments import normalization
+from nnxp.kernels.numpy_blocks import BLOCKS
 from nnxp.kernels.reference import reference
 from nnxp.kernels.scratch import Scratch
 from nnxp.kernels.writing import table
 from nnxp.typing import Array, Kernel
 
 BLOCK, SMALL = 1 << 14, 1 << 15
-SMALL_BLOCK = 1 << 12
-"""How large a matrix of `block_dinputs` is turned over in memory: BLAS takes up to twice as long for small ones as they
-stand."""
 _plain = reference(np)
 _scratch = Scratch(lambda n, dtype: np.empty(n, dtype=dtype))
 _ones = Scratch(lambda n, dtype: np.ones(n, dtype=dtype))
@@ -148,12 +146,21 @@ def softmax_crossentropy(z: Array, labels: Array, smoothing: float = 0.0, out: A
 def bias_softmax_crossentropy(
     z: Array, b: Array, labels: Array, factors: Array, smoothing: float = 0.0, out: Any = None
 ) -> Any:
-    """`softmax_crossentropy` of z + b, which `z` then holds, and each row's gradient times its factor."""
-    if out is None or labels.shape[0] != z.shape[0]:
-        return _plain["bias_softmax_crossentropy"](z, b, labels, factors, smoothing, out=out)
+    """`softmax_crossentropy` of z + b, which `z` then holds, and each row's gradient times its factor. Where `out` has
+    a third, (n,), it is 1 where the largest logit is at the label, else 0."""
+    if out is None:
+        return _plain["bias_softmax_crossentropy"](z, b, labels, factors, smoothing)
+    if labels.shape[0] != z.shape[0]:
+        turns = _scratch.take("labels", labels.size * b.shape[0], labels.dtype)
+        every = turns.reshape(labels.shape[0], b.shape[0], *labels.shape[1:])
+        every[...] = labels[:, None]
+        labels = every.reshape(z.shape[0], *labels.shape[1:])
     rows = z if b.shape[0] == 1 else z.reshape(-1, *b.shape)
     np.add(rows, b, out=rows)
-    return _crossentropy(z, labels, factors, smoothing, out)
+    _crossentropy(z, labels, factors, smoothing, out[:2])
+    for hits in out[2:]:
+        np.equal(argmax(z), labels if labels.ndim == 1 else argmax(labels), out=hits)
+    return out
 
 
 def _crossentropy(z: Array, labels: Array, factors: Array, smoothing: float, out: Any) -> Any:
@@ -196,36 +203,6 @@ def _crossentropy(z: Array, labels: Array, factors: Array, smoothing: float, out
         np.subtract(dz, labels, out=dz)
         np.multiply(dz, factors, out=dz)
     return out
-
-
-def _in_blocks(x: Array, d: int) -> Array:
-    """(n, d k) as d matrices (n, k), the same memory."""
-    return x.reshape(x.shape[0], d, x.shape[1] // d).transpose(1, 0, 2)
-
-
-def block_products(x: Array, w: Array, out: Array = None) -> Array:
-    """xⱼ wⱼ side by side, (n, d k), for x (n, d h) and w (d, h, k)."""
-    d, _, k = w.shape
-    out = np.empty((x.shape[0], d * k), x.dtype) if out is None else out
-    np.matmul(_in_blocks(x, d), w, out=_in_blocks(out, d))
-    return out
-
-
-def block_dinputs(dy: Array, w: Array, out: Array = None) -> Array:
-    """dyⱼ wⱼᵀ side by side, (n, d h): the gradient of x in `block_products`."""
-    d, h, k = w.shape
-    across = w.transpose(0, 2, 1)
-    if h * k <= SMALL_BLOCK:
-        copied = _scratch.take("across", w.size, w.dtype).reshape(d, k, h)
-        np.copyto(copied, across)
-        across = copied
-    return block_products(dy, across, out)
-
-
-def block_dweights(x: Array, dy: Array, like: Array, out: Array = None) -> Array:
-    """xⱼᵀ dyⱼ, (d, h, k): the gradient of w in `block_products`."""
-    d = like.shape[0]
-    return np.matmul(_in_blocks(x, d).transpose(0, 2, 1), _in_blocks(dy, d), out=out)
 
 
 def table_rows(codes: Array, sizes: Array, first: Array, out: Array = None) -> Array:
@@ -290,10 +267,8 @@ NUMPY: dict[str, Kernel] = NORMALIZATION | table(
     softmax_grad,
     softmax_crossentropy,
     bias_softmax_crossentropy,
-    block_products,
-    block_dinputs,
-    block_dweights,
     table_rows,
     embedded,
     embedded_grad,
 )
+NUMPY |= BLOCKS

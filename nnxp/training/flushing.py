@@ -1,8 +1,15 @@
-"""Gradients so small that a processor is slow with them."""
+"""Gradients, and running means of them, so small that a processor is slow with them."""
 
 import numpy as np
 
 from nnxp.backends import Backend
+from nnxp.kernels import formulas
+from nnxp.memory.parameters import ParameterStore
+from nnxp.optimizers import Optimizer
+
+EVERY = 64
+"""How many updates there are from one `flush_slots` to the next: a mean of which an update keeps nine tenths is not yet
+below the smallest normal number."""
 
 
 def flushes(backend: Backend, dtype: str) -> dict[str, float]:
@@ -16,3 +23,12 @@ def flushes(backend: Backend, dtype: str) -> dict[str, float]:
         return {}
     told = np.finfo(dtype)
     return {"coarse": float(told.tiny) * 2**24 * 4 / float(told.eps)}
+
+
+def flush_slots(optimizer: Optimizer, store: ParameterStore) -> None:
+    """Sets to 0 what is left of an optimizer's running means where gradients are 0, as those of a unit that is dead:
+    they would come to a number below the smallest normal one and stay there, since nine tenths of it round to itself.
+    """
+    if coarse := flushes(store.backend, store.dtype):
+        for slot in optimizer.state(store)[: len(optimizer.slots)]:
+            store.backend.fuse(formulas.without_tiny, into=("dx",))(slot, **coarse)

@@ -89,54 +89,53 @@ class DenseSoftmaxCrossentropy(DenseStage, Head):
     def sized(self, n: int) -> Sized:
         """Memory for n rows."""
         at, take = super().sized(n), self.buffers.take
-        at.losses, at.dz = take(self, "losses", (n,)), take(self, "dvalues", at.z.shape)
+        at.both = self.buffers.reshaped(take(self, "losses and scores", (2 * n,)), (2, n))
+        at.losses, at.scores, at.dz = at.both[0, ...], at.both[1, ...], take(self, "dvalues", at.z.shape)
+        at.read, at.written = (at.z, self.b), (at.losses, at.dz)
+        if self.flushes:
+            at.flush = bound(self.flush, at.dz, sums=self.db)
         return at
 
     def forward(self, x: Array) -> Array:
         """s x W, and from `losses` on the logits s x W + b, in the same array."""
-        self.p = p = self.product(x).z
+        at = self.product(x)
+        self.p = at.read[0]
         if self.scaled:
-            self.multiply(p, self.scale)
-        return p
+            self.multiply(at.z, self.scale)
+        return at.z
 
     def losses(self, y: Array, factors: Array, w: Array | None) -> Array:
         """Each sample's loss (n,); kept for backward, its gradient times its factor, of shape (n, 1)."""
-        at = self.at
-        if self.scaled:
-            factors = self._scaled(factors)
-        if factors is not at.by:
-            at.by, at.backward = factors, bound(self.kernel, at.z, self.b, factors=factors, out=(at.losses, at.dz))
-        at.backward(y, smoothing=self.loss.label_smoothing)
-        return at.losses
-
-    def _scaled(self, factors: Array) -> Array:
-        """The samples' factors with s in them, (n, 1)."""
-        return self.times(factors, self.scale, out=self.buffers.take(self, "factors", factors.shape))
+        self._computed(y, factors)
+        return self.at.losses
 
     def losses_and_scores(self, y: Array, factors: Array, w: Array | None) -> tuple[Array, Array, Array | None]:
-        """On CuPy from the one kernel, which has the largest logit at hand."""
+        """Both from the one kernel, which has the largest logit at hand."""
         if not self.at_once:
             return super().losses_and_scores(y, factors, w)
-        n = self.p.shape[0]
-        memory = self.buffers.take(self, "losses and scores", (2 * n,))
-        assert memory is not None
-        both = memory.reshape(2, n)
-        losses, scores = both[0], both[1]
+        at = self.at
+        self._computed(y, factors, at.scores)
+        return at.losses, at.scores, at.both
+
+    def _computed(self, y: Array, factors: Array, *scores: Array) -> None:
+        """Runs the kernel, which is bound once for the factors of a size, with scores or without."""
+        at = self.at
         if self.scaled:
-            factors = self._scaled(factors)
-        out = losses, self.at.dz, scores
-        self.kernel(self.p, self.b, y, factors, self.loss.label_smoothing, out=out)
-        return losses, scores, both
+            factors = self.times(factors, self.scale, out=self.buffers.take(self, "factors", factors.shape))
+        if factors is not at.by or at.scored is not bool(scores):
+            at.by, at.scored = factors, bool(scores)
+            at.backward = bound(self.kernel, *at.read, factors=factors, out=(*at.written, *scores))
+        at.backward(y, smoothing=self.loss.label_smoothing)
 
     @functools.cached_property
     def at_once(self) -> bool:
         """Whether the kernel gives the scores too."""
-        return self.backend.library == "cupy" and type(self.loss).score is Loss.score
+        return self.backend.library in ("cupy", "numpy") and type(self.loss).score is Loss.score
 
     def backward(self, dy: Array | None) -> Array | None:
         """The dense layer's gradients."""
         if self.flushes:
-            self.flush(self.at.dz, sums=self.db)
+            self.at.flush()
         elif self.trained:
             self.column_sums(self.at.dz, out=self.db)
         return self.gradients(self.at.dz)

@@ -16,6 +16,7 @@ from nnxp.network.model import Model
 from nnxp.network.parametric import ParametricActivation
 from nnxp.optimizers import Optimizer
 from nnxp.training.batch import Batch
+from nnxp.training.flushing import EVERY, flush_slots
 from nnxp.training.heads import DenseSoftmaxCrossentropy, Head, LossStage
 from nnxp.training.measuring import Measuring
 from nnxp.training.penalties import Penalties
@@ -267,6 +268,8 @@ class Plan:
         self.updating = True
         if type(optimizer).update_params is Optimizer.update_params:
             optimizer.update_store(self.store)
+            if optimizer.iterations % EVERY == 0:
+                flush_slots(optimizer, self.store)
         else:
             optimizer.update_params(model.layers)
         optimizer.post_update_params()

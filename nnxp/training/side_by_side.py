@@ -21,7 +21,7 @@ from nnxp.training.measuring import Measuring, averages
 from nnxp.training.penalties import Penalties
 from nnxp.training.plan import Plan
 from nnxp.training.shared_stage import shared_stage
-from nnxp.training.sizes import remember
+from nnxp.training.sizes import Sized, remember
 from nnxp.training.stages import Stage
 from nnxp.typing import Array, HostArray
 
@@ -31,28 +31,13 @@ class MembersDenseSoftmaxCrossentropy(DenseSoftmaxCrossentropy):
 
     Labels are those of K rows in turn where the kernel gives the scores, else of each."""
 
-    def losses(self, y: Array, factors: Array, w: Array | None, *scores: Array) -> Array:
-        """Each sample's loss by each member, (n · K,), and perhaps its score."""
-        take, reshaped = self.buffers.take, self.buffers.reshaped
-        rows = factors.shape[0], self.dense.n_out * self.z.shape[0] // factors.shape[0]
-        z = self.p = reshaped(self.z, rows)
-        if self.scaled:
-            factors = self._scaled(factors)
-        out = take(self, "losses of members", rows[:1]), reshaped(self.at.dz, rows), *scores
-        self.kernel(z, self.rows, y, factors, self.loss.label_smoothing, out=out)
-        return out[0]
-
-    def losses_and_scores(self, y: Array, factors: Array, w: Array | None) -> tuple[Array, Array, Array | None]:
-        """Likewise, and the scores, (n · K,)."""
-        if not self.at_once:
-            return self.losses(y, factors, w), self.loss.scores(self.p, y), None
-        scores = self.buffers.take(self, "scores of members", factors.shape[:1])
-        return self.losses(y, factors, w, scores), scores, None
-
-    def forward(self, x: Array) -> Array:
-        """s x W."""
-        self.z = super().forward(x)
-        return self.z
+    def sized(self, n: int) -> Sized:
+        """Memory for n rows, as the kernel takes it."""
+        at, take, reshaped = super().sized(n), self.buffers.take, self.buffers.reshaped
+        K, m = self.rows.shape
+        at.losses, at.scores = (take(self, f"{name} of members", (n * K,)) for name in ("losses", "scores"))
+        at.read, at.written = (reshaped(at.z, (n * K, m)), self.rows), (at.losses, reshaped(at.dz, (n * K, m)))
+        return at
 
     @functools.cached_property
     def rows(self) -> Array:
@@ -203,7 +188,7 @@ class MembersPlan(Plan):
             shares = backend.fuse(formulas.scale_columns)(w, total, out=take(self, "shares", (n, K)))
             column, w = reshape(shares, (n * K, 1)), reshape(w, (n * K,))
         factor = heft / K if self.shares else heft  # their loss is the mean of the members'
-        if not np.all(factor == 1) and (w is not None or not np.all(heft == 1)):
+        if not _is_one(heft if w is None else factor):  # without weights, the column has the rest already
             row = backend.asarray(np.broadcast_to(factor, (1, K)), dtype=self.model.dtype)
             scaled = backend.fuse(formulas.scale_columns)(shares, row, out=take(self, "factors", (n, K)))
             column = reshape(scaled, (n * K, 1))
@@ -261,6 +246,11 @@ class MembersPlan(Plan):
         for found in _penalties(self.penalised_dense, self.backend, self._each):
             loss += found
         return loss
+
+
+def _is_one(factor: Any) -> bool:
+    """Whether a factor, or each member's, is 1; of a number NumPy is not asked."""
+    return factor == 1 if isinstance(factor, float) else bool(np.all(factor == 1))
 
 
 def penalties_of(layers: Sequence[Layer], members: int, backend: Backend) -> HostArray:

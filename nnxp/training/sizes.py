@@ -18,11 +18,13 @@ class Sized:
     z, a, difference, dz, dinputs : Array
         (n, n_out), the product, the activation, what a parametric one keeps, the gradient of the product where it has a
         place of its own; and (n, n_in), None where it is not wanted.
-    read : tuple
-        What backward takes of forward.
-    losses : Array
-        (n,), of a head.
-    forward, backward : callable
+    read, written : tuple
+        What backward takes of forward; what a head's kernel writes.
+    losses, scores, both : Array
+        (n,), of a head, and the matrix (2, n) of which they may be the rows.
+    scored : bool
+        Whether a head's `backward` gives scores.
+    forward, backward, flush : callable
         The kernels after the product and before the products of the gradients.
     by : Array
         Whose call `backward` is.
@@ -31,10 +33,15 @@ class Sized:
     a: Array = None
     difference: Array = None
     losses: Array = None
+    scores: Array = None
+    both: Array = None
+    scored = False
     dz: Array = None
     read: tuple[Any, ...]
+    written: tuple[Any, ...]
     forward: Callable[..., Any]
     backward: Callable[..., Any]
+    flush: Callable[..., Any]
     by: Array = None
 
     def __init__(self, z: Array, dinputs: Array) -> None:

@@ -80,6 +80,27 @@ def test_labels_of_each_call_are_looked_at(fast: bool, smoothing: float) -> None
 
 
 @pytest.mark.parametrize("fast", FAST, ids=["numpy", "numba"])
+@pytest.mark.parametrize("smoothing", [0.0, 0.125])
+def test_whether_the_largest_logit_is_at_the_label(fast: bool, smoothing: float) -> None:
+    """The first of equals, NaN being the largest, as `argmax` has it; of labels of each row or of two in turn."""
+    kernel = nnxp.get_backend("numpy", fast=fast).kernels["bias_softmax_crossentropy"]
+    nan, bias = np.nan, np.array([[0.0, 0, 0], [0, 1, 0]])
+    z = np.array([[2.0, 2, 1], [2, 1, 1], [nan, 3, nan], [0, np.inf, np.inf], [-np.inf] * 3, [3, 1, 2]])
+    for labels in (np.array([0, 1, 2, 1, 2, 7]), np.array([0, 1, -1]), np.eye(3)[[0, 1, 2, 1, 2, 0]], np.eye(3)):
+        truth = np.repeat(labels, 6 // len(labels), axis=0)
+        truth = truth if truth.ndim == 1 else np.argmax(truth, axis=1)
+        found = []
+        for hits in ((), (np.full(6, 7.0),)):
+            out = np.empty(6), np.empty((6, 3)), *hits
+            with np.errstate(invalid="ignore"):
+                bound(kernel, z.copy(), bias, factors=np.ones((6, 1)), out=out)(labels, smoothing=smoothing)
+            found.append(out)
+        np.testing.assert_array_equal(found[1][2], np.argmax(z + np.tile(bias, (3, 1)), axis=1) == truth)
+        np.testing.assert_array_equal(found[0][0], found[1][0])
+        np.testing.assert_array_equal(found[0][1], found[1][1])
+
+
+@pytest.mark.parametrize("fast", FAST, ids=["numpy", "numba"])
 def test_a_step_asks_nothing_of_arrays_that_it_knows(fast: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of two batch sizes in turn, as at the end of an epoch."""
     own = nnxp.get_backend("numpy", fast=fast)

@@ -364,6 +364,17 @@ def test_a_label_out_of_range_is_a_loss_of_nan_and_no_gradient(backend: Target, 
     np.testing.assert_allclose(gradients[[0, 2]], whole, atol=4 * np.finfo(dtype).eps)
 
 
+@pytest.mark.parametrize("columns", [1, 2, 3, 4, 5])
+def test_products_of_matrices_of_few_columns(backend: Target, columns: int) -> None:
+    """Which have loops of their own; into memory that held something else."""
+    make, rng = nnxp.get_backend(backend.spec), np.random.default_rng(columns)
+    w, dy = rng.normal(size=(3, 7, columns)).astype("float32"), rng.normal(size=(4, 3 * columns)).astype("float32")
+    out = make.asarray(backend.asarray(np.full((4, 21), 7, "float32")), copy=True)
+    make.kernels["block_dinputs"](backend.asarray(dy), backend.asarray(w), out=out)
+    expected = np.einsum("ndk,dhk->ndh", dy.reshape(4, 3, columns).astype(float), w).reshape(4, 21)
+    backend.assert_close(out, expected.astype("float32"), atol=1e-5)
+
+
 def test_a_label_of_several_networks_is_that_of_each(backend: Target) -> None:
     """Of as many rows in turn as the bias has."""
     make, rng = nnxp.get_backend(backend.spec), np.random.default_rng(0)

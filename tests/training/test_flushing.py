@@ -41,3 +41,24 @@ def test_products_of_rows_that_are_learned(monkeypatch: pytest.MonkeyPatch) -> N
         model.layers[4].weights /= factor * times
     sizes = np.abs(np.concatenate([dz.ravel() for dz in seen]))
     assert len(seen) == 12 and np.all((sizes == 0) | (sizes >= np.finfo("float32").tiny))
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "rmsprop", nnxp.SGD(0.01, momentum=0.9)])
+def test_running_means_of_units_that_are_dead(optimizer: Any) -> None:
+    """Their gradients are 0 from then on: a mean of what they were is 0 too, before long, and what lives goes on."""
+    layers = [Dense(2, 4), "relu", Dense(4, 2), Softmax()]
+    model = Sequential(layers, "categorical_crossentropy", optimizer, backend="numpy", seed=0)
+    rng = np.random.default_rng(0)
+    X = rng.uniform(1, 2, size=(16, 2)).astype("float32")
+    y = (X[:, 0] > X[:, 1]).astype(int)
+    for _ in range(5):
+        model.train_step(X, y)
+    weights, slots = model.layers[0].weights, model.optimizer.state(model.store)
+    weights[:, :2] = -10  # the inputs are positive, and the outputs of two units 0 from now on
+    slow = []
+    for _ in range(1000):
+        model.train_step(X, y)
+        slow.append(sum(np.count_nonzero((slot != 0) & (np.abs(slot) < np.finfo("float32").tiny)) for slot in slots))
+    assert sum(slow) == 0
+    first = slots[0][:8].reshape(2, 4)
+    assert np.all(first[:, :2] == 0) and np.all(first[:, 2:])
