@@ -23,7 +23,8 @@ class ByMember:
         self.rank, self.size, self.neighbours = inner.rank, inner.size, inner.neighbours
         self.sum, self.rows, self.broadcast, self.gather = inner.sum, inner.rows, inner.broadcast, inner.gather
         self.wait, self.alike, self.end = inner.wait, inner.alike, inner.end
-        self.lend = Alone().lend  # no gradients travel
+        alone = Alone()
+        self.lend, self.common, self.spread = alone.lend, alone.common, alone.spread  # no gradients travel
 
     def own(self, members: int) -> range:
         """Which of so many this process trains: from number members · rank / size up to the next one's."""

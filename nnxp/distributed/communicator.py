@@ -42,6 +42,12 @@ class Communicator(Protocol):
     def lend(self, buffer: Array) -> HostArray | None:
         """Memory for what is in a flat array, where `sum` takes less time; None where there is none, or it is there."""
 
+    def common(self, n: int, dtype: str) -> HostArray | None:
+        """A flat array of so many numbers whose memory is one for all processes; None where there is none."""
+
+    def spread(self, buffer: HostArray, common: HostArray) -> None:
+        """Writes each process's `part` of a flat array of NumPy into that of all others, by way of common memory."""
+
     def rows(self, buffer: HostArray) -> HostArray:
         """What each has in a flat array of NumPy, as rows in the order of ranks, on all of them."""
 
@@ -79,6 +85,13 @@ class Alone:
         """None: nothing takes less time."""
         return None
 
+    def common(self, n: int, dtype: str) -> HostArray | None:
+        """None: nobody else needs it."""
+        return None
+
+    def spread(self, buffer: HostArray, common: HostArray) -> None:
+        """There are no others."""
+
     def rows(self, buffer: HostArray) -> HostArray:
         """The buffer, as one row."""
         return buffer[None, :]
@@ -100,6 +113,17 @@ class Alone:
 
     def end(self, error: BaseException) -> None:
         """Nobody else is there to be ended."""
+
+
+def part(n: int, rank: int, size: int) -> slice:
+    """Which of n numbers are a process's, where each has a part: from number n · rank / size up to the next one's.
+
+    Examples
+    --------
+    >>> part(5, 0, 2), part(5, 1, 2)
+    (slice(0, 2, None), slice(2, 5, None))
+    """
+    return slice(n * rank // size, n * (rank + 1) // size)
 
 
 def total(communicator: Communicator, backend: Backend, buffer: Array) -> None:

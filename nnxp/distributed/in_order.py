@@ -37,7 +37,7 @@ class InOrder:
         self.neighbours = max(self.inner.neighbours, os.cpu_count() or 1)
         self.rows, self.broadcast, self.gather = self.inner.rows, self.inner.broadcast, self.inner.gather
         self.wait, self.alike, self.end = self.inner.wait, self.inner.alike, self.inner.end
-        self.lend = Alone().lend
+        self.lend, self.common, self.spread = (alone := Alone()).lend, alone.common, alone.spread
         if LEAVES % self.size:
             raise ValueError(
                 f"got reproducible=True on {self.size} processes, expected 1, 2 or {LEAVES}: a batch is computed in "

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from nnxp.distributed.communicator import Communicator
-from nnxp.distributed.windows import lend, window_of
+from nnxp.distributed.windows import common, lend, window_of
 from nnxp.typing import Array, HostArray
 
 PIECE = 4 * 2**20
@@ -48,6 +48,16 @@ class OverMPI:
     def lend(self, buffer: Array) -> HostArray | None:
         """Memory of a window, where all processes are on one machine: see `nnxp.distributed.windows`."""
         return lend(self.comm, buffer)
+
+    def common(self, n: int, dtype: str) -> HostArray | None:
+        """Memory of a window, likewise."""
+        return common(self.comm, n, dtype)
+
+    def spread(self, buffer: HostArray, common: HostArray) -> None:
+        """Each writes, waits for all, and reads what the others have written."""
+        window = window_of(self.comm, common)
+        assert window is not None
+        window.spread(buffer, common)
 
     def rows(self, buffer: HostArray) -> HostArray:
         """What each has."""
@@ -106,7 +116,7 @@ def as_communicator(given: Any) -> Communicator:
     """A `Communicator`, or one of mpi4py's as one."""
     if hasattr(given, "Allreduce") and hasattr(given, "Get_rank"):
         return OverMPI(given)
-    wanted = "rank size neighbours leaves sum lend rows broadcast gather wait alike end".split()
+    wanted = "rank size neighbours leaves sum lend common spread rows broadcast gather wait alike end".split()
     if missing := [name for name in wanted if not hasattr(given, name)]:
         raise TypeError(
             f"got {given!r} as communicator, expected one of mpi4py, or a nnxp.distributed.Communicator, which has "
