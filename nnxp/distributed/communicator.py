@@ -36,11 +36,15 @@ class Communicator(Protocol):
     @property
     def leaves(self) -> int: ...  # noqa: D102
 
-    def sum(self, buffer: HostArray) -> None:
-        """Writes Σ over all processes into a flat array of NumPy; the same bits everywhere."""
+    def takes(self, buffer: Array) -> bool:
+        """Whether `sum` takes an array: one of NumPy always, one of a device where it is added up there."""
+
+    def sum(self, buffer: Array) -> None:
+        """Writes Σ over all processes into a flat array; the same bits everywhere."""
 
     def lend(self, buffer: Array) -> HostArray | None:
-        """Memory for what is in a flat array, where `sum` takes less time; None where there is none, or it is there."""
+        """Memory for what is in a flat array, where `sum` takes less time; None where there is none, or it is there, or
+        `takes` from here on says that it is added up where it is."""
 
     def common(self, n: int, dtype: str) -> HostArray | None:
         """A flat array of so many numbers whose memory is one for all processes; None where there is none."""
@@ -78,7 +82,11 @@ class Alone:
 
     rank, size, neighbours, leaves = 0, 1, 1, 0
 
-    def sum(self, buffer: HostArray) -> None:
+    def takes(self, buffer: Array) -> bool:
+        """Anything."""
+        return True
+
+    def sum(self, buffer: Array) -> None:
         """The buffer is the sum."""
 
     def lend(self, buffer: Array) -> HostArray | None:
@@ -127,8 +135,9 @@ def part(n: int, rank: int, size: int) -> slice:
 
 
 def total(communicator: Communicator, backend: Backend, buffer: Array) -> None:
-    """Writes Σ over all processes into a flat array of any library; one of a device goes over the host, and back."""
-    if isinstance(buffer, np.ndarray):
+    """Writes Σ over all processes into a flat array of any library; one that the communicator does not take goes over
+    the host, and back."""
+    if communicator.takes(buffer):
         communicator.sum(buffer)
         return
     staged = np.array(backend.to_numpy(buffer))

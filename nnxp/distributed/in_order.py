@@ -2,9 +2,11 @@
 
 import os
 
+import numpy as np
+
 from nnxp.distributed.communicator import Alone, Communicator
 from nnxp.distributed.over_mpi import PIECE
-from nnxp.typing import HostArray
+from nnxp.typing import Array, HostArray
 
 LEAVES = 4
 """Of how many parts a batch is made where sums are to be the same bits for 1, 2 and 4 processes."""
@@ -43,6 +45,10 @@ class InOrder:
                 f"got reproducible=True on {self.size} processes, expected 1, 2 or {LEAVES}: a batch is computed in "
                 f"{LEAVES} parts, of which each process has as many"
             )
+
+    def takes(self, buffer: Array) -> bool:
+        """Rows are gathered on the host."""
+        return isinstance(buffer, np.ndarray)
 
     def sum(self, buffer: HostArray) -> None:
         """Σ over all processes, in pieces, in pairs of pairs."""

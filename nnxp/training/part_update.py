@@ -5,7 +5,7 @@ import numpy as np
 from nnxp.distributed import part
 from nnxp.network.model import Model
 from nnxp.optimizers import Optimizer
-from nnxp.optimizers.parts import has_one_factor, has_state, move_state, updates_parts
+from nnxp.optimizers.by_part import has_one_factor, has_state, move_state, updates_parts
 from nnxp.typing import HostArray
 
 

@@ -41,6 +41,9 @@ class Member:
     def wait(self) -> None:
         self.crew.barrier.wait()
 
+    def takes(self, buffer: Any) -> bool:
+        return isinstance(buffer, np.ndarray)
+
     def sum(self, buffer: np.ndarray) -> None:
         assert buffer.ndim == 1 and buffer.flags.c_contiguous
         self.sums += 1
