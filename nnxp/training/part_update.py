@@ -31,7 +31,7 @@ class PartUpdate:
 
         def common(kept: HostArray) -> HostArray:
             row: HostArray = next(rows)
-            row[self.part] = kept[self.part]  # the others write the rest, before any of them has made its first update
+            row[self.part] = kept[self.part]  # the others write the rest: all is there when the first update is over
             return row
 
         self.kept = move_state(self.optimizer, self.store, common)

@@ -84,6 +84,7 @@ class PortionPlan(Plan):
     scale = 1.0
     """What its gradients are multiplied by."""
     _begins = False
+    """Whether the next update is the first that may be in parts."""
     _in_parts: PartUpdate | None = None
 
     def __init__(self, model: Model) -> None:

@@ -72,8 +72,11 @@ else:
     time.sleep(0.2 * world.rank)
     world.spread(own, common)
     assert own.tolist() == common[:8].tolist() == [0, 0, 1, 1, 1, 2, 2, 2]
+    assert len(windows.windows_of(world.comm)) == 3
+    common = None
     windows.PLACE = "/nowhere" if world.rank == 1 else windows.PLACE
     assert world.lend(given) is None and world.common(13, "float32") is None
+    assert len(windows.windows_of(world.comm)) == 2
 world.gather(None)
 print("as expected")
 """
