@@ -6,7 +6,7 @@ batch, and sums travel, never means. So a communicator needs few methods, and on
 """
 
 from nnxp.distributed.by_member import ByMember
-from nnxp.distributed.communicator import PATIENCE, Alone, Communicator, by_the_first, together, total
+from nnxp.distributed.communicator import PATIENCE, Alone, Communicator, by_the_first, part, together, total
 from nnxp.distributed.in_order import InOrder, in_pairs
 from nnxp.distributed.over_mpi import PIECE, OverMPI, as_communicator
 
@@ -21,6 +21,7 @@ __all__ = [
     "as_communicator",
     "by_the_first",
     "in_pairs",
+    "part",
     "together",
     "total",
 ]

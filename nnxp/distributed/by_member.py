@@ -21,9 +21,11 @@ class ByMember:
     def __init__(self, communicator: Any) -> None:
         inner = as_communicator(communicator)
         self.rank, self.size, self.neighbours = inner.rank, inner.size, inner.neighbours
-        self.sum, self.rows, self.broadcast, self.gather = inner.sum, inner.rows, inner.broadcast, inner.gather
+        self.takes, self.sum, self.rows = inner.takes, inner.sum, inner.rows
+        self.broadcast, self.gather = inner.broadcast, inner.gather
         self.wait, self.alike, self.end = inner.wait, inner.alike, inner.end
-        self.lend = Alone().lend  # no gradients travel
+        alone = Alone()
+        self.lend, self.common, self.spread = alone.lend, alone.common, alone.spread  # no gradients travel
 
     def own(self, members: int) -> range:
         """Which of so many this process trains: from number members · rank / size up to the next one's."""

@@ -36,11 +36,21 @@ class Communicator(Protocol):
     @property
     def leaves(self) -> int: ...  # noqa: D102
 
-    def sum(self, buffer: HostArray) -> None:
-        """Writes Σ over all processes into a flat array of NumPy; the same bits everywhere."""
+    def takes(self, buffer: Array) -> bool:
+        """Whether `sum` takes an array: one of NumPy always, one of a device where it is added up there."""
+
+    def sum(self, buffer: Array) -> None:
+        """Writes Σ over all processes into a flat array; the same bits everywhere."""
 
     def lend(self, buffer: Array) -> HostArray | None:
-        """Memory for what is in a flat array, where `sum` takes less time; None where there is none, or it is there."""
+        """Memory for what is in a flat array, where `sum` takes less time; None where there is none, or it is there, or
+        `takes` from here on says that it is added up where it is."""
+
+    def common(self, n: int, dtype: str) -> HostArray | None:
+        """A flat array of so many numbers whose memory is one for all processes; None where there is none."""
+
+    def spread(self, buffer: HostArray, common: HostArray) -> None:
+        """Writes each process's `part` of a flat array of NumPy into that of all others, by way of common memory."""
 
     def rows(self, buffer: HostArray) -> HostArray:
         """What each has in a flat array of NumPy, as rows in the order of ranks, on all of them."""
@@ -72,12 +82,23 @@ class Alone:
 
     rank, size, neighbours, leaves = 0, 1, 1, 0
 
-    def sum(self, buffer: HostArray) -> None:
+    def takes(self, buffer: Array) -> bool:
+        """Anything."""
+        return True
+
+    def sum(self, buffer: Array) -> None:
         """The buffer is the sum."""
 
     def lend(self, buffer: Array) -> HostArray | None:
         """None: nothing takes less time."""
         return None
+
+    def common(self, n: int, dtype: str) -> HostArray | None:
+        """None: nobody else needs it."""
+        return None
+
+    def spread(self, buffer: HostArray, common: HostArray) -> None:
+        """There are no others."""
 
     def rows(self, buffer: HostArray) -> HostArray:
         """The buffer, as one row."""
@@ -102,9 +123,21 @@ class Alone:
         """Nobody else is there to be ended."""
 
 
+def part(n: int, rank: int, size: int) -> slice:
+    """Which of n numbers are a process's, where each has a part: from number n · rank / size up to the next one's.
+
+    Examples
+    --------
+    >>> part(5, 0, 2), part(5, 1, 2)
+    (slice(0, 2, None), slice(2, 5, None))
+    """
+    return slice(n * rank // size, n * (rank + 1) // size)
+
+
 def total(communicator: Communicator, backend: Backend, buffer: Array) -> None:
-    """Writes Σ over all processes into a flat array of any library; one of a device goes over the host, and back."""
-    if isinstance(buffer, np.ndarray):
+    """Writes Σ over all processes into a flat array of any library; one that the communicator does not take goes over
+    the host, and back."""
+    if communicator.takes(buffer):
         communicator.sum(buffer)
         return
     staged = np.array(backend.to_numpy(buffer))

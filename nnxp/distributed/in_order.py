@@ -2,9 +2,11 @@
 
 import os
 
+import numpy as np
+
 from nnxp.distributed.communicator import Alone, Communicator
 from nnxp.distributed.over_mpi import PIECE
-from nnxp.typing import HostArray
+from nnxp.typing import Array, HostArray
 
 LEAVES = 4
 """Of how many parts a batch is made where sums are to be the same bits for 1, 2 and 4 processes."""
@@ -37,12 +39,16 @@ class InOrder:
         self.neighbours = max(self.inner.neighbours, os.cpu_count() or 1)
         self.rows, self.broadcast, self.gather = self.inner.rows, self.inner.broadcast, self.inner.gather
         self.wait, self.alike, self.end = self.inner.wait, self.inner.alike, self.inner.end
-        self.lend = Alone().lend
+        self.lend, self.common, self.spread = (alone := Alone()).lend, alone.common, alone.spread
         if LEAVES % self.size:
             raise ValueError(
                 f"got reproducible=True on {self.size} processes, expected 1, 2 or {LEAVES}: a batch is computed in "
                 f"{LEAVES} parts, of which each process has as many"
             )
+
+    def takes(self, buffer: Array) -> bool:
+        """Rows are gathered on the host."""
+        return isinstance(buffer, np.ndarray)
 
     def sum(self, buffer: HostArray) -> None:
         """Σ over all processes, in pieces, in pairs of pairs."""

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from nnxp.distributed.communicator import Communicator
-from nnxp.distributed.windows import lend, window_of
+from nnxp.distributed.over_nccl import OverNCCL, joined
+from nnxp.distributed.windows import common, lend, window_of
 from nnxp.typing import Array, HostArray
 
 PIECE = 4 * 2**20
@@ -33,11 +34,20 @@ class OverMPI:
         from mpi4py import MPI
 
         self.comm, self._in_place = comm, MPI.IN_PLACE
+        self._on_devices: OverNCCL | None = None
         self.rank, self.size = comm.Get_rank(), comm.Get_size()
         self.neighbours = comm.allgather(here := MPI.Get_processor_name()).count(here)
 
-    def sum(self, buffer: HostArray) -> None:
-        """Σ over all processes, in place: in the memory that they share, or in pieces."""
+    def takes(self, buffer: Array) -> bool:
+        """One of NumPy, or of this process's device, where each has its own: see `nnxp.distributed.over_nccl`."""
+        return isinstance(buffer, np.ndarray) or (self._on_devices is not None and self._on_devices.takes(buffer))
+
+    def sum(self, buffer: Array) -> None:
+        """Σ over all processes, in place: on their devices, in the memory that they share, or in pieces."""
+        if not isinstance(buffer, np.ndarray):
+            assert self._on_devices is not None
+            self._on_devices.sum(buffer)
+            return
         if (window := window_of(self.comm, buffer)) is not None:
             window.sum(buffer)
             return
@@ -46,8 +56,20 @@ class OverMPI:
             self.comm.Allreduce(self._in_place, buffer[start : start + step])
 
     def lend(self, buffer: Array) -> HostArray | None:
-        """Memory of a window, where all processes are on one machine: see `nnxp.distributed.windows`."""
+        """Memory of a window, where all processes are on one machine: see `nnxp.distributed.windows`. A device's array
+        stays where it is."""
+        self._on_devices = joined(self.comm, buffer)
         return lend(self.comm, buffer)
+
+    def common(self, n: int, dtype: str) -> HostArray | None:
+        """Memory of a window, likewise."""
+        return common(self.comm, n, dtype)
+
+    def spread(self, buffer: HostArray, common: HostArray) -> None:
+        """Each writes, waits for all, and reads what the others have written."""
+        window = window_of(self.comm, common)
+        assert window is not None
+        window.spread(buffer, common)
 
     def rows(self, buffer: HostArray) -> HostArray:
         """What each has."""
@@ -106,7 +128,7 @@ def as_communicator(given: Any) -> Communicator:
     """A `Communicator`, or one of mpi4py's as one."""
     if hasattr(given, "Allreduce") and hasattr(given, "Get_rank"):
         return OverMPI(given)
-    wanted = "rank size neighbours leaves sum lend rows broadcast gather wait alike end".split()
+    wanted = "rank size neighbours leaves takes sum lend common spread rows broadcast gather wait alike end".split()
     if missing := [name for name in wanted if not hasattr(given, name)]:
         raise TypeError(
             f"got {given!r} as communicator, expected one of mpi4py, or a nnxp.distributed.Communicator, which has "

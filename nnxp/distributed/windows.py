@@ -1,4 +1,7 @@
-"""Memory of one process that the others of its machine see: MPI's windows, in which sums are added up and not sent."""
+"""Memory of one process that the others of its machine see: MPI's windows, in which sums are added up and not sent.
+
+What all processes write there, or read, stands between two fences of the window: each waits at one until all are there.
+"""
 
 import functools
 import os
@@ -7,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from nnxp.distributed.communicator import part
 from nnxp.typing import Array, HostArray
 
 BLOCK = 2**20
@@ -18,29 +22,31 @@ PLACE = "/dev/shm"
 
 
 class Window:
-    """A flat array of each process of one machine, of which each adds up a part for all.
+    """A flat array of each process of one machine, of which each adds up a part for all; or one array for all.
 
     Parameters
     ----------
     comm : mpi4py.MPI.Intracomm
-        The processes; all make a window together, call `sum` together, and `free`.
+        The processes; all make a window together, call `sum` or `spread` together, and `free`.
     n, dtype
         The length of each array, and of what numbers.
+    common
+        Whether it is one array for all, which is process 0's.
     """
 
-    def __init__(self, comm: Any, n: int, dtype: Any) -> None:
+    def __init__(self, comm: Any, n: int, dtype: Any, common: bool = False) -> None:
         from mpi4py import MPI
 
-        rank, size = comm.Get_rank(), comm.Get_size()
+        self.rank, self.size = rank, size = comm.Get_rank(), comm.Get_size()
         dtype = np.dtype(dtype)
-        pages = -(-n * dtype.itemsize // PAGE)
+        pages = 0 if common and rank else -(-n * dtype.itemsize // PAGE)
         self._window = MPI.Win.Allocate_shared(pages * PAGE, dtype.itemsize, comm=comm)
-        arrays = [np.frombuffer(self._window.Shared_query(other)[0], dtype, n) for other in range(size)]
+        owners = [0] * size if common else range(size)
+        arrays = [np.frombuffer(self._window.Shared_query(owner)[0], dtype, n) for owner in owners]
         self._given: HostArray | None = arrays[rank]
         self.own = weakref.ref(arrays[rank])
         """This process's array, as long as somebody has it or a view of it."""
         self._arrays = [None if other == rank else array for other, array in enumerate(arrays)]
-        self._part = range(n * rank // size, n * (rank + 1) // size, BLOCK // dtype.itemsize)
 
     def take(self) -> HostArray:
         """This process's array, once: who takes it keeps it alive."""
@@ -52,15 +58,25 @@ class Window:
         """Writes Σ over the processes into all arrays. Each adds up its part, in the order of ranks: all have the same
         bits."""
         first, *others = [own if array is None else array for array in self._arrays]
+        mine, step = part(own.shape[0], self.rank, self.size), BLOCK // own.itemsize
         self._window.Fence()  # all have written theirs
-        for start in self._part:
-            block = slice(start, min(start + self._part.step, self._part.stop))
+        for start in range(mine.start, mine.stop, step):
+            block = slice(start, min(start + step, mine.stop))
             total: HostArray = first[block]
             for array in others:
                 np.add(total, array[block], out=total)
             for array in others:
                 array[block] = total
         self._window.Fence()  # all have written to all
+
+    def spread(self, buffer: HostArray, common: HostArray) -> None:
+        """Writes each process's part of an array into that of all others, by way of the common one. Between two calls
+        there has to be another message to all: who is late still reads what the first has brought."""
+        mine = part(buffer.shape[0], self.rank, self.size)
+        common[mine] = buffer[mine]
+        self._window.Fence()  # all have written theirs
+        for others in (slice(mine.start), slice(mine.stop, buffer.shape[0])):
+            buffer[others] = common[others]
 
     def free(self) -> None:
         """Gives the memory back."""
@@ -91,40 +107,47 @@ def window_of(comm: Any, buffer: HostArray) -> Window | None:
 def lend(comm: Any, buffer: Array) -> HostArray | None:
     """Memory of a new window for what is in a flat array; None where it is in one, or where there can be none.
 
-    All processes call it together. Those windows are freed of which nobody on any process has an array any more: where
-    models end is no moment at which all meet.
+    All processes call it together.
     """
-    windows = windows_of(comm)
+    wanted = isinstance(buffer, np.ndarray) and window_of(comm, buffer) is None
+    return _made(comm, buffer.shape[0], buffer.dtype) if all(comm.allgather(wanted)) else None
+
+
+def common(comm: Any, n: int, dtype: str) -> HostArray | None:
+    """The array of a new window that is one for all; None where there can be none. All processes call it together."""
+    return _made(comm, n, dtype, common=True)
+
+
+def _made(comm: Any, n: int, dtype: Any, common: bool = False) -> HostArray | None:
+    """This process's array of a new window.
+
+    Those windows are freed of which nobody on any process has an array any more: where models end is no moment at which
+    all meet.
+    """
+    windows, n_bytes = windows_of(comm), n * np.dtype(dtype).itemsize * (1 if common else comm.Get_size())
     unheld = [window.own() is None for window in windows]
-    able, inside, unheld_by = zip(
-        *comm.allgather((_able(comm, buffer), window_of(comm, buffer) is not None, unheld)), strict=True
-    )
+    able, unheld_by = zip(*comm.allgather((_able(comm, n_bytes), unheld)), strict=True)
     for window, by in zip([*windows], zip(*unheld_by, strict=True), strict=True):
         if all(by):
             windows.remove(window)
             window.free()
-    if all(inside) or not all(able):
+    if not all(able):
         return None
-    windows.append(window := Window(comm, buffer.shape[0], buffer.dtype))
+    windows.append(window := Window(comm, n, dtype, common))
     return window.take()
 
 
-def _able(comm: Any, buffer: Array) -> bool:
-    """Whether there can be such memory: of NumPy, on one machine with room for it.
+def _able(comm: Any, n_bytes: int) -> bool:
+    """Whether there can be such memory: on one machine with room for it.
 
     Of Open MPI there is none: where UCX finds no device, it prints an error of each process for each window (5.0.11).
     """
     from mpi4py import MPI
 
-    here = comm.Split_type(MPI.COMM_TYPE_SHARED)
+    here = comm.Split_type(MPI.COMM_TYPE_SHARED)  # a meeting too: what others have had before has taken its room
     size, near = comm.Get_size(), here.Get_size()
     here.Free()
-    return (
-        size == near > 1
-        and isinstance(buffer, np.ndarray)
-        and MPI.get_vendor()[0] != "Open MPI"
-        and _room() > 2 * size * buffer.nbytes
-    )
+    return size == near > 1 and MPI.get_vendor()[0] != "Open MPI" and _room() > 2 * n_bytes
 
 
 def _room() -> int:

@@ -105,7 +105,7 @@ class ParameterStore:
         self.offsets = [0, *itertools.accumulate(sizes)]
         self.trained = sum(size for size, entry in zip(sizes, self.entries, strict=True) if entry.kind != "state")
         self.computed: set[Owner] = set()
-        self._spans: dict[tuple[Owner | None, bool, bool], list[Span]] = {}
+        self._spans: dict[tuple[Any, ...], list[Span]] = {}
         self.token, self.former = Token(), list[Token]()
         with backend.context():
             make = {"dtype": getattr(xp, dtype), "device": backend.device}
@@ -192,13 +192,18 @@ class ParameterStore:
         self.frozen = self.frozen | {owner} if frozen else self.frozen - {owner}
         self._spans = {}
 
-    def spans(self, owner: Owner | None = None, by_kind: bool = True, frozen: bool = False) -> list[Span]:
-        """The contiguous stretches that an owner's (or everybody's) trained parameters fill, or those that are frozen;
-        `by_kind`, each of one kind."""
-        if (owner, by_kind, frozen) not in self._spans:
+    def spans(
+        self, owner: Owner | None = None, by_kind: bool = True, frozen: bool = False, part: slice | None = None
+    ) -> list[Span]:
+        """The contiguous stretches that an owner's (or everybody's) trained parameters fill, or those that are frozen,
+        or what a part has of them; `by_kind`, each of one kind."""
+        first, end = (0, self.trained) if part is None else (part.start, part.stop)
+        key = owner, by_kind, frozen, first, end
+        if key not in self._spans:
             spans: list[Span] = []
             for entry, start, stop in zip(self.entries, self.offsets, self.offsets[1:], strict=False):
-                if entry.kind == "state" or start == stop or owner not in (None, entry.owner):
+                start, stop = max(start, first), min(stop, end)
+                if entry.kind == "state" or start >= stop or owner not in (None, entry.owner):
                     continue
                 if (entry.owner in self.frozen) is not frozen:
                     continue
@@ -207,5 +212,5 @@ class ParameterStore:
                     spans[-1] = Span(before.start, stop, before.kind)
                 else:
                     spans.append(Span(start, stop, entry.kind))
-            self._spans[owner, by_kind, frozen] = spans
-        return self._spans[owner, by_kind, frozen]
+            self._spans[key] = spans
+        return self._spans[key]

@@ -181,10 +181,10 @@ class Optimizer(Switch):
             with stretch.backend.context():
                 self._update(stretch)
 
-    def update_store(self, store: ParameterStore) -> None:
-        """`update_params` of everything in a store whose gradients are all there: what a model's step calls, on its
-        device."""
-        spans, layout = store.spans(None, self.by_kind), self._layout(store)
+    def update_store(self, store: ParameterStore, part: slice | None = None) -> None:
+        """`update_params` of everything in a store whose gradients are all there, or of a part: what a model's step
+        calls, on its device."""
+        spans, layout = store.spans(None, self.by_kind, part=part), self._layout(store)
         if layout.spans is not spans:
             layout.spans, layout.whole = spans, [self._stretch(store, span) for span in spans]
         if self._clips:

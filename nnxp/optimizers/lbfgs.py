@@ -150,7 +150,7 @@ class LBFGS(Optimizer):
             "for batches take another optimizer, Adam say"
         )
 
-    def update_store(self, store: ParameterStore) -> None:
+    def update_store(self, store: ParameterStore, part: slice | None = None) -> None:
         """Refuses, as `update_params`."""
         self.update_params(store)
 

@@ -260,6 +260,10 @@ class Plan:
         self.update()
         return loss
 
+    def _update_store(self, optimizer: Optimizer) -> None:
+        """The update itself, of all parameters."""
+        optimizer.update_store(self.store)
+
     def update(self) -> None:
         """One update of the parameters by the gradients that are set."""
         model = self.model
@@ -267,7 +271,7 @@ class Plan:
         optimizer.pre_update_params()
         self.updating = True
         if type(optimizer).update_params is Optimizer.update_params:
-            optimizer.update_store(self.store)
+            self._update_store(optimizer)
             if optimizer.iterations % EVERY == 0:
                 flush_slots(optimizer, self.store)
         else:

@@ -44,7 +44,8 @@ class PortionTraining(Training):
                 "got LBFGS with reproducible=True, expected an optimizer that takes batches, whose sums have one order "
                 "on any number of processes: Adam, SGD, ..."
             )
-        super().run(*given, **options)
+        with plan.in_parts():
+            super().run(*given, **options)
 
     def _first_not_finite(self, stop: Any, x: Array, y: Array, note: str = "") -> str:
         """What is the first not to be finite among the rows of the first process that finds some."""

@@ -1,5 +1,6 @@
 """The step of several processes: each computes its rows of the batch, and what they have found is added up."""
 
+import contextlib
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
@@ -12,15 +13,18 @@ from nnxp.layers import Layer
 from nnxp.losses import Loss
 from nnxp.memory.buffers import Buffers
 from nnxp.network.model import Model
+from nnxp.optimizers import Optimizer
 from nnxp.training.batch import Batch, Portion
 from nnxp.training.measuring import Measuring
+from nnxp.training.part_update import PartUpdate, part_update
 from nnxp.training.plan import Plan
 from nnxp.training.portion_layers import PortionBatchNorm, PortionStage, found
 from nnxp.training.stages import Stage
 from nnxp.typing import Array
 
 FEW = 16_384
-"""Up to so many gradients are copied into one message with loss and scores: a second message costs more."""
+"""Up to so many gradients are copied into one message with loss and scores: a second message costs more. And all of so
+many parameters are updated by all."""
 
 
 class Message(NamedTuple):
@@ -79,6 +83,9 @@ class PortionPlan(Plan):
     """Which of them is computed."""
     scale = 1.0
     """What its gradients are multiplied by."""
+    _begins = False
+    """Whether the next update is the first that may be in parts."""
+    _in_parts: PartUpdate | None = None
 
     def __init__(self, model: Model) -> None:
         assert model.communicator is not None
@@ -109,6 +116,31 @@ class PortionPlan(Plan):
             )
         self.moments += moments
         return PortionStage(layers[i], buffers, i, i > first).lend(lent)
+
+    @contextlib.contextmanager
+    def in_parts(self) -> Iterator[None]:
+        """Each process updates a part inside, where it can be."""
+        self._begins = self.store.trained > FEW
+        try:
+            yield
+        finally:
+            self._begins = False
+            self._end_parts()
+
+    def _update_store(self, optimizer: Optimizer) -> None:
+        """Likewise, or this process's part of it."""
+        if self._begins:  # with the first step, which callbacks come before
+            self._begins, self._in_parts = False, part_update(self.model)
+        if self._in_parts is not None and self._in_parts.is_of(optimizer):
+            self._in_parts()
+            return
+        self._end_parts()
+        super()._update_store(optimizer)
+
+    def _end_parts(self) -> None:
+        if self._in_parts is not None:
+            self._in_parts.end()
+            self._in_parts = None
 
     def add(self, buffer: Array) -> None:
         """Adds up a flat array over all processes, in place."""

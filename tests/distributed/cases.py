@@ -71,7 +71,7 @@ def shared() -> list[Any]:
 
 
 def wide() -> list[Any]:
-    """Of so many gradients that they are added up where they are."""
+    """Of so many gradients that they are added up where they are, and that each process updates a part."""
     return [Dense(5, 128, l2=1e-3), ReLU(), Dense(128, 128), ReLU(), Dense(128, 3), Softmax()]
 
 
@@ -107,6 +107,7 @@ CASES = {
     "adam": Case(plain, adam(), {"batch_size": 33}),
     "clipped": Case(plain, adam(clip_norm=0.1, clip_value=0.05), {"batch_size": 33}),
     "wide": Case(wide, lambda: nnxp.SGD(0.01, momentum=0.9, clip_norm=1.0), {"batch_size": 33}),
+    "in parts": Case(wide, adam(ema=0.9, clip_value=0.05), {"batch_size": 33, "validation_split": 0.3}, DOUBLE),
     "dropout": Case(dropped, adam(), {"batch_size": 33}),
     "class weights": Case(plain, adam(), {"batch_size": 33}, loss=CLASS_WEIGHTS),
     "sample weights": Case(dropped, adam(), {"batch_size": 33, "sample_weight": WEIGHTS}),
@@ -219,6 +220,13 @@ def same_bits(got: dict[str, Any], expected: dict[str, Any]) -> bool:
     return all(np.array_equal(np.asarray(got[name]), np.asarray(values)) for name, values in expected.items())
 
 
+class ByAll(nnxp.distributed.OverMPI):
+    """Whose processes update all parameters each."""
+
+    def common(self, n: int, dtype: str) -> None:
+        return None
+
+
 def main() -> None:
     from mpi4py import MPI
 
@@ -232,6 +240,8 @@ def main() -> None:
             assert all((a == weights[0]).all() for a in weights), f"{name}: processes have other weights"
             said = compare(got, outcome(case, dtype, None), TOLERANCE[dtype])
             assert not said, f"{name}, {dtype}: {said}"
+            if name == "in parts":
+                assert same_bits(got, outcome(case, dtype, ByAll(MPI.COMM_WORLD))), f"{name}, {dtype}"
             if name in SHARDED:
                 said = compare(outcome(case, dtype, world, sharded=True), got, TOLERANCE[dtype])
                 assert not said, f"shards: {name}, {dtype}: {said}"

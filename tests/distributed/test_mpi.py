@@ -68,8 +68,15 @@ else:
     lent = world.lend(given)
     assert len(windows.windows_of(world.comm)) == 2
     assert kept is None or (kept == ((rows[0] + rows[1]) + rows[2])[5:]).all()
+    common, own = world.common(13, "float32"), np.full(8, world.rank, dtype="float32")
+    time.sleep(0.2 * world.rank)
+    world.spread(own, common)
+    assert own.tolist() == common[:8].tolist() == [0, 0, 1, 1, 1, 2, 2, 2]
+    assert len(windows.windows_of(world.comm)) == 3
+    common = None
     windows.PLACE = "/nowhere" if world.rank == 1 else windows.PLACE
-    assert world.lend(given) is None
+    assert world.lend(given) is None and world.common(13, "float32") is None
+    assert len(windows.windows_of(world.comm)) == 2
 world.gather(None)
 print("as expected")
 """

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from nnxp.distributed import part
+
 
 class Crew:
     """What the members of a crew share; a wait for one that has failed ends at once."""
@@ -24,6 +26,7 @@ class Member:
     def __init__(self, rank: int, crew: Crew) -> None:
         self.rank, self.size, self.crew, self.sums = rank, crew.size, crew, 0
         self.lent: list[np.ndarray] = []
+        self.in_common: list[np.ndarray] = []
 
     def gather(self, given: Any) -> list[Any]:
         self.crew.given[self.rank] = given
@@ -38,6 +41,9 @@ class Member:
     def wait(self) -> None:
         self.crew.barrier.wait()
 
+    def takes(self, buffer: Any) -> bool:
+        return isinstance(buffer, np.ndarray)
+
     def sum(self, buffer: np.ndarray) -> None:
         assert buffer.ndim == 1 and buffer.flags.c_contiguous
         self.sums += 1
@@ -51,6 +57,16 @@ class Member:
             return None
         self.lent.append(np.zeros_like(buffer))
         return self.lent[-1]
+
+    def common(self, n: int, dtype: str) -> np.ndarray | None:
+        self.in_common += self.gather(np.full(n, np.nan, dtype=dtype))[:1]
+        return self.in_common[-1]
+
+    def spread(self, buffer: np.ndarray, common: np.ndarray) -> None:
+        own = part(len(buffer), self.rank, self.size)
+        common[own] = buffer[own]
+        self.crew.barrier.wait()
+        buffer[: own.start], buffer[own.stop :] = common[: own.start], common[own.stop : len(buffer)]
 
     def rows(self, buffer: np.ndarray) -> np.ndarray:
         self.sums += 1
