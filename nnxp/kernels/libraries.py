@@ -11,8 +11,8 @@ from nnxp.typing import Array
 
 FLOATS = ("float32", "float64")
 INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "bool")
-BITS = {"float32": "int32", "float64": "int64", "int64": "int64"}
-"""The integers that `where` selects by."""
+BITS = {"float32": "int32", "float64": "int64", "int64": "uint64"}
+"""The integers that `where` selects by; of integers, those that shift without a sign."""
 
 
 class Library:

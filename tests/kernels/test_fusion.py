@@ -190,6 +190,17 @@ def test_no_formula_needs_a_copy(name: str) -> None:
     assert made is not None and all(instruction.node.op != "copy" for instruction in made.instructions)
 
 
+@pytest.mark.parametrize("mask", [(1 << 34) - 1, (1 << 33) - 1, (1 << 35) - 1, 0])
+def test_a_masked_shift_is_exact(mask: int, fast: bool) -> None:
+    """Only the first mask takes off all copies of the sign and nothing else."""
+    z = np.array([-(2**63), -1, 0, 1, 2**62 + 12345, -(2**40) - 1], np.int64)
+
+    def shifted(z: Array) -> Array:
+        return (z >> 30) & mask
+
+    assert fuse(shifted, np, fast=fast)(z).tolist() == [(number >> 30) & mask for number in z.tolist()]
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("other", [0, 0.0, -0.0, np.inf, np.nan, 1.5])
 def test_where_is_exact(other: float, fast: bool) -> None:
