@@ -23,7 +23,8 @@ class Library:
     instructions : InstructionSet or None
         What its register machine runs; None where all is compiled.
     block : int or None
-        How many elements are computed at a time, so that the registers stay in the cache.
+        Up to how many elements are computed at once. More than these are computed a quarter of them at a time, so that
+        all arrays of an optimizer's update and its registers stay in the cache.
     """
 
     block: int | None = 1 << 17
