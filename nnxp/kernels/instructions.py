@@ -17,7 +17,7 @@ UFUNCS = {
     "lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal", "eq": "equal", "ne": "not_equal",
     "maximum": "maximum", "minimum": "minimum", "sign": "sign", "sqrt": "sqrt", "exp": "exp", "expm1": "expm1",
     "log": "log", "log1p": "log1p", "tanh": "tanh", "erf": "erf", "cos": "cos", "sin": "sin",
-    "bits_mul": "multiply", "bits_xor": "bitwise_xor", "bits_rshift": "right_shift",
+    "bits_mul": "multiply", "bits_xor": "bitwise_xor", "bits_rshift": "right_shift", "bits_lt": "less",
 }  # fmt: skip
 TORCH = {**UFUNCS, "invert": "bitwise_not", "lshift": "bitwise_left_shift", "rshift": "bitwise_right_shift",
          "lt": "lt", "le": "le", "gt": "gt", "ge": "ge", "eq": "eq", "ne": "ne",
@@ -70,11 +70,15 @@ def select_by_bits(graph: Graph, node: Node) -> Node:
 
 
 def shift_without_sign(graph: Graph, node: Node) -> Node:
-    """A right shift whose mask takes off the copies of the sign, as one shift of the bits without a sign."""
-    if node.op == "and" and not node.boolean and node.args[0].op == "rshift" and node.args[1].op == "constant":
-        shifted, by = node.args[0].args
-        if by.value in range(1, 64) and node.args[1].value == (1 << 64 - by.value) - 1:
+    """A right shift whose mask takes off the copies of the sign, as one shift of the bits without a sign; and where
+    that is below a number, as the bits below the number shifted to the left, which is one pass."""
+    first, second = node.args if len(node.args) == 2 else (node, node)
+    if node.op == "and" and not node.boolean and first.op == "rshift" and second.op == "constant":
+        shifted, by = first.args
+        if by.value in range(1, 64) and second.value == (1 << 64 - by.value) - 1:
             return graph.node("bits_rshift", shifted, by)
+    if node.op == "lt" and first.op == "bits_rshift" and second.scalar:
+        return graph.node("bits_lt", first.args[0], graph.apply("lshift", second, first.args[1]), boolean=True)
     return node
 
 

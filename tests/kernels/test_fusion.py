@@ -198,7 +198,13 @@ def test_a_masked_shift_is_exact(mask: int, fast: bool) -> None:
     def shifted(z: Array) -> Array:
         return (z >> 30) & mask
 
-    assert fuse(shifted, np, fast=fast)(z).tolist() == [(number >> 30) & mask for number in z.tolist()]
+    def below(z: Array, bound: int) -> Array:
+        return shifted(z) < bound
+
+    expected = [(number >> 30) & mask for number in z.tolist()]
+    assert fuse(shifted, np, fast=fast)(z).tolist() == expected
+    for bound in (-1, 0, 1, 2**32, 2**34):
+        assert fuse(below, np, fast=fast)(z, bound).tolist() == [number < bound for number in expected]
 
 
 @pytest.mark.long
