@@ -19,7 +19,7 @@ from nnxp.typing import Array
 class DenseActivation(DenseStage):
     """A dense layer and an activation: f(z + b) in one pass over z = x W, and dz = f'(z + b) dy in one pass over
     dy, the bias's gradient Σᵢ dzᵢ with it. Where f' is of z, forward computes it and keeps s f' for backward, of which
-    it shares the greater part; but a GPU, which waits for its memory, has it computed again.
+    it shares the greater part, on NumPy and PyTorch; CuPy, which waits for its memory, computes it again.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ class DenseActivation(DenseStage):
         self.activation, self.in_place = activation, in_place
         self.keeps_z = training and "inputs" in activation.reads  # else the output is all that backward reads
         backward = self.trained or needs_dinputs or bool(activation.parameters)
-        self.keeps_slope = self.keeps_z and backward and self.backend.library != "cupy"
+        self.keeps_slope = self.keeps_z and backward and self.backend.library in ("numpy", "torch")
         self.results = ["activation", *self.beside, *["slope"] * self.keeps_slope] if self.keeps_z else []
         self.slope_of = (self.scale,) * self.keeps_slope
         self.optional, self.constants = bool(activation.options), list[Any]()
