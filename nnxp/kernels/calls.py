@@ -160,10 +160,10 @@ def _blocks(
     lowered: Lowered, call: Call, compute: Block, flat: bool, spread: list[int], registers: Any, casts: Any
 ) -> Block:
     """A loop over blocks of elements in order, or of rows, each of which `compute` computes."""
-    library, size = lowered.library, lowered.library.block
-    assert size is not None
+    library = lowered.library
+    assert library.block is not None
     end, rest = (math.prod(call.shape), ()) if flat else (call.shape[0], call.shape[1:])
-    step = max(1, size // math.prod(rest))
+    step = max(1, library.block // 4 // math.prod(rest))
     parts = []
     for start in range(0, end, step):
         shape = (min(step, end - start), *rest)

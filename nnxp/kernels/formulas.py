@@ -312,17 +312,18 @@ def mish(x: Array) -> Array:
     n / (n + 2), which is 1 in float64 from x = 20 on, so x is taken up to 40 in it."""
     e = xp.exp(xp.minimum(x, 40))
     n = e * (e + 2)
-    return x * (n / (n + 2))
+    u = 1 / (n + 2)
+    return x * (n * u)
 
 
 def mish_grad(x: Array, dy: Array) -> Array:
     """dy · (t + x(1 - t²) sigmoid(x)) with t = tanh(softplus(x)) = n / (n + 2), of which
-    (1 - t²) sigmoid(x) = 4eˣ(eˣ + 1) / (n + 2)²."""
+    (1 - t²) sigmoid(x) = 4eˣ(eˣ + 1) / (n + 2)² = 4(n - eˣ) / (n + 2)²."""
     z = xp.minimum(x, 40)
     e = xp.exp(z)
     n = e * (e + 2)
     u = 1 / (n + 2)
-    return dy * (n * u + z * (4 * (e * u) * ((e + 1) * u)))
+    return dy * (n * u + z * (4 * ((n - e) * u * u)))
 
 
 def gelu(x: Array) -> Array:

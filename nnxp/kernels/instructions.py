@@ -4,6 +4,8 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from nnxp.kernels.graph import Graph, Node
 from nnxp.kernels.program import Instruction, Program
 from nnxp.kernels.source import conversions, function, name, on_host
@@ -15,7 +17,7 @@ UFUNCS = {
     "lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal", "eq": "equal", "ne": "not_equal",
     "maximum": "maximum", "minimum": "minimum", "sign": "sign", "sqrt": "sqrt", "exp": "exp", "expm1": "expm1",
     "log": "log", "log1p": "log1p", "tanh": "tanh", "erf": "erf", "cos": "cos", "sin": "sin",
-    "bits_and": "bitwise_and", "bits_xor": "bitwise_xor",
+    "bits_mul": "multiply", "bits_xor": "bitwise_xor", "bits_rshift": "right_shift", "bits_lt": "less",
 }  # fmt: skip
 TORCH = {**UFUNCS, "invert": "bitwise_not", "lshift": "bitwise_left_shift", "rshift": "bitwise_right_shift",
          "lt": "lt", "le": "le", "gt": "gt", "ge": "ge", "eq": "eq", "ne": "ne",
@@ -53,18 +55,41 @@ def _is_zero(node: Node) -> bool:
 
 
 def select_by_bits(graph: Graph, node: Node) -> Node:
-    """`where(c, a, b)` as b ^ ((a ^ b) & mask), the mask all ones where c holds: exact for NaN and infinity, and
-    several times as fast as NumPy's `where`. Where a or b is 0, one `and` is enough."""
+    """`where(c, a, b)` as b ^ ((a ^ b) · c), of their bits as integers, with c as 1 or 0: exact for NaN and infinity,
+    and several times as fast as NumPy's `where`. Where a or b is 0, the product is enough."""
     if node.op != "where":
         return node
     condition, a, b = node.args
-    mask = graph.node("mask", condition)
-    if _is_zero(b):
-        return graph.node("bits_and", _filled(graph, a), mask)
     if _is_zero(a):
-        return graph.node("bits_and", _filled(graph, b), graph.node("mask", graph.apply("invert", condition)))
-    a, b = _filled(graph, a), _filled(graph, b)
-    return graph.node("bits_xor", graph.node("bits_and", graph.node("bits_xor", a, b), mask), b)
+        condition, a, b = graph.apply("invert", condition), b, a
+    chosen = graph.node("as_bits", condition)
+    if _is_zero(b):
+        return graph.node("bits_mul", _filled(graph, a), chosen)
+    b = _filled(graph, b)
+    return graph.node("bits_xor", graph.node("bits_mul", graph.node("bits_xor", b, a), chosen), b)
+
+
+def shift_without_sign(graph: Graph, node: Node) -> Node:
+    """A right shift whose mask takes off the copies of the sign, as one shift of the bits without a sign; and where
+    that is below a number, as the bits below the number shifted to the left, which is one pass."""
+    first, second = node.args if len(node.args) == 2 else (node, node)
+    if node.op == "and" and not node.boolean and first.op == "rshift" and second.op == "constant":
+        shifted, by = first.args
+        if by.value in range(1, 64) and second.value == (1 << 64 - by.value) - 1:
+            return graph.node("bits_rshift", shifted, by)
+    if node.op == "lt" and first.op == "bits_rshift" and second.scalar:
+        return graph.node("bits_lt", first.args[0], graph.apply("lshift", second, first.args[1]), boolean=True)
+    return node
+
+
+def on_numpy(graph: Graph, node: Node) -> Node:
+    """What NumPy computes in fewer passes."""
+    return shift_without_sign(graph, select_by_bits(graph, node))
+
+
+def _pattern(number: float, like: Any, bits: Any) -> Any:
+    """The bits of a number of one array's type, as the other's."""
+    return np.asarray(number, like.dtype).view(bits.dtype)
 
 
 def arrays_first(graph: Graph, node: Node) -> Node:
@@ -108,8 +133,16 @@ class Ufuncs(InstructionSet):
     """NumPy's and CuPy's: ufuncs with `out=`."""
 
     def __init__(self, module: Any, **others: Callable[..., Any]) -> None:
-        super().__init__(module, UFUNCS, select_by_bits)
-        self.functions |= {"_copyto": module.copyto, **others}
+        super().__init__(module, UFUNCS, on_numpy)
+        self.functions |= {"_copyto": module.copyto, "_pattern": _pattern, **others}
+
+    def operands(self, instruction: Instruction) -> list[str]:
+        """Likewise, and the bits of a number where bits are worked on."""
+        node, texts, into = instruction.node, super().operands(instruction), instruction.into
+        if node.op != "bits_xor":
+            return texts
+        pairs = zip(node.args, texts, strict=True)
+        return [f"_pattern({text}, {into}, {into}_bits)" if a.scalar else text for a, text in pairs]
 
     def lines(self, instruction: Instruction) -> list[str]:
         """A ufunc with `out=`."""
@@ -117,9 +150,9 @@ class Ufuncs(InstructionSet):
         match instruction.node.op:
             case "copy" | "fill":
                 return [f"_copyto({into}, {operands[0]})"]
-            case "mask":
-                return [f"_copyto({into}_bits, {operands[0]})", f"_negative({into}_bits, out={into}_bits)"]
-            case "bits_and" | "bits_xor":
+            case "as_bits":
+                return [f"_copyto({into}_bits, {operands[0]})"]
+            case "bits_mul" | "bits_xor" | "bits_rshift":
                 into += "_bits"
         return [f"_{self.names[instruction.node.op]}({', '.join(operands)}, out={into})"]
 

@@ -11,8 +11,8 @@ from nnxp.typing import Array
 
 FLOATS = ("float32", "float64")
 INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "bool")
-BITS = {"float32": "int32", "float64": "int64", "int64": "int64"}
-"""The integers that `where` selects by."""
+BITS = {"float32": "int32", "float64": "int64", "int64": "uint64"}
+"""The integers that `where` selects by; of integers, those that shift without a sign."""
 
 
 class Library:
@@ -23,7 +23,8 @@ class Library:
     instructions : InstructionSet or None
         What its register machine runs; None where all is compiled.
     block : int or None
-        How many elements are computed at a time, so that the registers stay in the cache.
+        Up to how many elements are computed at once. More than these are computed a quarter of them at a time, so that
+        all arrays of an optimizer's update and its registers stay in the cache.
     """
 
     block: int | None = 1 << 17

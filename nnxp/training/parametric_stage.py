@@ -1,14 +1,15 @@
 """The stage of a dense layer and an activation that each neuron has a learned share of."""
 
-from nnxp import kernels
+from collections.abc import Callable
+from typing import Any
+
 from nnxp.activations import Activation
 from nnxp.kernels import formulas
-from nnxp.kernels.binding import bound
 from nnxp.layers import Dense
 from nnxp.memory.buffers import Buffers
 from nnxp.network.parametric import ParametricActivation
+from nnxp.training.activation_stage import DenseActivation
 from nnxp.training.sizes import Sized
-from nnxp.training.stages import DenseActivation
 from nnxp.typing import Array
 
 
@@ -17,18 +18,19 @@ class DenseParametric(DenseActivation):
     output, and dα is the one thing more that backward computes, of that and dy."""
 
     activation: ParametricActivation
+    beside = ("difference",)
 
     def _fuse(self) -> None:
         super()._fuse()
-        self.activate = self.backend.fuse(kernels.compose(self.activation.with_difference(), self.add_row))
         self.sum_products = self.backend.fuse(formulas.product, into=("x",), column_sums=True)
+
+    def _forward_formula(self) -> Callable[..., Any]:
+        return self.activation.with_difference()
 
     def sized(self, n: int) -> Sized:
         """Memory for n rows, and calls on it."""
         at = super().sized(n)
-        at.difference = self.buffers.take(self, "difference", at.z.shape)
-        out = at.a, at.difference
-        at.forward = bound(self.activate, *at.read, out=out)
+        at.difference = self.buffers.take(self, *self.beside, at.z.shape)
         return at
 
     def backward(self, dy: Array) -> Array | None:

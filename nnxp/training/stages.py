@@ -5,9 +5,8 @@ backward reads. Nobody else holds a gradient on its way through the stages, so t
 """
 
 from collections.abc import Sequence
-from typing import Any, TypeGuard
+from typing import TypeGuard
 
-from nnxp import kernels
 from nnxp.activations import ACTIVATIONS, Activation, Linear, Softmax
 from nnxp.doors.sparse import SparseRows
 from nnxp.kernels import formulas
@@ -216,82 +215,3 @@ class DenseAlone(DenseStage):
     def lines(self) -> tuple[str, str]:
         """Forward and backward in words."""
         return "Dense.forward", "Dense.backward" + self._only()
-
-
-class DenseActivation(DenseStage):
-    """A dense layer and an activation: f(z + b) in one pass over z = x W, and dz = f'(z + b) dy in one pass over
-    dy, the bias's gradient Σᵢ dzᵢ with it.
-
-    Parameters
-    ----------
-    in_place
-        Whether backward may write over its argument.
-    """
-
-    def __init__(
-        self,
-        dense: Dense,
-        activation: Activation | ParametricActivation,
-        buffers: Buffers,
-        position: int,
-        needs_dinputs: bool,
-        training: bool = True,
-        in_place: bool = True,
-    ) -> None:
-        super().__init__(dense, [dense, activation], buffers, position, needs_dinputs, training)
-        self.activation, self.in_place = activation, in_place
-        self.keeps_z = training and "inputs" in activation.reads  # else the output is all that backward reads
-        self.optional, self.constants = bool(activation.options), list[Any]()
-        self._fuse()
-
-    def _fuse(self) -> None:
-        self.sizes.clear()
-        self.functions = self.activation.functions()
-        biased, gradient = kernels.compose(self.functions[0], self.add_row), self.functions[1]
-        gradient = kernels.compose(gradient, self.add_row) if self.keeps_z else gradient
-        gradient = kernels.compose(formulas.times, gradient) if self.scaled else gradient
-        flushes = {} if self.functions[0] is formulas.relu else self.flushes  # a slope of 0 or 1 makes nothing small
-        gradient = kernels.compose(formulas.without_tiny, gradient) if flushes else gradient
-        self.activate = self.backend.fuse(biased, into=() if self.keeps_z else ("z",))
-        into = ("dy",) if self.in_place else ()
-        self.differentiate = self.backend.fuse(gradient, into=into, column_sums=True, **flushes)
-
-    def sized(self, n: int) -> Sized:
-        """Memory for n rows, and calls on it: of the activation's constants alone."""
-        at, take = super().sized(n), self.buffers.take
-        if self.keeps_z:
-            at.read, at.a = (at.z, *self.addends), take(self, "activation", at.z.shape)
-            at.forward = bound(self.activate, *at.read, out=at.a)
-        else:
-            at.read, at.a, at.forward = (at.z,), at.z, bound(self.activate, at.z, *self.addends)
-        if not self.in_place:
-            at.dz = take(self, "dz", at.z.shape)
-        return at
-
-    def forward(self, x: Array) -> Array:
-        """f(s x W + b)."""
-        if self.optional:
-            if self.activation.functions() != self.functions:  # an option that chooses the formula was changed
-                self._fuse()
-            self.constants = self.activation.constants()
-        at = self.product(x)
-        at.forward(*self.constants)
-        return at.a
-
-    def backward(self, dy: Array) -> Array | None:
-        """The gradients of f(s x W + b)."""
-        at = self.at
-        if dy is not at.by:
-            out = {} if self.in_place else {"out": at.dz}
-            if not self.buffers.handed_out(dy):  # a new array at every step
-                self.differentiate(*at.read, dy, *self.constants, *self.scales, sums=self.db, **out)
-                return self.gradients(dy if self.in_place else at.dz)
-            at.by, at.backward = dy, bound(self.differentiate, *at.read, dy, sums=self.db, **out)
-        at.backward(*self.constants, *self.scales)
-        return self.gradients(dy if self.in_place else at.dz)
-
-    def lines(self) -> tuple[str, str]:
-        """Forward and backward in words."""
-        name = type(self.activation).__name__
-        forward = f"Dense.forward, its bias and {name}.forward in one pass"
-        return forward, f"{name}.backward and Dense.dbiases in one pass, Dense.backward" + self._only()

@@ -190,6 +190,23 @@ def test_no_formula_needs_a_copy(name: str) -> None:
     assert made is not None and all(instruction.node.op != "copy" for instruction in made.instructions)
 
 
+@pytest.mark.parametrize("mask", [(1 << 34) - 1, (1 << 33) - 1, (1 << 35) - 1, 0])
+def test_a_masked_shift_is_exact(mask: int, fast: bool) -> None:
+    """Only the first mask takes off all copies of the sign and nothing else."""
+    z = np.array([-(2**63), -1, 0, 1, 2**62 + 12345, -(2**40) - 1], np.int64)
+
+    def shifted(z: Array) -> Array:
+        return (z >> 30) & mask
+
+    def below(z: Array, bound: int) -> Array:
+        return shifted(z) < bound
+
+    expected = [(number >> 30) & mask for number in z.tolist()]
+    assert fuse(shifted, np, fast=fast)(z).tolist() == expected
+    for bound in (-1, 0, 1, 2**32, 2**34):
+        assert fuse(below, np, fast=fast)(z, bound).tolist() == [number < bound for number in expected]
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("other", [0, 0.0, -0.0, np.inf, np.nan, 1.5])
 def test_where_is_exact(other: float, fast: bool) -> None:

@@ -24,9 +24,10 @@ from nnxp import (
     SoftmaxCrossentropy,
     activations,
 )
+from nnxp.training.activation_stage import DenseActivation
 from nnxp.training.heads import DenseSoftmaxCrossentropy
 from nnxp.training.parametric_stage import DenseParametric
-from nnxp.training.stages import FUSED, DenseActivation, LayerStage
+from nnxp.training.stages import FUSED, LayerStage
 from tests.helpers.matrix import Target
 from tests.helpers.models import Scale, values
 from tests.helpers.watch import watched
@@ -165,6 +166,12 @@ def test_what_is_fused() -> None:
     plan = model("deep", "classes").training.plan
     assert [type(stage) for stage in plan.stages] == [DenseActivation] * 3
     assert type(plan.head) is DenseSoftmaxCrossentropy
+
+
+def test_no_slope_is_kept_where_nothing_comes_back() -> None:
+    layers = [Dense(M, 3, trainable=False), "gelu", Dense(3, 3, trainable=False), "gelu", Dense(3, 2), "gelu"]
+    own = Sequential(layers, loss="mean_squared_error", backend="numpy", seed=0)
+    assert [stage.keeps_slope for stage in own.training.plan.stages] == [False, False, True]
 
 
 def test_the_plan_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
