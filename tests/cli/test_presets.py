@@ -82,12 +82,19 @@ def test_the_default_preset_is_the_one_that_is_named_so(here: Path) -> None:
 
 @pytest.mark.parametrize(
     ("options", "members"),
-    [((), MEMBERS), (("--members", 1), 1), (("--optimizer", "lbfgs"), 1), (("--preset", "binned"), 1)],
+    [
+        ((), MEMBERS),
+        (("--members", 1), 1),
+        (("--optimizer", "lbfgs"), 1),
+        (("--clip-norm", 1), 1),
+        (("--reproducible",), 1),
+        (("--preset", "binned"), 1),
+    ],
 )
 def test_a_table_gets_several_networks_unless_something_else_is_asked_for(
     options: tuple[Any, ...], members: int, here: Path
 ) -> None:
-    """L-BFGS looks at all parameters of one network together."""
+    """L-BFGS and a norm look at all parameters of one network together; that parts of batches repeat is so of one."""
     summary = run("--target", "answer", "--epochs", 1, *options)
     assert summary["members"] == members == nnxp.load("run/model.safetensors").members
 
