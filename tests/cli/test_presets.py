@@ -13,9 +13,11 @@ import pytest
 import nnxp
 from nnxp import plots
 from nnxp.cli import main
+from nnxp.cli.recipes import recipe_for
+from nnxp.network.recipe import SEVERAL
 from nnxp.tabular import Encoder
 from nnxp.tabular.findings import baselines
-from nnxp.tabular.networks.presets import MEMBERS, PRESETS, get_preset
+from nnxp.tabular.networks.presets import PRESETS, get_preset
 
 ROOT = Path(__file__).parents[2]
 TOWNS = [f"town {k:02}" for k in range(12)]
@@ -78,12 +80,13 @@ def test_the_default_preset_is_the_one_that_is_named_so(here: Path) -> None:
     unnamed = run("--target", "answer", "--epochs", 2)
     named = run("--target", "answer", "--epochs", 2, "--preset", "default")
     assert unnamed["findings"] == named["findings"] and unnamed["architecture"] == named["architecture"]
+    assert recipe_for("t.csv") == get_preset("default", False, 240).recipe  # what --help says
 
 
 @pytest.mark.parametrize(
     ("options", "members"),
     [
-        ((), MEMBERS),
+        ((), SEVERAL.members),
         (("--members", 1), 1),
         (("--optimizer", "lbfgs"), 1),
         (("--clip-norm", 1), 1),
