@@ -39,6 +39,11 @@ def _explained(args: argparse.Namespace) -> Explanation:
     if args.data is None:
         raise UsageError(f"got {args.model} without a FILE, expected one with rows to train on: {usage}")
     model, preprocessing = open_model(args.model, "numpy", None)
+    if model.members > 1:
+        raise UsageError(
+            f"got {args.model} of {model.members} networks, expected one: nnxp train ... --members 1, or in Python "
+            "nnxp.explain(model.member(0), X, y)"
+        )
     X, y = _examples(args, model, preprocessing)
     rows = args.stretch or slice(0, min(2, len(X)))
     if rows.stop > len(X):

@@ -14,7 +14,9 @@ output neurons that many explanations of backpropagation work through.
 
 def add(command: argparse.ArgumentParser) -> None:
     """The model, its rows, and where the page goes."""
-    command.add_argument("model", metavar="MODEL", nargs="?", help="a model.safetensors, of at most 5,000 parameters")
+    command.add_argument(
+        "model", metavar="MODEL", nargs="?", help="a model.safetensors: one network, of at most 5,000 parameters"
+    )
     command.add_argument(
         "data", metavar="FILE", nargs="?", help=f"{table_options.TABLE}, an .npz file, digits, spiral or moons"
     )

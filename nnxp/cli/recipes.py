@@ -2,7 +2,7 @@
 
 import os
 
-from nnxp.network.recipe import BINS, Recipe
+from nnxp.network.recipe import SEVERAL, Recipe
 
 TABLES = (".csv", ".tsv", ".tab", ".txt", ".parquet", ".feather", ".arrow", ".xlsx")
 """How the name of a table's file ends."""
@@ -36,7 +36,7 @@ RECIPES = {
     "fashion-mnist": IMAGES,
     "mnist": IMAGES,
     "a folder": IMAGES,
-    "a table": BINS,
+    "a table": SEVERAL,
     "a file": Recipe(),
 }
 

@@ -76,7 +76,13 @@ def _own(args: argparse.Namespace, preset: Preset) -> Any:
             known = ", ".join(f"--{field.replace('_', '-')}" for field in names if field in preset.recipe._fields)
             option = f"--{name.replace('_', '-')}"
             raise UsageError(f"{option} is no setting of --preset {preset.name}, expected {known}, or --preset mlp")
-    return preset.recipe._replace(**given)
+    recipe = preset.recipe._replace(**given)
+    if args.reproducible and recipe.members > 1:
+        raise UsageError(
+            f"--reproducible is for one network, and --preset {preset.name} has {recipe.members}: leave it out, or "
+            "add --members 1"
+        )
+    return recipe
 
 
 def settle(args: argparse.Namespace, recipe: Recipe) -> Recipe:
@@ -105,14 +111,16 @@ def settle(args: argparse.Namespace, recipe: Recipe) -> Recipe:
                 option = f"--{name.replace('_', '-')}"
                 raise UsageError(f"{option} changes the loss at every step, which --optimizer lbfgs cannot follow")
         recipe = recipe._replace(dropout=0.0, input_dropout=0.0)
-    together = recipe.optimizer == "lbfgs" or "clip_norm" in recipe.optimizer_options
-    if together and args.members is None:
-        recipe = recipe._replace(members=1)
-    elif together and recipe.members > 1:
-        option = "--optimizer lbfgs" if recipe.optimizer == "lbfgs" else "--clip-norm"
-        raise UsageError(
-            f"{option} looks at all parameters together, and --members trains networks apart: leave one out"
-        )
+    alone = {
+        "--optimizer lbfgs": recipe.optimizer == "lbfgs",
+        "--clip-norm": "clip_norm" in recipe.optimizer_options,
+        "--reproducible": args.reproducible,
+    }
+    if one := next((name for name, is_asked in alone.items() if is_asked), None):
+        if args.members is None:
+            recipe = recipe._replace(members=1)
+        elif recipe.members > 1:
+            raise UsageError(f"{one} is for one network, and --members trains several: leave one of them out")
     positive("epochs", recipe.epochs)
     positive("batch_size", recipe.batch_size)
     if recipe.normalization == "none":

@@ -78,3 +78,5 @@ BINS = Recipe(
     epochs=50,
 )
 """With dropout 0.5 where classes are predicted: chosen on public tables (benchmarks/tabular/PROTOCOL.md)."""
+SEVERAL = BINS._replace(members=8)
+"""What a table gets where nothing else is asked for."""

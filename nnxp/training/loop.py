@@ -260,13 +260,14 @@ class Training(Step):
         self._running.kept.put_back()
         where = self._first_not_finite(stop, x, y, " from the weights put back") or where
         self._go_back()  # again: a forward in training moves running means
+        clip = "clip_norm" if model.members == 1 else "clip_value"  # a norm of all gradients would join the members
         return NonFiniteLossError(
             f"the loss of step {stop.step} (epoch {model.epoch + 1}) is not a finite number; running "
             f"{'that' if same else 'a later'} batch again, "
             f"{where or 'every value is finite, so the weights diverged during the epoch'}. The "
             "weights are back at the last that began an epoch with a finite loss, and the optimizer starts "
             f"afresh: lower the learning rate (now {model.optimizer.learning_rate:g}), give the optimizer "
-            "clip_norm=1.0, or rescale the inputs"
+            f"{clip}=1.0, or rescale the inputs"
         )
 
     def _first_not_finite(self, stop: "_Stopped", x: Array, y: Array, note: str = "") -> str:

@@ -68,6 +68,7 @@ def test_failures_are_one_line(capsys: pytest.CaptureFixture[str], here: Path) -
     nnxp.Sequential([nnxp.Dense(2, 2), "softmax"], "categorical_crossentropy", seed=0).save("model.safetensors")
     nnxp.Sequential([nnxp.Dense(2, 2000)], "mean_squared_error", seed=0).save("large.safetensors")
     np.savez("wide.npz", X=X, y=np.zeros((3, 2000)))
+    nnxp.Sequential([nnxp.Dense(2, 2)], "mean_squared_error", members=2, seed=0).save("several.safetensors")
     Path("there.html").write_text("mine")
     for words, said in (
         ("explain --rows 0:2", "--rows is for a FILE, and there is none"),
@@ -78,6 +79,7 @@ def test_failures_are_one_line(capsys: pytest.CaptureFixture[str], here: Path) -
         ("explain model.safetensors data.npz --rows 2:2", "argument --rows: got '2:2'"),
         ("explain model.safetensors data.npz --decimal ,", "--decimal is for a table"),
         ("explain large.safetensors wide.npz", "got a model of 6,000 parameters, expected at most 5,000"),
+        ("explain several.safetensors data.npz", "got several.safetensors of 2 networks, expected one: nnxp train"),
         ("explain --out there.html", "there.html is there already"),
         ("explain --out no/step.html", "there is no folder no"),
         ("explain --format pdf", "argument --format"),

@@ -115,8 +115,10 @@ def test_another_number_of_them_is_another_run(capsys: pytest.CaptureFixture[str
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("digits --members 2 --clip-norm 1", "--clip-norm looks at all parameters together"),
-        ("digits --members 2 --optimizer lbfgs", "--optimizer lbfgs looks at all parameters together"),
+        ("digits --members 2 --clip-norm 1", "--clip-norm is for one network, and --members trains several"),
+        ("digits --members 2 --optimizer lbfgs", "--optimizer lbfgs is for one network"),
+        ("digits --members 2 --reproducible", "--reproducible is for one network"),
+        ("t.csv --target answer --preset tabm --reproducible", "--preset tabm has 32: leave it out, or add --m"),
         ("digits --members 0", "argument --members: got '0', expected a number of networks from 1 up, 8 say"),
     ],
 )

@@ -13,9 +13,11 @@ import pytest
 import nnxp
 from nnxp import plots
 from nnxp.cli import main
+from nnxp.cli.recipes import recipe_for
+from nnxp.network.recipe import SEVERAL
 from nnxp.tabular import Encoder
 from nnxp.tabular.findings import baselines
-from nnxp.tabular.networks.presets import MEMBERS, PRESETS, get_preset
+from nnxp.tabular.networks.presets import PRESETS, get_preset
 
 ROOT = Path(__file__).parents[2]
 TOWNS = [f"town {k:02}" for k in range(12)]
@@ -78,16 +80,24 @@ def test_the_default_preset_is_the_one_that_is_named_so(here: Path) -> None:
     unnamed = run("--target", "answer", "--epochs", 2)
     named = run("--target", "answer", "--epochs", 2, "--preset", "default")
     assert unnamed["findings"] == named["findings"] and unnamed["architecture"] == named["architecture"]
+    assert recipe_for("t.csv") == get_preset("default", False, 240).recipe  # what --help says
 
 
 @pytest.mark.parametrize(
     ("options", "members"),
-    [((), MEMBERS), (("--members", 1), 1), (("--optimizer", "lbfgs"), 1), (("--preset", "binned"), 1)],
+    [
+        ((), SEVERAL.members),
+        (("--members", 1), 1),
+        (("--optimizer", "lbfgs"), 1),
+        (("--clip-norm", 1), 1),
+        (("--reproducible",), 1),
+        (("--preset", "binned"), 1),
+    ],
 )
 def test_a_table_gets_several_networks_unless_something_else_is_asked_for(
     options: tuple[Any, ...], members: int, here: Path
 ) -> None:
-    """L-BFGS looks at all parameters of one network together."""
+    """L-BFGS and a norm look at all parameters of one network together; that parts of batches repeat is so of one."""
     summary = run("--target", "answer", "--epochs", 1, *options)
     assert summary["members"] == members == nnxp.load("run/model.safetensors").members
 

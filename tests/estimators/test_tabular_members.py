@@ -16,10 +16,11 @@ import nnxp
 from nnxp import TabularClassifier, TabularRegressor
 from nnxp.cli import main
 from nnxp.estimators.uncertainty import mutual_information
+from nnxp.network.recipe import SEVERAL
 from nnxp.tabular import Encoder
 from nnxp.tabular.findings.baselines import linear_model
 from nnxp.tabular.networks import trained
-from nnxp.tabular.networks.presets import LARGE, MEMBERS, get_preset
+from nnxp.tabular.networks.presets import LARGE, get_preset
 from nnxp.tabular.networks.purpose import Purpose
 from nnxp.tabular.networks.temperature import temperature
 from nnxp.tabular.reading.frames import as_table
@@ -194,10 +195,10 @@ def test_a_temperature_is_of_the_mean_that_is_predicted() -> None:
 
 def test_how_many_networks_is_the_presets_unless_it_is_said() -> None:
     rows, labels, _ = made(60)
-    asked = [(None, MEMBERS), (1, 1), (2, 2)]
+    asked = [(None, SEVERAL.members), (1, 1), (2, 2)]
     for members, found in asked:
         assert TabularClassifier(epochs=1, members=members).fit(rows, labels).model_.members == found
-    assert [get_preset("default", True, n).recipe.members for n in (LARGE - 1, LARGE)] == [MEMBERS, 1]
+    assert [get_preset("default", True, n).recipe.members for n in (LARGE - 1, LARGE)] == [SEVERAL.members, 1]
 
 
 def test_what_one_network_and_few_rows_cannot_say() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from nnxp.errors import hint
 from nnxp.layers import PiecewiseLinearEmbedding
-from nnxp.network.recipe import BINS, ONE_LAYER, Recipe
+from nnxp.network.recipe import BINS, ONE_LAYER, SEVERAL, Recipe
 from nnxp.network.stack import stack
 from nnxp.optimizers import get_optimizer
 from nnxp.tabular.networks.purpose import Made, Purpose
@@ -23,8 +23,6 @@ FEWEST = 100
 """Of fewer rows none is held out: a fifth of them would choose by chance, and is wanted for the training."""
 LARGE = 20_000
 """Rows of a table from which on it tells enough for a larger network that needs no dropout."""
-MEMBERS = 8
-"""Networks of `ensemble`; of large tables one, whose predictions differ less from another seed's."""
 FEWEST_STEPS, SMALLEST = 16, 32
 """Of an epoch of `binned`, as long as a step has so many rows."""
 
@@ -135,7 +133,8 @@ BINNED = Preset(
     large={"hidden": (256, 256), "bins": 64, "dropout": 0.0, "epochs": 60},
     classes={"dropout": 0.5},
 )
-ENSEMBLE = replace(BINNED, name="ensemble", recipe=BINS._replace(members=MEMBERS), large={**BINNED.large, "members": 1})
+ENSEMBLE = replace(BINNED, name="ensemble", recipe=SEVERAL, large={**BINNED.large, "members": 1})
+"""Of large tables one network, whose predictions differ less from another seed's."""
 REALMLP_S = Preset(
     "realmlp-s",
     TD_S,
