@@ -136,7 +136,7 @@ def test_tabm_says_its_members_and_may_stop_early(capsys: pytest.CaptureFixture[
     options = ("--hidden", "8,6", "--epochs", "3", "--early-stopping", "1", "--out", "run")
     assert main(["train", "t.csv", "--target", "answer", "--preset", "tabm", *options]) in (0, None)
     said = capsys.readouterr().out
-    assert "8-6-2, 32 members of shared weights, relu, dropout 0.1; " in said
+    assert "32 members, each " in said and "-8-6-2, shared weights, relu, dropout 0.1; " in said
     assert "adamw, learning rate 0.002, weight decay 0.0003, gradients clipped to a norm of 1; " in said
     model = nnxp.load("run/model.safetensors")
     assert model.members == 32 and [layer.n_out for layer in model.layers if hasattr(layer, "n_out")] == [8, 6, 2]

@@ -24,7 +24,7 @@ class TabM(NamedTuple):
     def network(self) -> list[str]:
         """What there is beside the hidden layers' widths."""
         dropout = [f"dropout {self.dropout:g}"] if self.dropout else []
-        return [f"{self.members} members of shared weights", "relu", *dropout]
+        return [*(["shared weights"] if self.members > 1 else []), "relu", *dropout]
 
     @property
     def rule(self) -> list[str]:
