@@ -87,8 +87,9 @@ def remembering() -> list[register_machine._Seen]:
 
 
 def process_size() -> int:
-    """Bytes of this process that are in memory."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    """Bytes of this process that are in memory, without those of files, which the system drops as it likes."""
+    _, resident, of_files, *_ = map(int, Path("/proc/self/statm").read_text().split())
+    return (resident - of_files) * os.sysconf("SC_PAGE_SIZE")
 
 
 def held() -> tuple[int, int]:
