@@ -182,7 +182,7 @@ def sample_weights(
     own = backend.owns(weights) and backend.library != "numpy"
     given = weights if own else backend._admit(weights, ONE_EACH)
     with np.errstate(over="ignore"):  # what a cast makes infinite is found below
-        w = backend.asarray(given, dtype=dtype) if own else np.asarray(given, dtype=dtype)
+        w = backend.asarray(given, dtype=dtype) if own else np.asarray(given, dtype=dtype, order="C")
     apart = members > 1 and w.ndim == 2
     if tuple(w.shape) != ((n, members) if apart else (n,)):
         also = f", or ({n}, {members}), one for each member" if members > 1 else ""

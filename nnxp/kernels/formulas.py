@@ -426,6 +426,16 @@ def sigmoid_crossentropy_grad(z: Array, y: Array) -> Array:
     return sigmoid(z) - y
 
 
+def hit_by_probability(p: Array, y: Array) -> Array:
+    """1 where p and y are on the same side of 1/2, each with no more than that, else 0."""
+    return xp.where((p > 0.5) ^ (y > 0.5), 0 * y, 1)  # of the type of y
+
+
+def hit_by_logit(z: Array, y: Array) -> Array:
+    """`hit_by_probability` of sigmoid(z)."""
+    return xp.where((z > 0) ^ (y > 0.5), 0 * y, 1)
+
+
 # --- optimizers, in order of increasing complexity -------------------------------------------------
 
 

@@ -10,7 +10,7 @@ from nnxp.doors.options import each_member, not_negative, positive
 from nnxp.initializers import INITIALIZERS, Initializer, get_initializer
 from nnxp.kernels import formulas
 from nnxp.layers.base import Layer
-from nnxp.regularizers import add_gradient
+from nnxp.regularizers import adding
 from nnxp.typing import Array, ArrayLike, HostArray
 
 PARAMETRIZATIONS = ("standard", "ntk")
@@ -160,7 +160,7 @@ class Dense(Layer):
         """Adds the regularization's part to `dweights` and `dbiases`."""
         if self._penalised:
             for name, l1, l2 in self._penalties():
-                add_gradient(self.backend, self.gradient(name), getattr(self, name), l1, l2)
+                adding(self.backend, l1, l2)(self.gradient(name), getattr(self, name), 1.0)
 
     @property
     def _penalised(self) -> bool:

@@ -8,7 +8,7 @@ All share one contract. `forward(y_pred, y)` gives each sample's loss ℓᵢ, (n
 from typing import Any
 
 from nnxp.doors.naming import lookup
-from nnxp.losses.base import Loss
+from nnxp.losses.base import ElementwiseLoss, Loss
 from nnxp.losses.crossentropy import (
     BinaryCrossentropy,
     CategoricalCrossentropy,
@@ -19,6 +19,7 @@ from nnxp.losses.regression import Huber, MeanAbsoluteError, MeanSquaredError, P
 from nnxp.losses.standardised import StandardisedLoss, units_of, unresolved
 
 __all__ = [
+    "ELEMENTWISE",
     "LOSSES",
     "BinaryCrossentropy",
     "CategoricalCrossentropy",
@@ -45,6 +46,9 @@ LOSSES = (
     Huber,
     Poisson,
 )
+
+ELEMENTWISE = (*(kind for kind in LOSSES if issubclass(kind, ElementwiseLoss)), StandardisedLoss)
+"""Those that are the mean of a formula over a sample's outputs."""
 
 
 def get_loss(spec: Any) -> Loss:

@@ -7,6 +7,7 @@ from nnxp.backends import dtype_of
 from nnxp.doors import labels
 from nnxp.doors.arrays import Switch, same_length, sample_weights, some_weight
 from nnxp.kernels import formulas
+from nnxp.losses.step_formula import step_formula
 from nnxp.memory.buffers import Buffers
 from nnxp.typing import Array, ArrayLike
 
@@ -24,7 +25,7 @@ class Loss(Switch):
     by_hand: ClassVar[bool] = False
     """Whether its calls are not those of the contract, so that a model cannot use it."""
     metric_formula: ClassVar[Callable[..., Array]] = formulas.squared_error
-    """Of a prediction and the truth; the rmse is the root of its mean."""
+    """Of a prediction and the truth: the metric's mean, of which the rmse is the root."""
     dinputs: Array
     buffers = Buffers()
 
@@ -192,6 +193,10 @@ class ElementwiseLoss(Loss):
         gradient = self.backend.fuse(self._formulas()[1])
         dp = gradient(p, y, *self._constants(p), out=self.take("gradient", p.shape))
         return dp if p.shape[1] == 1 else self.backend.fuse(formulas.times, into=("x",))(dp, 1 / p.shape[1])
+
+    def step_formula(self) -> Callable[..., tuple[Array, Array, Array]]:
+        """What a step takes of each prediction, as one formula (see `nnxp.losses.step_formula`)."""
+        return step_formula(*self._formulas(), type(self).metric_formula)
 
     def _formulas(self) -> tuple[Callable[..., Array], Callable[..., Array]]:
         return type(self).formula, type(self).gradient_formula

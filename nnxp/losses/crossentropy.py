@@ -30,6 +30,7 @@ class SigmoidCrossentropy(ElementwiseLoss):
     classifies = True
     options = ("class_weight",)
     formula, gradient_formula = formulas.sigmoid_crossentropy, formulas.sigmoid_crossentropy_grad
+    metric_formula = formulas.hit_by_logit
 
     def __init__(
         self, *, class_weight: Sequence[float] | None = None, backend: Any = None, dtype: str | None = None
@@ -82,6 +83,7 @@ class BinaryCrossentropy(ElementwiseLoss):
     classifies = True
     options = SigmoidCrossentropy.options
     formula, gradient_formula = formulas.binary_crossentropy, formulas.binary_crossentropy_grad
+    metric_formula = formulas.hit_by_probability
     prepare = SigmoidCrossentropy.prepare
     weigh = SigmoidCrossentropy.weigh
     truth = SigmoidCrossentropy.truth

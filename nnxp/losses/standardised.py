@@ -84,11 +84,6 @@ class StandardisedLoss(ElementwiseLoss):
             raise ValueError(f"got sigma of {len(self.sigma)} outputs for a model of {n_out}, expected one for each")
         return super().prepare(y, n_out, dtype, scan)
 
-    def gradients(self, p: Array, y: Array) -> Array:
-        """ℓ'(p/σ, y/σ) / σ, (n, m)."""
-        gradient, out = self.backend.fuse(self._formulas()[1]), self.take("gradient", p.shape)
-        return gradient(p, y, *self._constants(p), 1 / p.shape[1], out=out)
-
     def _formulas(self) -> tuple[Callable[..., Array], Callable[..., Array]]:
         return _standardised(*self.inner._formulas())
 
@@ -100,20 +95,18 @@ class StandardisedLoss(ElementwiseLoss):
 def _standardised(
     formula: Callable[..., Array], gradient: Callable[..., Array]
 ) -> tuple[Callable[..., Array], Callable[..., Array]]:
-    """f(p s, y s) and f'(p s, y s) a s, of a loss's formula f and its gradient: s is the row 1/σ, a = 1 / outputs."""
+    """f(p s, y s) and f'(p s, y s) s, of a loss's formula f and its gradient: s is the row 1/σ."""
 
     def loss(p: Array, y: Array, s: Row, *constants: Any) -> Array:
         return formula(formulas.rescale_grad(p, s), formulas.rescale_grad(y, s), *constants)
 
     def loss_gradient(p: Array, y: Array, s: Row, *constants: Any) -> Array:
-        *own, a = constants
-        dp = gradient(formulas.rescale_grad(p, s), formulas.rescale_grad(y, s), *own)
-        return formulas.rescale_grad(formulas.times(dp, a), s)
+        dp = gradient(formulas.rescale_grad(p, s), formulas.rescale_grad(y, s), *constants)
+        return formulas.rescale_grad(dp, s)
 
     p, y, *own = parameters_of(formula).values()
     s = inspect.Parameter("s", p.kind, annotation=Row)
-    a = inspect.Parameter("a", p.kind, annotation=float)
-    for made, of, others in ((loss, formula, own), (loss_gradient, gradient, [*own, a])):
+    for made, of in ((loss, formula), (loss_gradient, gradient)):
         made.__name__ = made.__qualname__ = f"standardised_{of.__name__}"
-        made.__signature__ = inspect.Signature([p, y, s, *others])  # type: ignore[attr-defined]
+        made.__signature__ = inspect.Signature([p, y, s, *own])  # type: ignore[attr-defined]
     return loss, loss_gradient

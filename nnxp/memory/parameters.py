@@ -60,6 +60,10 @@ class Entry(NamedTuple):
         n_in, n_out = self.shape
         return xp.permute_dims(xp.reshape(flat, (n_in, self.members, n_out)), (1, 0, 2))
 
+    def flat(self, a: Array, xp: Any) -> Array:
+        """An array as `seen` or as a matrix of memory, in a row as it stands in memory, (size,)."""
+        return xp.reshape(xp.permute_dims(a, (1, 0, 2)) if self.beside and a.ndim == 3 else a, (-1,))
+
     def shaped(self, flat: Array, shape: tuple[int, ...], xp: Any) -> Array:
         """Likewise in a shape: `seen` where that has it, else as it stands in memory."""
         seen = self.seen(flat, xp)

@@ -165,16 +165,16 @@ def loss_backward(
         return dvalues if share(layers) else dvalues * members
 
 
-def check_optimizer(optimizer: Optimizer, members: int, layers: Sequence[Layer]) -> None:
+def check_optimizer(optimizer: Optimizer, members: int, shares: bool) -> None:
     """Raises ValueError where an update of all members together is not that of each by itself, or of what they are
     together where they share parameters."""
-    norm = optimizer.clip_norm is not None and not share(layers)
+    norm = optimizer.clip_norm is not None and not shares
     if norm or isinstance(optimizer, LBFGS):
         raise ValueError(
             f"got {'clip_norm' if norm else 'LBFGS'} for a model of {members} members, expected an update that each "
             "makes by itself: take clip_value, or another optimizer, or train them one by one (model.member(i))"
         )
-    if of_members(optimizer) and share(layers):
+    if shares and of_members(optimizer):
         raise ValueError(
             "got factors by member for members that share weights, expected factors of parameters or layers: what all "
             "share has one rate"

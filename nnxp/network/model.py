@@ -96,7 +96,7 @@ class Model(ByLayer):
             value = get_optimizer(value)
             value.check_factors(self.layers, self.members)
             if self.members > 1:
-                several().check_optimizer(value, self.members, self.layers)
+                several().check_optimizer(value, self.members, several().share(self.layers))
         elif name == "loss" and value is not None:
             value = get_loss(value)
         elif name == "communicator":

@@ -6,9 +6,10 @@ import functools
 from nnxp.kernels import formulas
 from nnxp.kernels.binding import bound
 from nnxp.layers import Dense
-from nnxp.losses import LOSSES, Loss, SoftmaxCrossentropy, StandardisedLoss
+from nnxp.losses import ELEMENTWISE, LOSSES, Loss, SoftmaxCrossentropy, StandardisedLoss
+from nnxp.losses.base import ElementwiseLoss
 from nnxp.memory.buffers import Buffers
-from nnxp.training.sizes import Sized
+from nnxp.training.sizes import Sized, remember
 from nnxp.training.stages import DenseStage, Stage
 from nnxp.typing import Array
 
@@ -29,18 +30,21 @@ class Head(Stage):
 
 
 class LossStage(Head):
-    """A loss of what the last layer gives."""
+    """A loss of what the last layer gives: of several members (n, K · m), which is (n · K, m) to the loss."""
 
-    def __init__(self, loss: Loss, buffers: Buffers, position: int, source: str) -> None:
+    def __init__(self, loss: Loss, buffers: Buffers, position: int, source: str, members: int) -> None:
         super().__init__([], buffers, position, True)
-        self.loss, self.source = loss, source
+        self.loss, self.source, self.members = loss, source, members
         # The model's loss may be in use in another thread: one of this package writes through a twin of its own.
         self.twin = copy.copy(loss) if type(loss) in (*LOSSES, StandardisedLoss) else loss
         self.scale_rows = loss.backend.fuse(formulas.scale_rows)
 
     def forward(self, x: Array) -> Array:
         """The predictions themselves."""
-        self.p = x
+        self.p, self.shape = x, x.shape
+        if self.members > 1:
+            n, width = x.shape
+            self.p = self.buffers.reshaped(x, (n * self.members, width // self.members))
         return x
 
     def losses(self, y: Array, factors: Array, w: Array | None) -> Array:
@@ -61,11 +65,53 @@ class LossStage(Head):
 
     def backward(self, dy: Array | None) -> Array | None:
         """The gradient of the weighted mean by the predictions."""
-        return self.dp
+        return self.dp if self.members == 1 else self.buffers.reshaped(self.dp, self.shape)
 
     def lines(self) -> tuple[str, str]:
         """The loss in words."""
         return "", f"{type(self.loss).__name__} from {self.source}: loss and gradient"
+
+
+class ElementwiseStage(LossStage):
+    """A loss of this package that is the mean of a formula over a sample's outputs: one pass gives all of a step."""
+
+    loss: ElementwiseLoss
+
+    def __init__(self, loss: ElementwiseLoss, buffers: Buffers, position: int, source: str, members: int) -> None:
+        super().__init__(loss, buffers, position, source, members)
+        self.of_a_step, self.row_means = loss.backend.fuse(loss.step_formula()), loss.backend.kernels["row_means"]
+        self.sizes: dict[int, tuple[tuple[Array, ...], Array, tuple[Array, Array, Array]]] = {}
+
+    def sized(self, n: int) -> tuple[tuple[Array, ...], Array, tuple[Array, Array, Array]]:
+        """Memory for n samples: what the kernel writes, its errors and scores, (2n, m), and what they are in the mean,
+        (n,) each and (2, n)."""
+        m, (take, reshaped) = self.p.shape[1], (self.buffers.take, self.buffers.reshaped)
+        each = take(self, "errors and scores", (2 * n, m))
+        means = reshaped(each, (2 * n,)) if m == 1 else take(self, "losses and scores", (2 * n,))
+        both = reshaped(means, (2, n))
+        assert each is not None
+        return (each[:n, ...], take(self, "dvalues", (n, m)), each[n:, ...]), each, (both[0, ...], both[1, ...], both)
+
+    def losses(self, y: Array, factors: Array, w: Array | None) -> Array:
+        """Each sample's loss (n,); kept for backward, its gradient times its factor, of shape (n, 1)."""
+        return self.losses_and_scores(y, factors, w)[0]
+
+    def losses_and_scores(self, y: Array, factors: Array, w: Array | None) -> tuple[Array, Array, Array | None]:
+        """All from the one kernel."""
+        n, m = self.p.shape
+        written, each, means = self.sizes.get(n) or remember(self.sizes, n, self.sized(n))
+        self.of_a_step(self.p, y, *self.loss._constants(self.p), factors, 1 / m, out=written)
+        if m > 1:
+            self.row_means(each, out=self.buffers.reshaped(means[2], (2 * n,)))
+        self.dp = written[1]
+        return means
+
+
+def loss_stage(loss: Loss, buffers: Buffers, position: int, source: str, members: int) -> LossStage:
+    """The stage of a loss, of one network or of several members side by side."""
+    if isinstance(loss, ElementwiseLoss) and type(loss) in ELEMENTWISE:
+        return ElementwiseStage(loss, buffers, position, source, members)
+    return LossStage(loss, buffers, position, source, members)
 
 
 class DenseSoftmaxCrossentropy(DenseStage, Head):

@@ -17,7 +17,7 @@ from nnxp.network.parametric import ParametricActivation
 from nnxp.optimizers import Optimizer
 from nnxp.training.batch import Batch
 from nnxp.training.flushing import EVERY, flush_slots
-from nnxp.training.heads import DenseSoftmaxCrossentropy, Head, LossStage
+from nnxp.training.heads import DenseSoftmaxCrossentropy, Head, loss_stage
 from nnxp.training.measuring import Measuring
 from nnxp.training.penalties import Penalties
 from nnxp.training.sizes import remember
@@ -36,8 +36,6 @@ class Plan:
     """
 
     _dense_head: type[DenseSoftmaxCrossentropy] = DenseSoftmaxCrossentropy
-    _loss_head: type[LossStage] = LossStage
-    _penalties: type[Penalties] = Penalties
     measuring: type[Measuring] = Measuring
     """What an evaluation measures of a model's outputs."""
     columns: tuple[int, ...] = ()
@@ -67,11 +65,11 @@ class Plan:
             self.head = self._dense_head(self.layers[-1], self.loss, self.buffers, last, first < last)
         else:
             source = "predictions" if pair is None else "logits"
-            self.head = self._loss_head(self.loss, self.buffers, len(self.layers), source)
+            self.head = loss_stage(self.loss, self.buffers, len(self.layers), source, math.prod(self.columns))
         self.backward = [stage for stage in (*self.stages, self.head) if stage.last >= first][::-1]
         self.frozen = self.store.frozen
         dense = [stage.dense for stage in (*self.stages, self.head) if isinstance(stage, DenseStage)]
-        self.penalties = self._penalties([layer for layer in dense if layer.trainable], self.store)
+        self.penalties = Penalties([layer for layer in dense if layer.trainable], self.store)
         others = [layer for _, layer in with_parts(self.layers) if layer.trainable and layer not in dense]
         self.penalised = [layer for layer in others if hasattr(layer, "penalty")]
         # A layer of this package's that runs as it stands sets all of these anew.

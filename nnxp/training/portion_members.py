@@ -7,12 +7,11 @@ import numpy as np
 
 from nnxp.layers import Layer
 from nnxp.memory.buffers import Buffers
-from nnxp.network.model import Model
 from nnxp.training.batch import Batch
 from nnxp.training.portion_layers import PortionSharedStage, found
 from nnxp.training.portion_plan import PortionPlan
 from nnxp.training.shared_stage import shared_stage
-from nnxp.training.side_by_side import MembersMeasuring, MembersPenalties, MembersPlan
+from nnxp.training.side_by_side import MembersMeasuring, MembersPlan
 from nnxp.training.stages import Stage
 from nnxp.typing import Array
 
@@ -43,11 +42,6 @@ class PortionMembersPlan(PortionPlan, MembersPlan):
     """A training step of all members on this process's rows of each batch; see both."""
 
     measuring = PortionMembersMeasuring
-
-    def __init__(self, model: Model) -> None:
-        super().__init__(model)
-        assert isinstance(self.penalties, MembersPenalties)
-        self.penalised += self.penalties.apart  # which add their gradients themselves
 
     def _own_stage(self, layers: Sequence[Layer], i: int, buffers: Buffers, first: int) -> Stage | None:
         """That of layers whose members share weights, or of one that has to know its rows."""

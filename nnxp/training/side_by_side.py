@@ -1,29 +1,27 @@
 """The step of several members side by side: what differs is where the loss is, which each has its own of."""
 
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from nnxp.backends import Backend
 from nnxp.kernels import formulas
 from nnxp.layers import Dense, Layer
 from nnxp.layers.parts import with_parts
 from nnxp.memory.buffers import Buffers
-from nnxp.memory.parameters import ParameterStore
 from nnxp.network.members import check_optimizer
 from nnxp.network.model import Model
 from nnxp.network.sharing import share
 from nnxp.training.batch import Batch
-from nnxp.training.heads import DenseSoftmaxCrossentropy, LossStage
+from nnxp.training.heads import DenseSoftmaxCrossentropy
 from nnxp.training.measuring import Measuring, averages
-from nnxp.training.penalties import Penalties
+from nnxp.training.member_penalties import MemberPenalties
 from nnxp.training.plan import Plan
 from nnxp.training.shared_stage import shared_stage
 from nnxp.training.sizes import Sized, remember
 from nnxp.training.stages import Stage
-from nnxp.typing import Array, HostArray
+from nnxp.typing import Array
 
 
 class MembersDenseSoftmaxCrossentropy(DenseSoftmaxCrossentropy):
@@ -46,39 +44,6 @@ class MembersDenseSoftmaxCrossentropy(DenseSoftmaxCrossentropy):
         return self.backend.xp.reshape(self.b, (members, self.dense.n_out // members))
 
 
-class MembersLossStage(LossStage):
-    """A loss of what all members give, (n, K · m), which is (n · K, m) to it."""
-
-    def forward(self, x: Array) -> Array:
-        """The predictions, side by side."""
-        self.wide = x
-        return x
-
-    def losses(self, y: Array, factors: Array, w: Array | None) -> Array:
-        """Each sample's loss by each member, (n · K,)."""
-        (n, width), rows, reshaped = self.wide.shape, factors.shape[0], self.buffers.reshaped
-        self.p = reshaped(self.wide, (rows, n * width // rows))
-        losses = super().losses(y, factors, w)
-        self.dp = reshaped(self.dp, (n, width))
-        return losses
-
-
-class MembersPenalties(Penalties):
-    """Those of the members' dense layers; factors of which each has its own are arrays, layer by layer."""
-
-    def __init__(self, layers: Sequence[Dense], store: ParameterStore) -> None:
-        factors = {layer: (layer.l1, layer.l2, layer.bias_l1, layer.bias_l2) for layer in layers}
-        same = [layer for layer, own in factors.items() if all(isinstance(factor, float) for factor in own)]
-        super().__init__(same, store)
-        self.apart = [layer for layer in layers if layer not in same]
-
-    def add_gradients(self) -> None:
-        """Adds their part to the store's gradients."""
-        super().add_gradients()
-        for layer in self.apart:
-            layer.add_penalty_gradients()
-
-
 class MembersMeasuring(Measuring):
     """Loss and metric of what all predict together, and each one's loss: a column for each, and one for all."""
 
@@ -86,6 +51,7 @@ class MembersMeasuring(Measuring):
         super().__init__(plan)
         self.members: int = plan.members
         self.columns = (plan.members + 1,)
+        self.penalties = MemberPenalties(plan.own, plan.members, plan.backend)
 
     def predict(self) -> Callable[[Array], Array]:
         """What all give, side by side, as the model's own loss takes it."""
@@ -126,7 +92,7 @@ class MembersMeasuring(Measuring):
         found = averages(model.loss, *(a[:-1] for a in sums))
         if not np.isnan(total[-1]):
             found |= averages(model.loss, *(a[-1] for a in sums))
-        penalties = penalties_of(self.plan.own, self.members, self.plan.backend)
+        penalties = self.penalties.each(model.dtype)
         found["loss"] += float(np.mean(penalties))
         return found | {"member_loss": [a + b for a, b in zip(found["member_loss"], penalties.tolist(), strict=True)]}
 
@@ -134,17 +100,18 @@ class MembersMeasuring(Measuring):
 class MembersPlan(Plan):
     """One training step of all members. Losses and scores of a step are (K,)."""
 
-    _dense_head, _loss_head, _penalties = MembersDenseSoftmaxCrossentropy, MembersLossStage, MembersPenalties
+    _dense_head = MembersDenseSoftmaxCrossentropy
     measuring = MembersMeasuring
 
     def __init__(self, model: Model) -> None:
         self.members, self.shares = model.members, share(model.layers)
         self.columns = (self.members,)
-        self._each: dict[tuple[float, ...], Array] = {}
         super().__init__(model)
-        self.penalised_dense = _trained_dense(self.own)
+        self.each_penalised = MemberPenalties(self.own, self.members, self.backend)
         fuse = self.backend.fuse
         self.sum_products = fuse(formulas.product, into=("x",), column_sums=True)
+        self.scale_columns, self.column_sums = fuse(formulas.scale_columns), self.backend.kernels["column_sums"]
+        self.invert = fuse(formulas.inverse_or_one, into=("x",))
         for position, layer in with_parts(model.layers):
             if hasattr(layer, "penalty") and getattr(type(layer), "penalty", None) is not Dense.penalty:
                 raise ValueError(
@@ -172,31 +139,34 @@ class MembersPlan(Plan):
 
     def update(self) -> None:
         """One update of all, each by its own gradients."""
-        check_optimizer(self.model.optimizer, self.members, self.model.layers)  # an option may have been set since
+        check_optimizer(self.model.optimizer, self.members, self.shares)  # an option may have been set since
         super().update()
 
     def _mean(self, y: Array, w: Array | None, v: Array | None, n: int, means: Array, heft: float) -> Array:
         """Each member's mean loss, (K,); where `means` is given, the weighted sums of their scores beside it."""
-        K, head, backend = self.members, self.head, self.backend
-        take, reshape = self.buffers.take, self.buffers.reshaped
+        K, head, take, reshape = self.members, self.head, self.buffers.take, self.buffers.reshaped
         equal, shares, column = self._equal(n)
         y = self._labels(y)
         w, v = self._apart(w, "weights"), self._apart(v, "counts")
-        if w is not None:
-            total = backend.kernels["column_sums"](w, out=take(self, "total", (1, K)))
-            backend.fuse(formulas.inverse_or_one, into=("x",))(total)
-            shares = backend.fuse(formulas.scale_columns)(w, total, out=take(self, "shares", (n, K)))
-            column, w = reshape(shares, (n * K, 1)), reshape(w, (n * K,))
         factor = heft / K if self.shares else heft  # their loss is the mean of the members'
-        if not _is_one(heft if w is None else factor):  # without weights, the column has the rest already
-            row = backend.asarray(np.broadcast_to(factor, (1, K)), dtype=self.model.dtype)
-            scaled = backend.fuse(formulas.scale_columns)(shares, row, out=take(self, "factors", (n, K)))
-            column = reshape(scaled, (n * K, 1))
+        inverse = None
+        if w is not None:
+            inverse, shares = take(self, "1 / Σ w", (1, K)), w
+            self.invert(self.column_sums(w, out=inverse))
+            w = reshape(w, (n * K,))
+        if inverse is not None or not _is_one(heft):  # else the column has the rest already
+            row = take(self, "row", (1, K))
+            assert row is not None
+            number = factor
+            if not (isinstance(factor, float) or self.backend.library == "numpy"):
+                number = self.backend.asarray(factor, dtype=self.model.dtype)
+            row[...] = number if inverse is None else inverse * number
+            column = reshape(self.scale_columns(shares, row, out=take(self, "factors", (n, K))), (n * K, 1))
         if means is None:
-            return self._sums(head.losses(y, column, w), shares, None)
+            return self._sums(head.losses(y, column, w), shares, inverse, None)
         losses, scores, _ = head.losses_and_scores(y, column, w)
-        loss = self._sums(losses, shares, means[0, ...])
-        self._sums(scores, equal if v is None else v, means[1, ...])
+        loss = self._sums(losses, shares, inverse, means[0, ...])
+        self._sums(scores, equal if v is None else v, None, means[1, ...])
         return loss
 
     def _labels(self, y: Array) -> Array:
@@ -229,8 +199,8 @@ class MembersPlan(Plan):
         out[...] = a[:, None, ...]
         return self.buffers.reshaped(out, (n * self.members, *rest))
 
-    def _sums(self, values: Array, weights: Array, out: Array) -> Array:
-        """Σᵢ wᵢₖ aᵢₖ, (K,), of values (n · K,), which may be written over, and weights (n, K)."""
+    def _sums(self, values: Array, weights: Array, factors: Array, out: Array) -> Array:
+        """fₖ Σᵢ wᵢₖ aᵢₖ, (K,), of values (n · K,), which may be written over, weights (n, K) and factors (1, K)."""
         xp, (n, K) = self.backend.xp, weights.shape
         if out is None:
             out = xp.empty((K,), dtype=values.dtype, device=self.backend.device)
@@ -239,42 +209,15 @@ class MembersPlan(Plan):
             self.backend.kernels["weighted_sum"](products.T, weights.T, out=out)
         else:
             self.sum_products(products, weights, sums=xp.reshape(out, (1, K)))
+        if factors is not None:
+            out *= factors[0, ...]
         return out
 
     def _penalised(self, loss: Array) -> Array:
         """The losses with each member's own penalties."""
-        for found in _penalties(self.penalised_dense, self.backend, self._each):
-            loss += found
-        return loss
+        return self.each_penalised.add(loss)
 
 
 def _is_one(factor: Any) -> bool:
     """Whether a factor, or each member's, is 1; of a number NumPy is not asked."""
     return factor == 1 if isinstance(factor, float) else bool(np.all(factor == 1))
-
-
-def penalties_of(layers: Sequence[Layer], members: int, backend: Backend) -> HostArray:
-    """Each member's penalties, (K,), on the host."""
-    found = [backend.to_numpy(penalty) for penalty in _penalties(_trained_dense(layers), backend, {})]
-    return np.sum(found, axis=0) if found else np.zeros(members, dtype=np.float64)
-
-
-def _trained_dense(layers: Sequence[Layer]) -> list[Dense]:
-    """The dense ones among layers and their parts that are trained."""
-    return [layer for _, layer in with_parts(layers) if isinstance(layer, Dense) and layer.trainable]
-
-
-def _penalties(layers: Sequence[Dense], backend: Backend, made: dict[tuple[float, ...], Array]) -> Iterator[Array]:
-    """l1 Σ|W| and l2 ΣW² of each member, (K,), layer by layer; `made` keeps the factors of which each has its own, as
-    arrays."""
-    xp = backend.xp
-    for layer in layers:
-        if layer._penalised:
-            for name, l1, l2 in layer._penalties():
-                a = getattr(layer, name)
-                a = a if a.ndim == 3 else a[None, ...]  # of one member
-                for factor, of in ((l1, xp.abs), (l2, xp.square)):
-                    if isinstance(factor, tuple) and factor not in made:
-                        made[factor] = backend.asarray(factor, dtype=layer.dtype)
-                    if factor:
-                        yield made.get(factor, factor) * xp.sum(of(a), axis=(1, 2))

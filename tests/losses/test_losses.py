@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 import nnxp
 from nnxp.doors.naming import snake_case
-from nnxp.losses import LOSSES, Loss, StandardisedLoss, get_loss
+from nnxp.losses import ELEMENTWISE, LOSSES, Loss, StandardisedLoss, get_loss
+from nnxp.losses.base import ElementwiseLoss
 from tests.helpers.matrix import Target
 from tests.helpers.registry import defined
 
@@ -423,6 +424,25 @@ def test_predictions_stand_for_classes(backend: Target) -> None:
     one = nnxp.SigmoidCrossentropy()
     one.forward(p[:, :1], backend.asarray([0, 1, 1]))
     backend.assert_close(one.decide(p[:, :1] - 0.4), np.array([0, 1, 1]))
+
+
+@pytest.mark.parametrize("m", [1, 3])
+@pytest.mark.parametrize("kind", ELEMENTWISE)
+def test_a_step_takes_at_once_what_a_loss_gives_by_itself(kind: type[ElementwiseLoss], m: int, backend: Target) -> None:
+    """Loss, gradient by a sample's factor and the metric, of predictions on both sides of a threshold and on it."""
+    xp, rng, dtype = backend.xp, np.random.default_rng(7), "float64"
+    loss = kind("huber", [0.5 + j for j in range(m)]) if kind is StandardisedLoss else kind()
+    p = rng.uniform(0, 1, (40, m)) if kind is nnxp.BinaryCrossentropy else rng.normal(0, 1, (40, m))
+    p[0] = 0.5 if kind is nnxp.BinaryCrossentropy else 0
+    y = rng.integers(0, 2, (40, m)).astype(float) if loss.classifies else rng.uniform(0, 3, (40, m))
+    y[1] = 0.5 if loss.classifies else y[1]
+    p, y, factors = (backend.asarray(a) for a in (p, y, rng.uniform(0, 1, (40, 1))))
+    loss._on(nnxp.get_backend(p), dtype)
+    prepared = loss.prepare(y, m, dtype)
+    got = loss.backend.fuse(loss.step_formula())(p, prepared, *loss._constants(p), factors, 1 / m)
+    expected = loss.losses(p, prepared), loss.gradients(p, prepared) * factors, loss.score(p, prepared)
+    for part, whole in zip((xp.mean(got[0], axis=1), got[1], xp.mean(got[2], axis=1)), expected, strict=True):
+        backend.assert_close(part, backend.to_numpy(whole), rtol=1e-15, atol=1e-15)
 
 
 @pytest.mark.parametrize("cls", LOSSES)
