@@ -1,4 +1,4 @@
-"""Gradients, and running means of them, so small that a processor is slow with them."""
+"""Gradients, running means of them, and parameters so small that a processor is slow with them."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from nnxp.memory.parameters import ParameterStore
 from nnxp.optimizers import Optimizer
 
 EVERY = 64
-"""How many updates there are from one `flush_slots` to the next: a mean of which an update keeps nine tenths is not yet
+"""How many updates there are from one `flush` to the next: a mean of which an update keeps nine tenths is not yet
 below the smallest normal number."""
 
 
@@ -25,10 +25,14 @@ def flushes(backend: Backend, dtype: str) -> dict[str, float]:
     return {"coarse": float(told.tiny) * 2**24 * 4 / float(told.eps)}
 
 
-def flush_slots(optimizer: Optimizer, store: ParameterStore) -> None:
-    """Sets to 0 what is left of an optimizer's running means where gradients are 0, as those of a unit that is dead:
-    they would come to a number below the smallest normal one and stay there, since nine tenths of it round to itself.
+def flush(optimizer: Optimizer, store: ParameterStore) -> None:
+    """Sets to 0 what is left of an optimizer's running means where gradients are 0, as those of a unit that is dead,
+    and of parameters that a penalty or decay has made small: they would come to a number below the smallest normal one
+    and stay there, since nine tenths of it round to itself. Frozen parameters stay as they are.
     """
     if coarse := flushes(store.backend, store.dtype):
+        flush = store.backend.fuse(formulas.without_tiny, into=("dx",))
         for slot in optimizer.state(store)[: len(optimizer.slots)]:
-            store.backend.fuse(formulas.without_tiny, into=("dx",))(slot, **coarse)
+            flush(slot, **coarse)
+        for start, stop, _ in store.spans(by_kind=False):
+            flush(store.values[start:stop], **coarse)

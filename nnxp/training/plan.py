@@ -16,7 +16,7 @@ from nnxp.network.model import Model
 from nnxp.network.parametric import ParametricActivation
 from nnxp.optimizers import Optimizer
 from nnxp.training.batch import Batch
-from nnxp.training.flushing import EVERY, flush_slots
+from nnxp.training.flushing import EVERY, flush
 from nnxp.training.heads import DenseSoftmaxCrossentropy, Head, loss_stage
 from nnxp.training.measuring import Measuring
 from nnxp.training.penalties import Penalties
@@ -271,7 +271,7 @@ class Plan:
         if type(optimizer).update_params is Optimizer.update_params:
             self._update_store(optimizer)
             if optimizer.iterations % EVERY == 0:
-                flush_slots(optimizer, self.store)
+                flush(optimizer, self.store)
         else:
             optimizer.update_params(model.layers)
         optimizer.post_update_params()

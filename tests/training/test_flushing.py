@@ -62,3 +62,25 @@ def test_running_means_of_units_that_are_dead(optimizer: Any) -> None:
     assert sum(slow) == 0
     first = slots[0][:8].reshape(2, 4)
     assert np.all(first[:, :2] == 0) and np.all(first[:, 2:])
+
+
+@pytest.mark.parametrize("optimizer", [nnxp.Adam(0.003, beta_2=0.9, epsilon=1e-3), nnxp.SGD(1.0), nnxp.AdamW(0.1, weight_decay=0.5)])
+def test_weights_of_units_that_are_dead(optimizer: Any) -> None:
+    """Penalty and decay leave less and less of them, and in the end nothing; what is frozen stays."""
+    tiny = np.finfo("float32").tiny
+    layers = [Dense(2, 4, l2=0.05), "relu", Dense(4, 2), Softmax()]
+    model = Sequential(layers, "categorical_crossentropy", optimizer, backend="numpy", seed=0)
+    rng = np.random.default_rng(0)
+    X = rng.uniform(1, 2, size=(16, 2)).astype("float32")
+    y = (X[:, 0] > X[:, 1]).astype(int)
+    model.train_step(X, y)
+    model.layers[2].trainable = False
+    model.layers[2].biases[...] = tiny / 4
+    model.layers[0].biases[:, :2] = -100  # the outputs of two units are 0 from now on
+    slow = []
+    for _ in range(2000):
+        model.train_step(X, y)
+        weights = np.abs(model.layers[0].weights)
+        slow.append(np.count_nonzero((weights != 0) & (weights < tiny)))
+    assert sum(slow) < 64 * 4 and np.all(weights[:, :2] == 0) and np.all(weights[:, 3])
+    assert np.all(model.layers[2].biases == tiny / 4)
