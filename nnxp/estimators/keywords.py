@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from types import ModuleType
-from typing import Any
+from typing import Any, ClassVar
 
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
@@ -21,10 +21,18 @@ class Keywords(Constructed, BaseEstimator):
     backend: Any
     members: int = 1  # pickles of before do not have it
     model_: Sequential
+    _param_names: ClassVar[list[str]]
 
     def _keep(self, given: dict[str, Any]) -> None:
         """Stores the parameters that `__init__` was given, as they are: scikit-learn's rule."""
         self.__dict__.update({name: given[name] for name in self._get_param_names()})
+
+    @classmethod
+    def _get_param_names(cls) -> list[str]:
+        """scikit-learn's, which reads the signature at each call: once for a class."""
+        if "_param_names" not in cls.__dict__:
+            cls._param_names = super()._get_param_names()
+        return cls._param_names
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """The parameters; a backend that is a module by its name, since modules cannot be copied."""

@@ -17,7 +17,7 @@ from nnxp.estimators.building import batch_rows, check, hidden, hidden_widths, m
 from nnxp.estimators.convergence import Score, Stopping, Watch
 from nnxp.estimators.inputs import Part
 from nnxp.layers import Dense, Dropout, Rescaling
-from nnxp.network.history import of_each, of_one
+from nnxp.network.history import MEMBER, of_each
 from nnxp.network.members import ELEMENTWISE
 from nnxp.optimizers import LBFGS, SGD, get_optimizer
 from nnxp.sequential import Sequential
@@ -257,13 +257,13 @@ class Group:
                 setattr(estimator, name, getattr(self.first, name))
         model, epochs = self.model.member(k), self.rule.last_epochs[k] or self.model.epoch
         unit, target = self.units[k], self.targets[k]
-        history = {name: entries for name, entries in self.model.history.items() if of_each(name)}
-        records = [
-            of_one(dict(zip(history, entries, strict=True)), k) for entries in zip(*history.values(), strict=True)
-        ]
-        for record in records:
-            record |= {name: record[name] / unit for name in ("loss", "val_loss") if name in record}
-        losses = [record["loss"] for record in records[:epochs]]
+        own = {
+            name.replace(MEMBER, "", 1): [entry[k] for entry in entries[:epochs]]
+            for name, entries in self.model.history.items()
+            if of_each(name)
+        }
+        own |= {name: [loss / unit for loss in own[name]] for name in ("loss", "val_loss") if name in own}
+        losses = own["loss"]
         model.epoch, model.history, model.loss = epochs, {"loss": losses}, estimator._head(1, target)[1]
         model.classes = target.names
         estimator._take(model, self.part.X, target)
@@ -271,8 +271,9 @@ class Group:
         watch = Watch(rule, self.scores[k] if self.scores else None, False)
         watch.losses, rule.stopped = losses, self.rule.last_epochs[k] is not None
         if self.scores:
-            watch.validation_losses = [record["val_loss"] for record in records[:epochs]]
-            watch.scores = [self.scores[k](record) for record in records[:epochs]]
+            watch.validation_losses = own["val_loss"]
+            records = [dict(zip(own, entries, strict=True)) for entries in zip(*own.values(), strict=True)]
+            watch.scores = [self.scores[k](record) for record in records]
         best = -self.rule.best_losses[k]
         rule.best = best if self.scores and not rule.by_loss else best / unit
         estimator._calibrate(None)

@@ -64,7 +64,9 @@ def test_running_means_of_units_that_are_dead(optimizer: Any) -> None:
     assert np.all(first[:, :2] == 0) and np.all(first[:, 2:])
 
 
-@pytest.mark.parametrize("optimizer", [nnxp.Adam(0.003, beta_2=0.9, epsilon=1e-3), nnxp.SGD(1.0), nnxp.AdamW(0.1, weight_decay=0.5)])
+@pytest.mark.parametrize(
+    "optimizer", [nnxp.Adam(0.003, beta_2=0.9, epsilon=1e-3), nnxp.SGD(1.0), nnxp.AdamW(0.1, weight_decay=0.5)]
+)
 def test_weights_of_units_that_are_dead(optimizer: Any) -> None:
     """Penalty and decay leave less and less of them, and in the end nothing; what is frozen stays."""
     tiny = np.finfo("float32").tiny
