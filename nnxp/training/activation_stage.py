@@ -44,7 +44,7 @@ class DenseActivation(DenseStage):
         self.activation, self.in_place = activation, in_place
         self.keeps_z = training and "inputs" in activation.reads  # else the output is all that backward reads
         backward = self.trained or needs_dinputs or bool(activation.parameters)
-        self.keeps_slope = self.keeps_z and backward and self.backend.library in ("numpy", "torch")
+        self.passing = self.keeps_slope = self.keeps_z and backward and self.backend.library in ("numpy", "torch")
         self.results = ["activation", *self.beside, *["slope"] * self.keeps_slope] if self.keeps_z else []
         self.slope_of = (self.scale,) * self.keeps_slope
         self.optional, self.constants = bool(activation.options), list[Any]()

@@ -68,7 +68,10 @@ class Plan:
             self.head = loss_stage(self.loss, self.buffers, len(self.layers), source, math.prod(self.columns))
         self.backward = [stage for stage in (*self.stages, self.head) if stage.last >= first][::-1]
         self.frozen = self.store.frozen
-        dense = [stage.dense for stage in (*self.stages, self.head) if isinstance(stage, DenseStage)]
+        products = [stage for stage in (*self.stages, self.head) if isinstance(stage, DenseStage)]
+        for number, stage in enumerate(products):
+            stage.turn = number % 2
+        dense = [stage.dense for stage in products]
         self.penalties = Penalties([layer for layer in dense if layer.trainable], self.store)
         others = [layer for _, layer in with_parts(self.layers) if layer.trainable and layer not in dense]
         self.penalised = [layer for layer in others if hasattr(layer, "penalty")]

@@ -120,6 +120,10 @@ class DenseStage(Stage):
     x: Array = None
     at: Sized
     """What there is for the batch that runs."""
+    turn = 0
+    """Which of two memories the gradient of its inputs is written to: in the other is that of the next dense stage's."""
+    passing = False
+    """Whether nobody needs the product once its stage's forward is over: all such stages then share its memory."""
 
     def __init__(
         self, dense: Dense, layers: list[Layer], buffers: Buffers, position: int, needs_dinputs: bool, training: bool
@@ -146,9 +150,10 @@ class DenseStage(Stage):
 
     def sized(self, n: int) -> Sized:
         """Memory for n rows, and calls on it."""
-        take = self.buffers.take
-        dinputs = take(self, "dinputs", (n, self.dense.n_in)) if self.needs_dinputs else None
-        return Sized(take(self, "output", (n, self.dense.n_out)), dinputs)
+        take, (h, m) = self.buffers.take, (self.dense.n_in, self.dense.n_out)
+        dinputs = take(DenseStage, f"dinputs {h}, {self.turn}", (n, h)) if self.needs_dinputs else None
+        z = take(DenseStage, f"product {m}", (n, m)) if self.passing else take(self, "output", (n, m))
+        return Sized(z, dinputs)
 
     def product(self, x: Array) -> Sized:
         """x W, into `z` of what it gives; x is kept for backward."""
