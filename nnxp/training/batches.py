@@ -96,8 +96,8 @@ def weighed(loss: Loss, y: Array, w: Array | None, dtype: str) -> tuple[Array, A
     xp = loss.backend.xp
     y, by_loss, by_metric = loss.weigh(y, xp.astype(xp.any(w > 0, axis=1), w.dtype), dtype)
     assert by_loss is not None and by_metric is not None
-    w_loss = w * by_loss[:, None]
-    return y, w_loss, w_loss if by_metric is by_loss else w * by_metric[:, None]
+    own = w * by_loss[:, None]
+    return y, own, own if by_metric is by_loss else w * by_metric[:, None]
 
 
 def _later(loss: Loss, y: Array, w: Array | None, n_out: int | None, dtype: str) -> Array:
@@ -152,9 +152,8 @@ class Batches:
         self._w = None if w is None else Rows(self.backend, w, model.dtype)
         self._v = self._w if v is w else None if v is None else Rows(self.backend, v, model.dtype)
         self._number = 0
-        by_loss, by_metric = [None if u is None else self.backend.to_numpy(u).astype(np.float64) for u in (w, v)]
-        host = [by_loss, by_loss if v is w else by_metric]
-        self._count(int(X.shape[0]) if rows is None else len(rows), host)
+        host = [None if u is None else self.backend.to_numpy(u).astype(np.float64) for u in (w, v)]
+        self._count(int(X.shape[0]) if rows is None else len(rows), [host[0], host[v is not w]])
 
     def _count(self, n: int, host: list[Any]) -> None:
         """Sets the batches of n rows, and what they weigh in the loss and in the metric, on the host."""
@@ -227,12 +226,10 @@ class Batches:
         own = self._rows_of(order)
         moves = own is not None and self.backend.library != "numpy"
         index = self.backend.asarray(own, dtype="int64") if moves else None
-        for rows in (self._x, self._y, self._w, None if self._v is self._w else self._v):
-            if rows is not None:
-                rows.begin(own, index)
-        by_loss, by_metric = self._host
-        totals = self._sums(by_loss, order)
-        scored = totals if by_metric is by_loss else self._sums(by_metric, order)
+        for rows in filter(None, (self._x, self._y, self._w, None if self._v is self._w else self._v)):
+            rows.begin(own, index)
+        totals = self._sums(self._host[0], order)
+        scored = totals if self._host[1] is self._host[0] else self._sums(self._host[1], order)
         self._number = first - 1
         for number, sums in enumerate(zip(totals[first:], scored[first:], strict=True), first):
             self._number = number

@@ -121,7 +121,7 @@ class DenseStage(Stage):
     at: Sized
     """What there is for the batch that runs."""
     turn = 0
-    """Which of two memories the gradient of its inputs is written to: in the other is that of the next dense stage's."""
+    """Which of two memories the gradient of its inputs is written to: in the other is that of the next dense stage."""
     passing = False
     """Whether nobody needs the product once its stage's forward is over: all such stages then share its memory."""
 
