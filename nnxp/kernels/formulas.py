@@ -478,12 +478,11 @@ def adam(
     correction_2: float,
 ) -> tuple[Array, Array, Array]:
     """m = β₁m + (1 - β₁)g; c = β₂c + (1 - β₂)g²; w - lr · m̂ / (√ĉ + ε) with m̂ = m / (1 - β₁ᵗ) and
-    ĉ = c / (1 - β₂ᵗ). Kingma and Ba 2015 (arXiv:1412.6980), algorithm 1, not the rearrangement after it, whose ε is
-    another: with q = √(1 - β₂ᵗ) the quotient is m q / (√c + ε q), and lr q / (1 - β₁ᵗ) one number, as ε q is."""
+    ĉ = c / (1 - β₂ᵗ). Kingma and Ba 2015 (arXiv:1412.6980), algorithm 1, not its
+    rearrangement: ε is not scaled. lr / (1 - β₁ᵗ) is one number."""
     m = beta_1 * m + (1 - beta_1) * g
     c = beta_2 * c + (1 - beta_2) * g * g
-    q = xp.sqrt(correction_2)
-    return w - lr * (q / correction_1) * m / (xp.sqrt(c) + epsilon * q), m, c
+    return w - lr / correction_1 * m / (xp.sqrt(c / correction_2) + epsilon), m, c
 
 
 def adamw(

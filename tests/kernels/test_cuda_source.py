@@ -232,7 +232,7 @@ def test_show_needs_neither_cupy_nor_a_gpu(capsys: pytest.CaptureFixture[str]) -
     assert done.returncode == 0 and not done.stderr, done.stderr
     adam, sums, bias = re.split(r"(?=extern)", done.stdout)
     assert adam.startswith("// s0 = beta_1\n// s1 = (1 - beta_1)\n") and "// nnxp_adam, an ElementwiseKernel\n" in adam
-    assert "// out: T w_, T m_, T c_\n" in adam and adam.endswith("w_ = t11;\nm_ = t2;\nc_ = t7;\n")
+    assert "// out: T w_, T m_, T c_\n" in adam and adam.endswith("w_ = t12;\nm_ = t2;\nc_ = t7;\n")
     assert "nnxp_relu_grad_sums(const T* y_, T* dy_, T* sums, volatile T* partial, unsigned* finished" in sums
     assert (
         "column_total(total, j, m, sums, partial, finished);" in sums
