@@ -1,6 +1,7 @@
 """Named kernels compiled by numba: those that NumPy needs many small calls for."""
 
 import functools
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -13,7 +14,10 @@ from nnxp.kernels.writing import table
 from nnxp.typing import Array, Kernel
 
 NARROW = 4
-"""Up to how many columns a product of small matrices is faster as sums that are written out than by BLAS."""
+"""Up to how many columns a product of small matrices is faster as sums that are written out than by BLAS, and loops
+over the classes of a row are compiled for their number."""
+MANY = 256
+"""From how many rows on NumPy's logarithm, of all at once, is faster than a loop's."""
 _scratch = Scratch(lambda n, dtype: np.empty(n, dtype=dtype))
 
 
@@ -26,8 +30,9 @@ def numba_imports() -> bool:
 
 
 @functools.cache
-def _loop(title: str, dtype: Any) -> Callable[..., Any]:
-    """A function of numba_loops.txt, for C-contiguous arrays of a dtype and labels of int64."""
+def _loop(title: str, dtype: Any, m: int | None = None) -> Callable[..., Any]:
+    """A function of numba_loops.txt, for C-contiguous arrays of a dtype and labels of int64; of m columns alone, where
+    that is said."""
     from importlib import resources  # slow, and wanted only where a loop is
 
     import numba
@@ -41,10 +46,13 @@ def _loop(title: str, dtype: Any) -> Callable[..., Any]:
             "shift": (matrix, matrix),
             "normalise": (matrix,),
             "shift_logits": (matrix, matrix, matrix, labels, vector, vector),
-            "softmax_crossentropy": (matrix, labels, matrix, vector),
+            "softmax_crossentropy": (matrix, labels, matrix, vector, vector),
         }[title]
     )
     text = resources.files(__package__).joinpath("numba_loops.txt").read_text(encoding="utf-8")
+    if m is not None:
+        text = re.sub(r"\bm = \w\.shape\[1\]", f"m = {m}", text).replace(f"def {title}(", f"def {title}_{m}(")
+        title = f"{title}_{m}"
     # The callers here have looked at the types: numba need not look at them again at every call.
     loop: Callable[..., Any] = compile_function(text, title, signature).overloads[signature.args].entry_point
     return loop
@@ -81,8 +89,12 @@ def _bound(z: Array, b: Array, *, factors: Array, out: Any) -> Callable[..., Any
     """`bias_softmax_crossentropy` of labels and smoothing alone (see `nnxp.kernels.binding`)."""
     if not _suit(z, b, factors, *out):
         return None
-    shift, rest, (losses, dz, *hits) = _loop("shift_logits", z.dtype), _loop("softmax_crossentropy", z.dtype), out
-    counted, rows, turns = hits[0] if hits else losses[:0], losses.shape, (losses.shape[0] // b.shape[0],)
+    (n, m), (losses, dz, *hits) = z.shape, out
+    shift, rest = (
+        _loop(name, z.dtype, m if m <= NARROW else None) for name in ("shift_logits", "softmax_crossentropy")
+    )
+    counted, rows, turns = hits[0] if hits else losses[:0], losses.shape, (n // b.shape[0],)
+    totals = np.empty(n if n >= MANY else 0, z.dtype)
 
     def of_labels(labels: Array, smoothing: float = 0.0) -> Any:
         known = labels.dtype == np.int64 and labels.shape in (rows, turns) and labels.flags.c_contiguous
@@ -90,7 +102,9 @@ def _bound(z: Array, b: Array, *, factors: Array, out: Any) -> Callable[..., Any
             return NUMPY["bias_softmax_crossentropy"](z, b, labels, factors, smoothing, out=out)
         shift(z, b, dz, labels, losses, counted)
         np.exp(dz, out=dz)
-        rest(dz, labels, factors, losses)
+        rest(dz, labels, factors, losses, totals)
+        if n >= MANY:
+            np.add(losses, np.log(totals, out=totals), out=losses)
         return out
 
     return of_labels

@@ -80,7 +80,7 @@ class Plan:
         anew = [layer for layer in anew if type(layer) in (*LAYERS, *ACTIVATIONS, ParametricActivation)]
         own = [layer for layer in model.layers if layer not in self.layers]
         self._kept = [layer.__dict__ for layer in (*own, *self.layers) if layer not in anew]
-        self._uniform: dict[int, tuple[Array, Array, Array]] = {}
+        self._uniform: dict[int, tuple[Array, ...]] = {}
         self.threads = blas.threads_of(self.backend, self.store.largest)
         self.micro_batch_size: int | None = None
         """How many rows of a batch are computed at once, in a fit that says so."""
@@ -182,7 +182,7 @@ class Plan:
             weighted_sum(scores, equal[1, ...] if v is None else v, out=means[1, ...])
         return means[0, ...]
 
-    def _equal(self, n: int) -> tuple[Array, Array, Array]:
+    def _equal(self, n: int) -> tuple[Array, ...]:
         """What each of n samples without weights counts: the rows 1 / n, in a mean, and 1, in a sum; the first of them,
         and that as a column."""
         if n in self._uniform:

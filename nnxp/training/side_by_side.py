@@ -33,7 +33,8 @@ class MembersDenseSoftmaxCrossentropy(DenseSoftmaxCrossentropy):
         """Memory for n rows, as the kernel takes it."""
         at, take, reshaped = super().sized(n), self.buffers.take, self.buffers.reshaped
         K, m = self.rows.shape
-        at.losses, at.scores = (take(self, f"{name} of members", (n * K,)) for name in ("losses", "scores"))
+        at.both = reshaped(take(self, "losses and scores of members", (2 * n * K,)), (2, n * K))
+        at.losses, at.scores = at.both[0, ...], at.both[1, ...]
         at.read, at.written = (reshaped(at.z, (n * K, m)), self.rows), (at.losses, reshaped(at.dz, (n * K, m)))
         return at
 
@@ -145,7 +146,7 @@ class MembersPlan(Plan):
     def _mean(self, y: Array, w: Array | None, v: Array | None, n: int, means: Array, heft: float) -> Array:
         """Each member's mean loss, (K,); where `means` is given, the weighted sums of their scores beside it."""
         K, head, take, reshape = self.members, self.head, self.buffers.take, self.buffers.reshaped
-        equal, shares, column = self._equal(n)
+        equal, shares, column, rows = self._equal(n)
         y = self._labels(y)
         w, v = self._apart(w, "weights"), self._apart(v, "counts")
         factor = heft / K if self.shares else heft  # their loss is the mean of the members'
@@ -164,7 +165,10 @@ class MembersPlan(Plan):
             column = reshape(self.scale_columns(shares, row, out=take(self, "factors", (n, K))), (n * K, 1))
         if means is None:
             return self._sums(head.losses(y, column, w), shares, inverse, None)
-        losses, scores, _ = head.losses_and_scores(y, column, w)
+        losses, scores, both = head.losses_and_scores(y, column, w)
+        if self.backend.xp is np and both is not None and w is None and v is None:
+            np.matmul(rows, reshape(both, (2, n, K)), out=means[:, None, :])
+            return means[0, ...]
         loss = self._sums(losses, shares, inverse, means[0, ...])
         self._sums(scores, equal if v is None else v, None, means[1, ...])
         return loss
@@ -180,15 +184,16 @@ class MembersPlan(Plan):
             return w
         return self.buffers.reshaped(self._repeated(w, name), (w.shape[0], self.members))
 
-    def _equal(self, n: int) -> tuple[Array, Array, Array]:
+    def _equal(self, n: int) -> tuple[Array, ...]:
         """What each of n samples without weights counts for each member: 1 in a sum, (n, K), and 1 / n in a mean; its
-        gradient's factor as a column (n · K, 1)."""
+        gradient's factor as a column (n · K, 1); and as rows of a product 1 / n and 1, (2, 1, n)."""
         if n not in self._uniform:
             xp = self.backend.xp
             ones = xp.ones((n, self.members), dtype=getattr(xp, self.model.dtype), device=self.backend.device)
             shares = ones * (1 / n)
             column = xp.reshape(shares / self.members if self.shares else shares, (-1, 1))
-            remember(self._uniform, n, (ones, shares, column))
+            rows = xp.stack([shares[:, 0], ones[:, 0]])[:, None, :]
+            remember(self._uniform, n, (ones, shares, column, rows))
         return self._uniform[n]
 
     def _repeated(self, a: Array, name: str) -> Array:
