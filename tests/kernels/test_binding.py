@@ -64,14 +64,17 @@ def test_what_a_loop_cannot_take_is_not_bound_to_it() -> None:
 
 @pytest.mark.parametrize("fast", FAST, ids=["numpy", "numba"])
 @pytest.mark.parametrize("smoothing", [0.0, 0.125])
-def test_labels_of_each_call_are_looked_at(fast: bool, smoothing: float) -> None:
-    """The softmax cross-entropy is bound to all but the labels: those beyond the classes and rows of shares, too."""
+@pytest.mark.parametrize(("n", "m"), [(5, 3), (5, 6), (300, 3), (300, 6)])
+def test_labels_of_each_call_are_looked_at(n: int, m: int, fast: bool, smoothing: float) -> None:
+    """The softmax cross-entropy is bound to all but the labels: those beyond the classes and rows of shares, too. Few
+    classes have loops of their own, and many rows one logarithm."""
     kernel, rng = nnxp.get_backend("numpy", fast=fast).kernels["bias_softmax_crossentropy"], np.random.default_rng(0)
-    z, b, factors = rng.normal(size=(5, 3)), rng.normal(size=(1, 3)), np.full((5, 1), 0.2)
-    given, out = z.copy(), (np.empty(5), np.empty((5, 3)))
+    z, b, factors = rng.normal(size=(n, m)), rng.normal(size=(1, m)), rng.uniform(size=(n, 1))
+    given, out = z.copy(), (np.empty(n), np.empty((n, m)))
     call = bound(kernel, given, b, factors=factors, out=out)
-    whole = np.array([0, 2, 1, 1, 0])
-    for labels in (whole, np.array([0, 3, 1, -1, 0]), np.eye(3)[whole]):
+    whole, beyond = rng.integers(0, m, n), rng.integers(0, m, n)
+    beyond[[1, -2]] = m, -1
+    for labels in (whole, beyond, np.eye(m)[whole]):
         given[...] = z
         call(labels, smoothing=smoothing)
         losses, dz = reference(np)["bias_softmax_crossentropy"](z.copy(), b, labels, factors, smoothing)
@@ -81,17 +84,19 @@ def test_labels_of_each_call_are_looked_at(fast: bool, smoothing: float) -> None
 
 @pytest.mark.parametrize("fast", FAST, ids=["numpy", "numba"])
 @pytest.mark.parametrize("smoothing", [0.0, 0.125])
-def test_whether_the_largest_logit_is_at_the_label(fast: bool, smoothing: float) -> None:
+@pytest.mark.parametrize("m", [3, 6])
+def test_whether_the_largest_logit_is_at_the_label(m: int, fast: bool, smoothing: float) -> None:
     """The first of equals, NaN being the largest, as `argmax` has it; of labels of each row or of two in turn."""
     kernel = nnxp.get_backend("numpy", fast=fast).kernels["bias_softmax_crossentropy"]
-    nan, bias = np.nan, np.array([[0.0, 0, 0], [0, 1, 0]])
-    z = np.array([[2.0, 2, 1], [2, 1, 1], [nan, 3, nan], [0, np.inf, np.inf], [-np.inf] * 3, [3, 1, 2]])
-    for labels in (np.array([0, 1, 2, 1, 2, 7]), np.array([0, 1, -1]), np.eye(3)[[0, 1, 2, 1, 2, 0]], np.eye(3)):
+    nan, bias = np.nan, np.zeros((2, m))
+    bias[1, 1], z = 1, np.full((6, m), -np.inf)
+    z[:, :3] = [[2.0, 2, 1], [2, 1, 1], [nan, 3, nan], [0, np.inf, np.inf], [-np.inf] * 3, [3, 1, 2]]
+    for labels in (np.array([0, 1, 2, 1, 2, 7]), np.array([0, 1, -1]), np.eye(m)[[0, 1, 2, 1, 2, 0]], np.eye(m)[:3]):
         truth = np.repeat(labels, 6 // len(labels), axis=0)
         truth = truth if truth.ndim == 1 else np.argmax(truth, axis=1)
         found = []
         for hits in ((), (np.full(6, 7.0),)):
-            out = np.empty(6), np.empty((6, 3)), *hits
+            out = np.empty(6), np.empty((6, m)), *hits
             with np.errstate(invalid="ignore"):
                 bound(kernel, z.copy(), bias, factors=np.ones((6, 1)), out=out)(labels, smoothing=smoothing)
             found.append(out)
