@@ -184,8 +184,11 @@ def _generic(graph: Graph, namespace: Namespace, into: Sequence[str], column_sum
 
 
 @functools.lru_cache(1024)
-def compose(outer: Callable[..., Any], inner: Callable[..., Any], **shared: str) -> Callable[..., Any]:
-    """The formula outer(inner(...), ...): inner's parameters, then outer's others.
+def compose(
+    outer: Callable[..., Any], inner: Callable[..., Any], at: str | None = None, **shared: str
+) -> Callable[..., Any]:
+    """The formula outer(inner(...), ...): inner's parameters where the one stood that its result takes the place of,
+    and outer's others.
 
     An outer parameter whose name inner has too is renamed after its function, `leaky_relu_slope`, where it is not
     `shared`.
@@ -193,9 +196,11 @@ def compose(outer: Callable[..., Any], inner: Callable[..., Any], **shared: str)
     Parameters
     ----------
     outer
-        A formula; its first parameter is inner's result.
+        A formula; its first parameter is inner's result, or the one named `at`.
     inner
         A formula of a single result.
+    at
+        See `outer`.
     shared
         What both take, outer's name for it and inner's: `x="x"`.
 
@@ -214,19 +219,27 @@ def compose(outer: Callable[..., Any], inner: Callable[..., Any], **shared: str)
     2.0
     >>> compose(formulas.residual, formulas.relu, f="x")(3.0)
     6.0
+    >>> list(inspect.signature(compose(formulas.relu_grad, formulas.dropout, "dy")).parameters)
+    ['y', 'x', 'kept', 'scale']
     """
-    inside = list(parameters_of(inner).values())
-    outside = [p for p in list(parameters_of(outer).values())[1:] if p.name not in shared]
+    inside, every = list(parameters_of(inner).values()), list(parameters_of(outer).values())
+    at = at or every[0].name
     taken = {p.name for p in inside}
-    renamed = [p.replace(name=f"{outer.__name__}_{p.name}") if p.name in taken else p for p in outside]
-    names = {new.name: old.name for new, old in zip(renamed, outside, strict=True)}
-    signature = inspect.Signature(sorted([*inside, *renamed], key=lambda p: p.kind))
+    names, row = dict[str, str](), list[inspect.Parameter]()
+    for p in every:
+        if p.name == at:
+            row += inside
+        elif p.name not in shared:
+            new = f"{outer.__name__}_{p.name}" if p.name in taken else p.name
+            names[new] = p.name
+            row.append(p.replace(name=new))
+    signature = inspect.Signature(sorted(row, key=lambda p: p.kind))
 
     def composed(*arguments: Any, **keywords: Any) -> Any:
         values = signature.bind(*arguments, **keywords).arguments
-        first = inner(**{p.name: values[p.name] for p in inside if p.name in values})
+        inner_ones = {p.name: values[p.name] for p in inside if p.name in values}
         others = {names[name]: values[name] for name in names if name in values}
-        return outer(first, **others, **{name: values[same] for name, same in shared.items()})
+        return outer(**{at: inner(**inner_ones)}, **others, **{name: values[same] for name, same in shared.items()})
 
     composed.__name__ = composed.__qualname__ = f"{outer.__name__}_of_{inner.__name__}"
     composed.__signature__ = signature  # type: ignore[attr-defined]

@@ -1,6 +1,7 @@
 """The stage of members that share weights: one product, and what is element-wise up to the next."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from nnxp import kernels
 from nnxp.activations import Activation
@@ -11,7 +12,7 @@ from nnxp.memory.buffers import Buffers
 from nnxp.network.wide import MembersDropout, MembersSharedDense
 from nnxp.training.stages import FUSED, Stage
 from nnxp.training.staging import may_write
-from nnxp.typing import Array
+from nnxp.typing import Array, Kernel
 
 
 def shared_stage(
@@ -83,17 +84,34 @@ class SharedStage(Stage):
         self.scale, self.scale_in_place = fuse(formulas.scale_columns), fuse(formulas.scale_columns, into=("x",))
         self.sum_products = fuse(formulas.product, into=("x",), column_sums=True)
         self.products = fuse(formulas.product, column_sums=True)
-        self.drop, self.drop_in_place = fuse(formulas.dropout), fuse(formulas.dropout, into=("x",))
         self.times = fuse(formulas.times)
         self._fuse()
 
     def _fuse(self) -> None:
-        fuse, activation = self.backend.fuse, self.activation
-        self.functions = activation.functions()
-        self.activate = fuse(kernels.compose(self.functions[0], formulas.rescale))
-        self.reads_z = "inputs" in activation.reads
-        gradient = kernels.compose(self.functions[1], formulas.rescale) if self.reads_z else self.functions[1]
-        self.differentiate = fuse(gradient, into=("dy",), column_sums=True)
+        self.functions = self.activation.functions()
+        self.reads_z = "inputs" in self.activation.reads
+        self.again = self.functions[0] is not formulas.relu
+        """Whether backward computes f once for all that needs it; ReLU's costs no more than to read what it gives."""
+        self.activate = self.backend.fuse(kernels.compose(self.functions[0], formulas.rescale))
+        self.made: dict[tuple[bool, bool], tuple[Kernel, Kernel, Kernel]] = {}
+
+    def _kernels(self, drops: bool, scales: bool) -> tuple[Kernel, Kernel, Kernel]:
+        """What follows each product in one pass, with dropout and factors c of columns or without: y = drop(f(z s + b))
+        c in forward; drop(f) · g, whose sums are the gradient of r; and dz, of g in the place of y."""
+        if (drops, scales) not in self.made:
+            compose, fuse, (function, gradient) = kernels.compose, self.backend.fuse, self.functions
+            f = compose(function, formulas.rescale)
+            forward = compose(formulas.dropout, f) if drops else f
+            seen = forward if not self.again else formulas.dropout if drops else None
+            product = formulas.product if seen is None else compose(formulas.product, seen)
+            forward = compose(formulas.scale_columns, forward) if scales else forward
+            of_z = formulas.rescale if self.reads_z else None if self.again else f
+            dz, dy = gradient if of_z is None else compose(gradient, of_z), "dy"
+            for before in [formulas.dropout] * drops + [formulas.scale_columns] * scales:
+                dz, dy = compose(dz, before, dy), "x"
+            made = fuse(forward), fuse(product, column_sums=True), fuse(dz, into=(dy,), column_sums=True)
+            self.made[drops, scales] = made
+        return self.made[drops, scales]
 
     def begin(self, epoch: int, step: int, part: int) -> None:
         """Lends the layers the plan's memory."""
@@ -120,10 +138,17 @@ class SharedStage(Stage):
         z = self.matmul(self.rows, self.W, out=take(self, "z", (self.rows.shape[0], m)))
         self.z = z = reshape(z, (n, -1))
         self.mask, self.row = (None, None) if self.dropout is None else self.dropout.drawn(z)
-        x = self.activate(z, self.s, self.b, *self.activation.constants(), out=take(self, "output", z.shape))
-        if self.mask is not None:
-            x = self._scaled(self.drop_in_place(x, *self.mask))
-        return x if self.after is None else self.scale_in_place(x, self.after.input_factors)
+        forward, *_ = self._kernels(self.mask is not None, (c := self._factors()) is not None)
+        return forward(*self._read(), *(self.mask or ()), *_given(c), out=take(self, "output", z.shape))
+
+    def _read(self) -> tuple[Any, ...]:
+        """What f is of."""
+        return self.z, self.s, self.b, *self.activation.constants()
+
+    def _factors(self) -> Array | None:
+        """Those of the columns that follow dropout: the next one's r, and each member's, of its own rate."""
+        r = None if self.after is None else self.after.input_factors
+        return self.row if r is None else r if self.row is None else r * self.row
 
     def backward(self, dy: Array) -> Array | None:
         """The gradients of all parameters, of the next one's r, and of the inputs."""
@@ -140,29 +165,28 @@ class SharedStage(Stage):
 
     def _differentiated(self, g: Array) -> Array:
         """dz over dy; the gradients of s and b, and of the next one's r."""
-        z, read = self.z, (self.z, self.s, self.b)
-        y, other = (self.buffers.take(SharedStage, name, z.shape) for name in ("again", "products"))  # of all stages
-        if self.after is not None or not self.reads_z:
-            y = self.activate(*read, *self.activation.constants(), out=y)
+        c, mask, constants = self._factors(), self.mask or (), self.activation.constants()
+        _, products, differentiate = self._kernels(self.mask is not None, c is not None)
+        y, other = (self.buffers.take(SharedStage, name, self.z.shape) for name in ("again", "products"))  # of all
+        read = self._read()
+        if self.again and (self.after is not None or not self.reads_z):
+            self.activate(*read, out=y)
         if self.after is not None:
             dr = self.after.gradient("input_factors")
-            if self.mask is None:
-                self.products(y, g, out=other, sums=dr)
-            else:
-                self.sum_products(self._scaled(self.drop(y, *self.mask, out=other)), g, sums=dr)
-            g = self.scale_in_place(g, self.after.input_factors)
-        if self.mask is not None:
-            g = self._scaled(self.drop_in_place(g, *self.mask))
-        g = self.differentiate(*(read if self.reads_z else (y,)), g, *self.activation.constants(), sums=self.db)
-        self.sum_products(z, g, sums=self.ds)
+            products(*((y,) if self.again else read), *mask, g, out=other, sums=dr)
+            if self.row is not None:
+                self.scale_in_place(dr, self.row)
+        of = (self.z, self.s, self.b) if self.reads_z or not self.again else (y,)
+        g = differentiate(*of, g, *_given(c), *mask, *constants, sums=self.db)
+        self.sum_products(self.z, g, sums=self.ds)
         return self.scale_in_place(g, self.s)
-
-    def _scaled(self, kept: Array) -> Array:
-        """What dropout left, by the factor of each member, where these have rates of their own."""
-        return kept if self.row is None else self.scale_in_place(kept, self.row)
 
     def lines(self) -> tuple[str, str]:
         """Forward and backward in words."""
         names = [type(layer).__name__ for layer in self.layers]
         forward, backward = (f"{name}.forward" for name in names), (f"{name}.backward" for name in names[::-1])
         return ", ".join(forward), ", ".join(backward) + self._only()
+
+
+def _given(c: Array | None) -> tuple[Array, ...]:
+    return () if c is None else (c,)
