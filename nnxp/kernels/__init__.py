@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from nnxp.kernels import formulas
-    from nnxp.kernels.fusion import compose, fuse, scaled
+    from nnxp.kernels.composing import compose, scaled
+    from nnxp.kernels.fusion import fuse
 
 _HOME = {
     "formulas": "nnxp.kernels.formulas",
-    "compose": "nnxp.kernels.fusion",
+    "compose": "nnxp.kernels.composing",
     "fuse": "nnxp.kernels.fusion",
-    "scaled": "nnxp.kernels.fusion",
+    "scaled": "nnxp.kernels.composing",
     "show": "nnxp.show",  # a floor above: it asks the backends; its public name is here
 }
 __all__ = ["compose", "formulas", "fuse", "scaled", "show"]

@@ -7,7 +7,7 @@ from nnxp import kernels
 from nnxp.activations import Activation
 from nnxp.kernels import formulas
 from nnxp.kernels.binding import bound
-from nnxp.kernels.slopes import with_slope
+from nnxp.kernels.composing import with_slope
 from nnxp.layers import Dense
 from nnxp.memory.buffers import Buffers
 from nnxp.network.parametric import ParametricActivation

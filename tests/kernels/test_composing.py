@@ -7,7 +7,7 @@ import pytest
 
 from nnxp.activations import ACTIVATIONS
 from nnxp.kernels import fuse
-from nnxp.kernels.slopes import with_slope
+from nnxp.kernels.composing import with_slope
 from nnxp.network.parametric import ParametricActivation
 
 LAYERS: dict[str, Any] = {kind.__name__: kind() for kind in ACTIVATIONS if "inputs" in kind.reads}
