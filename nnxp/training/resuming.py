@@ -186,6 +186,8 @@ def _compare(name: str, own: Any, theirs: Any) -> None:
     own, theirs = json.loads(json.dumps(own)), json.loads(json.dumps(theirs))
     for place, got, expected in differences(name, own, theirs):
         fix = "Train with what it was made with, or begin afresh without it"
+        if place == "members":
+            fix = f"Train {expected} again, members={expected} (nnxp train: --members {expected}), or begin afresh"
         if name == "epochs":
             fix += "; to train longer, finish this fit, and let nnxp.load(path).fit(X, y, epochs=...) train on"
         raise ModelFileError(

@@ -367,7 +367,9 @@ def changed(name: str) -> Run:
     optimizer = {"optimizer": SGD(0.01), "rate": nnxp.Adam(0.02), "schedule": nnxp.Adam(0.01, schedule="cosine")}
     loss = nnxp.CategoricalCrossentropy(label_smoothing=0.1 if name == "loss" else 0.0)
     dtype, seed = "float64" if name == "dtype" else "float32", 2 if name == "seed" else 1
-    model = Sequential(layers, loss, optimizer.get(name, nnxp.Adam(0.01)), backend="numpy", dtype=dtype, seed=seed)
+    members = 2 if name == "members" else 1
+    given: dict[str, Any] = {"backend": "numpy", "dtype": dtype, "seed": seed, "members": members}
+    model = Sequential(layers, loss, optimizer.get(name, nnxp.Adam(0.01)), **given)
     x, y, w = X.copy(), Y.copy(), W.copy()
     x[7, 3] += 1 if name == "X" else 0
     y[5] = (y[5] + 1) % CLASSES if name == "y" else y[5]
@@ -396,6 +398,7 @@ def changed(name: str) -> Run:
         ("schedule", "got optimizer.schedule Cosine, expected None"),
         ("dtype", "got dtype 'float64', expected 'float32'"),
         ("seed", "got seed 2, expected 1"),
+        ("members", r"got members 2, expected 1 .* Train 1 again, members=1 \(nnxp train: --members 1\), or"),
         ("epochs", "got epochs 3, expected 2.*to train longer, finish this fit"),
         ("batch size", "got batch_size 9, expected 8"),
         ("micro", "got micro_batch_size 2, expected None"),
