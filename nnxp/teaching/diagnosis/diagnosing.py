@@ -129,8 +129,8 @@ def evidence_of(model: Sequential, X: ArrayLike, y: ArrayLike, validation_data: 
     one = whole if whole.members == 1 else whole.member(0)
     if one is not whole:
         remarks.append(
-            f"Of {whole.members} members, the first was looked at. Where clip_norm is advised, clip_value is what all of "
-            "them take: a norm would join them."
+            f"Of {whole.members} members, the first was looked at. Where clip_norm is advised, clip_value is what all "
+            "of them take: a norm would join them."
         )
         told = {name: values for name, values in whole.history.items() if name in one.history}
         one.history |= {name: values for name, values in told.items() if name.startswith("val_")}  # of their mean
