@@ -12,6 +12,7 @@ pytest.importorskip("sklearn")
 
 from scipy.sparse import csr_array
 from sklearn.base import clone
+from sklearn.ensemble import BaggingClassifier, BaggingRegressor
 
 import nnxp
 from nnxp import MLPClassifier, MLPRegressor, random
@@ -175,3 +176,14 @@ def test_what_bags_cannot_be(options: dict[str, Any], message: str) -> None:
     assert vars(model) == before
     with pytest.raises(ValueError, match="got bootstrap=True in a partial_fit"):
         bagged("classes").partial_fit(X, CLASSES, classes=["ant", "bee", "cow"])
+
+
+@pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
+def test_batches_of_rows_that_all_weigh_nothing(kind: type[Any]) -> None:
+    """Also in scikit-learn's bags, which give rows that were not drawn a weight of 0."""
+    y, weights = CLASSES if kind is MLPClassifier else NUMBERS, np.r_[np.ones(30), np.zeros(30)]
+    model = kind(hidden_layer_sizes=(8,), batch_size=4, max_iter=20, random_state=0)
+    model.fit(X, y, sample_weight=weights)
+    assert np.isfinite(model.loss_curve_).all() and model.loss_curve_[-1] < model.loss_curve_[0]
+    bag = BaggingClassifier if kind is MLPClassifier else BaggingRegressor
+    assert np.isfinite(bag(clone(model), 5, random_state=0).fit(X, y).score(X, y))
