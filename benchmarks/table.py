@@ -87,24 +87,22 @@ def markdown(rows: list[list[str]]) -> list[str]:
     return [f"| {' | '.join(line)} |" for line in lines]
 
 
-def steps(
-    found: Measurements, dtypes: Sequence[str] = ("float32", "float64"), gpu: Sequence[results.Document] = ()
-) -> list[str]:
-    """The training step: ratios to the floor and to the fastest peer, and for each run on a GPU to the floor there."""
-    columns = ("`fast`", "NumPy only", "to the fastest peer")
+def steps(found: Measurements, dtype: str = "float32", gpu: Sequence[results.Document] = ()) -> list[str]:
+    """The training step: ratios to the floor, in float32 to the fastest peer, and for each run on a GPU to the floor
+    there."""
+    columns = ("`fast`", "NumPy only", *["to the fastest peer"] * (dtype == "float32"))
     header = [f"{words}: {column}" for words in measurements.SETTINGS.values() for column in columns]
     rows = [["batch, layers", *header, *(f"GPU: {results.gpu(run)}" for run in gpu)]]
-    for dtype in dtypes:
-        for case in STEPS:
-            cells = []
-            for setting in measurements.SETTINGS:
-                for backend in ("fast", "numpy"):
-                    wanted = {"kind": "step", "case": case.name, "dtype": dtype, "backend": backend}
-                    cells.append(ratio(found.case(setting, **wanted)))
-                peers = found.contenders(setting, f"step {case.name}") if dtype == "float32" else {}
-                cells.append(against_peers(peers))
-            cells += [results.cell(run, case.name, dtype) or NOTHING for run in gpu]
-            rows.append([case.name + ("" if dtype == "float32" else f", {dtype}"), *cells])
+    for case in STEPS:
+        cells = []
+        for setting in measurements.SETTINGS:
+            for backend in ("fast", "numpy"):
+                wanted = {"kind": "step", "case": case.name, "dtype": dtype, "backend": backend}
+                cells.append(ratio(found.case(setting, **wanted)))
+            if dtype == "float32":
+                cells.append(against_peers(found.contenders(setting, f"step {case.name}")))
+        cells += [results.cell(run, case.name, dtype) or NOTHING for run in gpu]
+        rows.append([case.name + ("" if dtype == "float32" else f", {dtype}"), *cells])
     return markdown(rows)
 
 
@@ -183,14 +181,15 @@ def where(machine: Row, times: list[str]) -> str:
 
 def summary(found: Measurements) -> str:
     """What stands between the README's markers: the step in float32, a row for each size."""
-    return "\n".join([BEGIN, "", *steps(found, ("float32",)), "", found.where(), "", END])
+    return "\n".join([BEGIN, "", *steps(found), "", found.where(), "", END])
 
 
 def text(found: Measurements) -> str:
     """What stands between the markers of the page about speed."""
     gpu_is = "Its column: the step's time by CUDA events, to that of its matrix products there."
     measured_on = [found.where(), *(f"\n{results.where(run)} {gpu_is}" for run in found.gpu)]
-    return "\n".join([BEGIN, "", *steps(found, gpu=found.gpu), "", *others(found), "", *measured_on, "", END])
+    both = [steps(found, dtype, found.gpu) for dtype in ("float32", "float64")]
+    return "\n".join([BEGIN, "", *both[0], "", *both[1], "", *others(found), "", *measured_on, "", END])
 
 
 PAGES: dict[Path, Callable[[Measurements], str]] = {README: summary, SPEED: text, PAGE: estimators_text}
