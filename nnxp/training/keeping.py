@@ -32,9 +32,9 @@ class Kept:
         self.store, self.array = store, None
         self._file: Any = None
         if isinstance(store.values, np.ndarray) and store.values.nbytes >= LARGE:
-            import tempfile  # few fits need it
+            with contextlib.suppress(OSError, ImportError):  # no folder can be written to, no module fits in memory
+                import tempfile  # few fits need it
 
-            with contextlib.suppress(OSError):  # no folder can be written to
                 self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115  `close` ends it
         self.keep(store.values)
 
