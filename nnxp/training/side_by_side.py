@@ -149,28 +149,25 @@ class MembersPlan(Plan):
         equal, shares, column, rows = self._equal(n)
         y = self._labels(y)
         w, v = self._apart(w, "weights"), self._apart(v, "counts")
+        if w is not None:  # shares of their sum first: weighted losses may be beyond the dtype
+            inverse = self.column_sums(w, out=take(self, "1 / Σ w", (1, K)))
+            shares = self.scale_columns(w, self.invert(inverse), out=take(self, "shares", (n, K)))
+            column, w = reshape(shares, (n * K, 1)), reshape(w, (n * K,))
         factor = heft / K if self.shares else heft  # their loss is the mean of the members'
-        inverse = None
-        if w is not None:
-            inverse, shares = take(self, "1 / Σ w", (1, K)), w
-            self.invert(self.column_sums(w, out=inverse))
-            w = reshape(w, (n * K,))
-        if inverse is not None or not _is_one(heft):  # else the column has the rest already
-            row = take(self, "row", (1, K))
+        if not _is_one(heft if w is None else factor):  # without weights, the column has the rest already
+            row = take(self, "row", (1, K))  # the same memory each time, which a kernel knows again
             assert row is not None
-            number = factor
-            if not (isinstance(factor, float) or self.backend.library == "numpy"):
-                number = self.backend.asarray(factor, dtype=self.model.dtype)
-            row[...] = number if inverse is None else inverse * number
+            device = not (isinstance(factor, float) or self.backend.library == "numpy")
+            row[...] = self.backend.asarray(factor, dtype=self.model.dtype) if device else factor
             column = reshape(self.scale_columns(shares, row, out=take(self, "factors", (n, K))), (n * K, 1))
         if means is None:
-            return self._sums(head.losses(y, column, w), shares, inverse, None)
+            return self._sums(head.losses(y, column, w), shares, None)
         losses, scores, both = head.losses_and_scores(y, column, w)
         if self.backend.xp is np and both is not None and w is None and v is None:
             np.matmul(rows, reshape(both, (2, n, K)), out=means[:, None, :])
             return means[0, ...]
-        loss = self._sums(losses, shares, inverse, means[0, ...])
-        self._sums(scores, equal if v is None else v, None, means[1, ...])
+        loss = self._sums(losses, shares, means[0, ...])
+        self._sums(scores, equal if v is None else v, means[1, ...])
         return loss
 
     def _labels(self, y: Array) -> Array:
@@ -204,8 +201,8 @@ class MembersPlan(Plan):
         out[...] = a[:, None, ...]
         return self.buffers.reshaped(out, (n * self.members, *rest))
 
-    def _sums(self, values: Array, weights: Array, factors: Array, out: Array) -> Array:
-        """fₖ Σᵢ wᵢₖ aᵢₖ, (K,), of values (n · K,), which may be written over, weights (n, K) and factors (1, K)."""
+    def _sums(self, values: Array, weights: Array, out: Array) -> Array:
+        """Σᵢ wᵢₖ aᵢₖ, (K,), of values (n · K,), which may be written over, and weights (n, K)."""
         xp, (n, K) = self.backend.xp, weights.shape
         if out is None:
             out = xp.empty((K,), dtype=values.dtype, device=self.backend.device)
@@ -214,8 +211,6 @@ class MembersPlan(Plan):
             self.backend.kernels["weighted_sum"](products.T, weights.T, out=out)
         else:
             self.sum_products(products, weights, sums=xp.reshape(out, (1, K)))
-        if factors is not None:
-            out *= factors[0, ...]
         return out
 
     def _penalised(self, loss: Array) -> Array:

@@ -193,3 +193,17 @@ def test_the_file_of_an_iterable_without_weights_has_nothing_new(tmp_path: Path)
         batch = (X, Y, W) if weighted else (X, Y)
         classifier("numpy").fit([batch], callbacks=[snapshots])
         assert ("training.seen" in tensors(snapshots.paths[-1])) == weighted
+
+
+@pytest.mark.parametrize("members", [1, 3])
+@pytest.mark.parametrize("each", [False, True])
+def test_weights_near_the_largest_number_are_shares_of_their_sum(members: int, each: bool, backend: Target) -> None:
+    """Of the sum of weighted losses a float32 would know no more than that it is infinite."""
+    made = []
+    for size in (1.0, 2e36):
+        model = Sequential(
+            [Dense(5, 4), "relu", Dense(4, 1)], "mean_squared_error", seed=0, members=members, backend=backend.spec
+        )
+        w = np.full((N, members) if each and members > 1 else N, size, "float32")
+        made.append(model.fit(X.astype("float32"), 30 + X[:, 0], epochs=2, batch_size=8, sample_weight=w)["loss"])
+    np.testing.assert_allclose(made[1], made[0], rtol=1e-5)
