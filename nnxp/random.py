@@ -48,19 +48,22 @@ def key(seed: int, purpose: str, *counters: int | str) -> int:
     >>> key(0, "dropout", 1, 2) == key(0, "dropout", 1, 2), key(0, "dropout", 1, 2) == key(0, "dropout", 2, 1)
     (True, False)
     """
-    state = _begun(int(seed), purpose, len(counters))
-    for part in counters:
-        for number in _numbers(part) if isinstance(part, str) else (int(part),):
-            state = _mixed(state, number)
-    return _signed(state)
+    return _signed(_folded(_begun(int(seed), purpose, len(counters), counters[:-1]), counters[-1:]))
 
 
 @functools.lru_cache(1024)
-def _begun(seed: int, purpose: str, counters: int) -> int:
-    """A key before its counters: the same at every step."""
+def _begun(seed: int, purpose: str, count: int, counters: tuple[int | str, ...]) -> int:
+    """A key before the last of its counters, which alone is another at every step."""
     if purpose not in PURPOSES:
         raise ValueError(f"got purpose={purpose!r}, expected one of {', '.join(PURPOSES)}")
-    return _mixed(_mixed(_mix(seed), PURPOSES.index(purpose)), counters)
+    return _folded(_mixed(_mixed(_mix(seed), PURPOSES.index(purpose)), count), counters)
+
+
+def _folded(state: int, counters: Sequence[int | str]) -> int:
+    for part in counters:
+        for number in _numbers(part) if isinstance(part, str) else (int(part),):
+            state = _mixed(state, number)
+    return state
 
 
 def _mixed(state: int, number: int) -> int:
