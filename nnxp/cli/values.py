@@ -18,7 +18,7 @@ def epochs(text: str) -> int:
 def members(text: str) -> int:
     """How many networks."""
     if not re.fullmatch("0*[1-9][0-9]{0,3}", text):
-        raise argparse.ArgumentTypeError(f"got {text!r}, expected a number of networks from 1 up, 8 say")
+        raise argparse.ArgumentTypeError(f"got {text!r}, expected a number of networks from 1 to 9999, 8 say")
     return int(text)
 
 

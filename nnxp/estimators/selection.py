@@ -3,16 +3,20 @@ were trained before, many at once."""
 
 import copy
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
 import sklearn.model_selection as sklearn
+from sklearn import config_context
 from sklearn.base import clone, is_classifier
 from sklearn.metrics import check_scoring
 from sklearn.utils import indexable
 
 from nnxp.estimators.base import MLP
+from nnxp.estimators.classifier import MLPClassifier
 from nnxp.estimators.inputs import on_host
+from nnxp.estimators.regressor import MLPRegressor
 from nnxp.estimators.together import Job, kind_of, told_apart, trained
 from nnxp.typing import Array, ArrayLike, Floats, Integers
 
@@ -27,7 +31,8 @@ def cross_validate(
     Parameters
     ----------
     estimator
-        An `MLPClassifier` or `MLPRegressor`; any other of scikit-learn's is handed to its own function.
+        An `MLPClassifier` or `MLPRegressor`; any other of scikit-learn's, a subclass of these among them, is handed to
+        its own function.
     X, y, groups, cv
         As there.
     options
@@ -45,13 +50,15 @@ def cross_validate(
     All folds take the same batches; of each, a fold trains on the rows that are its own. Alone it would have others, of
     one size: a batch has here that many of its rows on average, and weighs by their number. So scores are other numbers
     than those of a fold trained alone, as those of another order of batches would be, and no other on average. Where a
-    batch is all rows, they are the same. Initial weights and dropout are those of `random_state`.
+    batch is all rows, they are the same, but for `dropout`. Initial weights are those of `random_state`. Folds of other
+    sizes, which have more or fewer steps an epoch, are trained apart.
     """
     if not _many(estimator, options):
         return dict(sklearn.cross_validate(estimator, X, y, groups=groups, cv=cv, **options))
     splits = _splits(estimator, X, y, groups, cv)
     done = Done([estimator], splits, X, y)
-    found = sklearn.cross_validate(done.stand_in(estimator), X, y, cv=splits, params=done.rows, **options)
+    with _unrouted():
+        found = sklearn.cross_validate(done.stand_in(estimator), X, y, cv=splits, params=done.rows, **options)
     seconds = done.seconds([estimator])[0]
     found["fit_time"] = np.where(np.isnan(seconds), found["fit_time"], seconds)
     return dict(found)
@@ -78,7 +85,8 @@ def cross_val_predict(
         return sklearn.cross_val_predict(estimator, X, y, groups=groups, cv=cv, **options)
     splits = _splits(estimator, X, y, groups, cv)
     done = Done([estimator], splits, X, y)
-    return sklearn.cross_val_predict(done.stand_in(estimator), X, y, cv=splits, params=done.rows, **options)
+    with _unrouted():
+        return sklearn.cross_val_predict(done.stand_in(estimator), X, y, cv=splits, params=done.rows, **options)
 
 
 def grid_search(
@@ -100,7 +108,7 @@ def grid_search(
     grid
         Lists of values by the names of parameters. Points that differ in `alpha`, `learning_rate_init`, `dropout`,
         `random_state` or `class_weight` are trained together, points that differ in others group by group; with
-        `normalization`, "lbfgs", and layers of more than 256 units, one by one.
+        `normalization`, "lbfgs", and wide layers, one by one.
     X, y, groups, cv
         As `GridSearchCV.fit` and `GridSearchCV` take them.
     options
@@ -132,7 +140,9 @@ def grid_search(
     splits = _splits(estimator, X, y, groups, cv)
     points = [clone(estimator).set_params(**point) for point in sklearn.ParameterGrid(grid)]
     done = Done(points, splits, X, y)
-    search = sklearn.GridSearchCV(done.stand_in(estimator), grid, cv=splits, **options).fit(X, y, **done.rows)
+    search = sklearn.GridSearchCV(done.stand_in(estimator), grid, cv=splits, **options)
+    with _unrouted():
+        search.fit(X, y, **done.rows)
     seconds, results = done.seconds(points), search.cv_results_
     for name, values in {"mean_fit_time": seconds.mean(axis=1), "std_fit_time": seconds.std(axis=1)}.items():
         results[name] = np.where(np.isnan(values), results[name], values)
@@ -144,11 +154,20 @@ def grid_search(
 
 def _many(estimator: Any, options: Mapping[str, Any]) -> bool:
     """Whether any of it can be trained here."""
-    return isinstance(estimator, MLP) and options.get("n_jobs") is None and options.get("params") is None
+    known = type(estimator) in (MLPClassifier, MLPRegressor)  # the `fit` of a subclass may do more
+    return known and options.get("n_jobs") is None and options.get("params") is None
+
+
+def _unrouted() -> AbstractContextManager[None]:
+    """scikit-learn without the routing of metadata, of which there is none but the numbers of rows."""
+    context: AbstractContextManager[None] = config_context(enable_metadata_routing=False)
+    return context
 
 
 def _splits(estimator: MLP, X: ArrayLike, y: ArrayLike, groups: ArrayLike | None, cv: Any) -> Splits:
     """The numbers of the rows to train on and of those to test with, of each fold."""
+    if y is None:
+        raise ValueError("got y=None, expected a label or a target for each row of X")
     X, y, groups = indexable(X, on_host(y), groups)
     found = sklearn.check_cv(cv, y, classifier=is_classifier(estimator)).split(X, y, groups)
     every = np.arange(len(y))

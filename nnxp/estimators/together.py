@@ -10,7 +10,7 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 
 from nnxp.activations import Activation
-from nnxp.errors import DataError, NonFiniteLossError
+from nnxp.errors import NonFiniteLossError
 from nnxp.estimators import inputs
 from nnxp.estimators.base import MLP
 from nnxp.estimators.building import batch_rows, check, hidden, hidden_widths, make_optimizer, one_or_each
@@ -19,17 +19,23 @@ from nnxp.estimators.inputs import Part
 from nnxp.layers import Dense, Dropout, Rescaling
 from nnxp.network.history import MEMBER, of_each
 from nnxp.network.members import ELEMENTWISE
-from nnxp.optimizers import LBFGS, SGD, get_optimizer
+from nnxp.optimizers import LBFGS, SGD
 from nnxp.sequential import Sequential
 from nnxp.training.packing import Packing, train
 from nnxp.typing import ArrayLike, Floats, HostArray, Integers
 
 WIDEST = 256
 """Hidden layers up to so many units are trained side by side: of wider ones the products are all there is."""
+HEAVIEST = 1 << 16
+"""Likewise a first layer of up to so many weights."""
 MOST = 64
 """How many are trained at once."""
+CELLS = 1 << 24
+"""How many weights of rows there are at most, one for each of them and each row."""
 SHARED = 0.5
 """The share of all rows that one trains on, from which it pays to compute all rows for each."""
+ALIKE = 1.05
+"""How many times the rows of the smallest one trains on at most: alone, more rows are more steps an epoch."""
 EACH = ("alpha", "learning_rate_init", "dropout", "random_state", "class_weight")
 """The parameters in which estimators may differ that are trained side by side."""
 
@@ -56,10 +62,24 @@ def trained(jobs: Iterable[Job], X: ArrayLike, y: ArrayLike) -> list[Trained]:
         if job.kind is not None:
             groups.setdefault(job.kind, []).append(job)
     found = []
-    for group in groups.values():
-        parts = -(-len(group) // MOST)
-        for i in range(parts if len(group) > 1 else 0):
+    for group in (alike for kind in groups.values() for alike in _of_equal_steps(kind)):
+        most = max(1, min(MOST, CELLS // len(y)))
+        parts = -(-len(group) // most)
+        for i in range(parts if len(group) > parts else 0):
             found += _together(group[i::parts], X, y)
+    return found
+
+
+def _of_equal_steps(jobs: Sequence[Job]) -> list[list[Job]]:
+    """Jobs whose epochs have as many steps: those that train on about as many rows, or each on all of its own at
+    once."""
+    found = list[list[Job]]()
+    for job in sorted(jobs, key=lambda job: len(job.rows)):
+        n, size = len(job.rows), job.estimator.batch_size
+        if found and (n <= ALIKE * len(found[-1][0].rows) or batch_rows(size, n) == n):
+            found[-1].append(job)
+        else:
+            found.append([job])
     return found
 
 
@@ -72,7 +92,8 @@ def kind_of(estimator: MLP) -> Hashable:
     """What is equal of estimators that can be trained side by side; None of one that cannot, or gains nothing."""
     try:
         check(estimator)
-        optimizer, activation = get_optimizer(estimator.solver), estimator.activation
+        optimizer, activation = make_optimizer(estimator), estimator.activation
+        hidden(estimator, 1)
     except (TypeError, ValueError):  # which its fit will raise again
         return None
     alone = (
@@ -86,6 +107,9 @@ def kind_of(estimator: MLP) -> Hashable:
         or isinstance(optimizer, LBFGS)
         or not (optimizer.clip_norm is None and optimizer.clip_value is None)
         or optimizer.ema is not None
+        or optimizer.factors  # `Group` gives the members some
+        or getattr(optimizer, "decay_factors", None)
+        or (optimizer.schedule is not None and optimizer.schedule.state())  # it looks at one training
         or not isinstance(estimator.random_state, int | np.integer | None)
         or (isinstance(activation, Activation) and type(activation) not in ELEMENTWISE)
         or max(hidden_widths(estimator.hidden_layer_sizes), default=0) > WIDEST
@@ -98,11 +122,13 @@ def _together(jobs: Sequence[Job], X: ArrayLike, y: ArrayLike) -> list[Trained]:
     """The jobs of one kind, done; none of them where that cannot be, or is not worth it."""
     start, first = time.perf_counter(), jobs[0].estimator
     X, y, _ = first._checked((X, y, None), reset=True)
-    targets = [job.estimator._target_of(y[job.rows], None, None) for job in jobs]
-    units = [unit for target in targets if (unit := first._in_units_of(target, targets[0])) is not None]
-    if len(units) < len(jobs):
+    if X.shape[1] * (hidden_widths(first.hidden_layer_sizes) or [1])[0] > HEAVIEST:
         return []
     try:
+        targets = [job.estimator._target_of(y[job.rows], None, None) for job in jobs]
+        units = [unit for target in targets if (unit := first._in_units_of(target, targets[0])) is not None]
+        if len(units) < len(jobs):
+            return []
         divided = [_divided(job, y, target) for job, target in zip(jobs, targets, strict=True)]
         counts, held_out = (np.stack(of_each, axis=1) for of_each in zip(*divided, strict=True))
         used = np.flatnonzero(counts.any(axis=1) | held_out.any(axis=1))
@@ -112,7 +138,7 @@ def _together(jobs: Sequence[Job], X: ArrayLike, y: ArrayLike) -> list[Trained]:
         part = Part(part.X, targets[0].encode(part.y), None)
         group = Group(jobs, part, targets, units, counts[used], held_out[used])
         group.train()
-    except (DataError, NonFiniteLossError):  # of one of them, which will say so alone
+    except (ValueError, NonFiniteLossError):  # of one of them, which will say so alone
         return []
     for k, job in enumerate(jobs):
         group.give(job.estimator, k)

@@ -1,6 +1,7 @@
 """What several members say of how sure their mean is: their spread, intervals, and how far classifiers disagree."""
 
 import itertools
+import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any, Self
@@ -92,9 +93,10 @@ class Intervals:
         level = share("level", above_zero("level", level))
         k = int(np.ceil(level * (kept + 1) * (1 - 1e-12)))
         if k > kept:
+            most = math.floor(1e6 * kept / (kept + 1)) / 1e6  # of 30, 30 / 31 is more than they can tell, rounded up
             raise ValueError(
-                f"got level={level:g} and {kept} held-out rows to calibrate it on, expected at most "
-                f"{kept / (kept + 1):.3g}: hold more rows out, validation_fraction=, or give fit X_val and y_val"
+                f"got level={level:g} and {kept} held-out rows to calibrate it on, expected at most {most:g}: hold "
+                "more rows out, validation_fraction=, or give fit X_val and y_val"
             )
         middle = np.mean(outputs, axis=0)
         half = np.hypot(spread(outputs), self.deviation) * [bounds[k - 1] for bounds in self.bounds]

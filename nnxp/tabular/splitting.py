@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from nnxp import data, random
 from nnxp.errors import DataError
+from nnxp.printing import counted
 from nnxp.tabular.table import Indices, Table
 
 Parts: TypeAlias = tuple[Indices, Indices]
@@ -163,6 +164,8 @@ def folds(labels: NDArray[Any] | int, count: int, seed: int, groups: NDArray[Any
             sizes[parts[group]] += counts[group]
         part = parts[index]
     if len(np.unique(part)) < count:
-        what = "rows" if groups is None else "groups"
-        raise DataError(f"got fewer {what} than {count} parts, expected one or more in each: take fewer parts")
+        there, what = (n, "row") if groups is None else (len(counts), "group")
+        raise DataError(
+            f"got {count} parts of {counted(there, what)}, expected one or more in each: take {there} parts or fewer"
+        )
     return [(np.flatnonzero(part != k), np.flatnonzero(part == k)) for k in range(count)]

@@ -74,7 +74,7 @@ class Training(Step):
         one copy is enough, since until then it still holds those of the epoch before."""
         loss = self.plan.gradients(x, y, w, v, means, heft)
         if not self._running.kept.keep_if_finite(loss):
-            raise _Stopped(self.model.step, 0)
+            raise _Stopped(self.model.step, 0, self.backend.to_numpy(loss))
         self.plan.update()
 
     def _read(self, data: "Batches | Stream", bar: Progress, text: str) -> None:
@@ -84,8 +84,9 @@ class Training(Step):
         losses, scores, weights, counts = read[:, 0], read[:, 1], given[:, 0], given[:, 1]
         if not np.isfinite(losses).all():
             finite = np.isfinite(losses).reshape(len(sizes), -1).all(axis=1)
-            back = len(sizes) - 1 - int(np.argmin(finite))
-            raise _Stopped(self.model.step - 1 - back, back)
+            first = int(np.argmin(finite))
+            back = len(sizes) - 1 - first
+            raise _Stopped(self.model.step - 1 - back, back, losses[first])
         weighted = losses.T @ weights if weights.ndim == 1 else (losses * weights).sum(axis=0)
         for i, part in enumerate((weighted, *map(np.add.reduce, (scores, weights, counts)))):
             sums[i] += part
@@ -262,7 +263,7 @@ class Training(Step):
         self._go_back()  # again: a forward in training moves running means
         clip = "clip_norm" if model.members == 1 else "clip_value"  # a norm of all gradients would join the members
         return NonFiniteLossError(
-            f"the loss of step {stop.step} (epoch {model.epoch + 1}) is not a finite number; running "
+            f"the loss of step {stop.step} (epoch {model.epoch + 1}){stop.whose} is not a finite number; running "
             f"{'that' if same else 'a later'} batch again, "
             f"{where or 'every value is finite, so the weights diverged during the epoch'}. The "
             "weights are back at the last that began an epoch with a finite loss, and the optimizer starts "
@@ -288,8 +289,10 @@ class Training(Step):
 
 
 class _Stopped(Exception):
-    """A loss that is not finite: its step, and how many batches came after its own."""
+    """A loss that is not finite: its step, how many batches came after its own, and whose it is of several members."""
 
-    def __init__(self, step: int, back: int) -> None:
+    def __init__(self, step: int, back: int, losses: Any = 0.0) -> None:
         super().__init__(step)
+        own = [str(k) for k in np.flatnonzero(~np.isfinite(losses))] if np.ndim(losses) else []
         self.step, self.back = step, back
+        self.whose = f", member{'s' * (len(own) > 1)} {', '.join(own)}," if own else ""

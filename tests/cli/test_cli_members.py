@@ -119,7 +119,8 @@ def test_another_number_of_them_is_another_run(capsys: pytest.CaptureFixture[str
         ("digits --members 2 --optimizer lbfgs", "--optimizer lbfgs is for one network"),
         ("digits --members 2 --reproducible", "--reproducible is for one network"),
         ("t.csv --target answer --preset tabm --reproducible", "--preset tabm has 32: leave it out, or add --m"),
-        ("digits --members 0", "argument --members: got '0', expected a number of networks from 1 up, 8 say"),
+        ("digits --members 0", "argument --members: got '0', expected a number of networks from 1 to 9999, 8 say"),
+        ("digits --members 10000", "got '10000', expected a number of networks from 1 to 9999"),
     ],
 )
 def test_what_does_not_fit_is_refused(words: str, message: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -243,7 +243,7 @@ def test_intervals_need_rows_and_members() -> None:
     with pytest.raises(ValueError, match=r"rows held out: MLPRegressor\(early_stopping=True\)"):
         model.predict_interval(X)
     model.fit(X, NUMBERS, X_val=X[:12], y_val=NUMBERS[:12])
-    for level, message in ((0.95, "at most 0.923: hold more rows out"), (0, "level=0"), (1, "level=1")):
+    for level, message in ((0.95, "at most 0.923076: hold more rows out"), (0, "level=0"), (1, "level=1")):
         with pytest.raises(ValueError, match=message):
             model.predict_interval(X, level)
     low, high = model.predict_interval(X, 12 / 13)  # as far as 12 rows tell

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import sklearn.model_selection as sklearn
 from scipy.sparse import csr_array
+from sklearn import config_context
 from sklearn.exceptions import ConvergenceWarning, FitFailedWarning
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -15,6 +16,7 @@ from sklearn.preprocessing import StandardScaler
 import nnxp
 from nnxp import MLPClassifier, MLPRegressor
 from nnxp.estimators import together
+from nnxp.schedules import LinearWarmup, ReduceOnPlateau
 
 N, M = 90, 4
 RNG = np.random.default_rng(7)
@@ -173,6 +175,10 @@ def test_folds_in_batches_score_as_alone(trainings: list[int]) -> None:
         {"hidden_layer_sizes": (257,), "max_iter": 2},
         {"solver": nnxp.Adam(ema=0.9)},
         {"solver": nnxp.Adam(clip_norm=1.0)},
+        {"solver": nnxp.SGD(0.1, factors={"biases": 0})},
+        {"solver": nnxp.AdamW(0.1, decay_factors={"weights": 0.5})},
+        {"solver": "adam", "schedule": ReduceOnPlateau(patience=1, monitor="loss")},
+        {"solver": nnxp.Adam(0.1, schedule=LinearWarmup(3, then=ReduceOnPlateau(monitor="loss")))},
         {"random_state": np.random.RandomState(0)},
     ],
 )
@@ -183,6 +189,58 @@ def test_what_is_trained_alone(given: Any, trainings: list[int]) -> None:
     expected = sklearn.cross_validate(estimator, X, CLASSES, cv=3)
     assert not trainings and found["test_score"].tolist() == expected["test_score"].tolist()
     assert (found["fit_time"] > 0).all()
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_folds_of_other_sizes_are_trained_in_as_many_steps_as_alone(trainings: list[int]) -> None:
+    """A first group is most of the rows: the fold without it has half as many steps an epoch."""
+    groups = np.array([0] * 42 + [1] * 12 + [2] * 12 + [3] * 12 + [4] * 12)
+    estimator = MLPClassifier(**WHOLE | {"batch_size": 12, "max_iter": 5, "tol": 0.0})
+    splits = [*sklearn.LeaveOneGroupOut().split(X, CLASSES, groups)]
+    for cv, together_ in ((splits, [4]), (sklearn.TimeSeriesSplit(5), [])):
+        trainings.clear()
+        given: dict[str, Any] = {"cv": cv, "return_estimator": True}
+        found, alone = [of.cross_validate(estimator, X, CLASSES, **given)["estimator"] for of in (nnxp, sklearn)]
+        assert trainings == together_
+        assert [one.model_.step for one in found] == [one.model_.step for one in alone]
+    whole = MLPClassifier(**WHOLE | {"max_iter": 5})  # one step, of however many rows: the same numbers
+    options: dict[str, Any] = {"cv": splits, "scoring": "neg_log_loss"}
+    found, alone = [of.cross_validate(whole, X, CLASSES, **options)["test_score"] for of in (nnxp, sklearn)]
+    assert trainings == [5]
+    np.testing.assert_allclose(found, alone, rtol=1e-8)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_wide_inputs_and_many_rows(trainings: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first layer's weights, once for each of those trained together, are what a search may lack memory for, and so
+    are what rows weigh to each."""
+    estimator = MLPClassifier((8,), max_iter=1, random_state=0)
+    wide = csr_array((np.ones(N), (np.arange(N), np.arange(N) * 50)), shape=(N, together.HEAVIEST // 8 + 1))
+    assert nnxp.cross_validate(estimator, wide, CLASSES, cv=3)["test_score"].shape == (3,)
+    assert not trainings
+    nnxp.cross_validate(estimator, wide[:, :-1], CLASSES, cv=3)
+    monkeypatch.setattr(together, "CELLS", 2 * N)
+    nnxp.cross_validate(estimator, X, CLASSES, cv=4)
+    assert trainings == [3, 2, 2]
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_a_subclass_and_routed_metadata(trainings: list[int]) -> None:
+    class Blind(MLPClassifier):
+        def fit(self, X: Any, y: Any, *given: Any, **named: Any) -> Any:
+            return super().fit(0 * X, y, *given, **named)
+
+    found, alone = [of.cross_validate(Blind(**WHOLE), X, CLASSES, cv=3)["test_score"] for of in (nnxp, sklearn)]
+    assert not trainings and found.tolist() == alone.tolist()
+    estimator = MLPClassifier(**WHOLE)
+    with config_context(enable_metadata_routing=True):
+        assert nnxp.cross_validate(estimator, X, CLASSES, cv=3)["test_score"].shape == (3,)
+        assert nnxp.cross_val_predict(estimator, X, CLASSES, cv=3).shape == (N,)
+        assert nnxp.grid_search(estimator, {"alpha": [0.1, 1.0]}, X, CLASSES, cv=3).predict(X).shape == (N,)
+    assert trainings == [3, 3, 6]
+    for search in (nnxp.cross_validate, nnxp.cross_val_predict):
+        with pytest.raises(ValueError, match="got y=None, expected a label or a target for each row of X"):
+            search(estimator, X, None, cv=3)
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -205,6 +263,27 @@ def test_a_point_that_fails_has_no_score() -> None:
         search = nnxp.grid_search(estimator, grid, X, CLASSES, cv=3)
     assert np.isnan(search.cv_results_["mean_test_score"]).tolist() == [False, True, True]
     assert search.best_params_ == {"learning_rate_init": 0.01}
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize(
+    ("name", "good", "bad"),
+    [
+        ("class_weight", None, {"no": 2}),
+        ("activation", "tanh", "swish"),
+        ("label_smoothing", 0.0, 1.0),
+        ("schedule", None, "nope"),
+        ("beta_1", 0.9, 1.0),
+        ("epsilon", 1e-8, 0.0),
+    ],
+)
+def test_a_value_that_no_fit_takes_costs_its_own_points_alone(
+    name: str, good: Any, bad: Any, trainings: list[int]
+) -> None:
+    with pytest.warns(FitFailedWarning, match="got "), pytest.warns(UserWarning, match="non-finite"):
+        search = nnxp.grid_search(MLPClassifier(**WHOLE), {name: [good, bad]}, X, CLASSES, cv=3)
+    assert np.isnan(search.cv_results_["mean_test_score"]).tolist() == [False, True]
+    assert search.best_params_ == {name: good}
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")

@@ -73,9 +73,9 @@ def test_folds(grouped: bool) -> None:
         else:
             assert np.bincount(y[held_out]).tolist() == [12, 6, 2]
     assert len(splitting.folds(7, 7, 0)) == 7
-    with pytest.raises(DataError, match="fewer rows than 8 parts"):
+    with pytest.raises(DataError, match="got 8 parts of 7 rows, expected one or more in each: take 7 parts or fewer"):
         splitting.folds(7, 8, 0)
-    with pytest.raises(DataError, match="fewer groups than 16 parts"):
+    with pytest.raises(DataError, match="got 16 parts of 15 groups"):
         splitting.folds(y, 16, 0, groups)
     again, other = splitting.folds(y, 5, 3), splitting.folds(y, 5, 4)
     assert all(np.array_equal(a[1], b[1]) for a, b in zip(again, splitting.folds(y, 5, 3), strict=True))

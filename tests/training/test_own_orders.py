@@ -124,6 +124,22 @@ def test_a_loss_that_is_not_finite_is_explained() -> None:
     close(weights(many), before)
 
 
+@pytest.mark.parametrize(
+    ("rates", "whose"), [([0.0, 1e200, 0.0], "member 1"), ([1e200, 0.0, 1e200], "members 0, 2"), ([1e200], "")]
+)
+def test_whose_loss_is_not_finite(rates: list[float], whose: str) -> None:
+    """In an epoch's first step, and in a later one; of one network there is nothing to say."""
+    for size in (len(X), 8):
+        factors = {"members": rates} if len(rates) > 1 else None
+        optimizer = nnxp.SGD(1.0 if factors else rates[0], factors=factors)
+        layers = [Dense(M, 5), "relu", Dense(5, 1)]
+        many = Sequential(layers, "mean_squared_error", optimizer, seed=0, members=len(rates), dtype="float64")
+        with pytest.raises(nnxp.NonFiniteLossError) as told:
+            many.fit(X, TARGETS[:, :1], 3, size, shuffle=False, progress=False)
+        words = str(told.value).split("; running")[0]
+        assert words.endswith(f"){', ' * bool(whose)}{whose}{',' * bool(whose)} is not a finite number")
+
+
 def test_who_has_no_order_of_its_own() -> None:
     def model(**given: Any) -> Sequential:
         layers = [Dense(M, 5), "relu", Dense(5, CLASSES), "softmax"]
