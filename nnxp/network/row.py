@@ -6,6 +6,7 @@ from typing import Any
 from nnxp.layers import Layer
 from nnxp.layers.parts import with_parts
 from nnxp.network.architecture import as_layer, widths
+from nnxp.network.wide import OneByOne
 from nnxp.typing import Array
 
 
@@ -68,8 +69,7 @@ class Row(Layer):
 
     def _first_trained(self) -> int:
         """The place of the first of f that has parameters that are trained, or parts with some."""
-        have = (any(part.parameters and part.trainable for _, part in with_parts([layer])) for layer in self.layers)
-        return next((i for i, has in enumerate(have) if has), len(self.layers))
+        return next((i for i, layer in enumerate(self.layers) if _trains(layer)), len(self.layers))
 
     def _agree(self) -> None:
         """The backend and the dtype that are named here, or by a part, are those of all parts that name none."""
@@ -81,3 +81,9 @@ class Row(Layer):
                 layer._dtype = dtype
             if backend is not None and not layer._named:
                 layer._backend, layer._named = backend, True
+
+
+def _trains(layer: Layer) -> bool:
+    """Whether a layer has parameters that are trained, or parts with some; of members one by one, their layers."""
+    whole = layer.each[:1] if isinstance(layer, OneByOne) else [layer]
+    return any(part.parameters and part.trainable for _, part in with_parts(whole))

@@ -22,7 +22,7 @@ from nnxp.training.measuring import Measuring
 from nnxp.training.penalties import Penalties
 from nnxp.training.sizes import remember
 from nnxp.training.stages import DenseStage, LayerStage, casts_bytes, is_dense
-from nnxp.training.staging import OwnStage, stages_of
+from nnxp.training.staging import OwnStage, all_of, stages_of, take_turns
 from nnxp.typing import Array
 
 
@@ -30,8 +30,8 @@ class Plan:
     """One training step of a model, in stages.
 
     A last `Softmax` (`Sigmoid`) before categorical (binary) cross-entropy is left out, and the fused pair
-    takes the logits. A `Dense` and the activation after it are one stage, and so are the last `Dense`, the
-    softmax and the cross-entropy. Backward ends at the first layer with parameters, which computes no
+    takes the logits. A `Dense` and the activation after it are one stage, also inside a `Residual`, and so are the last
+    `Dense`, the softmax and the cross-entropy. Backward ends at the first layer with parameters, which computes no
     `dinputs`. Only the classes of this package are fused: one of the user's own may compute something else.
     """
 
@@ -68,18 +68,18 @@ class Plan:
             self.head = loss_stage(self.loss, self.buffers, len(self.layers), source, math.prod(self.columns))
         self.backward = [stage for stage in (*self.stages, self.head) if stage.last >= first][::-1]
         self.frozen = self.store.frozen
-        products = [stage for stage in (*self.stages, self.head) if isinstance(stage, DenseStage)]
-        for number, stage in enumerate(products):
-            stage.turn = number % 2
-        dense = [stage.dense for stage in products]
+        take_turns(whole := [*self.stages, self.head])
+        every = [*all_of(whole)]
+        dense = [stage.dense for stage in every if isinstance(stage, DenseStage)]
         self.penalties = Penalties([layer for layer in dense if layer.trainable], self.store)
         others = [layer for _, layer in with_parts(self.layers) if layer.trainable and layer not in dense]
         self.penalised = [layer for layer in others if hasattr(layer, "penalty")]
         # A layer of this package's that runs as it stands sets all of these anew.
-        anew = [s.layers[0] for s in self.backward if isinstance(s, LayerStage) and s.needs_dinputs]
+        anew = [s.layers[0] for s in all_of(self.backward) if isinstance(s, LayerStage) and s.needs_dinputs]
         anew = [layer for layer in anew if type(layer) in (*LAYERS, *ACTIVATIONS, ParametricActivation)]
         own = [layer for layer in model.layers if layer not in self.layers]
-        self._kept = [layer.__dict__ for layer in (*own, *self.layers) if layer not in anew]
+        own += [layer for stage in every for layer in stage.layers]
+        self._kept = [layer.__dict__ for layer in own if layer not in anew]
         self._uniform: dict[int, tuple[Array, ...]] = {}
         self.threads = blas.threads_of(self.backend, self.store.largest)
         self.micro_batch_size: int | None = None
@@ -102,7 +102,8 @@ class Plan:
         backward = [stage.lines()[1] for stage in self.backward]
         rounded = ["float32 products rounded to TF32"] if self.backend.precision == "tf32" else []
         update = f"{type(self.model.optimizer).__name__}: one update"
-        return [*rounded, *(line for line in (*forward, *backward) if line), update, *self.threads.lines()]
+        steps = [line for text in (*forward, *backward) for line in text.splitlines()]
+        return [*rounded, *steps, update, *self.threads.lines()]
 
     def forward_backward(
         self, x: Array, y: Array, w: Array | None = None, v: Array | None = None, means: Array = None, heft: float = 1.0

@@ -1,6 +1,7 @@
 """A model's forward pass for results alone: nothing is kept for a backward, and each thread has its own."""
 
 import copy
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -11,7 +12,9 @@ from nnxp.memory.buffers import Buffers
 from nnxp.network.model import Model
 from nnxp.network.wide import MembersDropout
 from nnxp.training.parametric_stage import dense_and
+from nnxp.training.residual_stage import ResidualStage
 from nnxp.training.stages import DenseAlone, Stage, casts_bytes, fuses, is_dense
+from nnxp.training.staging import is_block
 from nnxp.typing import Array
 
 BATCH = 2048
@@ -36,28 +39,12 @@ class Prediction:
 
     def __init__(self, model: Model, layers: list[Layer], apart: bool = False) -> None:
         self.averages = model.members if len(layers) == len(model.layers) and not apart else 1
-        passing = (Linear, Dropout, MembersDropout)  # in a prediction
-        layers = [layer for layer in model.running(layers) if type(layer) not in passing]
+        layers = _without_passing(model.running(layers))
         self.rows = OF_MANY if model.members > 1 and model.store.common else BATCH
         self.backend, self.dtype, self.takes_bytes = model.backend, model.dtype, casts_bytes(layers)
         self.empty, self.number = model.backend.xp.empty, getattr(model.backend.xp, model.dtype)
         self.threads = blas.threads_of(model.backend, model.store.largest)
-        buffers = Buffers(model.backend, model.dtype)
-        self.stages: list[Stage] = []
-        i = 0
-        while i < len(layers):
-            layer, after = layers[i], layers[i + 1] if i + 1 < len(layers) else None
-            if i == 0 and type(layer) is Rescaling:
-                self.stages.append(Rescaled(layer, buffers))
-            elif not is_dense(layer):
-                self.stages.append(Apart(layer, i))
-            elif fuses(after):
-                self.stages.append(dense_and(layer, after, buffers, i, False, training=False))
-            elif type(after) is Softmax:
-                self.stages.append(DenseSoftmax(layer, after, buffers, i))
-            else:
-                self.stages.append(DenseAlone(layer, buffers, i, False, training=False))
-            i += len(self.stages[-1].layers)
+        self.stages = _stages_of(layers, Buffers(model.backend, model.dtype))
 
     def __call__(self, x: Array) -> Array:
         """The last layer's output for x, (n, m) of the model's dtype or uint8, in a new array."""
@@ -98,6 +85,34 @@ def prediction(model: Model, layers: list[Layer], apart: bool = False) -> Predic
     if name not in made:
         made[name] = Prediction(model, layers, apart)
     return made[name]
+
+
+def _stages_of(layers: Sequence[Layer], buffers: Buffers) -> list[Stage]:
+    """Layers as the stages of a prediction, that write into these buffers."""
+    stages: list[Stage] = []
+    i, layers = 0, _without_passing(layers)
+    while i < len(layers):
+        layer, after = layers[i], layers[i + 1] if i + 1 < len(layers) else None
+        if i == 0 and type(layer) is Rescaling:
+            stages.append(Rescaled(layer, buffers))
+        elif is_block(layer):
+            row = _stages_of(layer.layers, buffers)
+            stages.append(ResidualStage(layer, row, len(row), buffers, i, False, training=False))
+        elif not is_dense(layer):
+            stages.append(Apart(layer, i))
+        elif fuses(after):
+            stages.append(dense_and(layer, after, buffers, i, False, training=False))
+        elif type(after) is Softmax:
+            stages.append(DenseSoftmax(layer, after, buffers, i))
+        else:
+            stages.append(DenseAlone(layer, buffers, i, False, training=False))
+        i += len(stages[-1].layers)
+    return stages
+
+
+def _without_passing(layers: Sequence[Layer]) -> list[Layer]:
+    """Those that do something in a prediction."""
+    return [layer for layer in layers if type(layer) not in (Linear, Dropout, MembersDropout)]
 
 
 class Rescaled(Stage):

@@ -42,6 +42,11 @@ def casts_bytes(layers: Sequence[Layer]) -> bool:
 class Stage:
     """One or more layers from `position` on."""
 
+    inner: "Sequence[Stage]" = ()
+    """Stages inside it, in order."""
+    shortcut: "Stage | None" = None
+    """A stage beside them."""
+
     def __init__(self, layers: list[Layer], buffers: Buffers, position: int, needs_dinputs: bool) -> None:
         self.layers, self.buffers, self.position, self.needs_dinputs = layers, buffers, position, needs_dinputs
 
@@ -65,7 +70,7 @@ class Stage:
         raise NotImplementedError
 
     def lines(self) -> tuple[str, str]:
-        """Forward and backward in words."""
+        """Forward and backward in words, each one line or several."""
         raise NotImplementedError
 
     def _only(self) -> str:
@@ -75,11 +80,12 @@ class Stage:
 
 
 class LayerStage(Stage):
-    """One layer as it stands."""
+    """One layer as it stands. A part of a layer has its place behind that of the layer, "0.layers.": `before`."""
 
-    def __init__(self, layer: Layer, buffers: Buffers, position: int, needs_dinputs: bool) -> None:
+    def __init__(self, layer: Layer, buffers: Buffers, position: int, needs_dinputs: bool, before: str = "") -> None:
         super().__init__([layer], buffers, position, needs_dinputs)
-        self.layer, self.lent = layer, [*with_parts([layer], position)]
+        places = [*with_parts([layer], position)]
+        self.layer, self.lent = layer, [(f"{before}{place}" if before else place, part) for place, part in places]
 
     def begin(self, epoch: int, step: int, part: int) -> None:
         """Lends the layer and its parts the plan's memory."""
@@ -120,8 +126,9 @@ class DenseStage(Stage):
     x: Array = None
     at: Sized
     """What there is for the batch that runs."""
-    turn = 0
-    """Which of two memories the gradient of its inputs is written to: in the other is that of the next dense stage."""
+    turn: int | None = 0
+    """Which memory the gradient of its inputs is written to: that of the next dense stage is in another. None: its own
+    alone."""
     passing = False
     """Whether nobody needs the product once its stage's forward is over: all such stages then share its memory."""
 
@@ -151,7 +158,8 @@ class DenseStage(Stage):
     def sized(self, n: int) -> Sized:
         """Memory for n rows, and calls on it."""
         take, (h, m) = self.buffers.take, (self.dense.n_in, self.dense.n_out)
-        dinputs = take(DenseStage, f"dinputs {h}, {self.turn}", (n, h)) if self.needs_dinputs else None
+        whose = self if self.turn is None else DenseStage
+        dinputs = take(whose, f"dinputs {h}, {self.turn}", (n, h)) if self.needs_dinputs else None
         z = take(DenseStage, f"product {m}", (n, m)) if self.passing else take(self, "output", (n, m))
         return Sized(z, dinputs)
 
@@ -194,7 +202,8 @@ class DenseAlone(DenseStage):
         super().__init__(dense, [dense], buffers, position, needs_dinputs, training)
         self.bias = self.backend.fuse(self.add_row, into=("z",))
         self.column_sums = dense.kernel("column_sums")
-        self.scale_and_sum = self.backend.fuse(formulas.times, column_sums=True)
+        self.sums = {"sums": self.db} if self.trained else {}
+        self.times = self.backend.fuse(formulas.times, column_sums=self.trained)
 
     def sized(self, n: int) -> Sized:
         """Memory for n rows, and calls on it."""
@@ -212,7 +221,7 @@ class DenseAlone(DenseStage):
         """The dense layer's gradients."""
         if self.scaled:
             out = self.buffers.take(self, "dz", dy.shape)
-            return self.gradients(self.scale_and_sum(dy, self.scale, out=out, sums=self.db))
+            return self.gradients(self.times(dy, self.scale, out=out, **self.sums))
         if self.trained:
             self.column_sums(dy, out=self.db)
         return self.gradients(dy)
