@@ -53,9 +53,8 @@ def still(block: Any) -> Any:
 
 
 def table(n_in: int = M) -> list[Any]:
-    """What the networks for tables are made of."""
-    inner = [Dense(n_in, 8), "relu", Dropout(0.2), Dense(8, 8), "relu", Dropout(0.2), Dense(8, 6)]
-    return inner
+    """The row that the networks for tables have."""
+    return [Dense(n_in, 8), "relu", Dropout(0.2), Dense(8, 8), "relu", Dropout(0.2), Dense(8, 6)]
 
 
 def penalised(n_in: int, n_out: int, **given: Any) -> Dense:
@@ -197,11 +196,18 @@ def test_what_a_step_does_not_compute_is_not_read() -> None:
                 getattr(part, name)
 
 
-def test_a_row_of_stages_and_who_may_write_where() -> None:
+def test_what_runs_and_who_writes_where() -> None:
     own = model("in the middle", "numpy")
     (block,) = [stage for stage in own.training.plan.stages if isinstance(stage, ResidualStage)]
     kinds = [type(stage) for stage in block.inner]
     assert kinds == [DenseActivation, LayerStage, DenseActivation, LayerStage, DenseAlone]
+    assert block.back == list(block.inner)[::-1] and all(stage.needs_dinputs for stage in block.inner)
+    own = model("of a table", "numpy")
+    (block,) = [stage for stage in own.training.plan.stages if isinstance(stage, ResidualStage)]
+    assert isinstance(block.shortcut, Shortcut)
+    assert block.back == list(block.inner)[:0:-1], "nobody wants the gradient of the inputs, or that of the bins"
+    needed = [stage.needs_dinputs for stage in (block.shortcut, *block.inner)]
+    assert needed == [False, False, False, True, True, True, True]
     own = model("of one width throughout", "numpy")
     own.train_step(X, Y)
     plan = own.training.plan
