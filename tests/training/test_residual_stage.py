@@ -52,6 +52,10 @@ def still(block: Any) -> Any:
     return block
 
 
+def every_other(step: int, total: int | None) -> float:
+    return float(step % 2)
+
+
 def table(n_in: int = M) -> list[Any]:
     """The row that the networks for tables have."""
     return [Dense(n_in, 8), "relu", Dropout(0.2), Dense(8, 8), "relu", Dropout(0.2), Dense(8, 6)]
@@ -89,6 +93,7 @@ BODIES: dict[str, Callable[[], list[Any]]] = {
         Residual([LayerNorm(4), Residual([Dense(4, 4), "elu", Dense(4, 6)]), Dropout(0.5)], projected=True),
     ],
     "without dense layers": lambda: [Dense(M, 6), Residual([LayerNorm(6), "relu", Dropout(0.2)]), Residual(["tanh"])],
+    "dropout that comes and goes": lambda: [Residual([Dense(M, 6), "relu", Dropout(0.4, schedule=every_other)])],
     "nothing in it": lambda: [Dense(M, 6), "relu", Residual(["linear", Dropout(0.2)]), Residual(["linear"])],
     "penalties": lambda: [
         Residual([penalised(M, 7), "tanh", penalised(7, 6)]),
