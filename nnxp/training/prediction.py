@@ -12,9 +12,8 @@ from nnxp.memory.buffers import Buffers
 from nnxp.network.model import Model
 from nnxp.network.wide import MembersDropout
 from nnxp.training.parametric_stage import dense_and
-from nnxp.training.residual_stage import ResidualStage
+from nnxp.training.residual_stage import ResidualStage, is_block
 from nnxp.training.stages import DenseAlone, Stage, casts_bytes, fuses, is_dense
-from nnxp.training.staging import is_block
 from nnxp.typing import Array
 
 BATCH = 2048

@@ -1,16 +1,22 @@
 """The stage of a residual block: its row as stages, and its shortcut beside them."""
 
 from collections.abc import Sequence
+from typing import TypeGuard
 
 from nnxp import kernels
 from nnxp.kernels import formulas
 from nnxp.kernels.binding import bound
-from nnxp.layers import Dense
+from nnxp.layers import Dense, Layer
 from nnxp.memory.buffers import Buffers
 from nnxp.network.residual import Residual
 from nnxp.training.sizes import Sized
-from nnxp.training.stages import DenseAlone, DenseStage, Stage
+from nnxp.training.stages import DenseAlone, DenseStage, Stage, is_dense
 from nnxp.typing import Array
+
+
+def is_block(layer: Layer) -> TypeGuard[Residual]:
+    """Whether a layer's parts run as stages: it is a residual block, and no subclass of the user's own."""
+    return type(layer) is Residual and (layer.shortcut is None or is_dense(layer.shortcut))
 
 
 class Shortcut(DenseAlone):

@@ -1,7 +1,7 @@
 """Which layers in a row become which stage."""
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import TypeAlias, TypeGuard
+from typing import TypeAlias
 
 from nnxp.activations import ACTIVATIONS, Linear
 from nnxp.layers import LAYERS, Dropout, Layer
@@ -10,7 +10,7 @@ from nnxp.network.parametric import ParametricActivation
 from nnxp.network.residual import Residual
 from nnxp.network.wide import BlockDense, MembersDropout, MembersSharedDense
 from nnxp.training.parametric_stage import dense_and
-from nnxp.training.residual_stage import ResidualStage
+from nnxp.training.residual_stage import ResidualStage, is_block
 from nnxp.training.stages import DenseAlone, DenseStage, LayerStage, Stage, fuses, is_dense
 
 OwnStage: TypeAlias = Callable[[Sequence[Layer], int, Buffers, int], Stage | None]
@@ -58,11 +58,6 @@ def stages_of(
             stages.append(LayerStage(layer, buffers, i, i > first, before))
         i += len(stages[-1].layers)
     return stages
-
-
-def is_block(layer: Layer) -> TypeGuard[Residual]:
-    """Whether a layer's parts run as stages: it is a residual block, and no subclass of the user's own."""
-    return type(layer) is Residual and (layer.shortcut is None or is_dense(layer.shortcut))
 
 
 def _block(block: Residual, buffers: Buffers, i: int, needs_dinputs: bool, before: str, writes: bool) -> ResidualStage:

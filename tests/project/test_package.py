@@ -63,7 +63,7 @@ nnxp.Sequential([nnxp.Dense(784, 128), "relu", nnxp.Dense(128, 10), "softmax"], 
     rooms = {
         name for name in found if name.startswith(("nnxp.training", "nnxp.files", "nnxp.callbacks", "nnxp.schedules"))
     }
-    stages = ("prediction", "stages", "activation_stage", "parametric_stage", "sizes", "flushing")
+    stages = ("prediction", "stages", "activation_stage", "parametric_stage", "residual_stage", "sizes", "flushing")
     assert rooms == {"nnxp.training", *(f"nnxp.training.{name}" for name in stages)}
     assert not found & {"csv", "hashlib", "json", "logging", "numba", "secrets", "tempfile", "urllib.parse"}
     assert "threadpoolctl" not in found  # the first plan's
