@@ -38,6 +38,12 @@ def nested() -> list[Any]:
     return [Dense(5, 16), Residual(inner), ReLU(), Dense(16, 3), Softmax()]
 
 
+def blocks() -> list[Any]:
+    """One that takes row by row and one that has to know its rows."""
+    first, second = [Dense(5, 16, l2=1e-2), ReLU(), Dense(16, 16)], [Dense(16, 16, l1=1e-3), ReLU(), Dropout(0.2)]
+    return [Residual(first), Residual(second), ReLU(), Dense(16, 3), Softmax()]
+
+
 def penalised() -> list[Any]:
     return [Dense(5, 16, l2=[1e-3, 1e-2]), ReLU(), Dense(16, 3, l1=1e-3), Softmax()]
 
@@ -119,11 +125,13 @@ CASES = {
     "batch norm, weights": Case(normalised, gentle, {"batch_size": 33, "sample_weight": WEIGHTS}, DOUBLE),
     "batch norm, one row left": Case(normalised, gentle, {"batch_size": 25}, DOUBLE),
     "nested": Case(nested, gentle, {"batch_size": 32}, DOUBLE),
+    "blocks": Case(blocks, gentle, {"batch_size": 33, "sample_weight": WEIGHTS}, DOUBLE),
     "micro": Case(plain, adam(), {"batch_size": 33, "micro_batch_size": 7, "sample_weight": WEIGHTS}),
     "validated": Case(plain, adam(ema=0.9), {"batch_size": 33, "validation_data": (X[:7], Y[:7], WEIGHTS[40:47])}),
     "held out": Case(plain, adam(), {"batch_size": 33, "validation_split": 0.3}),
     "members": Case(dropped, adam(ema=0.9), {"batch_size": 33, "validation_split": 0.3}, members=3),
     "members, batch norm": Case(nested, gentle, {"batch_size": 32, "sample_weight": WEIGHTS}, DOUBLE, members=2),
+    "members, blocks": Case(blocks, gentle, {"batch_size": 33}, DOUBLE, members=2),
     "members, penalised": Case(penalised, momentum, {"batch_size": 33, "micro_batch_size": 7}, DOUBLE, members=2),
     "members, own": Case(own, gentle, {"batch_size": 32}, DOUBLE, members=2),
     "members, shared": Case(
@@ -137,7 +145,7 @@ CASES = {
 }
 
 
-IN_ORDER = ("sample weights", "micro", "validated", "clipped")
+IN_ORDER = ("sample weights", "micro", "validated", "clipped", "blocks")
 """Those that 1, 2 and 4 processes are to do to the bit, where they are asked to."""
 
 
