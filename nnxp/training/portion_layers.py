@@ -1,7 +1,7 @@
 """Layers that have to know which rows of a batch a process computes, while several train together."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Self, TypeAlias
 
 from nnxp import random
@@ -163,8 +163,9 @@ class PortionStage(_Lending, LayerStage):
     def begin(self, epoch: int, step: int, part: int) -> None:
         """Lends them, and memory also to those that this process may have no rows for."""
         super().begin(epoch, step, part)
-        if isinstance(self.layer, OneByOne):
-            self.layer.lend()
+        for _, layer in self.lent:
+            if isinstance(layer, OneByOne):
+                layer.lend()
 
 
 class PortionSharedStage(_Lending, SharedStage):
@@ -176,7 +177,7 @@ def found(
 ) -> list[Lent]:
     """What a layer and its parts are lent, in the order in which they run."""
     lent: list[Lent] = []
-    for _, one in with_parts(layer.each if isinstance(layer, OneByOne) else [layer]):
+    for one in _whole([layer]):
         if isinstance(one, MembersDropout):
             lent.append(PortionMembersDropout(one, portion))
         elif isinstance(one, Dropout):
@@ -189,3 +190,11 @@ def found(
             "communicator, expected layers there that take row by row: put it outside, or train in one process"
         )
     return lent
+
+
+def _whole(layers: Sequence[Layer]) -> Iterator[Layer]:
+    """Layers and their parts; of what runs each member's own in turn, also those."""
+    for _, part in with_parts(layers):
+        yield part
+        if isinstance(part, OneByOne):
+            yield from _whole(part.each)

@@ -68,7 +68,7 @@ class Own(nnxp.Layer):
 
 
 def own() -> list[Any]:
-    return [Dense(5, 16), ReLU(), Own(), Dense(16, 3), Softmax()]
+    return [Dense(5, 16), ReLU(), Own(), Residual([Dense(16, 16), Own()]), Dense(16, 3), Softmax()]
 
 
 def shared() -> list[Any]:
