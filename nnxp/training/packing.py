@@ -1,4 +1,4 @@
-"""Members that stop by themselves: once half of them have, the others are packed together and go on alone."""
+"""Members that stop by themselves: once a quarter of them have, the others are packed together and go on alone."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -16,7 +16,8 @@ Fit: TypeAlias = Callable[[M, Sequence[int], int, "Packing"], Any]
 
 
 class Packing(MemberStopping):
-    """The rule of one training over several fits, each of fewer members: a fit ends once half of its own have stopped.
+    """The rule of one training over several fits, each of fewer members: a fit ends once a quarter of its own have
+    stopped. (Later, more of a step is for nobody.)
 
     Its lists are of all members; parameters are those of `MemberStopping`.
     """
@@ -31,12 +32,12 @@ class Packing(MemberStopping):
             self._check(state)
         elif state.event == "epoch":
             self.compare(state)
-            state.stop = state.stop or self.half
+            state.stop = state.stop or self.thinned
 
     @property
-    def half(self) -> bool:
-        """Whether half of those that are trained have stopped."""
-        return 2 * len(self.running) <= len(self.members)
+    def thinned(self) -> bool:
+        """Whether a quarter of those that are trained have stopped."""
+        return 4 * len(self.running) <= 3 * len(self.members)
 
     def go_on(self, members: Sequence[int]) -> None:
         """The next fit is of these members."""
@@ -56,7 +57,7 @@ def train(model: M, packing: Packing, epochs: int, fit: Fit[M]) -> None:
         before = part.epoch
         fit(part, packing.members, last - before, packing)
         running = packing.running
-        if running and packing.half and part.epoch < last:
+        if running and packing.thinned and part.epoch < last:
             rest = subset(part, [j for j, k in enumerate(packing.members) if k in running])
         kept = packing.put_back(part)
         if part is not model:
