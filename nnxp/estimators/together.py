@@ -65,8 +65,8 @@ def trained(jobs: Iterable[Job], X: ArrayLike, y: ArrayLike) -> list[Trained]:
     for group in (alike for kind in groups.values() for alike in _of_equal_steps(kind)):
         most = max(1, min(MOST, CELLS // len(y)))
         parts = -(-len(group) // most)
-        for i in range(parts if len(group) > parts else 0):
-            found += _together(group[i::parts], X, y)
+        for part in (group[i::parts] for i in range(parts)):
+            found += _together(part, X, y) if len(part) > 1 else []
     return found
 
 
