@@ -16,8 +16,9 @@ from sklearn.utils import indexable
 from nnxp.estimators.base import MLP
 from nnxp.estimators.classifier import MLPClassifier
 from nnxp.estimators.inputs import on_host
+from nnxp.estimators.matching import Job, kind_of, told_apart
 from nnxp.estimators.regressor import MLPRegressor
-from nnxp.estimators.together import Job, kind_of, told_apart, trained
+from nnxp.estimators.together import trained
 from nnxp.typing import Array, ArrayLike, Floats, Integers
 
 Splits = list[tuple[Integers, Integers]]

@@ -187,13 +187,18 @@ def test_threads_predict_while_others_load(backend: Target, tmp_path: Path) -> N
 @pytest.mark.long
 @pytest.mark.parametrize(
     ("leaked", "count", "most"),
-    [(lambda: [np.ones((1,))], STEPS, 1), (lambda: np.ones((LARGE,)), 1, 100), (lambda: _trained(), FITS, A_FIT)],
+    [
+        (lambda: [np.ones((1,))], STEPS, 1),
+        (lambda: [np.ones((LARGE,)), np.ones((LARGE,))], 1, 100),
+        (lambda: _trained(), FITS, A_FIT),
+    ],
     ids=["object", "memory", "model"],
 )
 def test_a_leak_would_be_seen(leaked: Callable[[], Any], count: int, most: int) -> None:
     """Of each repetition: an array by its objects, a large one by its memory, a model by all it has.
 
-    The small array lies in a list, so that a repetition leaves two: what else the process frees hides no leak.
+    The small array lies in a list, and a large one beside another, so that a repetition leaves two: what else the
+    process frees hides no leak.
     """
     kept = list[Any]()
 
