@@ -166,6 +166,7 @@ def folds(labels: NDArray[Any] | int, count: int, seed: int, groups: NDArray[Any
     if len(np.unique(part)) < count:
         there, what = (n, "row") if groups is None else (len(counts), "group")
         raise DataError(
-            f"got {count} parts of {counted(there, what)}, expected one or more in each: take {there} parts or fewer"
+            f"got {count} parts of {counted(there, what)}, expected one or more in each: take fewer parts, or bring "
+            f"more {what}s"
         )
     return [(np.flatnonzero(part != k), np.flatnonzero(part == k)) for k in range(count)]

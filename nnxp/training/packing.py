@@ -17,7 +17,7 @@ Fit: TypeAlias = Callable[[M, Sequence[int], int, "Packing"], Any]
 
 class Packing(MemberStopping):
     """The rule of one training over several fits, each of fewer members: a fit ends once a quarter of its own have
-    stopped. (Later, more of a step is for nobody.)
+    stopped. (Later, more of each step would be for nobody.)
 
     Its lists are of all members; parameters are those of `MemberStopping`.
     """
